@@ -1,0 +1,84 @@
+//! The project's chores: `cargo xtask test` and `cargo xtask lint`.
+//!
+//! No dependencies, so that it builds in a second and runs before anything else does.
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [FILTER…]   every test of every crate, then the documentation's examples
+  lint             rustfmt, clippy with warnings as errors, and cargo-deny where it is installed";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let started = Instant::now();
+    let (chore, outcome) = match arguments.next().as_deref() {
+        Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
+        Some("lint") => ("lints", lint()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(1);
+        }
+    };
+    let seconds = started.elapsed().as_secs();
+    match outcome {
+        Ok(()) => {
+            println!("deepmir: all {chore} passed in {seconds} s");
+            ExitCode::SUCCESS
+        }
+        Err(step) => {
+            println!("deepmir: {chore} FAILED at `{step}` after {seconds} s");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Runs the tests under nextest where it is installed (a process a test, so a crash names its
+/// test), else under cargo's own runner.
+fn test(filters: &[String]) -> Result<(), String> {
+    if has_subcommand("nextest") {
+        cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], filters)?;
+    } else {
+        eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
+        cargo(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"], filters)?;
+    }
+    if filters.is_empty() {
+        cargo(&["test", "--workspace", "--doc", "--quiet"], &[])?;
+    }
+    Ok(())
+}
+
+fn lint() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    if has_subcommand("deny") {
+        cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"], &[])?;
+    } else {
+        eprintln!("cargo-deny is not installed (cargo install cargo-deny --locked); left out");
+    }
+    Ok(())
+}
+
+fn has_subcommand(name: &str) -> bool {
+    Command::new(cargo_path())
+        .args([name, "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn cargo(arguments: &[&str], more: &[String]) -> Result<(), String> {
+    let shown = format!("cargo {}", arguments.join(" "));
+    eprintln!("» {shown}");
+    match Command::new(cargo_path()).args(arguments).args(more).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(shown),
+        Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+fn cargo_path() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
