@@ -1,0 +1,152 @@
+//! What can go wrong, with the file and the remedy.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a volume could not be read, written or made.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// The operating system refused to open or read a file.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system refused to create, fill or rename a file.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The content is no NIfTI at all.
+    #[error("not a NIfTI file: {reason}; make one from the scanner's files with dcm2niix: {}", path.display())]
+    NotNifti {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// A header field contradicts the standard or the file.
+    #[error("broken NIfTI header: {reason}: {}", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// The field, its value and what to do.
+        reason: String,
+    },
+    /// Valid NIfTI, but of a kind that has no place here.
+    #[error("{what} is not supported; {remedy}: {}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The kind.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// Fewer voxels in the file than its header announces.
+    #[error(
+        "the file ends early: its header announces {expected_bytes} bytes of voxels; \
+         copy or convert it again: {}", path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of voxels that the header announces.
+        expected_bytes: u64,
+    },
+    /// A gzip stream with a wrong checksum or impossible codes.
+    #[error("the gzip data are damaged ({reason}); copy or convert the file again: {}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor said.
+        reason: String,
+    },
+    /// NaN or infinite voxels.
+    #[error(
+        "{count} of {total} voxels are NaN or infinite; mend the file, or read them as zero with \
+         --nan-to-zero: {}", path.display()
+    )]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// Voxels of a label map that are no whole numbers.
+    #[error("{count} voxels are no whole numbers (such as {example}), so this is no label map: {}", path.display())]
+    NotIntegers {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// One of them.
+        example: f64,
+    },
+    /// Two images that should share a grid do not.
+    #[error("{}", grid_mismatch(.0))]
+    GridMismatch(Box<GridMismatch>),
+    /// A shape with an empty axis, or too large for memory.
+    #[error("a volume of {} × {} × {} voxels cannot be", shape[0], shape[1], shape[2])]
+    Shape {
+        /// Voxels along each axis.
+        shape: [usize; 3],
+    },
+    /// Data whose length is not the grid's.
+    #[error("{length} values do not fill a volume of {} × {} × {} voxels", shape[0], shape[1], shape[2])]
+    Length {
+        /// Voxels along each axis.
+        shape: [usize; 3],
+        /// How many values came.
+        length: usize,
+    },
+    /// A voxel size that is zero, negative or not finite.
+    #[error("voxels of {} × {} × {} mm cannot be", spacing_mm[0], spacing_mm[1], spacing_mm[2])]
+    Spacing {
+        /// The sizes.
+        spacing_mm: [f64; 3],
+    },
+}
+
+/// Both sides of a [`VolumeError::GridMismatch`].
+#[derive(Debug)]
+pub struct GridMismatch {
+    /// The image that defines the grid.
+    pub reference: PathBuf,
+    /// Its grid.
+    pub reference_grid: crate::Grid,
+    /// The image that differs.
+    pub other: PathBuf,
+    /// Its grid.
+    pub other_grid: crate::Grid,
+    /// What the user can do.
+    pub remedy: String,
+}
+
+fn grid_mismatch(mismatch: &GridMismatch) -> String {
+    let GridMismatch { reference, reference_grid, other, other_grid, remedy } = mismatch;
+    let apart = match reference_grid.difference_voxels(other_grid) {
+        Some(voxels) => format!("corners up to {voxels:.2} voxels apart"),
+        None => "different shapes".to_owned(),
+    };
+    format!(
+        "two images do not share a grid ({apart}); {remedy}\n  {}\n  {}",
+        describe(reference, reference_grid),
+        describe(other, other_grid)
+    )
+}
+
+fn describe(path: &std::path::Path, grid: &crate::Grid) -> String {
+    let [nx, ny, nz] = grid.shape();
+    let rows = grid.affine().rows();
+    let rows: Vec<String> =
+        rows[..3].iter().map(|row| row.map(|value| format!("{value:.4}")).join(" ")).collect();
+    format!("{nx} × {ny} × {nz}, affine [{}]: {}", rows.join("; "), path.display())
+}

@@ -1,0 +1,22 @@
+//! NIfTI files: `.nii`, `.nii.gz`, `.hdr`/`.img` pairs (also gzipped), versions 1 and 2, both byte
+//! orders, every integer and float type up to 64 bits.
+//!
+//! Reading checks the header before it believes it: sizes against the file's length (so that a
+//! header cannot ask for more memory than its file could fill), slopes and offsets for NaN and
+//! nonsense, the affine for an inverse. Writing keeps the reference image's own sform, qform and
+//! units to the bit, goes to a temporary name and renames when all is on disk.
+
+mod codec;
+mod datatype;
+mod header;
+mod read;
+mod spatial;
+mod stem;
+mod write;
+
+pub use datatype::{DataType, Voxel};
+pub use header::Header;
+pub use read::{Image, ReadOptions, read, read_header, read_integers, read_series, read_with};
+pub use spatial::{AffineSource, Spatial};
+pub use stem::{is_nifti_name, stem};
+pub use write::{write, write_scaled};

@@ -1,0 +1,7 @@
+//! Tests against other implementations and hostile input; one binary, so that it links once.
+
+mod common;
+mod nifti_bad_files;
+mod nifti_nibabel;
+mod nifti_round_trip;
+mod scipy;
