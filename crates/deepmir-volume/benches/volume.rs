@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p deepmir-volume`; `bench/volume.py` times nibabel and scipy on the same work.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -37,7 +39,8 @@ fn volume(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("213x256x100");
     group.sample_size(10);
-    group.bench_function("read int16 nii.gz", |b| b.iter(|| nifti::read(black_box(&path)).unwrap()));
+    group
+        .bench_function("read int16 nii.gz", |b| b.iter(|| nifti::read(black_box(&path)).unwrap()));
     group.bench_function("write int16 nii.gz", |b| {
         b.iter(|| nifti::write(&path, black_box(&scan), None).unwrap());
     });
@@ -45,7 +48,9 @@ fn volume(criterion: &mut Criterion) {
     group.bench_function("26-connected components", |b| {
         b.iter(|| components(black_box(&specks), false, Connectivity::TwentySix));
     });
-    group.bench_function("gaussian 2 mm", |b| b.iter(|| gaussian::smooth(black_box(&floats), [2.0; 3])));
+    group.bench_function("gaussian 2 mm", |b| {
+        b.iter(|| gaussian::smooth(black_box(&floats), [2.0; 3]))
+    });
     for interpolation in [Interpolation::Linear, Interpolation::CubicBSpline] {
         group.bench_function(format!("resample to 1 mm, {interpolation:?}"), |b| {
             b.iter(|| resample_to_spacing(black_box(&floats), [1.0; 3], interpolation).unwrap());
