@@ -65,6 +65,7 @@ fn earlier_rows(connectivity: Connectivity) -> impl Iterator<Item = (isize, usiz
     })
 }
 
+#[derive(Clone, Copy)]
 struct Run<T> {
     value: T,
     /// First voxel along x, and the first past the end.
@@ -102,18 +103,20 @@ impl<T: Copy + PartialEq> Runs<T> {
     }
 
     fn unite_touching(&self, sets: &mut DisjointSets, row: usize, earlier: usize, reach: usize) {
-        let (mut a, a_end) = (self.rows[row], self.rows[row + 1]);
-        let (mut b, b_end) = (self.rows[earlier], self.rows[earlier + 1]);
-        while a < a_end && b < b_end {
-            let (left, right) = (&self.runs[a], &self.runs[b]);
-            let touch = left.start < right.end + reach && right.start < left.end + reach;
-            if touch && left.value == right.value {
-                sets.unite(a, b);
+        let earlier = self.rows[earlier]..self.rows[earlier + 1];
+        let mut first = earlier.start;
+        for run in self.rows[row]..self.rows[row + 1] {
+            let Run { value, start, end } = self.runs[run];
+            while first < earlier.end && self.runs[first].end + reach <= start {
+                first += 1;
             }
-            if left.end < right.end {
-                a += 1;
-            } else {
-                b += 1;
+            for other in first..earlier.end {
+                if self.runs[other].start >= end + reach {
+                    break;
+                }
+                if self.runs[other].value == value {
+                    sets.unite(run, other);
+                }
             }
         }
     }
@@ -204,6 +207,18 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].value, found[0].voxels.as_slice()), (1, [0, 1].as_slice()));
         assert_eq!((found[1].value, found[1].voxels.as_slice()), (2, [2].as_slice()));
+    }
+
+    #[test]
+    fn a_label_joins_over_a_corner_beside_another_label() {
+        // Row 0: 2 2 1; row 1: 1 1 2. Each label hangs together by a corner only.
+        let rows = [[2, 2, 1], [1, 1, 2]];
+        let mut voxels = Vec::new();
+        for (j, row) in rows.iter().enumerate() {
+            voxels.extend(row.iter().enumerate().map(|(i, &value)| ([i, j, 0], value)));
+        }
+        assert_eq!(count(&volume([3, 2, 1], &voxels), Connectivity::TwentySix), 2);
+        assert_eq!(count(&volume([3, 2, 1], &voxels), Connectivity::Six), 4);
     }
 
     #[test]

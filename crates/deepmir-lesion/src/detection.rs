@@ -1,0 +1,224 @@
+//! From probability maps to lesions: the rule that a model's thresholds belong to.
+//!
+//! A lesion is a connected region where the probability of *any* lesion reaches
+//! [`DetectionRule::extent`]; its class is the one with more probability over the region; it
+//! counts if its highest probability of that class reaches the class's peak threshold and it is
+//! not smaller than the class's smallest volume. Two thresholds, as in hysteresis edge detection
+//! (Canny 1986), separate *how large is it* from *is it there*; deciding the class for the whole
+//! lesion keeps one deposit from being counted as a CMB and an NHID side by side.
+
+use deepmir_volume::components::{Connectivity, components};
+use deepmir_volume::{Grid, Mask, Volume};
+use serde::{Deserialize, Serialize};
+
+use crate::lesion::sort;
+use crate::{LabelMap, Lesion, LesionClass};
+
+/// Thresholds of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassThreshold {
+    /// A lesion's highest probability must reach this.
+    pub peak: f32,
+    /// Smaller lesions are dropped.
+    pub min_volume_mm3: f64,
+}
+
+/// When a region of a probability map is a lesion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectionRule {
+    /// Voxels whose probability of any lesion reaches this belong to lesions.
+    pub extent: f32,
+    /// For each class that the model tells, its thresholds.
+    pub classes: Vec<(LesionClass, ClassThreshold)>,
+}
+
+impl DetectionRule {
+    /// Half the probability for extent and peak, every size: what argmax would give.
+    pub fn half(classes: &[LesionClass]) -> Self {
+        let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0 };
+        Self { extent: 0.5, classes: classes.iter().map(|&class| (class, threshold)).collect() }
+    }
+
+    /// The thresholds of a class; `None` if the model does not tell it.
+    pub fn threshold(&self, class: LesionClass) -> Option<ClassThreshold> {
+        self.classes.iter().find(|(other, _)| *other == class).map(|(_, threshold)| *threshold)
+    }
+}
+
+/// A region that may be a lesion, with what the network thinks of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The region and its likelier class.
+    pub lesion: Lesion,
+    /// The highest probability of that class in the region.
+    pub peak_probability: f32,
+    /// The mean probability of that class over the region.
+    pub mean_probability: f32,
+}
+
+impl Candidate {
+    /// Whether it counts as a lesion.
+    pub fn passes(&self, threshold: &ClassThreshold) -> bool {
+        self.peak_probability >= threshold.peak
+            && self.lesion.volume_mm3 >= threshold.min_volume_mm3
+    }
+}
+
+/// Probability maps of the classes that a model tells, on one grid: at least one.
+#[derive(Clone, Debug)]
+pub struct ProbabilityMaps {
+    grid: Grid,
+    maps: Vec<(LesionClass, Volume<f32>)>,
+}
+
+impl ProbabilityMaps {
+    /// A map for each class, each voxel from 0 to 1; `None` if there is no map, a class comes
+    /// twice, or the maps are not on one grid.
+    pub fn new(maps: Vec<(LesionClass, Volume<f32>)>) -> Option<Self> {
+        let grid = *maps.first()?.1.grid();
+        let fits = |n: usize| {
+            let (class, map) = &maps[n];
+            map.grid().same_as(&grid) && maps[..n].iter().all(|(other, _)| other != class)
+        };
+        (0..maps.len()).all(fits).then_some(Self { grid, maps })
+    }
+
+    /// The grid of every map.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The maps with their classes.
+    pub fn iter(&self) -> impl Iterator<Item = (LesionClass, &Volume<f32>)> {
+        self.maps.iter().map(|(class, map)| (*class, map))
+    }
+
+    /// The map of a class.
+    pub fn of(&self, class: LesionClass) -> Option<&Volume<f32>> {
+        self.iter().find(|(other, _)| *other == class).map(|(_, map)| map)
+    }
+
+    /// Every connected region (by faces, edges and corners) where the probability of any lesion is
+    /// at least `extent`, inside `brain` where one is given. In the order of [`lesions_of`].
+    ///
+    /// [`lesions_of`]: crate::lesions_of
+    pub fn candidates(&self, extent: f32, brain: Option<&Mask>) -> Vec<Candidate> {
+        let mut any = Volume::filled(self.grid, false);
+        for (index, inside) in any.data_mut().iter_mut().enumerate() {
+            let sum: f32 = self.maps.iter().map(|(_, map)| map.data()[index]).sum();
+            *inside = sum >= extent && brain.is_none_or(|brain| brain.data()[index]);
+        }
+        let regions = components(&any, false, Connectivity::TwentySix);
+        let lesions = regions.into_iter().map(|region| {
+            let class = self.likelier_class(&region.voxels);
+            Lesion::new(class, region.voxels, &self.grid)
+        });
+        let mut lesions: Vec<Lesion> = lesions.collect();
+        sort(&mut lesions);
+        lesions.into_iter().map(|lesion| self.candidate(lesion)).collect()
+    }
+
+    fn likelier_class(&self, voxels: &[usize]) -> LesionClass {
+        let mass = |map: &Volume<f32>| -> f64 {
+            voxels.iter().map(|&index| f64::from(map.data()[index])).sum()
+        };
+        let (mut best, mut most) = (LesionClass::Cmb, f64::NEG_INFINITY);
+        for (class, map) in &self.maps {
+            let mass = mass(map);
+            if mass > most {
+                (best, most) = (*class, mass);
+            }
+        }
+        best
+    }
+
+    fn candidate(&self, lesion: Lesion) -> Candidate {
+        let (mut peak, mut sum) = (0.0_f32, 0.0_f64);
+        if let Some(map) = self.of(lesion.class) {
+            for &index in &lesion.voxels {
+                peak = peak.max(map.data()[index]);
+                sum += f64::from(map.data()[index]);
+            }
+        }
+        let mean_probability = (sum / lesion.voxels.len().max(1) as f64) as f32;
+        Candidate { lesion, peak_probability: peak, mean_probability }
+    }
+
+    /// The lesions that pass a rule, and the label map they make.
+    pub fn detect(&self, rule: &DetectionRule, brain: Option<&Mask>) -> (LabelMap, Vec<Candidate>) {
+        let mut found = self.candidates(rule.extent, brain);
+        found.retain(|candidate| {
+            rule.threshold(candidate.lesion.class)
+                .is_some_and(|threshold| candidate.passes(&threshold))
+        });
+        let mut labels = LabelMap::empty(self.grid);
+        for Candidate { lesion, .. } in &found {
+            labels.paint(&lesion.voxels, lesion.class);
+        }
+        (labels, found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_volume::Affine;
+
+    fn maps(cmb: &[f32], nhid: &[f32]) -> ProbabilityMaps {
+        let grid = Grid::new([cmb.len(), 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let volume = |values: &[f32]| Volume::new(grid, values.to_vec()).unwrap();
+        let maps = vec![(LesionClass::Cmb, volume(cmb)), (LesionClass::Nhid, volume(nhid))];
+        ProbabilityMaps::new(maps).unwrap()
+    }
+
+    fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
+        let threshold = ClassThreshold { peak, min_volume_mm3 };
+        DetectionRule { extent, classes: LesionClass::ALL.map(|class| (class, threshold)).to_vec() }
+    }
+
+    #[test]
+    fn the_whole_region_takes_the_class_with_more_probability() {
+        // Two voxels lean to NHID, three to CMB; by voxel that would be two lesions.
+        let maps = maps(&[0.0, 0.3, 0.3, 0.9, 0.9, 0.8, 0.0], &[0.0, 0.5, 0.4, 0.1, 0.0, 0.1, 0.0]);
+        let (labels, found) = maps.detect(&rule(0.4, 0.5, 0.0), None);
+        assert_eq!(labels.volume().data(), [0, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].peak_probability, 0.9);
+        assert!((found[0].mean_probability - 0.64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn extent_says_how_large_and_peak_says_whether() {
+        let maps = maps(&[0.3, 0.6, 0.3, 0.0, 0.35, 0.45, 0.3], &[0.0; 7]);
+        let (labels, _) = maps.detect(&rule(0.25, 0.5, 0.0), None);
+        assert_eq!(labels.volume().data(), [1, 1, 1, 0, 0, 0, 0]);
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 0.0), None);
+        assert_eq!(labels.volume().data(), [0, 1, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn small_lesions_and_those_outside_the_brain_are_dropped() {
+        let maps = maps(&[0.9, 0.9, 0.0, 0.9, 0.0, 0.9, 0.9], &[0.0; 7]);
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), None);
+        assert_eq!(labels.volume().data(), [1, 1, 0, 0, 0, 1, 1]);
+        let mut brain = labels.volume().map(|_| true);
+        brain.data_mut()[..2].fill(false);
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), Some(&brain));
+        assert_eq!(labels.volume().data(), [0, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn maps_must_be_there_on_one_grid_one_a_class() {
+        assert!(ProbabilityMaps::new(Vec::new()).is_none());
+        let map = maps(&[0.0; 3], &[0.0; 3]).of(LesionClass::Cmb).unwrap().clone();
+        let other = maps(&[0.0; 4], &[0.0; 4]).of(LesionClass::Cmb).unwrap().clone();
+        let twice = vec![(LesionClass::Cmb, map.clone()), (LesionClass::Cmb, map.clone())];
+        assert!(ProbabilityMaps::new(twice).is_none());
+        assert!(
+            ProbabilityMaps::new(vec![(LesionClass::Cmb, map), (LesionClass::Nhid, other)])
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! One lesion: a connected piece of a label map.
+
+use deepmir_volume::Grid;
+use deepmir_volume::components::{Connectivity, components};
+
+use crate::{LabelMap, LesionClass};
+
+/// A connected piece of one class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lesion {
+    /// What it is.
+    pub class: LesionClass,
+    /// Its voxels: positions in the data of the grid it was found on, ascending.
+    pub voxels: Vec<usize>,
+    /// Its centre of mass in RAS+ millimetres.
+    pub centre_mm: [f64; 3],
+    /// Its volume in mm³.
+    pub volume_mm3: f64,
+}
+
+impl Lesion {
+    /// From its voxels on `grid`.
+    pub fn new(class: LesionClass, voxels: Vec<usize>, grid: &Grid) -> Self {
+        let mut sum = [0.0; 3];
+        for &index in &voxels {
+            let voxel = grid.voxel(index);
+            (0..3).for_each(|axis| sum[axis] += voxel[axis] as f64);
+        }
+        let count = voxels.len().max(1) as f64;
+        Self {
+            class,
+            centre_mm: grid.affine().apply(sum.map(|sum| sum / count)),
+            volume_mm3: voxels.len() as f64 * grid.voxel_volume_mm3(),
+            voxels,
+        }
+    }
+
+    /// The diameter of the ball of the same volume, in millimetres.
+    pub fn diameter_mm(&self) -> f64 {
+        diameter_of_ball_mm(self.volume_mm3)
+    }
+}
+
+/// The diameter of a ball of the given volume.
+pub fn diameter_of_ball_mm(volume_mm3: f64) -> f64 {
+    (6.0 * volume_mm3 / std::f64::consts::PI).cbrt()
+}
+
+/// Every lesion of a label map: its connected components, class by class, largest first within a
+/// class (the order of [`crate::table`]'s rows).
+pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> {
+    let mut lesions: Vec<Lesion> = components(labels.volume(), 0, connectivity)
+        .into_iter()
+        .filter_map(|component| {
+            let class = LesionClass::from_label(component.value)?;
+            Some(Lesion::new(class, component.voxels, labels.grid()))
+        })
+        .collect();
+    sort(&mut lesions);
+    lesions
+}
+
+/// By class, then by falling volume; ties by place, so that the order is always the same.
+pub(crate) fn sort(lesions: &mut [Lesion]) {
+    lesions.sort_by(|a, b| {
+        a.class
+            .cmp(&b.class)
+            .then(b.voxels.len().cmp(&a.voxels.len()))
+            .then(a.voxels.first().cmp(&b.voxels.first()))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_volume::Affine;
+
+    #[test]
+    fn a_digital_ball_has_its_volume_centre_and_diameter() {
+        let affine = Affine::from_spacing([0.5, 0.5, 1.0], [-10.0, -11.0, -12.0]);
+        let grid = Grid::new([40, 40, 24], affine).unwrap();
+        let centre = [0.4, -1.1, 0.3];
+        let mut labels = LabelMap::empty(grid);
+        let inside: Vec<usize> = (0..grid.len())
+            .filter(|&index| {
+                let place = grid.position_mm(grid.voxel(index));
+                (0..3).map(|axis| (place[axis] - centre[axis]).powi(2)).sum::<f64>() <= 16.0
+            })
+            .collect();
+        labels.paint(&inside, LesionClass::Cmb);
+        let lesions = lesions_of(&labels, Connectivity::TwentySix);
+        assert_eq!(lesions.len(), 1);
+        assert!((lesions[0].diameter_mm() / 8.0 - 1.0).abs() < 0.02);
+        for (found, drawn) in lesions[0].centre_mm.iter().zip(centre) {
+            assert!((found - drawn).abs() < 0.1);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What is measured of a lesion: the rows of the lesion table.
+
+use deepmir_volume::components::Connectivity;
+use deepmir_volume::{Grid, Mask, Volume, morphology, statistics};
+use serde::{Deserialize, Serialize};
+
+use crate::shape::{elongation, sphericity};
+use crate::{Candidate, LabelMap, Lesion, LesionClass};
+
+/// A shell this wide around a lesion is its surroundings.
+const SHELL_MM: f64 = 2.0;
+/// From this ratio of principal axes on, a lesion may be a piece of vessel.
+const LINEAR_ELONGATION: f64 = 2.5;
+
+/// One row of a lesion table (TSV). Numbers that could not be measured are `n/a` there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LesionRow {
+    /// Counts from 1, CMB before NHID, larger before smaller.
+    pub lesion_id: usize,
+    /// CMB or NHID.
+    pub class: LesionClass,
+    /// Lobar, deep or infratentorial, where known.
+    pub region: Option<String>,
+    /// Centre of mass, RAS+.
+    pub x_mm: f64,
+    /// Centre of mass, RAS+.
+    pub y_mm: f64,
+    /// Centre of mass, RAS+.
+    pub z_mm: f64,
+    /// Volume.
+    pub volume_mm3: f64,
+    /// Diameter of the ball of that volume.
+    pub diameter_mm: f64,
+    /// Voxels on the image's own grid.
+    pub n_voxels: usize,
+    /// Mean probability of the class over the lesion.
+    pub mean_probability: Option<f64>,
+    /// Highest probability of the class in the lesion.
+    pub max_probability: Option<f64>,
+    /// Mean susceptibility.
+    pub chi_mean_ppm: Option<f64>,
+    /// Susceptibility summed over the volume: of a small lesion, what blooming and partial volume
+    /// leave unchanged.
+    pub chi_total_ppm_mm3: Option<f64>,
+    /// Mean SWI in the lesion over the median of a 2 mm shell around it, less one: negative is
+    /// darker than its surroundings.
+    pub swi_contrast: Option<f64>,
+    /// The same of T2w.
+    pub t2w_contrast: Option<f64>,
+    /// 1 for a ball ([`sphericity`]).
+    pub sphericity: f64,
+    /// What to look at twice, separated by commas: `diamagnetic` (mean susceptibility below zero:
+    /// a calcification candidate), `linear` (vessel-like), `touches_mask_edge`.
+    pub note: Option<String>,
+}
+
+/// The images to measure lesions in, all on the lesions' grid.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MeasuredImages<'a> {
+    /// Susceptibility-weighted image.
+    pub swi: Option<&'a Volume<f32>>,
+    /// Susceptibility map in ppm.
+    pub qsm_ppm: Option<&'a Volume<f32>>,
+    /// T2-weighted image.
+    pub t2w: Option<&'a Volume<f32>>,
+    /// The brain.
+    pub brain: Option<&'a Mask>,
+}
+
+impl MeasuredImages<'_> {
+    /// Measures detected lesions, in their order.
+    pub fn measure_candidates(&self, labels: &LabelMap, found: &[Candidate]) -> Vec<LesionRow> {
+        let rows = found.iter().enumerate().map(|(n, candidate)| LesionRow {
+            mean_probability: Some(f64::from(candidate.mean_probability)),
+            max_probability: Some(f64::from(candidate.peak_probability)),
+            ..self.row(n + 1, &candidate.lesion, labels)
+        });
+        rows.collect()
+    }
+
+    /// Measures lesions without probabilities (drawn by hand, say), in their order.
+    pub fn measure(&self, labels: &LabelMap, lesions: &[Lesion]) -> Vec<LesionRow> {
+        lesions.iter().enumerate().map(|(n, lesion)| self.row(n + 1, lesion, labels)).collect()
+    }
+
+    fn row(&self, lesion_id: usize, lesion: &Lesion, labels: &LabelMap) -> LesionRow {
+        let grid = labels.grid();
+        let shell = surroundings(lesion, labels, self.brain);
+        let mean_in = |image: &Volume<f32>| {
+            statistics::mean(lesion.voxels.iter().map(|&index| image.data()[index]))
+        };
+        let contrast = |image: Option<&Volume<f32>>| {
+            let image = image?;
+            let mut around: Vec<f32> = shell.iter().map(|&index| image.data()[index]).collect();
+            let around = f64::from(statistics::median(&mut around)?);
+            (around > 0.0).then_some(mean_in(image)? / around - 1.0)
+        };
+        let chi_mean_ppm = self.qsm_ppm.and_then(mean_in);
+        LesionRow {
+            lesion_id,
+            class: lesion.class,
+            region: None,
+            x_mm: lesion.centre_mm[0],
+            y_mm: lesion.centre_mm[1],
+            z_mm: lesion.centre_mm[2],
+            volume_mm3: lesion.volume_mm3,
+            diameter_mm: lesion.diameter_mm(),
+            n_voxels: lesion.voxels.len(),
+            mean_probability: None,
+            max_probability: None,
+            chi_mean_ppm,
+            chi_total_ppm_mm3: chi_mean_ppm.map(|chi| chi * lesion.volume_mm3),
+            swi_contrast: contrast(self.swi),
+            t2w_contrast: contrast(self.t2w),
+            sphericity: sphericity(&lesion.voxels, grid),
+            note: self.note(lesion, grid, chi_mean_ppm),
+        }
+    }
+
+    fn note(&self, lesion: &Lesion, grid: &Grid, chi_mean_ppm: Option<f64>) -> Option<String> {
+        let touches_edge = self.brain.is_some_and(|brain| {
+            lesion.voxels.iter().any(|&index| at_edge(brain, grid.voxel(index)))
+        });
+        let flags = [
+            (chi_mean_ppm.is_some_and(|chi| chi < 0.0), "diamagnetic"),
+            (elongation(&lesion.voxels, grid) >= LINEAR_ELONGATION, "linear"),
+            (touches_edge, "touches_mask_edge"),
+        ];
+        let raised: Vec<&str> =
+            flags.iter().filter(|(raised, _)| *raised).map(|(_, flag)| *flag).collect();
+        (!raised.is_empty()).then(|| raised.join(","))
+    }
+}
+
+/// Whether a voxel is outside the brain or shares a face with one that is.
+fn at_edge(brain: &Mask, voxel: [usize; 3]) -> bool {
+    let shape = brain.shape();
+    let outside = |voxel: [usize; 3]| !brain[voxel];
+    outside(voxel)
+        || (0..3).any(|axis| {
+            let mut neighbours = [None, None];
+            neighbours[0] = voxel[axis].checked_sub(1);
+            neighbours[1] = (voxel[axis] + 1 < shape[axis]).then_some(voxel[axis] + 1);
+            neighbours.into_iter().any(|at| match at {
+                Some(at) => {
+                    let mut neighbour = voxel;
+                    neighbour[axis] = at;
+                    outside(neighbour)
+                }
+                None => true,
+            })
+        })
+}
+
+/// Positions of the voxels within 2 mm of a lesion (at least its direct neighbours) that belong to
+/// no lesion and, where a mask is given, to the brain.
+fn surroundings(lesion: &Lesion, labels: &LabelMap, brain: Option<&Mask>) -> Vec<usize> {
+    let grid = labels.grid();
+    let sizes = grid.voxel_sizes_mm();
+    let (mut start, mut end) = (grid.shape(), [0; 3]);
+    for &index in &lesion.voxels {
+        let voxel = grid.voxel(index);
+        for axis in 0..3 {
+            start[axis] = start[axis].min(voxel[axis]);
+            end[axis] = end[axis].max(voxel[axis] + 1);
+        }
+    }
+    let Some(tight) = deepmir_volume::BoundingBox::new(start, end) else { return Vec::new() };
+    let margin = sizes.map(|size| (SHELL_MM / size).ceil() as usize + 1);
+    let part = tight.grown(margin, grid);
+    let mut inside = Volume::filled(part.grid_of(grid), false);
+    for &index in &lesion.voxels {
+        let voxel = grid.voxel(index);
+        inside[std::array::from_fn(|axis| voxel[axis] - part.start()[axis])] = true;
+    }
+    let near = morphology::dilate_mm(&inside, SHELL_MM as f32);
+    let touching = morphology::dilate(&inside, Connectivity::Six);
+    (0..inside.data().len())
+        .filter(|&at| near.data()[at] || touching.data()[at])
+        .map(|at| {
+            let voxel = inside.grid().voxel(at);
+            grid.index(std::array::from_fn(|axis| voxel[axis] + part.start()[axis]))
+        })
+        .filter(|&index| {
+            labels.class_at(index).is_none() && brain.is_none_or(|brain| brain.data()[index])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lesions_of;
+    use deepmir_volume::Affine;
+
+    fn grid() -> Grid {
+        Grid::new([24, 20, 12], Affine::from_spacing([0.5, 0.5, 1.0], [0.0; 3])).unwrap()
+    }
+
+    fn block(
+        x: std::ops::Range<usize>,
+        y: std::ops::Range<usize>,
+        z: std::ops::Range<usize>,
+    ) -> LabelMap {
+        let mut labels = LabelMap::empty(grid());
+        let voxels: Vec<usize> = (0..grid().len())
+            .filter(|&index| {
+                let [i, j, k] = grid().voxel(index);
+                x.contains(&i) && y.contains(&j) && z.contains(&k)
+            })
+            .collect();
+        labels.paint(&voxels, LesionClass::Cmb);
+        labels
+    }
+
+    #[test]
+    fn susceptibility_contrast_and_volume_are_the_drawn_ones() {
+        let labels = block(8..12, 8..12, 5..7);
+        let swi = labels.volume().map(|&label| if label == 1 { 30.0 } else { 100.0 });
+        let qsm = labels.volume().map(|&label| if label == 1 { 0.25 } else { 0.0 });
+        let images = MeasuredImages { swi: Some(&swi), qsm_ppm: Some(&qsm), ..Default::default() };
+        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        let row = &rows[0];
+        assert_eq!((row.lesion_id, row.n_voxels, row.volume_mm3), (1, 32, 8.0));
+        assert!((row.swi_contrast.unwrap() + 0.7).abs() < 1e-6);
+        assert!((row.chi_mean_ppm.unwrap() - 0.25).abs() < 1e-6);
+        assert!((row.chi_total_ppm_mm3.unwrap() - 2.0).abs() < 1e-6);
+        assert_eq!((row.t2w_contrast, row.note.clone()), (None, None));
+    }
+
+    #[test]
+    fn diamagnetic_linear_and_edge_lesions_are_flagged() {
+        let labels = block(2..22, 9..11, 5..6);
+        let qsm = labels.volume().map(|&label| if label == 1 { -0.1 } else { 0.02 });
+        let brain = Volume::from_fn(grid(), |[i, _, _]| i < 22);
+        let images =
+            MeasuredImages { qsm_ppm: Some(&qsm), brain: Some(&brain), ..Default::default() };
+        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        assert_eq!(rows[0].note.as_deref(), Some("diamagnetic,linear,touches_mask_edge"));
+    }
+
+    #[test]
+    fn the_surroundings_leave_out_other_lesions_and_what_is_not_brain() {
+        let mut labels = block(8..12, 8..12, 5..7);
+        labels.paint(&[grid().index([13, 9, 5])], LesionClass::Nhid);
+        let brain = Volume::from_fn(grid(), |[_, j, _]| j >= 8);
+        let lesion = &lesions_of(&labels, Connectivity::TwentySix)[0];
+        let around = surroundings(lesion, &labels, Some(&brain));
+        assert!(
+            around.iter().all(|&index| labels.class_at(index).is_none() && brain.data()[index])
+        );
+        assert!(around.contains(&grid().index([12, 9, 5])));
+        assert!(around.contains(&grid().index([9, 15, 5])), "2 mm away");
+        assert!(!around.contains(&grid().index([9, 16, 5])), "2.5 mm away");
+    }
+}

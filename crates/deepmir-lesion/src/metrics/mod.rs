@@ -1,0 +1,23 @@
+//! How well predicted lesions agree with true ones.
+//!
+//! [`score`](score()) compares two label maps of one subject; [`pool`] sums many subjects up, each
+//! number with a bootstrap interval over subjects; [`froc()`] follows sensitivity against false
+//! positives as the threshold moves; [`Confusion`] says which class was taken for which.
+//!
+//! Empty references: sensitivity, F1 and Dice of a subject without true lesions are undefined, not
+//! 0 or 1, and left out of means over subjects; its false positives count all the same. Precision
+//! is undefined where nothing was predicted.
+
+mod bootstrap;
+mod confusion;
+mod froc;
+mod pool;
+mod score;
+mod size;
+
+pub use bootstrap::{Bootstrap, Estimate};
+pub use confusion::Confusion;
+pub use froc::{Detections, FALSE_POSITIVE_RATES, Froc, FrocPoint, froc};
+pub use pool::{METRICS, Metric, PooledClass, pool};
+pub use score::{ClassScore, SubjectScore, score};
+pub use size::{SIZE_CLASSES, SizeClass, SizeCounts};

@@ -1,0 +1,5 @@
+//! Metrics against an independent script; one binary, so that it links once.
+
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
+
+mod independent_scores;
