@@ -14,6 +14,7 @@ mod lesion;
 pub mod matching;
 mod measure;
 pub mod metrics;
+pub mod operating_point;
 pub mod shape;
 pub mod table;
 

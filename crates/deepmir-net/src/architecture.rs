@@ -1,0 +1,155 @@
+//! The shape of a network: which layers, how wide, under which names.
+
+use serde::{Deserialize, Serialize};
+
+/// What the last layer's numbers mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// One number a class and one for background, made probabilities by softmax.
+    Softmax,
+    /// One number for the only class, made a probability by the logistic function.
+    Sigmoid,
+}
+
+/// A 2D U-Net (Ronneberger, Fischer and Brox 2015) on axial slices: at each level two 3×3
+/// convolutions with batch normalisation and ReLU, 2×2 max-pooling on the way down, 2×2 transposed
+/// convolutions and concatenation on the way up, a 1×1 convolution at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Channels coming in: modalities times slices.
+    pub input_channels: usize,
+    /// Channels of each level, from full resolution down to the centre.
+    pub widths: Vec<usize>,
+    /// Channels going out: classes and background for softmax, 1 for sigmoid.
+    pub output_channels: usize,
+    /// What they mean.
+    pub output: Output,
+    /// Batch normalisation and ReLU directly after each concatenation, as the reference network
+    /// has it.
+    pub norm_after_concatenation: bool,
+    /// Added to the variance in batch normalisation.
+    pub norm_epsilon: f64,
+    /// Weight of a new batch in the running mean and variance.
+    pub norm_momentum: f64,
+}
+
+/// What a layer's weights are for, which decides how they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A convolution's kernel with this many inputs to each output (He-normal).
+    Kernel {
+        /// Inputs to each output.
+        fan_in: usize,
+    },
+    /// Begins at 0: biases, the normalisation's offset and running mean.
+    Zero,
+    /// Begins at 1: the normalisation's scale and running variance.
+    One,
+}
+
+/// A tensor of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorShape {
+    /// Its name, such as `encoder.0.conv1.weight`.
+    pub name: String,
+    /// Its axes: `[out, in, height, width]` for convolutions, `[in, out, 2, 2]` for transposed ones.
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub role: Role,
+    /// Whether training changes it (running statistics are only tracked).
+    pub trained: bool,
+}
+
+impl Architecture {
+    /// How many times the image is halved.
+    pub fn poolings(&self) -> usize {
+        self.widths.len() - 1
+    }
+
+    /// Height and width must be multiples of this.
+    pub fn size_multiple(&self) -> usize {
+        1 << self.poolings()
+    }
+
+    /// Every tensor of the network, in the order data flows.
+    pub fn tensors(&self) -> Vec<TensorShape> {
+        let mut tensors = Tensors(Vec::new());
+        let mut channels = self.input_channels;
+        for (level, &width) in self.widths.iter().enumerate() {
+            tensors.block(&format!("encoder.{level}"), channels, width);
+            channels = width;
+        }
+        for level in (0..self.poolings()).rev() {
+            let width = self.widths[level];
+            let name = format!("decoder.{level}");
+            tensors.push(
+                format!("{name}.up.weight"),
+                &[channels, width, 2, 2],
+                Role::Kernel { fan_in: channels },
+            );
+            tensors.push(format!("{name}.up.bias"), &[width], Role::Zero);
+            if self.norm_after_concatenation {
+                tensors.norm(&format!("{name}.concatenated"), 2 * width);
+            }
+            tensors.block(&format!("{name}.block"), 2 * width, width);
+            channels = width;
+        }
+        tensors.conv("head", channels, self.output_channels, 1);
+        tensors.0
+    }
+
+    /// Numbers that training sets.
+    pub fn parameter_count(&self) -> usize {
+        let trained = self.tensors().into_iter().filter(|tensor| tensor.trained);
+        trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Why this cannot be a network; `None` if it can.
+    pub fn fault(&self) -> Option<String> {
+        if self.widths.is_empty() || self.widths.len() > 8 || self.widths.contains(&0) {
+            return Some(format!("widths {:?} must be 1 to 8 positive numbers", self.widths));
+        }
+        if self.input_channels == 0 || self.output_channels == 0 {
+            return Some("a network needs channels in and out".to_owned());
+        }
+        match (self.output, self.output_channels) {
+            (Output::Softmax, 1) => {
+                Some("softmax over one channel is always 1; use sigmoid".to_owned())
+            }
+            (Output::Sigmoid, 2..) => Some("sigmoid is for a single class".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+struct Tensors(Vec<TensorShape>);
+
+impl Tensors {
+    fn push(&mut self, name: String, shape: &[usize], role: Role) {
+        self.0.push(TensorShape { name, shape: shape.to_vec(), role, trained: true });
+    }
+
+    fn conv(&mut self, name: &str, from: usize, to: usize, size: usize) {
+        let role = Role::Kernel { fan_in: from * size * size };
+        self.push(format!("{name}.weight"), &[to, from, size, size], role);
+        self.push(format!("{name}.bias"), &[to], Role::Zero);
+    }
+
+    fn norm(&mut self, name: &str, channels: usize) {
+        self.push(format!("{name}.gamma"), &[channels], Role::One);
+        self.push(format!("{name}.beta"), &[channels], Role::Zero);
+        for (statistic, role) in [("running_mean", Role::Zero), ("running_var", Role::One)] {
+            let name = format!("{name}.{statistic}");
+            self.0.push(TensorShape { name, shape: vec![channels], role, trained: false });
+        }
+    }
+
+    fn block(&mut self, name: &str, from: usize, to: usize) {
+        self.conv(&format!("{name}.conv1"), from, to, 3);
+        self.norm(&format!("{name}.norm1"), to);
+        self.conv(&format!("{name}.conv2"), to, to, 3);
+        self.norm(&format!("{name}.norm2"), to);
+    }
+}

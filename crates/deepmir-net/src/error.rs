@@ -1,0 +1,88 @@
+//! What can go wrong, with the file and the remedy.
+
+use std::path::PathBuf;
+
+/// Why a network could not be made, trained or used.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// A file could not be read.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Weights that are not those of the network.
+    #[error("the weights do not fit the network: {reason}")]
+    Weights {
+        /// What differs.
+        reason: String,
+    },
+    /// A subject without an image that the network needs.
+    #[error(
+        "{id} has no {modality}, which this model needs; give it, or choose a model without it"
+    )]
+    MissingModality {
+        /// The subject.
+        id: String,
+        /// What is missing.
+        modality: crate::Modality,
+    },
+    /// A plan without inputs.
+    #[error("no image of {id} was asked for")]
+    NoInputs {
+        /// The subject.
+        id: String,
+    },
+    /// An image that is not skull-stripped came without a mask.
+    #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
+    NeedsMask {
+        /// The image.
+        path: PathBuf,
+        /// Why the brain was not recognised.
+        reason: String,
+    },
+    /// A mask file without a voxel.
+    #[error("the brain mask is empty; draw or compute it again: {}", path.display())]
+    EmptyMask {
+        /// The mask.
+        path: PathBuf,
+    },
+    /// A brain mask without a voxel.
+    #[error("the brain mask of {id} is empty")]
+    NoBrain {
+        /// The subject.
+        id: String,
+    },
+    /// An image without contrast in the brain.
+    #[error(
+        "the {modality} of {id} has the same value nearly everywhere in the brain; look at the file"
+    )]
+    FlatImage {
+        /// The subject.
+        id: String,
+        /// Which image.
+        modality: crate::Modality,
+    },
+    /// A configuration that contradicts itself.
+    #[error("{reason}")]
+    Config {
+        /// What, and what to do.
+        reason: String,
+    },
+    /// Images, label maps.
+    #[error(transparent)]
+    Volume(#[from] deepmir_volume::VolumeError),
+    /// Label maps, tables.
+    #[error(transparent)]
+    Lesion(#[from] deepmir_lesion::LesionError),
+}

@@ -1,0 +1,28 @@
+//! The network: from images to lesion probabilities, and how it learns to.
+//!
+//! A [`Plan`] says which images a network sees and how they are brought to it; an
+//! [`Architecture`] what it looks like; [`Weights`] hold its numbers apart from any framework.
+//! [`CaseFiles`] become a [`Case`], a case [`Prepared`] input. [`train`] makes a [`Bundle`] of all
+//! that, [`predict`] uses one. Burn is behind [`UNet`] and nowhere else in the workspace.
+
+pub mod architecture;
+pub mod augment;
+mod brain;
+mod case;
+mod error;
+mod modality;
+mod plan;
+mod prepare;
+pub mod preset;
+pub mod train;
+mod unet;
+mod weights;
+
+pub use architecture::Architecture;
+pub use case::{Case, CaseFiles};
+pub use error::NetError;
+pub use modality::Modality;
+pub use plan::{Normalisation, Plan};
+pub use prepare::{Placement, Prepared};
+pub use unet::UNet;
+pub use weights::{Precision, Tensor, Weights};

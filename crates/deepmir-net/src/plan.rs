@@ -1,0 +1,81 @@
+//! The way from image files to a network's input, kept with the model so that predicting needs no
+//! other setting.
+
+use deepmir_lesion::LesionClass;
+use serde::{Deserialize, Serialize};
+
+use crate::Modality;
+
+/// How an image's values become a network's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Normalisation {
+    /// Less the brain's median, over its robust deviation (interquartile range / 1.349), cut off
+    /// at ±`clip`: the same for every scanner's scale, and not moved by lesions.
+    RobustBrain {
+        /// Largest absolute value.
+        clip: f32,
+    },
+    /// Over a fixed number of ppm, cut off at ±`clip`: a susceptibility means the same in every
+    /// scan.
+    FixedScale {
+        /// What becomes 1.
+        scale_ppm: f32,
+        /// Largest absolute value.
+        clip: f32,
+    },
+    /// Less the mean, over the standard deviation, of the whole volume, as in the paper.
+    WholeVolume,
+}
+
+/// Which images a network sees, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Modalities, in the order of the network's channels.
+    pub inputs: Vec<Modality>,
+    /// Classes that it tells, in the order of its outputs.
+    pub classes: Vec<LesionClass>,
+    /// Neighbouring slices that it sees at once (odd); the middle one is labelled.
+    pub context_slices: usize,
+    /// Voxel sizes along x, y and z (RAS) that images are resampled to; none keeps their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voxel_mm: Option<[f64; 3]>,
+    /// For each input, how its values are normalised.
+    pub normalisation: Vec<Normalisation>,
+}
+
+impl Plan {
+    /// Channels of the network's input: for each modality its slices from bottom to top.
+    pub fn input_channels(&self) -> usize {
+        self.inputs.len() * self.context_slices
+    }
+
+    /// Why this plan cannot be followed; `None` if it can.
+    pub fn fault(&self) -> Option<String> {
+        let twice = |n: usize| self.inputs[..n].contains(&self.inputs[n]);
+        if self.inputs.is_empty() || (0..self.inputs.len()).any(twice) {
+            return Some(format!(
+                "inputs {:?} must be one or more different modalities",
+                self.inputs
+            ));
+        }
+        let twice = |n: usize| self.classes[..n].contains(&self.classes[n]);
+        if self.classes.is_empty() || (0..self.classes.len()).any(twice) {
+            return Some(format!("classes {:?} must be one or more different ones", self.classes));
+        }
+        if self.context_slices.is_multiple_of(2) || self.context_slices > 15 {
+            return Some(format!("context_slices {} must be odd, 1 to 15", self.context_slices));
+        }
+        if self.normalisation.len() != self.inputs.len() {
+            return Some("each input needs a normalisation".to_owned());
+        }
+        if self
+            .voxel_mm
+            .is_some_and(|sizes| sizes.iter().any(|&size| !(0.1..=10.0).contains(&size)))
+        {
+            return Some(format!("voxel_mm {:?} must be from 0.1 to 10", self.voxel_mm));
+        }
+        None
+    }
+}
