@@ -7,6 +7,8 @@
 //! (Canny 1986), separate *how large is it* from *is it there*; deciding the class for the whole
 //! lesion keeps one deposit from being counted as a CMB and an NHID side by side.
 
+use std::collections::BTreeMap;
+
 use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
 use serde::{Deserialize, Serialize};
@@ -31,7 +33,7 @@ pub struct DetectionRule {
     /// Voxels whose probability of any lesion reaches this belong to lesions.
     pub extent: f32,
     /// For each class that the model tells, its thresholds.
-    pub classes: Vec<(LesionClass, ClassThreshold)>,
+    pub classes: BTreeMap<LesionClass, ClassThreshold>,
 }
 
 impl DetectionRule {
@@ -43,7 +45,7 @@ impl DetectionRule {
 
     /// The thresholds of a class; `None` if the model does not tell it.
     pub fn threshold(&self, class: LesionClass) -> Option<ClassThreshold> {
-        self.classes.iter().find(|(other, _)| *other == class).map(|(_, threshold)| *threshold)
+        self.classes.get(&class).copied()
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
 
     fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
         let threshold = ClassThreshold { peak, min_volume_mm3 };
-        DetectionRule { extent, classes: LesionClass::ALL.map(|class| (class, threshold)).to_vec() }
+        DetectionRule { extent, classes: LesionClass::ALL.map(|class| (class, threshold)).into() }
     }
 
     #[test]

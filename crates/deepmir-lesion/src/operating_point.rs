@@ -1,5 +1,7 @@
 //! Choosing a [`DetectionRule`] on validation subjects.
 
+use std::collections::BTreeMap;
+
 use deepmir_volume::components::Connectivity;
 
 use crate::matching::{MatchRule, match_lesions};
@@ -69,7 +71,7 @@ pub fn choose(subjects: &[ValidationSubject], classes: &[LesionClass]) -> Operat
     let mut best: Option<OperatingPoint> = None;
     for (n, &extent) in EXTENTS.iter().enumerate() {
         let mut point = OperatingPoint {
-            rule: DetectionRule { extent, classes: Vec::new() },
+            rule: DetectionRule { extent, classes: BTreeMap::new() },
             f1: Vec::new(),
             average_precision: Vec::new(),
         };
@@ -77,7 +79,7 @@ pub fn choose(subjects: &[ValidationSubject], classes: &[LesionClass]) -> Operat
             let of_class: Vec<OfClass<'_>> =
                 subjects.iter().map(|subject| OfClass::new(subject, n, class)).collect();
             let (threshold, f1) = best_threshold(&of_class, extent);
-            point.rule.classes.push((class, threshold));
+            point.rule.classes.insert(class, threshold);
             point.f1.push((class, f1));
             point.average_precision.push((class, average_precision(&of_class)));
         }

@@ -73,6 +73,39 @@ pub enum NetError {
         /// Which image.
         modality: crate::Modality,
     },
+    /// A model that cannot be used.
+    #[error("not a usable model: {reason}: {}", path.display())]
+    Bundle {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A training's file that cannot be gone on from.
+    #[error("{reason}: {}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The loss became NaN or infinite.
+    #[error(
+        "the loss became infinite at step {step}; train with a lower learning_rate into another \
+         folder: {}", folder.display()
+    )]
+    Diverged {
+        /// When.
+        step: u64,
+        /// The training's folder.
+        folder: PathBuf,
+    },
+    /// The device failed.
+    #[error("the device failed ({reason}); try --device cpu")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
     /// A configuration that contradicts itself.
     #[error("{reason}")]
     Config {

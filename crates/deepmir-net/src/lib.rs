@@ -8,8 +8,11 @@
 pub mod architecture;
 pub mod augment;
 mod brain;
+pub mod bundle;
 mod case;
+mod device;
 mod error;
+pub mod infer;
 mod modality;
 mod plan;
 mod prepare;
@@ -19,7 +22,9 @@ mod unet;
 mod weights;
 
 pub use architecture::Architecture;
+pub use bundle::Bundle;
 pub use case::{Case, CaseFiles};
+pub use device::DeviceChoice;
 pub use error::NetError;
 pub use modality::Modality;
 pub use plan::{Normalisation, Plan};

@@ -156,35 +156,155 @@ fn normalise(
     Some(())
 }
 
-/// Labels on another grid. Each voxel takes the nearest one's label; a lesion too small to be
-/// nearest to any voxel keeps the one at its centre.
+/// Labels on another grid, of the classes that are wanted. Each voxel takes the nearest one's
+/// label; a lesion too small to be nearest to any voxel keeps the one at its centre.
 fn labels_on(labels: &Volume<u8>, target: &Grid, classes: &[LesionClass]) -> LabelMap {
     let mut wanted = LabelMap::empty(*labels.grid());
-    for class in classes {
-        let voxels: Vec<usize> =
-            (0..labels.data().len()).filter(|&n| labels.data()[n] == class.label()).collect();
-        wanted.paint(&voxels, *class);
+    for &class in classes {
+        let voxels = (0..labels.data().len()).filter(|&n| labels.data()[n] == class.label());
+        wanted.paint(&voxels.collect::<Vec<_>>(), class);
     }
     if target == labels.grid() {
         return wanted;
     }
-    let moved = resample_labels(wanted.volume(), target, 0);
-    let mut on_target = LabelMap::empty(*target);
-    for class in classes {
-        let voxels: Vec<usize> =
-            (0..moved.data().len()).filter(|&n| moved.data()[n] == class.label()).collect();
-        on_target.paint(&voxels, *class);
+    let lesions = lesions_of(&wanted, Connectivity::TwentySix);
+    let mut numbers = Volume::filled(*labels.grid(), usize::MAX);
+    for (number, lesion) in lesions.iter().enumerate() {
+        lesion.voxels.iter().for_each(|&index| numbers.data_mut()[index] = number);
+    }
+    let numbers = resample_labels(&numbers, target, usize::MAX);
+    let mut voxels = vec![Vec::new(); lesions.len()];
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, n)| **n != usize::MAX) {
+        voxels[number].push(index);
     }
     let to_index = target.affine().inverse();
-    for lesion in lesions_of(&wanted, Connectivity::TwentySix) {
-        let at = to_index.apply(lesion.centre_mm).map(|index| index.round());
-        let inside = (0..3).all(|axis| at[axis] >= 0.0 && at[axis] < target.shape()[axis] as f64);
-        if inside {
-            let index = target.index(at.map(|index| index as usize));
-            if on_target.class_at(index).is_none() {
-                on_target.paint(&[index], lesion.class);
-            }
+    let mut on_target = LabelMap::empty(*target);
+    for (lesion, mut voxels) in lesions.iter().zip(voxels) {
+        let centre = to_index.apply(lesion.centre_mm).map(|index| index.round());
+        let inside =
+            (0..3).all(|axis| centre[axis] >= 0.0 && centre[axis] < target.shape()[axis] as f64);
+        if voxels.is_empty() && inside {
+            voxels.push(target.index(centre.map(|index| index as usize)));
         }
+        on_target.paint(&voxels, lesion.class);
     }
     on_target
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Modality, preset};
+    use deepmir_volume::{Affine, nifti};
+
+    /// A ball-shaped brain with one lesion of each class, prepared by a plan, and the case.
+    pub(crate) fn prepared_subject(plan: &Plan) -> (Prepared, Case) {
+        let affine = Affine::from_rows([
+            [0.0, -0.75, 0.0, 30.0],
+            [-0.75, 0.0, 0.0, 40.0],
+            [0.0, 0.0, 1.5, -20.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ]);
+        let grid = Grid::new([64, 72, 24], affine.unwrap()).unwrap();
+        let centre = grid.position_mm([32, 36, 12]);
+        let apart = |voxel, from: [f64; 3]| {
+            let place: [f64; 3] = grid.position_mm(voxel);
+            (0..3).map(|axis| (place[axis] - from[axis]).powi(2)).sum::<f64>().sqrt()
+        };
+        let brain = Volume::from_fn(grid, |voxel| apart(voxel, centre) < 15.0);
+        let mut truth = LabelMap::empty(grid);
+        for (class, offset) in
+            [(LesionClass::Cmb, [6.0, 2.0, 3.0]), (LesionClass::Nhid, [-7.0, 0.0, -3.0])]
+        {
+            let at = std::array::from_fn(|axis| centre[axis] + offset[axis]);
+            let voxels: Vec<usize> =
+                (0..grid.len()).filter(|&index| apart(grid.voxel(index), at) < 2.5).collect();
+            truth.paint(&voxels, class);
+        }
+        let image = |inside: f32, lesion: f32| {
+            let mut state = 7_u32;
+            let value = |(&brain, &label): (&bool, &u8)| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                match (brain, label) {
+                    (false, _) => 0.0,
+                    (true, 0) => inside + 0.1 * noise,
+                    (true, _) => lesion + 0.1 * noise,
+                }
+            };
+            let data = brain.data().iter().zip(truth.volume().data()).map(value).collect();
+            Volume::new(grid, data).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii");
+        nifti::write(&path, &brain, None).unwrap();
+        let case = Case {
+            id: "sub-ball".to_owned(),
+            header: nifti::read_header(&path).unwrap(),
+            images: BTreeMap::from([
+                (Modality::Swi, image(1.0, 0.2)),
+                (Modality::Qsm, image(0.05, 0.4)),
+                (Modality::T2w, image(1.0, 0.6)),
+            ]),
+            brain,
+            truth: Some(truth),
+        };
+        (Prepared::new(&case, plan).unwrap(), case)
+    }
+
+    #[test]
+    fn prepared_images_are_ras_tight_and_normalised() {
+        let (prepared, case) = prepared_subject(&preset::deepmir().plan);
+        assert!(Orientation::of(prepared.grid().affine()).is_ras());
+        assert!(prepared.grid().len() < case.grid().len());
+        let inside = |image: &Volume<f32>| -> Vec<f32> {
+            let voxels = image.data().iter().zip(prepared.brain.data());
+            voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect()
+        };
+        let median = |image| statistics::median(&mut inside(image)).unwrap();
+        assert!(median(&prepared.images[0]).abs() < 1e-6);
+        // 0.05 ppm over a scale of 0.1.
+        assert!((median(&prepared.images[1]) - 0.5).abs() < 0.1);
+        let outside = prepared.images[0].data().iter().zip(prepared.brain.data());
+        assert!(outside.filter(|&(_, &inside)| !inside).all(|(&value, _)| value == 0.0));
+    }
+
+    #[test]
+    fn a_map_comes_back_to_its_place_at_any_voxel_size() {
+        for voxel_mm in [None, Some([0.75, 0.75, 1.5]), Some([1.0, 1.0, 1.0])] {
+            let plan = Plan { voxel_mm, ..preset::deepmir().plan };
+            let (prepared, case) = prepared_subject(&plan);
+            let labels = prepared.truth.as_ref().unwrap().volume();
+            let back = prepared.placement.restore(&labels.map(|&label| f32::from(label > 0)));
+            let truth = case.truth.as_ref().unwrap().volume();
+            assert_eq!(back.grid(), truth.grid());
+            let (mut shared, mut either) = (0, 0);
+            for (&map, &label) in back.data().iter().zip(truth.data()) {
+                shared += usize::from(map >= 0.5 && label > 0);
+                either += usize::from(map >= 0.5 || label > 0);
+            }
+            let iou = shared as f64 / either as f64;
+            let least = if voxel_mm == Some([1.0; 3]) { 0.6 } else { 1.0 };
+            assert!(iou >= least, "{voxel_mm:?}: {iou}");
+        }
+    }
+
+    #[test]
+    fn a_lesion_smaller_than_the_voxels_is_not_lost() {
+        let plan = Plan { voxel_mm: Some([6.0; 3]), ..preset::deepmir().plan };
+        let (prepared, _) = prepared_subject(&plan);
+        let truth = prepared.truth.unwrap();
+        assert!(truth.count_of(LesionClass::Cmb) > 0 && truth.count_of(LesionClass::Nhid) > 0);
+    }
+
+    #[test]
+    fn classes_that_the_plan_does_not_tell_are_background() {
+        let preset = preset::deepmir().with(&[Modality::Qsm], &[LesionClass::Nhid]);
+        let (prepared, _) = prepared_subject(&preset.plan);
+        let truth = prepared.truth.unwrap();
+        assert_eq!(truth.count_of(LesionClass::Cmb), 0);
+        assert!(truth.count_of(LesionClass::Nhid) > 0);
+    }
 }

@@ -156,7 +156,7 @@ impl UNet {
     }
 
     /// Burn keeps the last update of running statistics aside until the next forward pass.
-    fn settle_statistics(&self) {
+    pub(crate) fn settle_statistics(&self) {
         let blocks = self.encoder.iter().chain(self.decoder.iter().map(|decoder| &decoder.block));
         let norms = blocks.flat_map(|block| [&block.norm1, &block.norm2]);
         let concatenated = self.decoder.iter().filter_map(|decoder| decoder.concatenated.as_ref());

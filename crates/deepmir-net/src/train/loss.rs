@@ -51,7 +51,10 @@ fn cross_entropy(scores: Tensor<4>, targets: Tensor<4>, output: Output) -> Tenso
     }
 }
 
-/// One less the soft Tversky index of each class over the whole batch, mean over classes.
+/// One less the soft Tversky index of each class over the whole batch, mean over the classes that
+/// the batch holds. A class that it does not hold has no overlap to speak of, and counting it would
+/// push every probability of a rare class down in most batches; cross-entropy sees to its false
+/// positives.
 fn overlap_loss(
     scores: Tensor<4>,
     targets: Tensor<4>,
@@ -70,13 +73,15 @@ fn overlap_loss(
     };
     let shared = sum(probabilities.clone() * targets.clone());
     let (predicted, truth) = (sum(probabilities), sum(targets));
+    let held = truth.clone().greater_scalar(0.0).float();
     let only_predicted = predicted - shared.clone();
     let missed = truth - shared.clone();
     let whole = shared.clone()
         + only_predicted.mul_scalar(config.false_positive)
         + missed.mul_scalar(config.false_negative);
     let index = shared.add_scalar(SMOOTH) / whole.add_scalar(SMOOTH);
-    index.mean().neg().add_scalar(1.0)
+    let lost = index.neg().add_scalar(1.0) * held.clone();
+    lost.sum() / held.sum().clamp_min(1.0)
 }
 
 #[cfg(test)]
@@ -124,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn background_does_not_count_as_overlap() {
-        // A perfect background and no lesion at all: nothing to lose.
-        let scores = tensor(&[50.0, 50.0, -50.0, -50.0, -50.0, -50.0], [1, 3, 1, 2]);
+    fn background_and_absent_classes_do_not_count_as_overlap() {
+        // No lesion at all: nothing to overlap, whatever is predicted.
+        let scores = tensor(&[50.0, -50.0, -50.0, 50.0, -50.0, -50.0], [1, 3, 1, 2]);
         let targets = tensor(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [1, 3, 1, 2]);
         assert!(value(loss(scores, targets, Output::Softmax, &DICE)).abs() < 1e-6);
     }

@@ -1,7 +1,17 @@
 //! Training.
 
+mod checkpoint;
 mod config;
+mod history;
+mod loader;
 mod loss;
+mod sampler;
+mod store;
+mod trainer;
 
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
+pub use history::{History, Validation};
 pub use loss::loss;
+pub use sampler::{Batch, Sampler};
+pub use store::{LesionSite, StoredCase};
+pub use trainer::{Event, SavedSettings, Training};

@@ -1,0 +1,356 @@
+//! A model on disk: everything that predicting needs.
+//!
+//! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats), or the
+//! same as one `.deepmir` file (a plain tar archive of them). Several weight files are an
+//! ensemble: their probabilities are averaged.
+
+use std::io::Read;
+use std::path::Path;
+
+use deepmir_lesion::DetectionRule;
+use deepmir_volume::atomic;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Architecture, NetError, Plan, Precision, Weights};
+
+/// The version of the format that this program writes.
+pub const FORMAT: u32 = 1;
+/// The settings' file name.
+const SETTINGS: &str = "model.toml";
+/// No settings or weights are larger.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// What `model.toml` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Version of the format.
+    pub format: u32,
+    /// The model's name, a word.
+    pub name: String,
+    /// What it is, in a sentence or two.
+    pub description: String,
+    /// Terms of use, as an SPDX expression.
+    pub licence: String,
+    /// From images to input.
+    pub plan: Plan,
+    /// The network.
+    pub architecture: Architecture,
+    /// When a region of the probability maps is a lesion.
+    pub detection: DetectionRule,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The members' weight files.
+    pub weights: Vec<WeightFile>,
+}
+
+/// How a model came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program that trained it.
+    pub program: String,
+    /// What it was trained on, in words.
+    pub data: String,
+    /// Subjects whose patches it saw.
+    pub training_subjects: Vec<String>,
+    /// Subjects on which it was chosen and its thresholds were set.
+    pub validation_subjects: Vec<String>,
+    /// Steps taken to the weights that were kept.
+    pub steps: u64,
+    /// Lesion F1 on the validation subjects, mean over classes, at the thresholds.
+    pub validation_f1: f64,
+}
+
+/// A weight file and its checksum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightFile {
+    /// Its name in the bundle.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A model: its settings and its members' weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// What `model.toml` says.
+    pub settings: ModelSettings,
+    /// The weights of each member.
+    pub members: Vec<Weights>,
+}
+
+impl Bundle {
+    /// Joins settings (whose `weights` are filled in) and members.
+    ///
+    /// # Errors
+    /// If the members are not of the architecture or the settings contradict themselves.
+    pub fn new(settings: ModelSettings, members: Vec<Weights>) -> Result<Self, NetError> {
+        let bundle = Self { settings, members };
+        bundle.check()?;
+        let files = bundle.weight_files()?;
+        let weights = files.into_iter().map(|(weights, _)| weights).collect();
+        Ok(Self { settings: ModelSettings { weights, ..bundle.settings }, members: bundle.members })
+    }
+
+    /// A short checksum of the whole model, for tables and reports.
+    pub fn id(&self) -> String {
+        let text = toml::to_string(&self.settings).unwrap_or_default();
+        hex(&Sha256::digest(text.as_bytes()))[..12].to_owned()
+    }
+
+    /// Reads a folder or a `.deepmir` file, and checks it.
+    ///
+    /// # Errors
+    /// Unreadable files, a newer format, unknown settings, a checksum that does not fit, weights
+    /// that are not those of the network.
+    pub fn read(path: &Path) -> Result<Self, NetError> {
+        let read = |source| NetError::Read { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(read)?;
+        if metadata.is_dir() {
+            return Self::from_files(path, |name| {
+                let path = path.join(name);
+                std::fs::read(&path).map_err(|source| NetError::Read { path, source })
+            });
+        }
+        let bytes = std::fs::read(path).map_err(read)?;
+        Self::from_archive(&bytes, path)
+    }
+
+    /// From the bytes of a `.deepmir` file; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`].
+    pub fn from_archive(bytes: &[u8], path: &Path) -> Result<Self, NetError> {
+        let fault = |reason: String| NetError::Bundle { path: path.to_owned(), reason };
+        let mut files = std::collections::BTreeMap::new();
+        let mut archive = tar::Archive::new(bytes);
+        let entries = archive.entries().map_err(|error| fault(error.to_string()))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| fault(format!("no .deepmir archive ({error})")))?;
+            let name = entry.path().map(|name| name.to_string_lossy().into_owned());
+            let name = name.map_err(|error| fault(error.to_string()))?;
+            let mut content = Vec::new();
+            let outcome = entry.take(MOST_BYTES).read_to_end(&mut content);
+            outcome.map_err(|error| fault(error.to_string()))?;
+            files.insert(name, content);
+        }
+        Self::from_files(path, |name| {
+            files.remove(name).ok_or_else(|| fault(format!("it holds no {name}")))
+        })
+    }
+
+    fn from_files(
+        path: &Path,
+        mut file: impl FnMut(&str) -> Result<Vec<u8>, NetError>,
+    ) -> Result<Self, NetError> {
+        let fault = |reason: String| NetError::Bundle { path: path.to_owned(), reason };
+        let text = String::from_utf8(file(SETTINGS)?)
+            .map_err(|_| fault(format!("{SETTINGS} is no text")))?;
+        let settings = parse_settings(&text).map_err(fault)?;
+        let mut members = Vec::with_capacity(settings.weights.len());
+        for WeightFile { file: name, sha256 } in &settings.weights {
+            if Path::new(name).components().count() != 1 {
+                return Err(fault(format!("{name:?} is no file name")));
+            }
+            let bytes = file(name)?;
+            let found = hex(&Sha256::digest(&bytes));
+            if found != sha256.to_ascii_lowercase() {
+                return Err(fault(format!(
+                    "{name} has the checksum {found} where {SETTINGS} says {sha256}; it was changed \
+                     or damaged, get the model again"
+                )));
+            }
+            members.push(Weights::from_safetensors(&bytes)?);
+        }
+        let bundle = Self { settings, members };
+        bundle.check().map_err(|error| fault(error.to_string()))?;
+        Ok(bundle)
+    }
+
+    /// Writes a `.deepmir` file where the path ends so, else a folder.
+    ///
+    /// # Errors
+    /// If it cannot be written; a file is then not there at all.
+    pub fn write(&self, path: &Path) -> Result<(), NetError> {
+        let settings = toml::to_string(&self.settings).map_err(|error| NetError::Bundle {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let files = self.weight_files()?;
+        let write = |path: &Path, bytes: &[u8]| {
+            atomic::write(path, bytes)
+                .map_err(|source| NetError::Write { path: path.to_owned(), source })
+        };
+        if path.extension().is_some_and(|ending| ending == "deepmir") {
+            let archive = archive(&settings, &files)
+                .map_err(|source| NetError::Write { path: path.to_owned(), source })?;
+            return write(path, &archive);
+        }
+        std::fs::create_dir_all(path)
+            .map_err(|source| NetError::Write { path: path.to_owned(), source })?;
+        for (weights, bytes) in &files {
+            write(&path.join(&weights.file), bytes)?;
+        }
+        // Last, so that a folder with settings is complete.
+        write(&path.join(SETTINGS), settings.as_bytes())
+    }
+
+    /// Each member's file entry and bytes.
+    fn weight_files(&self) -> Result<Vec<(WeightFile, Vec<u8>)>, NetError> {
+        let files = self.members.iter().enumerate().map(|(n, weights)| {
+            let bytes = weights.to_safetensors(Precision::Half)?;
+            let file = match self.members.len() {
+                1 => "weights.safetensors".to_owned(),
+                _ => format!("weights-{}.safetensors", n + 1),
+            };
+            Ok((WeightFile { file, sha256: hex(&Sha256::digest(&bytes)) }, bytes))
+        });
+        files.collect()
+    }
+
+    fn check(&self) -> Result<(), NetError> {
+        let ModelSettings { plan, architecture, detection, .. } = &self.settings;
+        let fault = |reason: String| Err(NetError::Config { reason });
+        if let Some(reason) = plan.fault().or_else(|| architecture.fault()) {
+            return fault(reason);
+        }
+        if architecture.input_channels != plan.input_channels() {
+            return fault(format!(
+                "the network takes {} channels and the plan gives {}",
+                architecture.input_channels,
+                plan.input_channels()
+            ));
+        }
+        let background = usize::from(architecture.output == crate::architecture::Output::Softmax);
+        if architecture.output_channels != plan.classes.len() + background {
+            return fault(format!(
+                "{} outputs do not fit the classes",
+                architecture.output_channels
+            ));
+        }
+        if let Some(class) =
+            plan.classes.iter().find(|class| detection.threshold(**class).is_none())
+        {
+            return fault(format!("there is no detection threshold for {class}"));
+        }
+        if self.members.is_empty() {
+            return fault("there are no weights".to_owned());
+        }
+        self.members.iter().try_for_each(|weights| weights.check(architecture))
+    }
+}
+
+fn parse_settings(text: &str) -> Result<ModelSettings, String> {
+    let table: toml::Table =
+        toml::from_str(text).map_err(|error| format!("{SETTINGS}: {error}"))?;
+    // The version first: a newer format's unknown settings are no typing errors.
+    match table.get("format").and_then(toml::Value::as_integer) {
+        Some(format) if format == i64::from(FORMAT) => {}
+        Some(format) if format > i64::from(FORMAT) => {
+            return Err(format!(
+                "{SETTINGS} is of format {format} and this deepmir knows {FORMAT}; update deepmir"
+            ));
+        }
+        _ => return Err(format!("{SETTINGS} has no valid `format`")),
+    }
+    toml::from_str(text).map_err(|error| format!("{SETTINGS}: {error}"))
+}
+
+fn archive(settings: &str, files: &[(WeightFile, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let weights = files.iter().map(|(weights, bytes)| (weights.file.as_str(), bytes.as_slice()));
+    for (name, bytes) in std::iter::once((SETTINGS, settings.as_bytes())).chain(weights) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        // No owner and no time: the same model gives the same bytes.
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes)?;
+    }
+    builder.into_inner()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset;
+
+    pub(crate) fn bundle(members: usize) -> Bundle {
+        let preset = preset::deepmir();
+        let settings = ModelSettings {
+            format: FORMAT,
+            name: "test".to_owned(),
+            description: "random weights".to_owned(),
+            licence: "CC0-1.0".to_owned(),
+            detection: DetectionRule::half(&preset.plan.classes),
+            provenance: Provenance {
+                program: "deepmir test".to_owned(),
+                data: "none".to_owned(),
+                training_subjects: vec!["sub-01".to_owned()],
+                validation_subjects: Vec::new(),
+                steps: 0,
+                validation_f1: 0.0,
+            },
+            plan: preset.plan,
+            architecture: preset.architecture.clone(),
+            weights: Vec::new(),
+        };
+        let weights = (0..members).map(|seed| {
+            let weights = Weights::initial(&preset.architecture, seed as u64);
+            let half = weights.to_safetensors(Precision::Half).unwrap();
+            Weights::from_safetensors(&half).unwrap()
+        });
+        Bundle::new(settings, weights.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_bundle_comes_back_from_a_folder_and_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for members in [1, 3] {
+            let bundle = bundle(members);
+            for name in ["model", "model.deepmir"] {
+                let path = folder.path().join(format!("{members}-{name}"));
+                bundle.write(&path).unwrap();
+                assert_eq!(Bundle::read(&path).unwrap(), bundle);
+            }
+        }
+    }
+
+    #[test]
+    fn changed_weights_newer_formats_and_foreign_files_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        let message = |path: &Path| Bundle::read(path).unwrap_err().to_string();
+        bundle(1).write(&path).unwrap();
+        let weights = path.join("weights.safetensors");
+        let mut bytes = std::fs::read(&weights).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&weights, bytes).unwrap();
+        assert!(message(&path).contains("checksum"));
+
+        bundle(1).write(&path).unwrap();
+        let settings = path.join(SETTINGS);
+        let text = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, text.replace("format = 1", "format = 7")).unwrap();
+        assert!(message(&path).contains("update deepmir"));
+        std::fs::write(&settings, text.replace("context_slices = 3", "context_slices = 4"))
+            .unwrap();
+        assert!(message(&path).contains("odd"));
+        std::fs::write(&settings, format!("surprise = 1\n{text}")).unwrap();
+        assert!(message(&path).contains("surprise"));
+        std::fs::write(&settings, text.replace("weights.safetensors", "../other")).unwrap();
+        assert!(message(&path).contains("no file name"));
+
+        let other = folder.path().join("notes.deepmir");
+        std::fs::write(&other, "not an archive at all ".repeat(60)).unwrap();
+        assert!(message(&other).contains("notes.deepmir"));
+        assert!(message(&folder.path().join("absent")).contains("absent"));
+    }
+}

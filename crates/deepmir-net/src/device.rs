@@ -1,0 +1,108 @@
+//! Where the arithmetic runs.
+
+use burn::tensor::Device;
+
+use crate::NetError;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// A GPU where this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The n-th GPU.
+    Gpu(usize),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Self::Auto),
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "gpu" => Ok(Self::Gpu(0)),
+            Some(("gpu", number)) => number
+                .parse()
+                .map(Self::Gpu)
+                .map_err(|_| format!("{number:?} is no number of a GPU; give gpu:0, gpu:1, …")),
+            _ => Err(format!("{text:?} is no device; give auto, cpu or gpu:N")),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Gpu(number) => write!(formatter, "gpu:{number}"),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Whether the work will run on the CPU.
+    pub fn is_cpu(self) -> bool {
+        self == Self::Cpu || (self == Self::Auto && gpu_count() == 0)
+    }
+
+    /// Burn's device.
+    ///
+    /// # Errors
+    /// If a GPU is asked for that is not there, or that this build cannot use.
+    pub fn open(self) -> Result<Device, NetError> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            Self::Auto if gpu_count() == 0 => Ok(Device::flex()),
+            Self::Auto => gpu(0),
+            Self::Gpu(number) => gpu(number),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_count() -> usize {
+    use burn::tensor::{DeviceFilter, DeviceType};
+    Device::enumerate(DeviceFilter::new().with(DeviceType::Vulkan)).into_vec().len()
+}
+
+#[cfg(feature = "gpu")]
+fn gpu(number: usize) -> Result<Device, NetError> {
+    use burn::tensor::DeviceKind;
+    let count = gpu_count();
+    if number >= count {
+        let reason = format!("there is no GPU {number}: Vulkan finds {count}; use --device cpu");
+        return Err(NetError::Config { reason });
+    }
+    Ok(Device::vulkan(DeviceKind::DiscreteGpu(number)))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_count() -> usize {
+    0
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu(_: usize) -> Result<Device, NetError> {
+    let reason = "this deepmir was built without GPU support; build it with \
+                  `cargo build --release --features gpu`, or use --device cpu";
+    Err(NetError::Config { reason: reason.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_as_they_are_written() {
+        for text in ["auto", "cpu", "gpu:0", "gpu:3"] {
+            assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
+        }
+        for text in ["", "cuda", "gpu:", "gpu:x", "cpu:1"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+    }
+}

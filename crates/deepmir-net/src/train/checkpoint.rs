@@ -1,0 +1,130 @@
+//! A training on disk, to go on from after a stop at any moment.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use deepmir_volume::atomic;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::history::History;
+use crate::{NetError, Precision, UNet, Weights};
+
+/// Everything besides weights that a training needs to go on as if it had not stopped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Sum of losses since the last validation, and of how many steps.
+    pub loss_sum: f64,
+    /// See `loss_sum`.
+    pub loss_count: u64,
+    /// Validations so far.
+    pub history: History,
+}
+
+/// What a checkpoint file holds.
+pub(super) struct Checkpoint {
+    pub progress: Progress,
+    /// The averaged weights, where averaging is on.
+    pub average: Option<Weights>,
+    model: Vec<u8>,
+    optimiser: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Takes the state of a training.
+    pub(super) fn take(
+        progress: &Progress,
+        net: &UNet,
+        optimiser: &ModuleOptimizer,
+        average: Option<&Weights>,
+    ) -> Result<Self, NetError> {
+        // Running statistics wait for the next step unless asked for.
+        net.settle_statistics();
+        let fault =
+            |error: burn::store::RecordError| NetError::Weights { reason: error.to_string() };
+        Ok(Self {
+            progress: progress.clone(),
+            average: average.cloned(),
+            model: net.clone().into_record().into_bytes().map_err(fault)?.to_vec(),
+            optimiser: optimiser.into_bytes().map_err(fault)?.to_vec(),
+        })
+    }
+
+    /// Writes one file, whole or not at all.
+    pub(super) fn write(&self, path: &Path) -> Result<(), NetError> {
+        let average = match &self.average {
+            Some(average) => average.to_safetensors(Precision::Single)?,
+            None => Vec::new(),
+        };
+        let progress = toml::to_string(&self.progress)
+            .map_err(|error| NetError::Config { reason: error.to_string() })?;
+        let fault =
+            |error: safetensors::SafeTensorError| NetError::Weights { reason: error.to_string() };
+        let part = |name: &'static str, bytes| {
+            let view = TensorView::new(Dtype::U8, vec![<[u8]>::len(bytes)], bytes);
+            view.map(|view| (name, view)).map_err(fault)
+        };
+        let parts = [
+            part("average", &average)?,
+            part("model", &self.model)?,
+            part("optimiser", &self.optimiser)?,
+        ];
+        let metadata = HashMap::from([("progress".to_owned(), progress)]);
+        let bytes = safetensors::serialize(parts, Some(metadata)).map_err(fault)?;
+        atomic::write(path, &bytes)
+            .map_err(|source| NetError::Write { path: path.to_owned(), source })
+    }
+
+    /// Reads a file written by [`Checkpoint::write`].
+    pub(super) fn read(path: &Path) -> Result<Self, NetError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| NetError::Read { path: path.to_owned(), source })?;
+        let fault = |reason: String| NetError::Checkpoint { path: path.to_owned(), reason };
+        let (_, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| fault(error.to_string()))?;
+        let progress = metadata.metadata().as_ref().and_then(|entries| entries.get("progress"));
+        let progress = progress.ok_or_else(|| fault("it holds no progress".to_owned()))?;
+        let progress = toml::from_str(progress).map_err(|error| fault(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| fault(error.to_string()))?;
+        let part = |name: &str| match file.tensor(name) {
+            Ok(view) => Ok(view.data().to_vec()),
+            Err(error) => Err(fault(error.to_string())),
+        };
+        let average = part("average")?;
+        Ok(Self {
+            progress,
+            average: if average.is_empty() {
+                None
+            } else {
+                Some(Weights::from_safetensors(&average)?)
+            },
+            model: part("model")?,
+            optimiser: part("optimiser")?,
+        })
+    }
+
+    /// Puts a network and a fresh optimiser of the same configuration into the recorded state.
+    pub(super) fn restore(
+        &self,
+        path: &Path,
+        net: UNet,
+        optimiser: ModuleOptimizer,
+    ) -> Result<(UNet, ModuleOptimizer), NetError> {
+        let fault = |error: burn::store::RecordError| NetError::Checkpoint {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let record =
+            ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.model.clone())).map_err(fault)?;
+        let net = net.try_load_record(record).map_err(fault)?;
+        let optimiser =
+            optimiser.from_bytes(Bytes::from_bytes_vec(self.optimiser.clone())).map_err(fault)?;
+        Ok((net, optimiser))
+    }
+}

@@ -1,0 +1,211 @@
+//! Whole trainings on a small made-up cohort: they learn, and stopping them changes nothing.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use deepmir_lesion::LesionClass;
+use deepmir_net::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use deepmir_net::train::{Event, Training};
+use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, Prepared, Weights, preset};
+use deepmir_volume::nifti::{self, ReadOptions};
+use deepmir_volume::{Affine, Grid, Volume};
+
+/// Writes a ball-shaped brain with dark, paramagnetic balls in it: small and strong
+/// ones are CMB, large and weaker ones NHID.
+fn write_subject(folder: &Path, number: u32) -> CaseFiles {
+    let affine = Affine::from_spacing([0.75, 0.75, 1.5], [-24.0, -24.0, -18.0]);
+    let grid = Grid::new([64, 64, 24], affine).unwrap();
+    let mut state = number.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) / f64::from(1 << 24)
+    };
+    // Two rows of three, none touching another.
+    let balls: Vec<([f64; 3], f64, u8)> = (0..6)
+        .map(|n| {
+            let row = [9.0 * f64::from(n / 2 - 1), 12.0 * f64::from(n % 2) - 6.0, 0.0];
+            let centre = row.map(|at| at + 2.0 * random() - 1.0);
+            if (n + number as i32) % 2 == 0 { (centre, 2.0, 1) } else { (centre, 3.2, 2) }
+        })
+        .collect();
+    let apart = |a: [f64; 3], b: [f64; 3]| {
+        (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
+    };
+    let label = |place: [f64; 3]| {
+        let inside = balls.iter().filter(|(centre, radius, _)| apart(place, *centre) <= *radius);
+        inside.map(|(_, _, label)| *label).max().unwrap_or(0)
+    };
+    let truth = Volume::from_fn(grid, |voxel| {
+        let place = grid.position_mm(voxel);
+        if apart(place, [0.0; 3]) < 16.0 { label(place) } else { 0 }
+    });
+    let mut image = |tissue: f32, lesions: [f32; 2]| {
+        Volume::from_fn(grid, |voxel| {
+            if apart(grid.position_mm(voxel), [0.0; 3]) >= 16.0 {
+                return 0.0;
+            }
+            let value = match truth[voxel] {
+                0 => tissue,
+                label => lesions[usize::from(label) - 1],
+            };
+            value + 0.1 * (random() as f32 - 0.5)
+        })
+    };
+    let id = format!("sub-{number:02}");
+    let mut images = BTreeMap::new();
+    for (modality, tissue, lesions) in [
+        (Modality::Swi, 1.0, [0.5, 0.5]),
+        (Modality::Qsm, 0.0, [0.6, 0.3]),
+        (Modality::T2w, 1.0, [0.95, 0.7]),
+    ] {
+        let path = folder.join(format!("{id}_{modality}.nii.gz"));
+        nifti::write(&path, &image(tissue, lesions), None).unwrap();
+        images.insert(modality, path);
+    }
+    let path = folder.join(format!("{id}_dseg.nii.gz"));
+    nifti::write(&path, &truth, None).unwrap();
+    CaseFiles { id, images, mask: None, truth: Some(path) }
+}
+
+fn training(folder: &Path, output: &str, steps: u64) -> Training {
+    let mut preset = preset::deepmir();
+    preset.architecture.widths = vec![6, 8];
+    preset.training.steps = steps;
+    preset.training.batch_size = 4;
+    preset.training.patch = [32, 32];
+    preset.training.learning_rate = 5e-3;
+    preset.training.warmup_steps = 5;
+    preset.training.weight_average = 0.9;
+    preset.training.validate_every = 5;
+    Training {
+        name: "test".to_owned(),
+        data: "made-up balls".to_owned(),
+        plan: preset.plan,
+        architecture: preset.architecture,
+        config: preset.training,
+        training: (1..4).map(|number| write_subject(folder, number)).collect(),
+        validation: vec![write_subject(folder, 9)],
+        start: None,
+        output: folder.join(output),
+        cache: folder.join("cache"),
+        device: DeviceChoice::Cpu,
+        read: ReadOptions::default(),
+    }
+}
+
+#[test]
+fn a_training_stopped_anywhere_ends_in_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap();
+    let stopped = training(folder.path(), "stopped", 15);
+    for stop_at in [3, 8, 14] {
+        // As a kill would: out of the loop between two steps, nothing tidied.
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            stopped.run(&mut |event| match event {
+                Event::Step { step, .. } if step == stop_at => {
+                    std::panic::resume_unwind(Box::new(()))
+                }
+                _ => {}
+            })
+        }));
+        assert!(run.is_err());
+    }
+    let mut resumed_at = None;
+    let resumed = stopped
+        .run(&mut |event| {
+            if let Event::Resumed { step } = event {
+                resumed_at = Some(step);
+            }
+        })
+        .unwrap();
+    assert_eq!(resumed_at, Some(10));
+    assert_eq!(resumed, whole);
+    let exact =
+        |name: &str| Weights::read(&folder.path().join(name).join("best.safetensors")).unwrap();
+    assert_eq!(exact("stopped"), exact("whole"));
+    let history = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join(name).join("history.tsv")).unwrap();
+        let without_time = |line: &str| {
+            line.split('\t')
+                .enumerate()
+                .filter(|(n, _)| *n != 3)
+                .map(|(_, cell)| cell.to_owned())
+                .collect::<Vec<_>>()
+        };
+        text.lines().map(without_time).collect::<Vec<_>>()
+    };
+    assert_eq!(history("stopped"), history("whole"));
+}
+
+#[test]
+fn another_training_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = training(folder.path(), "out", 5);
+    first.run(&mut |_| {}).unwrap();
+    first.config.learning_rate = 1e-4;
+    let message = first.run(&mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("other settings") && message.contains("training.toml"), "{message}");
+}
+
+#[test]
+fn contradicting_settings_are_told_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = training(folder.path(), "out", 5);
+    let message = |training: &Training| training.run(&mut |_| {}).unwrap_err().to_string();
+    let mut bad = good.clone();
+    bad.validation = bad.training.clone();
+    assert!(message(&bad).contains("sub-01 is both"));
+    let mut bad = good.clone();
+    bad.config.patch = [33, 32];
+    assert!(message(&bad).contains("multiples of 2"));
+    let mut bad = good.clone();
+    bad.training[1].truth = None;
+    assert!(message(&bad).contains("sub-02 has no label map"));
+    let mut bad = good;
+    bad.training[0].images.remove(&Modality::T2w);
+    assert!(message(&bad).contains("sub-01 has no T2w"));
+    assert!(!folder.path().join("out/checkpoint.safetensors").exists());
+}
+
+#[test]
+fn a_short_training_learns_to_find_and_to_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut training = training(folder.path(), "out", 150);
+    training.config.validate_every = 50;
+    training.config.sampling.lesion = 0.9;
+    training.config.sampling.mimic = 0.05;
+    let bundle = training.run(&mut |_| {}).unwrap();
+    let history = std::fs::read_to_string(folder.path().join("out/history.tsv")).unwrap();
+    assert!(
+        bundle.settings.provenance.validation_f1 > 0.8,
+        "{history}\n{:?}",
+        bundle.settings.detection
+    );
+
+    let bundle = Bundle::read(&folder.path().join("out/model")).unwrap();
+    let case = write_subject(folder.path(), 20)
+        .read(&bundle.settings.plan.inputs, &ReadOptions::default());
+    let prepared = Prepared::new(&case.unwrap(), &bundle.settings.plan).unwrap();
+    let device = DeviceChoice::Cpu.open().unwrap();
+    let network =
+        BurnNetwork::new(&bundle.settings.architecture, &bundle.members[0], &device).unwrap();
+    let mut networks: Vec<Box<dyn Network>> = vec![Box::new(network)];
+    let maps = probability_maps(
+        &mut networks,
+        &prepared,
+        &bundle.settings.plan,
+        &bundle.settings.architecture,
+        &InferenceOptions::default(),
+        &mut |_, _| {},
+    );
+    let (labels, _) = maps.unwrap().detect(&bundle.settings.detection, None);
+    let truth = prepared.truth.unwrap();
+    for class in LesionClass::ALL {
+        let both = (0..truth.grid().len())
+            .filter(|&n| truth.class_at(n) == Some(class) && labels.class_at(n) == Some(class))
+            .count();
+        let dice = 2.0 * both as f64 / (truth.count_of(class) + labels.count_of(class)) as f64;
+        assert!(dice > 0.5, "{class}: {dice}");
+    }
+}
