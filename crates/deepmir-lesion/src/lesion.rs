@@ -60,13 +60,15 @@ pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> 
     lesions
 }
 
-/// By class, then by falling volume; ties by place, so that the order is always the same.
+/// By class, then by falling volume; ties by place in the head, so that the order is the same
+/// whatever the orientation of the file.
 pub(crate) fn sort(lesions: &mut [Lesion]) {
+    let micrometres = |lesion: &Lesion| lesion.centre_mm.map(|mm| (mm * 1e3).round() as i64);
     lesions.sort_by(|a, b| {
         a.class
             .cmp(&b.class)
             .then(b.voxels.len().cmp(&a.voxels.len()))
-            .then(a.voxels.first().cmp(&b.voxels.first()))
+            .then(micrometres(a).cmp(&micrometres(b)))
     });
 }
 

@@ -17,6 +17,7 @@ mod modality;
 mod plan;
 mod prepare;
 pub mod preset;
+pub mod shipped;
 pub mod train;
 mod unet;
 mod weights;

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod config;
+mod ensemble;
 mod history;
 mod loader;
 mod loss;
@@ -10,6 +11,7 @@ mod store;
 mod trainer;
 
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
+pub use ensemble::join_folds;
 pub use history::{History, Validation};
 pub use loss::loss;
 pub use sampler::{Batch, Sampler};

@@ -1,0 +1,36 @@
+//! The models that come with the program.
+
+use std::path::Path;
+
+use crate::{Bundle, NetError};
+
+/// A model inside the program.
+#[derive(Clone, Copy, Debug)]
+pub struct ShippedModel {
+    /// Its name.
+    pub name: &'static str,
+    /// The bytes of its `.deepmir` file.
+    pub bytes: &'static [u8],
+}
+
+/// All of them, the default first.
+pub const MODELS: &[ShippedModel] = &[];
+
+impl ShippedModel {
+    /// Unpacks it.
+    ///
+    /// # Errors
+    /// If the program was built with a damaged file.
+    pub fn open(&self) -> Result<Bundle, NetError> {
+        Bundle::from_archive(self.bytes, Path::new(self.name))
+    }
+}
+
+/// A shipped model by its name, or the first by `default`; `None` if there is none of that name.
+pub fn by_name(name: &str) -> Option<Result<Bundle, NetError>> {
+    let model = match name {
+        "default" => MODELS.first(),
+        _ => MODELS.iter().find(|model| model.name == name),
+    };
+    model.map(ShippedModel::open)
+}

@@ -1,0 +1,77 @@
+//! Several networks of one kind made one model.
+
+use deepmir_lesion::LabelMap;
+use deepmir_lesion::operating_point::{self, ValidationSubject};
+use deepmir_volume::nifti::ReadOptions;
+
+use crate::bundle::{Bundle, ModelSettings, Provenance};
+use crate::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
+
+/// Joins the models of a cross-validation: their probabilities will be averaged, and the thresholds
+/// are chosen anew on every subject as predicted by the one network that did not learn from it.
+/// `held_out[n]` are the subjects that `models[n]` did not learn from; `progress` hears of
+/// subjects done.
+///
+/// # Errors
+/// Models of different kinds, unreadable subjects, a failing device.
+pub fn join_folds(
+    models: &[Bundle],
+    held_out: &[&[CaseFiles]],
+    device: DeviceChoice,
+    read: &ReadOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Bundle, NetError> {
+    let Some(first) = models.first() else {
+        return Err(NetError::Config { reason: "there are no folds to join".to_owned() });
+    };
+    let ModelSettings { plan, architecture, .. } = &first.settings;
+    let same = |model: &Bundle| {
+        model.settings.plan == *plan && model.settings.architecture == *architecture
+    };
+    if !models.iter().all(same) {
+        let reason = "the folds are of different kinds; train them with the same settings";
+        return Err(NetError::Config { reason: reason.to_owned() });
+    }
+    let opened = device.open()?;
+    let mut subjects = Vec::new();
+    for (model, cases) in models.iter().zip(held_out) {
+        let mut networks: Vec<Box<dyn Network>> = Vec::new();
+        for weights in &model.members {
+            networks.push(Box::new(BurnNetwork::new(architecture, weights, &opened)?));
+        }
+        for case in *cases {
+            let prepared = Prepared::new(&case.read(&plan.inputs, read)?, plan)?;
+            let options = InferenceOptions::default();
+            let maps = probability_maps(
+                &mut networks,
+                &prepared,
+                plan,
+                architecture,
+                &options,
+                &mut |_, _| {},
+            )?;
+            let nothing = LabelMap::empty(*prepared.grid());
+            let truth = prepared.truth.as_ref().unwrap_or(&nothing);
+            subjects.push(ValidationSubject::new(&maps, truth));
+            progress(subjects.len());
+        }
+    }
+    let point = operating_point::choose(&subjects, &plan.classes);
+    let validation_f1 = point.mean_f1();
+    let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
+    let mut everyone: Vec<String> = all.collect();
+    everyone.sort();
+    let settings = ModelSettings {
+        detection: point.rule,
+        provenance: Provenance {
+            training_subjects: everyone.clone(),
+            validation_subjects: everyone,
+            validation_f1,
+            ..first.settings.provenance.clone()
+        },
+        ..first.settings.clone()
+    };
+    let members = models.iter().flat_map(|model| model.members.iter().cloned()).collect();
+    Bundle::new(settings, members)
+}

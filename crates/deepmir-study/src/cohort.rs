@@ -1,0 +1,306 @@
+//! Cohorts: which subjects there are, from a BIDS dataset or a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use deepmir_net::{CaseFiles, Modality};
+
+use crate::{StudyError, bids};
+
+/// Subjects with their files, in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cohort {
+    /// Each scan.
+    pub cases: Vec<CaseFiles>,
+}
+
+impl Cohort {
+    /// From a BIDS dataset (a folder) or a table (a `.csv` or `.tsv` file). `labels` names the
+    /// folder of a dataset's label maps; without it, the only one in its `derivatives/`.
+    ///
+    /// # Errors
+    /// As [`Cohort::from_bids`] and [`Cohort::from_table`].
+    pub fn read(path: &Path, labels: Option<&Path>) -> Result<Self, StudyError> {
+        if path.is_dir() { Self::from_bids(path, labels) } else { Self::from_table(path) }
+    }
+
+    /// Every scan of a BIDS dataset with its label map and brain mask, where there are any.
+    ///
+    /// # Errors
+    /// A folder without scans or label maps, or an ambiguous one.
+    pub fn from_bids(dataset: &Path, labels: Option<&Path>) -> Result<Self, StudyError> {
+        let scans = bids::scans(dataset)?;
+        let folder = match labels {
+            Some(folder) => folder.to_owned(),
+            None => bids::only_labels_folder(dataset)?,
+        };
+        let truths = bids::label_maps(&folder)?;
+        if truths.is_empty() {
+            return Err(StudyError::NoLabels { path: folder });
+        }
+        let cases = scans.into_iter().map(|scan| CaseFiles {
+            truth: truths.get(&scan.id).cloned(),
+            mask: None,
+            images: scan.images,
+            id: scan.id,
+        });
+        Ok(Self { cases: cases.collect() })
+    }
+
+    /// From a table with a header: `id`, `truth`, a column for each image (`swi`, `qsm`, `t2w`),
+    /// and perhaps `mask`. Paths are relative to the table's folder; empty cells and `n/a` mean
+    /// that there is no such file.
+    ///
+    /// # Errors
+    /// A file that is no such table, a subject listed twice, a file that is not there.
+    pub fn from_table(path: &Path) -> Result<Self, StudyError> {
+        let fault = |reason: String| StudyError::Table { path: path.to_owned(), reason };
+        let tabs = path.extension().is_some_and(|ending| ending == "tsv");
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(if tabs { b'\t' } else { b',' })
+            .trim(csv::Trim::All)
+            .from_path(path)
+            .map_err(|error| fault(format!("cannot read ({error})")))?;
+        let columns = reader.headers().map_err(|error| fault(error.to_string()))?;
+        let columns: Vec<Column> =
+            columns.iter().map(Column::of).collect::<Result<_, _>>().map_err(fault)?;
+        for needed in [Column::Id, Column::Truth] {
+            if !columns.contains(&needed) {
+                return Err(fault(
+                    "the header must name id, truth and images (swi, qsm, t2w)".to_owned(),
+                ));
+            }
+        }
+
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut cases: BTreeMap<String, CaseFiles> = BTreeMap::new();
+        for (row, record) in reader.records().enumerate() {
+            let line = row + 2;
+            let record = record.map_err(|error| fault(format!("line {line}: {error}")))?;
+            let mut case =
+                CaseFiles { id: String::new(), images: BTreeMap::new(), mask: None, truth: None };
+            for (column, cell) in columns.iter().zip(&record) {
+                if cell.is_empty() || cell == "n/a" {
+                    continue;
+                }
+                let file = folder.join(cell);
+                if *column != Column::Id && !file.is_file() {
+                    return Err(fault(format!("line {line}: there is no file {}", file.display())));
+                }
+                match column {
+                    Column::Id => cell.clone_into(&mut case.id),
+                    Column::Truth => case.truth = Some(file),
+                    Column::Mask => case.mask = Some(file),
+                    Column::Image(modality) => {
+                        case.images.insert(*modality, file);
+                    }
+                }
+            }
+            if case.id.is_empty() {
+                return Err(fault(format!("line {line} has no id")));
+            }
+            if case.id.contains(['/', '\\']) || case.id.starts_with('.') {
+                return Err(fault(format!(
+                    "line {line}: {:?} cannot be part of a file name",
+                    case.id
+                )));
+            }
+            if cases.contains_key(&case.id) {
+                return Err(fault(format!("line {line}: {} is listed twice", case.id)));
+            }
+            cases.insert(case.id.clone(), case);
+        }
+        if cases.is_empty() {
+            return Err(fault("the table lists no subject".to_owned()));
+        }
+        Ok(Self { cases: cases.into_values().collect() })
+    }
+
+    /// Only the scans of some subjects, named with or without `sub-`.
+    ///
+    /// # Errors
+    /// Naming those that are not in the cohort.
+    pub fn only(mut self, subjects: &[String]) -> Result<Self, StudyError> {
+        self.check_known(subjects)?;
+        self.cases.retain(|case| is_among(&case.id, subjects));
+        Ok(self)
+    }
+
+    /// All but the scans of some subjects.
+    ///
+    /// # Errors
+    /// Naming those that are not in the cohort.
+    pub fn without(mut self, subjects: &[String]) -> Result<Self, StudyError> {
+        self.check_known(subjects)?;
+        self.cases.retain(|case| !is_among(&case.id, subjects));
+        Ok(self)
+    }
+
+    /// The names of the subjects (not scans), each once, in order.
+    pub fn subjects(&self) -> Vec<String> {
+        let subjects: BTreeSet<String> =
+            self.cases.iter().map(|case| subject_of(&case.id)).collect();
+        subjects.into_iter().collect()
+    }
+
+    fn check_known(&self, subjects: &[String]) -> Result<(), StudyError> {
+        let known = |name: &&String| {
+            self.cases.iter().any(|case| is_among(&case.id, std::slice::from_ref(name)))
+        };
+        match subjects.iter().find(|name| !known(name)) {
+            Some(name) => Err(StudyError::Subjects {
+                reason: format!(
+                    "there is no subject {name}; there are {}",
+                    self.subjects().join(", ")
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The subject of a scan: `sub-01` of `sub-01_ses-2`.
+pub fn subject_of(scan: &str) -> String {
+    match scan.split_once('_') {
+        Some((subject, _)) if subject.starts_with("sub-") => subject.to_owned(),
+        _ => scan.to_owned(),
+    }
+}
+
+/// Whether a scan belongs to one of some subjects, which may be named with or without `sub-`.
+fn is_among(scan: &str, subjects: &[String]) -> bool {
+    let subject = subject_of(scan);
+    let bare = subject.strip_prefix("sub-").unwrap_or(&subject);
+    subjects.iter().any(|name| *name == subject || name == bare || name == scan)
+}
+
+/// Refuses lists of subjects that share one.
+///
+/// # Errors
+/// Naming the shared subjects.
+pub fn check_apart(
+    one: &Cohort,
+    one_name: &str,
+    other: &Cohort,
+    other_name: &str,
+) -> Result<(), StudyError> {
+    let (one, other): (BTreeSet<String>, BTreeSet<String>) =
+        (one.subjects().into_iter().collect(), other.subjects().into_iter().collect());
+    let both: Vec<String> = one.intersection(&other).cloned().collect();
+    if both.is_empty() {
+        return Ok(());
+    }
+    Err(StudyError::Subjects {
+        reason: format!(
+            "{} stand both in {one_name} and in {other_name}; a model tested on what it learned \
+             from proves nothing, so take them out of one",
+            both.join(", ")
+        ),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Id,
+    Truth,
+    Mask,
+    Image(Modality),
+}
+
+impl Column {
+    fn of(name: &str) -> Result<Self, String> {
+        match name.to_ascii_lowercase().as_str() {
+            "id" | "subject" | "participant_id" => Ok(Self::Id),
+            "truth" | "label" | "labels" => Ok(Self::Truth),
+            "mask" => Ok(Self::Mask),
+            _ => name.parse().map(Self::Image).map_err(|_| {
+                format!("there is no meaning to the column {name:?}; there are id, truth, mask, swi, qsm and t2w")
+            }),
+        }
+    }
+}
+
+/// A scan's files, all in one folder or named one by one: what `predict` is given.
+pub fn single_case(
+    images: BTreeMap<Modality, PathBuf>,
+    mask: Option<PathBuf>,
+) -> Result<CaseFiles, StudyError> {
+    let Some((_, reference)) = images.first_key_value() else {
+        return Err(StudyError::Subjects { reason: "give at least one image".to_owned() });
+    };
+    let id = bids::BidsName::derived_from(reference).scan();
+    Ok(CaseFiles { id, images, mask, truth: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn table(text: &str) -> Result<Cohort, StudyError> {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["a.nii", "b.nii", "t.nii"] {
+            fs::write(folder.path().join(file), b"").unwrap();
+        }
+        let path = folder.path().join("train.csv");
+        fs::write(&path, text).unwrap();
+        Cohort::from_table(&path)
+    }
+
+    fn cohort(ids: &[&str]) -> Cohort {
+        let case = |id: &&str| CaseFiles {
+            id: (*id).to_owned(),
+            images: BTreeMap::new(),
+            mask: None,
+            truth: None,
+        };
+        Cohort { cases: ids.iter().map(case).collect() }
+    }
+
+    #[test]
+    fn the_papers_table_is_read() {
+        let cohort = table("id,truth,swi,QSM\np1,t.nii,a.nii,b.nii\np2,t.nii,a.nii,n/a\n").unwrap();
+        assert_eq!(cohort.subjects(), ["p1", "p2"]);
+        assert_eq!(cohort.cases[0].images.len(), 2);
+        assert_eq!(cohort.cases[1].images.len(), 1);
+        assert!(cohort.cases[0].truth.as_ref().unwrap().ends_with("t.nii"));
+    }
+
+    #[test]
+    fn faults_in_a_table_name_their_line() {
+        let message = |text| table(text).unwrap_err().to_string();
+        assert!(
+            message("id,truth,swi\np1,t.nii,a.nii\np1,t.nii,b.nii\n")
+                .contains("line 3: p1 is listed twice")
+        );
+        assert!(message("id,truth,swi\np1,t.nii,c.nii\n").contains("c.nii"));
+        assert!(message("id,truth,swi\n,t.nii,a.nii\n").contains("line 2 has no id"));
+        assert!(message("id,truth,flair\np1,t.nii,a.nii\n").contains("flair"));
+        assert!(message("id,swi\np1,a.nii\n").contains("must name id, truth"));
+        assert!(message("id,truth,swi\np1,t.nii\n").contains("line 2"));
+        assert!(message("id,truth,swi\n").contains("no subject"));
+        assert!(message("id,truth,swi\n../p,t.nii,a.nii\n").contains("file name"));
+    }
+
+    #[test]
+    fn subjects_are_chosen_with_or_without_their_prefix() {
+        let all = cohort(&["sub-01_ses-1", "sub-01_ses-2", "sub-02", "sub-03"]);
+        let ids = |cohort: Cohort| cohort.cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+        let some = all.clone().only(&["01".to_owned(), "sub-03".to_owned()]).unwrap();
+        assert_eq!(ids(some), ["sub-01_ses-1", "sub-01_ses-2", "sub-03"]);
+        let rest = all.clone().without(&["01".to_owned()]).unwrap();
+        assert_eq!(ids(rest), ["sub-02", "sub-03"]);
+        assert!(all.only(&["07".to_owned()]).unwrap_err().to_string().contains("no subject 07"));
+    }
+
+    #[test]
+    fn shared_subjects_are_refused_even_in_other_sessions() {
+        let train = cohort(&["sub-01_ses-1", "sub-02"]);
+        let test = cohort(&["sub-01_ses-2", "sub-03"]);
+        let message = check_apart(&train, "the training list", &test, "the test list")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("sub-01 stand both"), "{message}");
+        assert!(check_apart(&train, "a", &cohort(&["sub-03"]), "b").is_ok());
+    }
+}

@@ -1,0 +1,102 @@
+//! What can go wrong with cohorts.
+
+use std::path::PathBuf;
+
+use deepmir_net::Modality;
+
+/// Why a cohort could not be read, predicted or evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// A file or folder could not be read.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder without scans.
+    #[error(
+        "no scans in this folder; a BIDS dataset has sub-*/anat/ with *_acq-swi_T2starw, *_swi, \
+         *_Chimap or *_T2w images: {}", path.display()
+    )]
+    NoScans {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two images of one kind for one scan.
+    #[error(
+        "{scan} has two {modality} images; set one aside or give them run- entities:\n  {}\n  {}",
+        first.display(), second.display()
+    )]
+    TwoImages {
+        /// The scan.
+        scan: String,
+        /// The kind.
+        modality: Modality,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Two label maps for one scan.
+    #[error("{scan} has two label maps; set one aside:\n  {}\n  {}", first.display(), second.display())]
+    TwoLabelMaps {
+        /// The scan.
+        scan: String,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// No label maps to learn from.
+    #[error("no lesion label maps (*_seg-lesions_dseg.nii.gz) here; name their folder with --labels: {}", path.display())]
+    NoLabels {
+        /// Where they were looked for.
+        path: PathBuf,
+    },
+    /// Several folders with label maps.
+    #[error("label maps in more than one folder; name one with --labels:\n  {}", join(folders))]
+    SeveralLabels {
+        /// The folders.
+        folders: Vec<PathBuf>,
+    },
+    /// A table of subjects with a fault.
+    #[error("{reason}: {}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// The line and what is wrong with it.
+        reason: String,
+    },
+    /// Subjects that were asked for and are not there, or must not be where they are.
+    #[error("{reason}")]
+    Subjects {
+        /// Who, and what to do.
+        reason: String,
+    },
+    /// Something about networks.
+    #[error(transparent)]
+    Net(#[from] deepmir_net::NetError),
+    /// Something about lesions.
+    #[error(transparent)]
+    Lesion(#[from] deepmir_lesion::LesionError),
+    /// Something about images.
+    #[error(transparent)]
+    Volume(#[from] deepmir_volume::VolumeError),
+    /// Something about pictures.
+    #[error(transparent)]
+    Report(#[from] deepmir_report::ReportError),
+}
+
+fn join(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join("\n  ")
+}

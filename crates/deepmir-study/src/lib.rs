@@ -1,0 +1,13 @@
+//! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
+//! ([`folds()`]), one subject from files to lesions ([`predict`]), many subjects against the truth
+//! ([`evaluate`]).
+
+pub mod bids;
+pub mod cohort;
+mod error;
+pub mod evaluate;
+pub mod folds;
+pub mod predict;
+
+pub use cohort::Cohort;
+pub use error::StudyError;

@@ -1,0 +1,204 @@
+//! One subject: from image files to a label map, probability maps, a lesion table and a picture.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_lesion::{
+    Candidate, DetectionRule, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps,
+    table,
+};
+use deepmir_net::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
+use deepmir_report::{Mosaic, Window};
+use deepmir_volume::nifti::{self, ReadOptions};
+use serde_json::json;
+
+use crate::bids::{self, BidsName};
+use crate::{StudyError, bids::DerivedName};
+
+/// A model ready to run.
+pub struct Predictor {
+    bundle: Bundle,
+    networks: Vec<Box<dyn Network>>,
+    /// How slices are run.
+    pub options: InferenceOptions,
+    /// How images are read.
+    pub read: ReadOptions,
+}
+
+/// What was found in a subject, on its own grid.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The images.
+    pub case: Case,
+    /// Where which class is.
+    pub labels: LabelMap,
+    /// How probable each class is at each voxel.
+    pub probabilities: ProbabilityMaps,
+    /// The lesions, in the order of the table.
+    pub found: Vec<Candidate>,
+    /// The table.
+    pub rows: Vec<LesionRow>,
+}
+
+/// The files written for a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The label map.
+    pub labels: PathBuf,
+    /// The lesion table.
+    pub table: PathBuf,
+    /// The picture.
+    pub mosaic: PathBuf,
+}
+
+impl Predictor {
+    /// Opens a model on a device.
+    ///
+    /// # Errors
+    /// A device that is not there, or weights that do not fit.
+    pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, StudyError> {
+        let opened = device.open()?;
+        let networks = bundle.members.iter().map(|weights| {
+            let network = BurnNetwork::new(&bundle.settings.architecture, weights, &opened)?;
+            Ok(Box::new(network) as Box<dyn Network>)
+        });
+        let networks = networks.collect::<Result<_, NetError>>()?;
+        let options = InferenceOptions::default();
+        Ok(Self { bundle, networks, options, read: ReadOptions::default() })
+    }
+
+    /// The model.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The model's detection rule, to be changed by those who know better.
+    pub fn rule_mut(&mut self) -> &mut DetectionRule {
+        &mut self.bundle.settings.detection
+    }
+
+    /// Finds the lesions of one subject. Images that the model does not need are measured in, where
+    /// they are given. `progress` hears of slices done, and of how many.
+    ///
+    /// # Errors
+    /// Unreadable or missing images, different grids, no brain.
+    pub fn predict(
+        &mut self,
+        files: &CaseFiles,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Prediction, StudyError> {
+        let settings = &self.bundle.settings;
+        for &modality in &settings.plan.inputs {
+            if !files.images.contains_key(&modality) {
+                return Err(NetError::MissingModality { id: files.id.clone(), modality }.into());
+            }
+        }
+        let given: Vec<Modality> = files.images.keys().copied().collect();
+        let case = files.read(&given, &self.read)?;
+        let prepared = Prepared::new(&case, &settings.plan)?;
+        let maps = probability_maps(
+            &mut self.networks,
+            &prepared,
+            &settings.plan,
+            &settings.architecture,
+            &self.options,
+            progress,
+        )?;
+        let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
+        let probabilities = ProbabilityMaps::new(restored.collect())
+            .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
+        let (labels, found) = probabilities.detect(&settings.detection, Some(&case.brain));
+        let images = MeasuredImages {
+            swi: case.images.get(&Modality::Swi),
+            qsm_ppm: case.images.get(&Modality::Qsm),
+            t2w: case.images.get(&Modality::T2w),
+            brain: Some(&case.brain),
+        };
+        let rows = images.measure_candidates(&labels, &found);
+        Ok(Prediction { case, labels, probabilities, found, rows })
+    }
+
+    /// Writes everything that was found into a folder, under names taken from the reference image
+    /// (the SWI, where there is one).
+    ///
+    /// # Errors
+    /// A folder that cannot be written to, or a full disk.
+    pub fn write(
+        &self,
+        prediction: &Prediction,
+        files: &CaseFiles,
+        folder: &Path,
+    ) -> Result<Written, StudyError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StudyError::Write { path: folder.to_owned(), source })?;
+        let name = reference_name(files);
+        let path = |entities: &[(&str, &str)], suffix: &str, ending: &str| {
+            folder.join(name.with(entities, suffix, ending))
+        };
+        const LESIONS: (&str, &str) = ("seg", "lesions");
+        let header = Some(&prediction.case.header);
+
+        let labels = path(&[LESIONS], "dseg", ".nii.gz");
+        nifti::write(&labels, prediction.labels.volume(), header)?;
+        bids::write_label_table(&path(&[LESIONS], "dseg", ".tsv"))?;
+        bids::write_json(&path(&[LESIONS], "dseg", ".json"), &self.sidecar(files))?;
+        for (class, map) in prediction.probabilities.iter() {
+            let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
+            nifti::write_scaled(&path, map, 1.0, header)?;
+        }
+        let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
+        table::write(&rows, &prediction.rows)?;
+        let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
+        draw(prediction).write_png(&mosaic)?;
+        Ok(Written { labels, table: rows, mosaic })
+    }
+
+    fn sidecar(&self, files: &CaseFiles) -> serde_json::Value {
+        let settings = &self.bundle.settings;
+        let sources: Vec<String> = files
+            .images
+            .values()
+            .chain(&files.mask)
+            .map(|path| path.display().to_string())
+            .collect();
+        json!({
+            "Description": "Lesions found by a neural network: research software, not a medical device",
+            "Sources": sources,
+            "Model": settings.name,
+            "ModelId": self.bundle.id(),
+            "ModelWeightsSha256": settings.weights.iter().map(|file| &file.sha256).collect::<Vec<_>>(),
+            "Detection": settings.detection,
+            "Flips": self.options.flips,
+            "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
+        })
+    }
+}
+
+/// The picture of a prediction: the SWI, or else the first image.
+fn draw(prediction: &Prediction) -> deepmir_report::Canvas {
+    let Prediction { case, labels, .. } = prediction;
+    let shown = case.images.iter().next();
+    let (modality, image) = match shown {
+        Some((modality, image)) => (*modality, image.clone()),
+        // A case has at least one image; the label map stands in.
+        None => (Modality::Swi, labels.volume().map(|&label| f32::from(label))),
+    };
+    let window = match modality {
+        Modality::Qsm => Window::QSM,
+        _ => Window::of_brain(&image, &case.brain),
+    };
+    Mosaic::new(&image, labels, &case.brain, window).draw()
+}
+
+/// The names of a subject's derivatives.
+pub fn reference_name(files: &CaseFiles) -> DerivedName {
+    match files.images.first_key_value() {
+        Some((_, reference)) => BidsName::derived_from(reference),
+        None => DerivedName::Other(files.id.clone()),
+    }
+}
+
+/// Lesions of each class in a table.
+pub fn counts(rows: &[LesionRow]) -> [(LesionClass, usize); 2] {
+    LesionClass::ALL.map(|class| (class, rows.iter().filter(|row| row.class == class).count()))
+}

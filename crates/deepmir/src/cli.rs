@@ -1,0 +1,222 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use deepmir_lesion::LesionClass;
+use deepmir_lesion::matching::MatchRule;
+use deepmir_net::{DeviceChoice, Modality};
+
+/// Finds cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI and tells
+/// them apart.
+///
+/// Research software; not a medical device.
+#[derive(Debug, Parser)]
+#[command(name = "deepmir", version, max_term_width = 100, args_override_self = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// Settings of this verb from a TOML file: its keys are the options' names; options given here
+    /// win
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Threads to use [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Where networks run: auto, cpu or gpu:N
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Say more (twice: much more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log as JSON, one object a line
+    #[arg(long, global = true)]
+    pub log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Find lesions in one subject's images
+    Predict(Predict),
+    /// Train a network on a cohort with label maps
+    Train(Box<Train>),
+    /// Compare predicted with true label maps
+    Evaluate(Evaluate),
+    /// List, describe and check models
+    #[command(subcommand)]
+    Model(Model),
+}
+
+/// Finds lesions in one subject's images and writes a label map, probability maps, a lesion table
+/// and a picture, named after the SWI.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// Susceptibility-weighted image; defines the grid
+    #[arg(long, value_name = "FILE")]
+    pub swi: Option<PathBuf>,
+    /// Susceptibility map in ppm
+    #[arg(long, value_name = "FILE")]
+    pub qsm: Option<PathBuf>,
+    /// T2-weighted image
+    #[arg(long, value_name = "FILE")]
+    pub t2w: Option<PathBuf>,
+    /// Brain mask [default: what is not zero in a skull-stripped image]
+    #[arg(long, value_name = "FILE")]
+    pub mask: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// A shipped model's name, or a model's folder or .deepmir file
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub model: String,
+    /// Average over mirror images of each slice: four times the work
+    #[arg(long)]
+    pub flips: bool,
+    /// Read NaN and infinite voxels as zero instead of refusing the file
+    #[arg(long)]
+    pub nan_to_zero: bool,
+}
+
+/// Trains a network on a cohort with label maps: a BIDS dataset, or a table with the columns id,
+/// truth, swi, qsm, t2w.
+#[derive(Debug, Args)]
+pub struct Train {
+    /// BIDS dataset, or CSV/TSV table
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
+    /// Folder for checkpoints and the model
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Folder of the dataset's label maps [default: the only one in its derivatives]
+    #[arg(long, value_name = "DIR")]
+    pub labels: Option<PathBuf>,
+    /// Network and training to begin from: deepmir or paper
+    #[arg(long, value_name = "NAME", default_value = "deepmir")]
+    pub preset: String,
+    /// Modalities the network sees, such as SWI,QSM,T2w [default: the preset's]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub inputs: Vec<Modality>,
+    /// Classes it tells: CMB, NHID or CMB,NHID [default: the preset's]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub classes: Vec<LesionClass>,
+    /// Only these subjects
+    #[arg(long, value_name = "SUBJECT", num_args = 1..)]
+    pub participant_label: Vec<String>,
+    /// Subjects that must not be learned from: names, or a table of the test cohort
+    #[arg(long, value_name = "SUBJECT|FILE", num_args = 1..)]
+    pub held_out: Vec<String>,
+    /// Subjects to choose weights and thresholds on [default: a fifth, drawn by the seed]
+    #[arg(long, value_name = "SUBJECT", num_args = 1.., conflicts_with = "folds")]
+    pub validation_label: Vec<String>,
+    /// Train one network for each of K folds and average them
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..))]
+    pub folds: Option<u16>,
+    /// Only this fold of --folds (from 1 on), leaving the others to other processes
+    #[arg(long, value_name = "N", requires = "folds", value_parser = clap::value_parser!(u16).range(1..))]
+    pub fold: Option<u16>,
+    /// Begin with the weights of this model
+    #[arg(long, value_name = "MODEL")]
+    pub from: Option<String>,
+    /// Optimiser steps [default: the preset's]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Patches a step [default: the preset's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Highest learning rate [default: the preset's]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Seed of everything random [default: the preset's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The model's name [default: the output folder's]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Go on with the training in the output folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Keep prepared images here for other trainings [default: in the output folder while training]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Read NaN and infinite voxels as zero instead of refusing the file
+    #[arg(long)]
+    pub nan_to_zero: bool,
+}
+
+/// Compares predicted with true label maps: lesions found, missed and false, overlap, volumes,
+/// which class was taken for which, and sensitivity against false positives where probability maps
+/// lie beside the label maps.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// True label map, or a folder of them
+    #[arg(long, value_name = "DIR|FILE")]
+    pub truth: PathBuf,
+    /// Predicted label map, or a folder of them
+    #[arg(long, value_name = "DIR|FILE")]
+    pub pred: PathBuf,
+    /// Folder for evaluation.json, subjects.tsv and pooled.tsv
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// When a predicted lesion is a true one: overlap, centre:MM or iou:T
+    #[arg(long = "match", value_name = "RULE", default_value = "overlap")]
+    pub rule: MatchRule,
+    /// Neighbours that connect voxels to lesions: 26 or 6
+    #[arg(long, value_name = "N", default_value = "26", value_parser = ["26", "6"])]
+    pub connectivity: String,
+    /// Leave out lesions smaller than this on either side
+    #[arg(long, value_name = "MM3", default_value_t = 0.0)]
+    pub min_volume: f64,
+    /// Classes that count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "CMB,NHID")]
+    pub classes: Vec<LesionClass>,
+    /// Probability that makes up the candidates of FROC curves
+    #[arg(long, value_name = "P", default_value_t = 0.3)]
+    pub froc_extent: f32,
+    /// Resamples of the bootstrap over subjects
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub resamples: usize,
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Evaluate the subjects that were predicted though others have a truth too
+    #[arg(long)]
+    pub allow_missing: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// The shipped models
+    List,
+    /// What a model needs, tells and comes from
+    Info {
+        /// A shipped model's name, or a model's folder or .deepmir file
+        #[arg(value_name = "MODEL", default_value = "default")]
+        model: String,
+    },
+    /// Checks a model's checksums and that it runs
+    Verify {
+        /// A shipped model's name, or a model's folder or .deepmir file
+        #[arg(value_name = "MODEL", default_value = "default")]
+        model: String,
+    },
+    /// Writes a model as one .deepmir file, or as a folder
+    Copy {
+        /// A shipped model's name, or a model's folder or .deepmir file
+        #[arg(value_name = "MODEL")]
+        model: String,
+        /// Where to: a name ending in .deepmir makes a file
+        #[arg(value_name = "PATH")]
+        output: PathBuf,
+    },
+}

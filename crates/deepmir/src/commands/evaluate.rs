@@ -1,0 +1,112 @@
+//! `deepmir evaluate`.
+
+use comfy_table::{CellAlignment, Table, presets};
+use deepmir_lesion::LesionClass;
+use deepmir_lesion::metrics::{Bootstrap, Confusion, Estimate};
+use deepmir_study::evaluate::{Evaluation, EvaluationOptions, evaluate, pairs, without_prediction};
+use deepmir_volume::components::Connectivity;
+
+use crate::cli::{Common, Evaluate};
+use crate::progress::Progress;
+
+/// The metrics of the printed table; the files hold all.
+const SHOWN: [(&str, &str); 7] = [
+    ("sensitivity", "sensitivity"),
+    ("precision", "precision"),
+    ("f1", "F1"),
+    ("false_positives_per_scan", "FP/scan"),
+    ("dice", "Dice"),
+    ("absolute_count_error", "|count error|"),
+    ("absolute_volume_error_mm3", "|volume error| mm³"),
+];
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
+    let missing = without_prediction(&arguments.truth, &arguments.pred)?;
+    if !missing.is_empty() && !arguments.allow_missing {
+        anyhow::bail!(
+            "no prediction for {}; predict them, or leave them out with --allow-missing",
+            missing.join(", ")
+        );
+    }
+    let pairs = pairs(&arguments.truth, &arguments.pred)?;
+    let six = arguments.connectivity == "6";
+    let options = EvaluationOptions {
+        rule: arguments.rule,
+        connectivity: if six { Connectivity::Six } else { Connectivity::TwentySix },
+        min_volume_mm3: arguments.min_volume,
+        classes: arguments.classes.clone(),
+        froc_extent: arguments.froc_extent,
+        bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
+    };
+    let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));
+    let evaluation = evaluate(&pairs, &options, &|done| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.set(done as u64, String::new);
+        }
+    })?;
+    if let Ok(progress) = progress.lock() {
+        progress.finish();
+    }
+    evaluation.write(&arguments.output)?;
+    println!("{}", metrics_table(&evaluation));
+    println!("{}", confusion_table(&evaluation.confusion));
+    println!("{}", arguments.output.join("evaluation.json").display());
+    Ok(())
+}
+
+fn metrics_table(evaluation: &Evaluation) -> Table {
+    let mut table = table();
+    let scans = evaluation.subjects.len();
+    let mut header = vec![format!("{scans} scan{}", if scans == 1 { "" } else { "s" })];
+    header.extend(evaluation.classes.iter().map(|class| {
+        format!("{}: {} true, {} predicted, {} matched", class.class, class.truth, class.predicted, class.matched)
+    }));
+    table.set_header(header);
+    for (name, shown) in SHOWN {
+        let mut row = vec![shown.to_owned()];
+        row.extend(evaluation.classes.iter().map(|class| shown_estimate(class.metric(name))));
+        table.add_row(row);
+    }
+    let mut row = vec!["average precision".to_owned()];
+    row.extend(evaluation.froc.iter().map(|(_, froc)| match froc {
+        Some(froc) => format!("{:.3}", froc.average_precision),
+        None => "n/a".to_owned(),
+    }));
+    table.add_row(row);
+    table
+}
+
+fn shown_estimate(estimate: Option<Estimate>) -> String {
+    match estimate {
+        Some(Estimate { value, low, high }) => format!("{value:.3} [{low:.3}, {high:.3}]"),
+        None => "n/a".to_owned(),
+    }
+}
+
+fn confusion_table(confusion: &Confusion) -> Table {
+    let mut table = table();
+    table.set_header(["true \\ predicted", "CMB", "NHID", "nothing"]);
+    for truth in [Some(LesionClass::Cmb), Some(LesionClass::Nhid), None] {
+        let name = truth.map_or("nothing", LesionClass::name).to_owned();
+        let counts = [Some(LesionClass::Cmb), Some(LesionClass::Nhid), None].map(|predicted| {
+            if truth.is_none() && predicted.is_none() {
+                return String::new();
+            }
+            confusion.count(truth, predicted).to_string()
+        });
+        table.add_row([vec![name], counts.to_vec()].concat());
+    }
+    for column in 1..4 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table
+}

@@ -1,0 +1,41 @@
+//! One file a verb.
+
+mod evaluate;
+mod model;
+mod predict;
+mod train;
+
+use std::path::Path;
+
+use deepmir_net::{Bundle, shipped};
+
+use crate::cli::{Cli, Verb};
+
+/// Said wherever results are shown.
+pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.verb {
+        Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
+        Verb::Train(arguments) => train::run(&arguments, &cli.common),
+        Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
+        Verb::Model(arguments) => model::run(&arguments, &cli.common),
+    }
+}
+
+/// A shipped model by its name, or one from a folder or file.
+fn open_model(name: &str) -> anyhow::Result<Bundle> {
+    if let Some(model) = shipped::by_name(name) {
+        return Ok(model?);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let names: Vec<&str> = shipped::MODELS.iter().map(|model| model.name).collect();
+        anyhow::bail!(
+            "there is no model {name}: give default, {}, or a model's folder or .deepmir file",
+            names.join(", ")
+        );
+    }
+    Ok(Bundle::read(path)?)
+}

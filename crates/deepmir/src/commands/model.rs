@@ -1,0 +1,63 @@
+//! `deepmir model`.
+
+use comfy_table::{Table, presets};
+use deepmir_net::infer::{BurnNetwork, Network};
+use deepmir_net::{Bundle, shipped};
+
+use super::open_model;
+use crate::cli::{Common, Model};
+
+pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
+    match arguments {
+        Model::List => list(),
+        Model::Info { model } => info(&open_model(model)?),
+        Model::Verify { model } => verify(&open_model(model)?, common),
+        Model::Copy { model, output } => Ok(open_model(model)?.write(output)?),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn list() -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["name", "inputs", "classes", "MB", ""]);
+    for model in shipped::MODELS {
+        let bundle = model.open()?;
+        let plan = &bundle.settings.plan;
+        let join = |names: Vec<&str>| names.join("+");
+        table.add_row([
+            model.name.to_owned(),
+            join(plan.inputs.iter().map(|input| input.name()).collect()),
+            join(plan.classes.iter().map(|class| class.name()).collect()),
+            format!("{:.1}", model.bytes.len() as f64 / 1e6),
+            bundle.settings.description.clone(),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn info(bundle: &Bundle) -> anyhow::Result<()> {
+    println!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
+    println!("{}", toml::to_string(&bundle.settings)?);
+    Ok(())
+}
+
+/// Reading has checked the checksums and shapes; what is left is to run it.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
+    let architecture = &bundle.settings.architecture;
+    let device = common.device.open()?;
+    let side = architecture.size_multiple().max(32);
+    let shape = [1, architecture.input_channels, side, side];
+    for weights in &bundle.members {
+        let mut network = BurnNetwork::new(architecture, weights, &device)?;
+        let input = vec![0.0; shape.iter().product()];
+        let output = network.probabilities(input, shape)?;
+        if !output.iter().all(|value| (0.0..=1.0).contains(value)) {
+            anyhow::bail!("{} gives numbers that are no probabilities", bundle.settings.name);
+        }
+    }
+    println!("{} is whole and runs (id {})", bundle.settings.name, bundle.id());
+    Ok(())
+}

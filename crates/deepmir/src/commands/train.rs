@@ -1,0 +1,318 @@
+//! `deepmir train`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+use deepmir_net::preset::{self, Preset};
+use deepmir_net::train::{Event, History, SavedSettings, Training, join_folds};
+use deepmir_net::{Bundle, CaseFiles, Weights};
+use deepmir_report::curves::{self, Line, Panel};
+use deepmir_study::Cohort;
+use deepmir_study::cohort::check_apart;
+use deepmir_study::folds::{Split, folds, hold_out};
+use deepmir_volume::atomic;
+use deepmir_volume::nifti::ReadOptions;
+
+use super::open_model;
+use crate::cli::{Common, Train};
+use crate::config;
+use crate::progress::Progress;
+
+/// Share of the subjects that weights and thresholds are chosen on.
+const VALIDATION_SHARE: f64 = 0.2;
+
+pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
+    let cohort = cohort(arguments)?;
+    let preset = settings(arguments, common)?;
+    let start = match &arguments.from {
+        Some(model) => Some(start_weights(model, &preset)?),
+        None => None,
+    };
+    let splits = splits(arguments, &cohort, preset.training.seed)?;
+    let mut models = Vec::new();
+    for (n, split) in splits.iter().enumerate() {
+        if arguments.fold.is_some_and(|fold| usize::from(fold) != n + 1) {
+            continue;
+        }
+        let output = match arguments.folds {
+            Some(_) => arguments.output.join(format!("fold-{}", n + 1)),
+            None => arguments.output.clone(),
+        };
+        refuse_unasked_resume(&output, arguments)?;
+        if arguments.folds.is_some() {
+            tracing::info!("fold {} of {}", n + 1, splits.len());
+        }
+        let training = Training {
+            name: model_name(arguments),
+            data: data_name(arguments, &cohort),
+            plan: preset.plan.clone(),
+            architecture: preset.architecture.clone(),
+            config: preset.training.clone(),
+            training: split.training.clone(),
+            validation: split.held_out.clone(),
+            start: start.clone(),
+            cache: arguments.cache.clone().unwrap_or_else(|| output.join("cache")),
+            output,
+            device: common.device,
+            read: read_options(arguments),
+        };
+        models.push((train(&training, arguments, common)?, training.output.join("model")));
+    }
+    if arguments.folds.is_some() && arguments.fold.is_none() {
+        let joined = join(&models, &splits, arguments, common)?;
+        let path = arguments.output.join("model");
+        joined.write(&path)?;
+        models = vec![(joined, path)];
+    }
+    models.iter().for_each(|(model, path)| announce(model, path));
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn announce(model: &Bundle, path: &Path) {
+    let f1 = model.settings.provenance.validation_f1;
+    println!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
+}
+
+fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
+    let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
+    if !arguments.participant_label.is_empty() {
+        cohort = cohort.only(&arguments.participant_label)?;
+    }
+    let (tables, names): (Vec<String>, Vec<String>) =
+        arguments.held_out.iter().cloned().partition(|item| Path::new(item).is_file());
+    for table in tables {
+        let test = Cohort::from_table(Path::new(&table))?;
+        check_apart(&cohort, "the training data", &test, &table)?;
+    }
+    if !names.is_empty() {
+        if arguments.participant_label.is_empty() {
+            cohort = cohort.without(&names)?;
+        } else if let Ok(both) = cohort.clone().only(&names) {
+            check_apart(&cohort, "--participant-label", &both, "--held-out")?;
+        }
+    }
+    // Scans without a truth teach nothing; a scan without an image is an error later, by name.
+    let (with, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
+        cohort.cases.into_iter().partition(|case| case.truth.is_some());
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(|case| case.id.as_str()).collect();
+        tracing::warn!("left out, having no label map: {}", names.join(", "));
+    }
+    if with.is_empty() {
+        bail!("no subject has a label map to learn from: {}", arguments.data.display());
+    }
+    Ok(Cohort { cases: with })
+}
+
+/// The preset, changed by the config file's tables, changed by the options.
+fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
+    let mut preset = preset::by_name(&arguments.preset).map_err(|reason| anyhow!(reason))?;
+    let inputs = if arguments.inputs.is_empty() { preset.plan.inputs.clone() } else { arguments.inputs.clone() };
+    let classes = if arguments.classes.is_empty() { preset.plan.classes.clone() } else { arguments.classes.clone() };
+    preset = preset.with(&inputs, &classes);
+    if let Some(path) = &common.config {
+        let table = config::read(path)?;
+        let fault = |error: toml::de::Error| anyhow!("{error}: {}", path.display());
+        let merge = |name: &str, value: toml::Table| -> toml::Table {
+            match table.get(name) {
+                Some(toml::Value::Table(changes)) => merged(value, changes),
+                _ => value,
+            }
+        };
+        preset.plan = merge("plan", toml::Table::try_from(&preset.plan)?).try_into().map_err(fault)?;
+        preset.architecture =
+            merge("architecture", toml::Table::try_from(&preset.architecture)?).try_into().map_err(fault)?;
+        preset.training =
+            merge("training", toml::Table::try_from(&preset.training)?).try_into().map_err(fault)?;
+        preset.architecture.input_channels = preset.plan.input_channels();
+    }
+    let training = &mut preset.training;
+    training.steps = arguments.steps.unwrap_or(training.steps);
+    training.batch_size = arguments.batch_size.unwrap_or(training.batch_size);
+    training.learning_rate = arguments.learning_rate.unwrap_or(training.learning_rate);
+    training.seed = arguments.seed.unwrap_or(training.seed);
+    training.validate_every = training.validate_every.min(training.steps);
+    Ok(preset)
+}
+
+/// `changes` written over `base`, table by table.
+fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
+    for (key, change) in changes {
+        let value = match (base.remove(key), change) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(change)) => {
+                toml::Value::Table(merged(inner, change))
+            }
+            (_, change) => change.clone(),
+        };
+        base.insert(key.clone(), value);
+    }
+    base
+}
+
+fn start_weights(model: &str, preset: &Preset) -> anyhow::Result<Weights> {
+    let bundle = open_model(model)?;
+    if bundle.settings.architecture != preset.architecture || bundle.settings.plan != preset.plan {
+        bail!(
+            "{model} is not of the kind to be trained: give --preset, --inputs, --classes and --config \
+             as it was trained with (deepmir model info {model})"
+        );
+    }
+    bundle.members.into_iter().next().ok_or_else(|| anyhow!("{model} holds no weights"))
+}
+
+fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<Split>> {
+    if let Some(count) = arguments.folds {
+        if arguments.fold.is_some_and(|fold| fold > count) {
+            bail!("there is no fold {} of {count}", arguments.fold.unwrap_or_default());
+        }
+        return Ok(folds(cohort, usize::from(count), seed)?);
+    }
+    if arguments.validation_label.is_empty() {
+        return Ok(vec![hold_out(cohort, VALIDATION_SHARE, seed)?]);
+    }
+    let training = cohort.clone().without(&arguments.validation_label)?.cases;
+    let held_out = cohort.clone().only(&arguments.validation_label)?.cases;
+    Ok(vec![Split { training, held_out }])
+}
+
+fn refuse_unasked_resume(output: &Path, arguments: &Train) -> anyhow::Result<()> {
+    let begun = SavedSettings::read(output)?.is_some();
+    // With folds, those that are finished are gone over quickly.
+    if begun && !arguments.resume {
+        bail!("a training was begun here: give --resume to go on with it, or another folder: {}", output.display());
+    }
+    if !begun && arguments.resume && arguments.folds.is_none() {
+        bail!("there is no training to resume here: {}", output.display());
+    }
+    Ok(())
+}
+
+fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Result<Bundle> {
+    let names = |cases: &[CaseFiles]| cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ");
+    tracing::info!("training on {}", names(&training.training));
+    tracing::info!("validating on {}", names(&training.validation));
+    tracing::info!(
+        "{} parameters, {} steps of {} patches, device {}",
+        training.architecture.parameter_count(),
+        training.config.steps,
+        training.config.batch_size,
+        if training.device.is_cpu() { "cpu".to_owned() } else { training.device.to_string() }
+    );
+    let mut progress = Progress::new("preparing", (training.training.len() + training.validation.len()) as u64, common);
+    let mut stepping = false;
+    let mut mean_loss = f64::NAN;
+    let mut history = History::default();
+    let curves_path = training.output.join("history.svg");
+    let outcome = training.run(&mut |event| match event {
+        Event::Prepared { done, total } => {
+            progress.set(done as u64, String::new);
+            if done == total {
+                progress.finish();
+            }
+        }
+        Event::Resumed { step } => {
+            progress = Progress::new("steps", training.config.steps, common);
+            progress.resume_at(step);
+            stepping = true;
+            progress.say(&format!("going on after step {step}"));
+        }
+        Event::Step { step, loss } => {
+            if !stepping {
+                progress = Progress::new("steps", training.config.steps, common);
+                stepping = true;
+            }
+            mean_loss = if mean_loss.is_nan() { loss } else { 0.98 * mean_loss + 0.02 * loss };
+            progress.set(step, || format!("loss {mean_loss:.4}"));
+        }
+        Event::Validated { validation, best } => {
+            let classes: Vec<String> = validation
+                .class_f1
+                .iter()
+                .map(|(class, f1)| if *f1 < 0.0 { format!("{class} n/a") } else { format!("{class} {f1:.3}") })
+                .collect();
+            progress.say(&format!(
+                "step {}: loss {:.4}, lesion F1 {:.3} ({}), average precision {:.3}{}",
+                validation.step,
+                validation.training_loss,
+                validation.f1,
+                classes.join(", "),
+                validation.average_precision,
+                if best { ", the best so far" } else { "" }
+            ));
+            history.validations.push(validation.clone());
+            if let Err(error) = draw(&history, &curves_path) {
+                progress.say(&format!("the curves could not be drawn: {error}"));
+            }
+        }
+        Event::StoppedEarly { step } => progress.say(&format!("no better for long: stopped at step {step}")),
+    });
+    progress.finish();
+    let bundle = outcome?;
+    if arguments.cache.is_none() {
+        // Only what this training put there.
+        let _ = std::fs::remove_dir_all(&training.cache);
+    }
+    Ok(bundle)
+}
+
+fn draw(history: &History, path: &Path) -> anyhow::Result<()> {
+    let line = |name: &str, value: &dyn Fn(&deepmir_net::train::Validation) -> f64| Line {
+        name: name.to_owned(),
+        points: history.validations.iter().map(|row| (row.step as f64, value(row))).collect(),
+    };
+    let classes = history.validations.first().map(|row| row.class_f1.len()).unwrap_or_default();
+    let mut quality = vec![line("mean F1", &|row| row.f1), line("average precision", &|row| row.average_precision)];
+    for n in 0..classes {
+        let name = history.validations.first().map(|row| row.class_f1[n].0.to_string()).unwrap_or_default();
+        quality.push(line(&format!("F1 {name}"), &|row| row.class_f1[n].1.max(0.0)));
+    }
+    let panels = [
+        Panel {
+            title: "Training loss".to_owned(),
+            x_label: "step".to_owned(),
+            lines: vec![line("loss", &|row| row.training_loss)],
+            y_range: None,
+        },
+        Panel {
+            title: "Lesions of the validation subjects".to_owned(),
+            x_label: "step".to_owned(),
+            lines: quality,
+            y_range: Some((0.0, 1.0)),
+        },
+    ];
+    atomic::write(path, curves::svg(&panels)?.as_bytes())?;
+    Ok(())
+}
+
+fn join(
+    models: &[(Bundle, PathBuf)],
+    splits: &[Split],
+    arguments: &Train,
+    common: &Common,
+) -> anyhow::Result<Bundle> {
+    let held_out: Vec<&[CaseFiles]> = splits.iter().map(|split| split.held_out.as_slice()).collect();
+    let total = held_out.iter().map(|cases| cases.len()).sum::<usize>() as u64;
+    let mut progress = Progress::new("choosing thresholds", total, common);
+    let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
+    let joined = join_folds(&models, &held_out, common.device, &read_options(arguments), &mut |done| {
+        progress.set(done as u64, String::new);
+    });
+    progress.finish();
+    Ok(joined?)
+}
+
+fn read_options(arguments: &Train) -> ReadOptions {
+    ReadOptions { nan_to_zero: arguments.nan_to_zero }
+}
+
+fn model_name(arguments: &Train) -> String {
+    let folder = || arguments.output.file_name().map(|name| name.to_string_lossy().into_owned());
+    arguments.name.clone().or_else(folder).unwrap_or_else(|| "model".to_owned())
+}
+
+/// What was trained on, in words.
+fn data_name(arguments: &Train, cohort: &Cohort) -> String {
+    let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
+    format!("{} scans of {}", cohort.cases.len(), name.unwrap_or_else(|| "a cohort".to_owned()))
+}

@@ -1,0 +1,104 @@
+//! What the user sees while waiting: bars on a terminal, plain lines elsewhere, all on standard
+//! error.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::Common;
+
+/// Plain lines come no more often than this.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Sends log lines to standard error, as the options say, and sizes the thread pool.
+pub fn start_logging(common: &Common) -> anyhow::Result<()> {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    if common.log_json {
+        builder.json().init();
+    } else {
+        builder.without_time().with_target(false).with_level(common.verbose > 0).init();
+    }
+    if let Some(threads) = common.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global()?;
+    }
+    Ok(())
+}
+
+/// Progress of one piece of work.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    what: String,
+    total: u64,
+    started: Instant,
+    last_line: Instant,
+    lines: bool,
+}
+
+impl Progress {
+    /// Of `total` steps.
+    pub fn new(what: &str, total: u64, common: &Common) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !common.log_json;
+        let bar = (terminal && !common.quiet).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = "{prefix} {bar:30} {pos}/{len} [{elapsed} < {eta}] {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(what.to_owned());
+            bar
+        });
+        let now = Instant::now();
+        Self {
+            bar,
+            what: what.to_owned(),
+            total,
+            started: now,
+            last_line: now,
+            lines: !terminal && !common.quiet,
+        }
+    }
+
+    /// So many steps are done. `message` is made only if it is shown.
+    pub fn set(&mut self, done: u64, message: impl FnOnce() -> String) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            bar.set_message(message());
+        } else if self.lines && self.last_line.elapsed() >= EVERY {
+            self.last_line = Instant::now();
+            let seconds = self.started.elapsed().as_secs_f64();
+            let left = seconds / done.max(1) as f64 * self.total.saturating_sub(done) as f64;
+            tracing::info!("{} {done}/{} ({left:.0} s left) {}", self.what, self.total, message());
+        }
+    }
+
+    /// Steps that were done before this run do not count towards the time left.
+    pub fn resume_at(&mut self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            bar.reset_eta();
+        }
+    }
+
+    /// Says something without breaking the bar.
+    pub fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tracing::info!("{line}")),
+            None => tracing::info!("{line}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
