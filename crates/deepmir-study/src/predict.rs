@@ -11,6 +11,7 @@ use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Pre
 use deepmir_report::{Mosaic, Window};
 use deepmir_volume::nifti::{self, ReadOptions};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::bids::{self, BidsName};
 use crate::{StudyError, bids::DerivedName};
@@ -141,7 +142,7 @@ impl Predictor {
         let labels = path(&[LESIONS], "dseg", ".nii.gz");
         nifti::write(&labels, prediction.labels.volume(), header)?;
         bids::write_label_table(&path(&[LESIONS], "dseg", ".tsv"))?;
-        bids::write_json(&path(&[LESIONS], "dseg", ".json"), &self.sidecar(files))?;
+        bids::write_json(&path(&[LESIONS], "dseg", ".json"), &self.sidecar(files)?)?;
         for (class, map) in prediction.probabilities.iter() {
             let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
             nifti::write_scaled(&path, map, 1.0, header)?;
@@ -153,25 +154,30 @@ impl Predictor {
         Ok(Written { labels, table: rows, mosaic })
     }
 
-    fn sidecar(&self, files: &CaseFiles) -> serde_json::Value {
+    /// Where the result comes from: inputs and their checksums, the model, every setting.
+    fn sidecar(&self, files: &CaseFiles) -> Result<serde_json::Value, StudyError> {
         let settings = &self.bundle.settings;
-        let sources: Vec<String> = files
-            .images
-            .values()
-            .chain(&files.mask)
-            .map(|path| path.display().to_string())
-            .collect();
-        json!({
+        let sources: Vec<&PathBuf> = files.images.values().chain(&files.mask).collect();
+        let checksums = sources.iter().map(|path| sha256(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({
             "Description": "Lesions found by a neural network: research software, not a medical device",
             "Sources": sources,
+            "SourcesSHA256": checksums,
             "Model": settings.name,
             "ModelId": self.bundle.id(),
-            "ModelWeightsSha256": settings.weights.iter().map(|file| &file.sha256).collect::<Vec<_>>(),
+            "ModelWeights": settings.weights,
             "Detection": settings.detection,
             "Flips": self.options.flips,
+            "NanToZero": self.read.nan_to_zero,
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
-        })
+        }))
     }
+}
+
+fn sha256(path: &Path) -> Result<String, StudyError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The picture of a prediction: the SWI, or else the first image.

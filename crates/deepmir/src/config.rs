@@ -20,7 +20,11 @@ pub fn parse_arguments(arguments: impl Iterator<Item = OsString>) -> anyhow::Res
     let verb = arguments.iter().skip(1).position(|word| !word.to_string_lossy().starts_with('-'));
     let place = verb.map_or(arguments.len(), |verb| verb + 2);
     let (head, tail) = arguments.split_at(place);
-    let all = head.iter().cloned().chain(options.into_iter().map(OsString::from)).chain(tail.iter().cloned());
+    let all = head
+        .iter()
+        .cloned()
+        .chain(options.into_iter().map(OsString::from))
+        .chain(tail.iter().cloned());
     Ok(Cli::try_parse_from(all)?)
 }
 
@@ -42,7 +46,8 @@ fn config_file(arguments: &[OsString]) -> Option<OsString> {
 pub fn read(path: &Path) -> anyhow::Result<toml::Table> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow!("cannot read ({error}): {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| anyhow!("not a config file ({error}): {}", path.display()))
+    toml::from_str(&text)
+        .map_err(|error| anyhow!("not a config file ({error}): {}", path.display()))
 }
 
 fn options(path: &Path) -> anyhow::Result<Vec<String>> {

@@ -8,64 +8,20 @@ use deepmir_lesion::LesionClass;
 use deepmir_net::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
 use deepmir_net::train::{Event, Training};
 use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, Prepared, Weights, preset};
-use deepmir_volume::nifti::{self, ReadOptions};
-use deepmir_volume::{Affine, Grid, Volume};
+use deepmir_volume::nifti::ReadOptions;
 
-/// Writes a ball-shaped brain with dark, paramagnetic balls in it: small and strong
-/// ones are CMB, large and weaker ones NHID.
 fn write_subject(folder: &Path, number: u32) -> CaseFiles {
-    let affine = Affine::from_spacing([0.75, 0.75, 1.5], [-24.0, -24.0, -18.0]);
-    let grid = Grid::new([64, 64, 24], affine).unwrap();
-    let mut state = number.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(state >> 8) / f64::from(1 << 24)
-    };
-    // Two rows of three, none touching another.
-    let balls: Vec<([f64; 3], f64, u8)> = (0..6)
-        .map(|n| {
-            let row = [9.0 * f64::from(n / 2 - 1), 12.0 * f64::from(n % 2) - 6.0, 0.0];
-            let centre = row.map(|at| at + 2.0 * random() - 1.0);
-            if (n + number as i32) % 2 == 0 { (centre, 2.0, 1) } else { (centre, 3.2, 2) }
-        })
-        .collect();
-    let apart = |a: [f64; 3], b: [f64; 3]| {
-        (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
-    };
-    let label = |place: [f64; 3]| {
-        let inside = balls.iter().filter(|(centre, radius, _)| apart(place, *centre) <= *radius);
-        inside.map(|(_, _, label)| *label).max().unwrap_or(0)
-    };
-    let truth = Volume::from_fn(grid, |voxel| {
-        let place = grid.position_mm(voxel);
-        if apart(place, [0.0; 3]) < 16.0 { label(place) } else { 0 }
-    });
-    let mut image = |tissue: f32, lesions: [f32; 2]| {
-        Volume::from_fn(grid, |voxel| {
-            if apart(grid.position_mm(voxel), [0.0; 3]) >= 16.0 {
-                return 0.0;
-            }
-            let value = match truth[voxel] {
-                0 => tissue,
-                label => lesions[usize::from(label) - 1],
-            };
-            value + 0.1 * (random() as f32 - 0.5)
-        })
-    };
-    let id = format!("sub-{number:02}");
-    let mut images = BTreeMap::new();
-    for (modality, tissue, lesions) in [
-        (Modality::Swi, 1.0, [0.5, 0.5]),
-        (Modality::Qsm, 0.0, [0.6, 0.3]),
-        (Modality::T2w, 1.0, [0.95, 0.7]),
-    ] {
-        let path = folder.join(format!("{id}_{modality}.nii.gz"));
-        nifti::write(&path, &image(tissue, lesions), None).unwrap();
-        images.insert(modality, path);
+    let subject = deepmir_testing::write_subject(folder, number);
+    CaseFiles {
+        id: subject.id,
+        images: BTreeMap::from([
+            (Modality::Swi, subject.swi),
+            (Modality::Qsm, subject.qsm),
+            (Modality::T2w, subject.t2w),
+        ]),
+        mask: None,
+        truth: Some(subject.truth),
     }
-    let path = folder.join(format!("{id}_dseg.nii.gz"));
-    nifti::write(&path, &truth, None).unwrap();
-    CaseFiles { id, images, mask: None, truth: Some(path) }
 }
 
 fn training(folder: &Path, output: &str, steps: u64) -> Training {

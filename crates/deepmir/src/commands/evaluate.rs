@@ -60,7 +60,10 @@ fn metrics_table(evaluation: &Evaluation) -> Table {
     let scans = evaluation.subjects.len();
     let mut header = vec![format!("{scans} scan{}", if scans == 1 { "" } else { "s" })];
     header.extend(evaluation.classes.iter().map(|class| {
-        format!("{}: {} true, {} predicted, {} matched", class.class, class.truth, class.predicted, class.matched)
+        format!(
+            "{}: {} true, {} predicted, {} matched",
+            class.class, class.truth, class.predicted, class.matched
+        )
     }));
     table.set_header(header);
     for (name, shown) in SHOWN {

@@ -19,7 +19,9 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn list() -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["name", "inputs", "classes", "MB", ""]);
+    table
+        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .set_header(["name", "inputs", "classes", "MB", ""]);
     for model in shipped::MODELS {
         let bundle = model.open()?;
         let plan = &bundle.settings.plan;

@@ -38,7 +38,8 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     }
     let written = predictor.write(&prediction, &files, &arguments.output)?;
 
-    let found = counts(&prediction.rows).map(|(class, count)| format!("{count} {class}")).join(", ");
+    let found =
+        counts(&prediction.rows).map(|(class, count)| format!("{count} {class}")).join(", ");
     println!("{}: {found}", files.id);
     for path in [&written.labels, &written.table, &written.mosaic] {
         println!("  {}", path.display());

@@ -108,8 +108,16 @@ fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
 /// The preset, changed by the config file's tables, changed by the options.
 fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
     let mut preset = preset::by_name(&arguments.preset).map_err(|reason| anyhow!(reason))?;
-    let inputs = if arguments.inputs.is_empty() { preset.plan.inputs.clone() } else { arguments.inputs.clone() };
-    let classes = if arguments.classes.is_empty() { preset.plan.classes.clone() } else { arguments.classes.clone() };
+    let inputs = if arguments.inputs.is_empty() {
+        preset.plan.inputs.clone()
+    } else {
+        arguments.inputs.clone()
+    };
+    let classes = if arguments.classes.is_empty() {
+        preset.plan.classes.clone()
+    } else {
+        arguments.classes.clone()
+    };
     preset = preset.with(&inputs, &classes);
     if let Some(path) = &common.config {
         let table = config::read(path)?;
@@ -120,11 +128,14 @@ fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
                 _ => value,
             }
         };
-        preset.plan = merge("plan", toml::Table::try_from(&preset.plan)?).try_into().map_err(fault)?;
-        preset.architecture =
-            merge("architecture", toml::Table::try_from(&preset.architecture)?).try_into().map_err(fault)?;
-        preset.training =
-            merge("training", toml::Table::try_from(&preset.training)?).try_into().map_err(fault)?;
+        preset.plan =
+            merge("plan", toml::Table::try_from(&preset.plan)?).try_into().map_err(fault)?;
+        preset.architecture = merge("architecture", toml::Table::try_from(&preset.architecture)?)
+            .try_into()
+            .map_err(fault)?;
+        preset.training = merge("training", toml::Table::try_from(&preset.training)?)
+            .try_into()
+            .map_err(fault)?;
         preset.architecture.input_channels = preset.plan.input_channels();
     }
     let training = &mut preset.training;
@@ -180,7 +191,10 @@ fn refuse_unasked_resume(output: &Path, arguments: &Train) -> anyhow::Result<()>
     let begun = SavedSettings::read(output)?.is_some();
     // With folds, those that are finished are gone over quickly.
     if begun && !arguments.resume {
-        bail!("a training was begun here: give --resume to go on with it, or another folder: {}", output.display());
+        bail!(
+            "a training was begun here: give --resume to go on with it, or another folder: {}",
+            output.display()
+        );
     }
     if !begun && arguments.resume && arguments.folds.is_none() {
         bail!("there is no training to resume here: {}", output.display());
@@ -189,7 +203,9 @@ fn refuse_unasked_resume(output: &Path, arguments: &Train) -> anyhow::Result<()>
 }
 
 fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Result<Bundle> {
-    let names = |cases: &[CaseFiles]| cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ");
+    let names = |cases: &[CaseFiles]| {
+        cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
+    };
     tracing::info!("training on {}", names(&training.training));
     tracing::info!("validating on {}", names(&training.validation));
     tracing::info!(
@@ -199,7 +215,11 @@ fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Res
         training.config.batch_size,
         if training.device.is_cpu() { "cpu".to_owned() } else { training.device.to_string() }
     );
-    let mut progress = Progress::new("preparing", (training.training.len() + training.validation.len()) as u64, common);
+    let mut progress = Progress::new(
+        "preparing",
+        (training.training.len() + training.validation.len()) as u64,
+        common,
+    );
     let mut stepping = false;
     let mut mean_loss = f64::NAN;
     let mut history = History::default();
@@ -226,11 +246,14 @@ fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Res
             progress.set(step, || format!("loss {mean_loss:.4}"));
         }
         Event::Validated { validation, best } => {
-            let classes: Vec<String> = validation
-                .class_f1
-                .iter()
-                .map(|(class, f1)| if *f1 < 0.0 { format!("{class} n/a") } else { format!("{class} {f1:.3}") })
-                .collect();
+            let classes: Vec<String> =
+                validation
+                    .class_f1
+                    .iter()
+                    .map(|(class, f1)| {
+                        if *f1 < 0.0 { format!("{class} n/a") } else { format!("{class} {f1:.3}") }
+                    })
+                    .collect();
             progress.say(&format!(
                 "step {}: loss {:.4}, lesion F1 {:.3} ({}), average precision {:.3}{}",
                 validation.step,
@@ -245,7 +268,9 @@ fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Res
                 progress.say(&format!("the curves could not be drawn: {error}"));
             }
         }
-        Event::StoppedEarly { step } => progress.say(&format!("no better for long: stopped at step {step}")),
+        Event::StoppedEarly { step } => {
+            progress.say(&format!("no better for long: stopped at step {step}"))
+        }
     });
     progress.finish();
     let bundle = outcome?;
@@ -262,9 +287,16 @@ fn draw(history: &History, path: &Path) -> anyhow::Result<()> {
         points: history.validations.iter().map(|row| (row.step as f64, value(row))).collect(),
     };
     let classes = history.validations.first().map(|row| row.class_f1.len()).unwrap_or_default();
-    let mut quality = vec![line("mean F1", &|row| row.f1), line("average precision", &|row| row.average_precision)];
+    let mut quality = vec![
+        line("mean F1", &|row| row.f1),
+        line("average precision", &|row| row.average_precision),
+    ];
     for n in 0..classes {
-        let name = history.validations.first().map(|row| row.class_f1[n].0.to_string()).unwrap_or_default();
+        let name = history
+            .validations
+            .first()
+            .map(|row| row.class_f1[n].0.to_string())
+            .unwrap_or_default();
         quality.push(line(&format!("F1 {name}"), &|row| row.class_f1[n].1.max(0.0)));
     }
     let panels = [
@@ -291,13 +323,15 @@ fn join(
     arguments: &Train,
     common: &Common,
 ) -> anyhow::Result<Bundle> {
-    let held_out: Vec<&[CaseFiles]> = splits.iter().map(|split| split.held_out.as_slice()).collect();
+    let held_out: Vec<&[CaseFiles]> =
+        splits.iter().map(|split| split.held_out.as_slice()).collect();
     let total = held_out.iter().map(|cases| cases.len()).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
-    let joined = join_folds(&models, &held_out, common.device, &read_options(arguments), &mut |done| {
-        progress.set(done as u64, String::new);
-    });
+    let joined =
+        join_folds(&models, &held_out, common.device, &read_options(arguments), &mut |done| {
+            progress.set(done as u64, String::new);
+        });
     progress.finish();
     Ok(joined?)
 }

@@ -1,0 +1,96 @@
+//! Small made-up cohorts for the workspace's own tests: ball-shaped brains with balls in them, in a
+//! second or less. No physics; `deepmir-phantom` is for that.
+
+#![expect(clippy::unwrap_used, reason = "only tests call it, and a failing one says where")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use deepmir_volume::{Affine, Grid, Volume, nifti};
+
+/// The files of a made-up subject.
+#[derive(Clone, Debug)]
+pub struct MadeUpSubject {
+    /// `sub-01`.
+    pub id: String,
+    /// Susceptibility-weighted image: lesions are dark.
+    pub swi: PathBuf,
+    /// Susceptibility map: CMB at 0.6 ppm, NHID at 0.3.
+    pub qsm: PathBuf,
+    /// T2-weighted image: NHID are darker than CMB.
+    pub t2w: PathBuf,
+    /// True label map.
+    pub truth: PathBuf,
+}
+
+/// Writes a subject into a BIDS dataset (`sub-NN/anat` and `derivatives/truth`): a ball-shaped
+/// brain of 32 mm on 64 × 64 × 24 voxels, with three CMB of 4 mm and three NHID of 6.4 mm that do
+/// not touch. The same number makes the same subject.
+///
+/// # Panics
+/// If a file cannot be written.
+pub fn write_subject(dataset: &Path, number: u32) -> MadeUpSubject {
+    let affine = Affine::from_spacing([0.75, 0.75, 1.5], [-24.0, -24.0, -18.0]);
+    let grid = Grid::new([64, 64, 24], affine).unwrap();
+    let mut random = Random(number.wrapping_mul(2_654_435_761).wrapping_add(1));
+    let balls: Vec<([f64; 3], f64, u8)> = (0..6)
+        .map(|n| {
+            let place = [9.0 * f64::from(n / 2 - 1), 12.0 * f64::from(n % 2) - 6.0, 0.0];
+            let centre = place.map(|at| at + 2.0 * random.next() - 1.0);
+            if (n + number as i32) % 2 == 0 { (centre, 2.0, 1) } else { (centre, 3.2, 2) }
+        })
+        .collect();
+    let inside = |voxel| apart(grid.position_mm(voxel), [0.0; 3]) < 16.0;
+    let truth = Volume::from_fn(grid, |voxel| {
+        let place = grid.position_mm(voxel);
+        let ball = balls.iter().find(|(centre, radius, _)| apart(place, *centre) <= *radius);
+        ball.map_or(0_u8, |(_, _, label)| *label)
+    });
+    let mut image = |tissue: f32, lesions: [f32; 2]| {
+        Volume::from_fn(grid, |voxel| {
+            let value = match truth[voxel] {
+                _ if !inside(voxel) => return 0.0,
+                0 => tissue,
+                label => lesions[usize::from(label) - 1],
+            };
+            value + 0.1 * (random.next() as f32 - 0.5)
+        })
+    };
+
+    let id = format!("sub-{number:02}");
+    let anat = dataset.join(&id).join("anat");
+    let truths = dataset.join("derivatives/truth").join(&id).join("anat");
+    fs::create_dir_all(&anat).unwrap();
+    fs::create_dir_all(&truths).unwrap();
+    let subject = MadeUpSubject {
+        swi: anat.join(format!("{id}_acq-swi_T2starw.nii.gz")),
+        qsm: anat.join(format!("{id}_Chimap.nii.gz")),
+        t2w: anat.join(format!("{id}_T2w.nii.gz")),
+        truth: truths.join(format!("{id}_acq-swi_seg-lesions_dseg.nii.gz")),
+        id,
+    };
+    for (path, tissue, lesions) in [
+        (&subject.swi, 1.0, [0.5, 0.5]),
+        (&subject.qsm, 0.0, [0.6, 0.3]),
+        (&subject.t2w, 1.0, [0.95, 0.7]),
+    ] {
+        nifti::write(path, &image(tissue, lesions), None).unwrap();
+    }
+    nifti::write(&subject.truth, &truth, None).unwrap();
+    subject
+}
+
+fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
+    (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
+}
+
+/// A linear congruential generator: enough for noise that is the same everywhere.
+struct Random(u32);
+
+impl Random {
+    /// Uniform from 0 to 1.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(self.0 >> 8) / f64::from(1 << 24)
+    }
+}

@@ -1,0 +1,11 @@
+//! The program as its users meet it; one binary, so that it links once.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test says where")]
+
+mod bad_input;
+mod evaluate;
+mod help;
+mod model;
+mod predict;
+mod support;
+mod train;

@@ -1,0 +1,176 @@
+//! `deepmir predict`.
+
+use std::fs;
+
+use deepmir_lesion::table;
+use deepmir_volume::{Orientation, Volume, nifti};
+
+use crate::support::{deepmir, finished, random_model, run, text};
+
+#[test]
+fn one_subject_gets_its_files_on_its_own_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let model = random_model(folder.path());
+    let out = folder.path().join("new/out");
+    let (code, stdout, told) = run(&[
+        "predict",
+        "--swi",
+        text(&subject.swi),
+        "--qsm",
+        text(&subject.qsm),
+        "--t2w",
+        text(&subject.t2w),
+        "--model",
+        text(&model),
+        "-o",
+        text(&out),
+    ]);
+    assert_eq!(code, 0, "{told}");
+    assert!(stdout.starts_with("sub-01: ") && stdout.contains("CMB"), "{stdout}");
+    assert!(told.contains("not a medical device"), "{told}");
+
+    let mut names: Vec<String> = fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "sub-01_acq-swi_seg-lesions_dseg.json",
+            "sub-01_acq-swi_seg-lesions_dseg.nii.gz",
+            "sub-01_acq-swi_seg-lesions_dseg.tsv",
+            "sub-01_acq-swi_seg-lesions_label-CMB_probseg.nii.gz",
+            "sub-01_acq-swi_seg-lesions_label-NHID_probseg.nii.gz",
+            "sub-01_desc-lesions.tsv",
+            "sub-01_desc-lesions_mosaic.png",
+        ]
+    );
+    let swi = nifti::read(&subject.swi).unwrap();
+    let labels = nifti::read_integers(&out.join(&names[1])).unwrap();
+    assert_eq!(labels.header.spatial(), swi.header.spatial());
+    let rows = table::read(&out.join(&names[5])).unwrap();
+    let voxels: usize = rows.iter().map(|row| row.n_voxels).sum();
+    assert_eq!(voxels, labels.volume.data().iter().filter(|&&label| label > 0).count());
+    let sidecar: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join(&names[0])).unwrap()).unwrap();
+    assert_eq!(sidecar["Model"], "random");
+    assert_eq!(sidecar["Sources"].as_array().unwrap().len(), 3);
+    assert_eq!(sidecar["SourcesSHA256"][0].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn the_orientation_of_the_files_changes_nothing_in_the_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 2);
+    let model = random_model(folder.path());
+    let predict = |images: [&std::path::Path; 3], out: &str| {
+        let out = folder.path().join(out);
+        let [swi, qsm, t2w] = images.map(text);
+        let (code, _, told) = run(&[
+            "predict",
+            "--swi",
+            swi,
+            "--qsm",
+            qsm,
+            "--t2w",
+            t2w,
+            "--model",
+            text(&model),
+            "-o",
+            text(&out),
+        ]);
+        assert_eq!(code, 0, "{told}");
+        out
+    };
+    let upright = predict([&subject.swi, &subject.qsm, &subject.t2w], "upright");
+
+    // The same head in an orientation with all axes moved and turned.
+    let lip = Orientation::all().find(|orientation| orientation.codes() == "ILP").unwrap();
+    let turned: Vec<_> = [&subject.swi, &subject.qsm, &subject.t2w]
+        .iter()
+        .enumerate()
+        .map(|(n, path)| {
+            let volume = lip.from_ras(&nifti::read(path).unwrap().volume);
+            let path = folder.path().join(format!("turned-{n}.nii"));
+            nifti::write(&path, &volume, None).unwrap();
+            path
+        })
+        .collect();
+    let turned = predict([&turned[0], &turned[1], &turned[2]], "turned");
+    let read = |path: std::path::PathBuf| nifti::read_integers(&path).unwrap().volume;
+    let upright = read(upright.join("sub-02_acq-swi_seg-lesions_dseg.nii.gz"));
+    let turned = read(turned.join("turned-0_seg-lesions_dseg.nii.gz"));
+    assert_eq!(Orientation::of(turned.grid().affine()).codes(), "ILP");
+    assert_eq!(lip.to_ras(&turned).data(), upright.data());
+}
+
+#[test]
+fn options_from_a_file_give_way_to_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let model = random_model(folder.path());
+    let config = folder.path().join("predict.toml");
+    let lines = format!(
+        "swi = {:?}\nqsm = {:?}\nt2w = {:?}\nmodel = {:?}\noutput = {:?}\nflips = true\nquiet = true\n",
+        text(&subject.swi),
+        text(&subject.qsm),
+        text(&subject.t2w),
+        text(&model),
+        text(&folder.path().join("from-file")),
+    );
+    fs::write(&config, lines).unwrap();
+    let wins = folder.path().join("wins");
+    let output =
+        deepmir(&["predict", "--config", text(&config), "-o", text(&wins)]).output().unwrap();
+    let (code, _, told) = finished(&output);
+    assert_eq!((code, told.as_str()), (0, ""));
+    assert!(wins.is_dir() && !folder.path().join("from-file").exists());
+    let sidecar = fs::read_to_string(wins.join("sub-01_acq-swi_seg-lesions_dseg.json")).unwrap();
+    assert!(sidecar.contains("\"Flips\": true"), "{sidecar}");
+
+    fs::write(&config, "colour = \"red\"\n").unwrap();
+    let (code, _, told) = run(&["predict", "--config", text(&config), "-o", text(&wins)]);
+    assert_eq!(code, 1);
+    assert!(told.contains("--colour"), "{told}");
+}
+
+#[test]
+fn a_mask_wins_over_zeros_and_threads_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 3);
+    let model = random_model(folder.path());
+    let swi = nifti::read(&subject.swi).unwrap();
+    let half =
+        Volume::from_fn(*swi.volume.grid(), |[i, _, _]| i < 32 && swi.volume[[i, 32, 12]] != 0.0);
+    let mask = folder.path().join("mask.nii.gz");
+    nifti::write(&mask, &half, None).unwrap();
+    let mut maps = Vec::new();
+    for threads in ["1", "2"] {
+        let out = folder.path().join(threads);
+        let (code, _, told) = run(&[
+            "predict",
+            "--swi",
+            text(&subject.swi),
+            "--qsm",
+            text(&subject.qsm),
+            "--t2w",
+            text(&subject.t2w),
+            "--mask",
+            text(&mask),
+            "--model",
+            text(&model),
+            "-o",
+            text(&out),
+            "--threads",
+            threads,
+        ]);
+        assert_eq!(code, 0, "{told}");
+        let map =
+            nifti::read(&out.join("sub-03_acq-swi_seg-lesions_label-CMB_probseg.nii.gz")).unwrap();
+        assert!((0..64).all(|j| (32..64).all(|i| map.volume[[i, j, 12]] == 0.0)));
+        maps.push(map.volume);
+    }
+    assert_eq!(maps[0], maps[1]);
+}

@@ -1,0 +1,85 @@
+//! Running the program, and small things to run it on.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use deepmir_lesion::DetectionRule;
+use deepmir_net::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
+use deepmir_net::{Weights, preset};
+
+/// The program with arguments.
+pub fn deepmir(arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("deepmir"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+/// Runs to the end: exit code, standard output, standard error.
+pub fn run(arguments: &[&str]) -> (i32, String, String) {
+    finished(&deepmir(arguments).output().unwrap())
+}
+
+pub fn finished(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// Runs, and sees that the user is told `words` and the file's name, with exit code 1.
+#[track_caller]
+pub fn refused(arguments: &[&str], words: &[&str]) {
+    let (code, _, told) = run(arguments);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.starts_with("error: "), "{told}");
+    for word in words {
+        assert!(told.contains(word), "no {word:?} in: {told}");
+    }
+    assert!(!told.contains("panicked"), "{told}");
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A model of the `deepmir` preset, much narrower, with random weights.
+pub fn random_model(folder: &Path) -> PathBuf {
+    let mut preset = preset::deepmir();
+    preset.architecture.widths = vec![4, 6];
+    let settings = ModelSettings {
+        format: FORMAT,
+        name: "random".to_owned(),
+        description: "Random weights, for tests.".to_owned(),
+        licence: "CC0-1.0".to_owned(),
+        detection: DetectionRule::half(&preset.plan.classes),
+        provenance: Provenance {
+            program: "a test".to_owned(),
+            data: "nothing".to_owned(),
+            training_subjects: Vec::new(),
+            validation_subjects: Vec::new(),
+            steps: 0,
+            validation_f1: 0.0,
+        },
+        plan: preset.plan,
+        architecture: preset.architecture.clone(),
+        weights: Vec::new(),
+    };
+    let bundle = Bundle::new(settings, vec![Weights::initial(&preset.architecture, 1)]).unwrap();
+    let path = folder.join("random.deepmir");
+    bundle.write(&path).unwrap();
+    path
+}
+
+/// Settings of a training that takes seconds.
+pub const QUICK: &str = "\
+[architecture]
+widths = [6, 8]
+[training]
+batch_size = 4
+patch = [32, 32]
+learning_rate = 5e-3
+warmup_steps = 5
+weight_average = 0.9
+validate_every = 10
+[training.sampling]
+lesion = 0.9
+mimic = 0.05
+";

@@ -1,0 +1,167 @@
+//! `deepmir train`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{QUICK, deepmir, refused, run, text};
+
+/// A dataset of five subjects and a quick training's settings.
+fn dataset() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    (1..6).for_each(|number| {
+        deepmir_testing::write_subject(&folder.path().join("bids"), number);
+    });
+    fs::write(folder.path().join("quick.toml"), QUICK).unwrap();
+    folder
+}
+
+fn arguments<'a>(folder: &'a Path, out: &'a Path, more: &[&'a str]) -> Vec<String> {
+    let (data, config) = (folder.join("bids"), folder.join("quick.toml"));
+    let all = [&["train", text(&data), "-o", text(out), "--config", text(&config)], more].concat();
+    all.into_iter().map(str::to_owned).collect()
+}
+
+fn call(arguments: &[String]) -> (i32, String, String) {
+    run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_killed_training_ends_in_the_same_model() {
+    let folder = dataset();
+    let whole = folder.path().join("whole");
+    let (code, out, told) =
+        call(&arguments(folder.path(), &whole, &["--steps", "30", "--name", "same"]));
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("whole/model"), "{out}");
+    for name in [
+        "model/model.toml",
+        "model/weights.safetensors",
+        "history.tsv",
+        "history.svg",
+        "training.toml",
+    ] {
+        assert!(whole.join(name).is_file(), "{name}");
+    }
+    assert!(!whole.join("cache").exists());
+
+    let killed = folder.path().join("killed");
+    let begin = arguments(folder.path(), &killed, &["--steps", "30", "--name", "same"]);
+    let begin: Vec<&str> = begin.iter().map(String::as_str).collect();
+    let mut child = deepmir(&begin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !killed.join("checkpoint.safetensors").exists()
+        && started.elapsed() < Duration::from_secs(120)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!killed.join("model").exists(), "killed before the end");
+    refused(&begin, &["--resume", "killed"]);
+    let (code, _, told) =
+        call(&arguments(folder.path(), &killed, &["--steps", "30", "--name", "same", "--resume"]));
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("going on after step"), "{told}");
+    for name in ["model/weights.safetensors", "model/model.toml", "best.safetensors"] {
+        assert_eq!(
+            fs::read(whole.join(name)).unwrap(),
+            fs::read(killed.join(name)).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn folds_make_one_averaged_model_that_predicts() {
+    let folder = dataset();
+    let out = folder.path().join("folds");
+    let more = ["--steps", "10", "--folds", "2", "--inputs", "SWI,QSM", "--classes", "CMB"];
+    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+    assert_eq!(code, 0, "{told}");
+    let settings = fs::read_to_string(out.join("model/model.toml")).unwrap();
+    assert!(settings.contains("weights-2.safetensors"), "{settings}");
+    let subject = folder.path().join("bids/sub-01/anat");
+    let (code, out, told) = run(&[
+        "predict",
+        "--swi",
+        text(&subject.join("sub-01_acq-swi_T2starw.nii.gz")),
+        "--qsm",
+        text(&subject.join("sub-01_Chimap.nii.gz")),
+        "--model",
+        text(&out.join("model")),
+        "-o",
+        text(&folder.path().join("pred")),
+    ]);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("0 NHID"), "{out}");
+}
+
+#[test]
+fn the_papers_table_trains_too_and_a_model_is_gone_on_from() {
+    let folder = dataset();
+    let mut table = String::from("id,truth,swi,qsm,t2w\n");
+    for number in 1..4 {
+        let id = format!("sub-{number:02}");
+        table += &format!(
+            "{id},bids/derivatives/truth/{id}/anat/{id}_acq-swi_seg-lesions_dseg.nii.gz,\
+             bids/{id}/anat/{id}_acq-swi_T2starw.nii.gz,bids/{id}/anat/{id}_Chimap.nii.gz,\
+             bids/{id}/anat/{id}_T2w.nii.gz\n"
+        );
+    }
+    let csv = folder.path().join("train.csv");
+    fs::write(&csv, &table).unwrap();
+    let config = folder.path().join("quick.toml");
+    let train = |out: &str, more: &[&str]| {
+        let out = folder.path().join(out);
+        run(&[
+            &["train", text(&csv), "-o", text(&out), "--config", text(&config), "--steps", "5"],
+            more,
+        ]
+        .concat())
+    };
+    let (code, _, told) = train("first", &[]);
+    assert_eq!(code, 0, "{told}");
+    let first = folder.path().join("first/model");
+    let (code, _, told) = train("second", &["--from", text(&first)]);
+    assert_eq!(code, 0, "{told}");
+    let (code, _, told) = train("third", &["--from", text(&first), "--inputs", "SWI"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("not of the kind"), "{told}");
+
+    // The test list must not share a subject with the training list.
+    let test = folder.path().join("test.csv");
+    fs::write(
+        &test,
+        table.lines().next().unwrap().to_owned() + "\n" + table.lines().nth(2).unwrap(),
+    )
+    .unwrap();
+    let (code, _, told) = train("fourth", &["--held-out", text(&test)]);
+    assert_eq!(code, 1);
+    assert!(told.contains("sub-02 stand both"), "{told}");
+    let twice = table.clone() + table.lines().nth(1).unwrap() + "\n";
+    fs::write(&csv, twice).unwrap();
+    let (code, _, told) = train("fifth", &[]);
+    assert_eq!(code, 1);
+    assert!(told.contains("line 5: sub-01 is listed twice"), "{told}");
+}
+
+#[test]
+fn wrong_subjects_presets_and_settings_are_told() {
+    let folder = dataset();
+    let out = folder.path().join("out");
+    let wrong = |more: &[&str], words: &[&str]| {
+        let arguments = arguments(folder.path(), &out, more);
+        refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), words);
+    };
+    wrong(&["--participant-label", "99"], &["no subject 99", "sub-05"]);
+    wrong(&["--preset", "unet"], &["deepmir and paper"]);
+    wrong(&["--folds", "9"], &["5 subjects cannot make 9 folds"]);
+    wrong(&["--folds", "2", "--fold", "3"], &["no fold 3 of 2"]);
+    wrong(&["--resume"], &["no training to resume"]);
+    wrong(&["--participant-label", "01", "02", "--held-out", "02"], &["sub-02 stand both"]);
+    fs::write(folder.path().join("quick.toml"), "[training]\nstepps = 3\n").unwrap();
+    wrong(&[], &["stepps", "quick.toml"]);
+    assert!(!out.exists());
+}
