@@ -174,6 +174,16 @@ impl<'a> MapMut<'a> {
     pub const fn blocks(&mut self) -> &mut [Block] {
         self.blocks
     }
+
+    /// Images `first .. first + count` of the batch.
+    pub fn images(&mut self, first: usize, count: usize) -> MapMut<'_> {
+        let shape = Shape {
+            batch: count,
+            ..self.shape
+        };
+        let image = self.shape.channel_blocks() * self.shape.pixels();
+        MapMut::new(shape, &mut self.blocks[first * image..][..count * image])
+    }
 }
 
 /// A batch of feature maps that owns its memory, on loan from an [`Arena`](crate::Arena).

@@ -68,8 +68,9 @@ impl PackedConv1x1 {
         }
     }
 
-    pub(crate) const fn outputs(&self) -> &Channels {
-        &self.outputs
+    /// Channels it writes.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.total()
     }
 }
 

@@ -13,6 +13,11 @@ use crate::source::Source;
 use crate::winograd::{Convolution, Finish, convolve};
 
 impl PackedConv3x3 {
+    /// Channels it writes.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.total()
+    }
+
     /// Convolves `sources`, joined along their channels, adds the bias, and cuts at zero if
     /// `relu`. The 2×2 maxima of the result are written on the way if `pooled` is there.
     ///

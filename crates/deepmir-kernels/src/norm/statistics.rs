@@ -75,6 +75,16 @@ impl Moments {
         Self::merge(&sums, blocks, 0, shape.channels)
     }
 
+    /// Of these channels followed by those of `other`, over the same pixels.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self {
+            mean: [&self.mean[..], &other.mean].concat(),
+            variance: [&self.variance[..], &other.variance].concat(),
+            count: self.count,
+        }
+    }
+
     /// Merges the moments of parts of the batch (Chan, Golub & LeVeque 1983), always in the same
     /// order. Of each part, `parts` has one entry a block; the first of `channels` is in `block`.
     pub(crate) fn merge(parts: &[Sums], blocks: usize, block: usize, channels: usize) -> Self {
