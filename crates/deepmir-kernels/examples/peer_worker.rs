@@ -42,6 +42,10 @@ fn main() -> Outcome<()> {
     let folder = PathBuf::from(folder);
     match mode.as_str() {
         "infer" => serve(&mut Inference::new(architecture, &folder, batch, size)?),
+        "sgemm" => serve(&mut Sgemm {
+            size: base,
+            values: vec![1.0; 3 * base * base],
+        }),
         "train" => serve(&mut Training::new(architecture, &folder, batch, size)?),
         _ => Err(format!("no mode {mode}").into()),
     }
@@ -226,11 +230,52 @@ impl Work for Training {
     }
 
     fn output(&self) -> Vec<f32> {
-        let gradients = self
-            .weights
-            .iter()
-            .flat_map(|(name, _)| &self.gradients.0[name]);
-        gradients.copied().collect()
+        self.gradients.0.values().flatten().copied().collect()
+    }
+}
+
+/// A plain matrix product by the crate `gemm`: what the machine can do.
+struct Sgemm {
+    size: usize,
+    /// Two factors and the product.
+    values: Vec<f32>,
+}
+
+impl Work for Sgemm {
+    fn run(&mut self) -> Outcome<()> {
+        let (n, stride) = (self.size, self.size as isize);
+        let (factors, product) = self.values.split_at_mut(2 * n * n);
+        let (a, b) = factors.split_at(n * n);
+        // SAFETY: the three matrices are n × n, in slices of n · n values that do not overlap.
+        #[allow(unsafe_code, reason = "the interface of `gemm`")]
+        unsafe {
+            gemm::gemm(
+                n,
+                n,
+                n,
+                product.as_mut_ptr(),
+                1,
+                stride,
+                false,
+                a.as_ptr(),
+                1,
+                stride,
+                b.as_ptr(),
+                1,
+                stride,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::Rayon(0),
+            );
+        }
+        Ok(())
+    }
+
+    fn output(&self) -> Vec<f32> {
+        self.values[2 * self.size * self.size..].to_vec()
     }
 }
 

@@ -209,8 +209,3 @@ fn many_channels_take_the_path_of_deep_maps() {
     check_upconv(Shape::new(2, 130, 3, 3), 100, 3);
     check_conv1x1(Shape::new(2, 130, 9, 3), 100, 3);
 }
-
-#[test]
-fn more_than_one_pass_of_the_deep_path() {
-    check_conv3x3(Shape::new(5, 17, 15, 13), 18, 4);
-}

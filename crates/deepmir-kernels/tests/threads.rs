@@ -1,4 +1,6 @@
-//! Results are the same bits for any number of threads.
+//! Results are the same bits for any number of threads, and however images are batched.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
@@ -71,6 +73,32 @@ fn any_number_of_threads_gives_the_same_bits() {
                 with_threads(count, || everything(shape, outputs)) == expected,
                 "{count} threads"
             );
+        }
+    }
+}
+
+/// Small maps of many images take several passes over the weights, single ones take one.
+#[test]
+fn a_batch_is_its_images() {
+    for (shape, outputs) in [
+        (Shape::new(6, 180, 20, 20), 180),
+        (Shape::new(3, 20, 24, 20), 12),
+    ] {
+        let out = shape.with_channels(outputs);
+        let (input, bias) = (values(shape.values(), 1), values(outputs, 2));
+        let weights = values(9 * shape.channels * outputs, 3);
+        for engine in common::engines() {
+            let mut together = vec![0.0; out.values()];
+            let tensor = Tensor::new(&input, shape);
+            nchw::conv3x3(&engine, tensor, &weights, &bias, &mut together);
+            let one = Shape { batch: 1, ..shape };
+            let images = input.chunks(one.values());
+            for (input, together) in images.zip(together.chunks(out.values() / shape.batch)) {
+                let mut apart = vec![0.0; together.len()];
+                let tensor = Tensor::new(input, one);
+                nchw::conv3x3(&engine, tensor, &weights, &bias, &mut apart);
+                assert!(apart == together, "{shape:?}");
+            }
         }
     }
 }

@@ -54,6 +54,23 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// The memory of the weights from a block of channels on, where they were packed: what
+    /// [`Filter::block`] will read next.
+    pub fn memory(&self, write: usize, read: usize) -> &'a [Block] {
+        match self {
+            Self::Packed(packed) => {
+                let at = write * packed.inputs.blocks() + read;
+                packed
+                    .blocks
+                    .get(at..)
+                    .unwrap_or_default()
+                    .as_flattened()
+                    .as_flattened()
+            }
+            Self::Plain { .. } => &[],
+        }
+    }
+
     /// The weights from one block of channels read to one block written.
     pub fn block<'s>(
         &'s self,

@@ -46,8 +46,8 @@ pub(crate) struct Items {
 
 /// Pairs of blocks up to which tasks split the items.
 const SPLIT_ITEMS_PAIRS: usize = 32;
-/// What the sums of all ranges of items may hold, in pairs of blocks.
-const RANGES_TIMES_PAIRS: usize = 256;
+/// Ranges that the items are split into: at least, at most, and their product with the pairs.
+const RANGES: (usize, usize, usize) = (8, 16, 128);
 /// What the points at hand may take up in the second-level cache, in blocks.
 const CACHE_BLOCKS: usize = 3 * 1024;
 /// What the points of all channels may take up in the last-level cache, in blocks.
@@ -80,7 +80,7 @@ fn split_items<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]) {
     let (lefts, rights) = (job.left_lanes().len(), job.right_blocks());
     let (left_points, right_points) = points_of(job);
     let pair = job.points() * LANES;
-    let ranges = (RANGES_TIMES_PAIRS / (lefts * rights)).min(32);
+    let ranges = (RANGES.2 / (lefts * rights)).clamp(RANGES.0, RANGES.1);
     let per_range = job.items().div_ceil(ranges);
     let ranges = job.items().div_ceil(per_range);
     let step = (CACHE_BLOCKS / (lefts * left_points + rights * right_points)).clamp(12, 256);

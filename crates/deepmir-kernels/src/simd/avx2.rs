@@ -1,9 +1,9 @@
 //! AVX2 with fused multiply-add: two registers a block.
 
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
-    _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_store_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps,
+    _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps,
 };
 
 use super::{Simd, Task};
@@ -89,6 +89,14 @@ impl Simd for Avx2 {
                 value,
                 _mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()),
             )
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, block: &Block) {
+        #[allow(unused_unsafe, reason = "safe from Rust 1.97 on")]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast());
         }
     }
 

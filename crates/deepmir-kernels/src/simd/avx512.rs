@@ -1,9 +1,9 @@
 //! AVX-512F: one register a block.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_store_ps, _mm512_sub_ps,
+    __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_cmp_ps_mask,
+    _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps, _mm512_sub_ps,
 };
 
 use super::{Simd, Task};
@@ -84,6 +84,14 @@ impl Simd for Avx512 {
         unsafe {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(mask, value)
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, block: &Block) {
+        #[allow(unused_unsafe, reason = "safe from Rust 1.97 on")]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast());
         }
     }
 

@@ -66,6 +66,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `value` in the lanes where `gate` is above zero, zero elsewhere.
     fn where_positive(self, gate: Self::V, value: Self::V) -> Self::V;
 
+    /// Says that a block will be read soon. Changes nothing but time.
+    fn prefetch(self, _block: &Block) {}
+
     fn wide_zero(self) -> Self::Wide;
     fn wide_load(self, block: &Block) -> Self::Wide;
     fn wide_store(self, value: Self::Wide, block: &mut Block);

@@ -19,7 +19,7 @@ use crate::simd::{Simd, Task};
 use crate::source::Source;
 
 /// Tiles taken through all channels at a time.
-const TILES: usize = 64;
+const TILES: usize = 128;
 /// Blocks of input channels whose weights are turned into points at a time.
 const READS: usize = 4;
 
@@ -144,7 +144,17 @@ impl Task for ColumnTask<'_> {
                 let filters = &mut self.filters[i * LANES..];
                 filter::transform(simd, block, *lanes, filters, chunk_rows);
             }
+            // The weights of the next channels come from memory while these are multiplied.
+            let ahead = self
+                .convolution
+                .filter
+                .memory(self.write, (chunk + 1) * READS);
+            let ahead = &ahead[..ahead.len().min(READS * LANES * 9)];
+            let mut ahead = ahead.chunks((READS * LANES * 9).div_ceil(POINTS));
             for point in 0..POINTS {
+                for block in ahead.next().unwrap_or_default() {
+                    simd.prefetch(block);
+                }
                 Product {
                     pixels: &self.points[(chunk * READS * POINTS + point) * self.stride..],
                     pixel_stride: POINTS * self.stride,

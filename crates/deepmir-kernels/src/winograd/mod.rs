@@ -23,8 +23,11 @@ use crate::engine::Engine;
 use crate::norm::Sums;
 use tiles::Tiles;
 
-/// Tiles up to which weights are turned into points as they are needed.
-const DEEP_TILES: usize = 64;
+/// Tiles up to which weights are turned into points as they are needed, not before.
+const FEW_TILES: usize = 64;
+/// Pairs of channel blocks above which they are too: the points of all of them would fill the
+/// last-level cache.
+const MANY_PAIRS: usize = 128;
 
 /// Convolves, and returns the sums of parts of the outputs if they are wanted: `[part][block]`.
 pub(crate) fn convolve(
@@ -34,7 +37,9 @@ pub(crate) fn convolve(
     pooled: Option<&mut MapMut<'_>>,
 ) -> Vec<Sums> {
     let shape = outputs[0].shape();
-    if shape.batch * Tiles::new(shape).per_image <= DEEP_TILES {
+    let tiles = shape.batch * Tiles::new(shape).per_image;
+    let filter = &convolution.filter;
+    if tiles <= FEW_TILES || filter.reads().blocks() * filter.writes().blocks() > MANY_PAIRS {
         deep::convolve(engine, convolution, outputs, pooled)
     } else {
         wide::convolve(engine, convolution, outputs, pooled)

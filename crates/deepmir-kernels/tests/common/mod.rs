@@ -1,6 +1,8 @@
 //! Naive versions of the kernels in f64, NCHW, and what the tests share.
 #![allow(dead_code, reason = "each test file uses some of this")]
 
+pub mod naive_unet;
+
 use deepmir_kernels::{Engine, InstructionSet, Shape};
 use proptest::prelude::*;
 
