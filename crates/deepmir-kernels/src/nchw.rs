@@ -71,7 +71,7 @@ pub fn conv3x3(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradient of [`conv3x3`]'s input, of `channels` channels, from its output's.
+/// The gradient of [`fn@conv3x3`]'s input, of `channels` channels, from its output's.
 pub fn conv3x3_input_gradient(
     engine: &Engine,
     gradient: Tensor<'_>,
@@ -89,7 +89,7 @@ pub fn conv3x3_input_gradient(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradients of [`conv3x3`]'s weights and bias, from its input and its output's gradient.
+/// The gradients of [`fn@conv3x3`]'s weights and bias, from its input and its output's gradient.
 pub fn conv3x3_weight_gradient(
     engine: &Engine,
     input: Tensor<'_>,
@@ -121,7 +121,7 @@ pub fn conv1x1(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradient of [`conv1x1`]'s input, of `channels` channels, from its output's.
+/// The gradient of [`fn@conv1x1`]'s input, of `channels` channels, from its output's.
 pub fn conv1x1_input_gradient(
     engine: &Engine,
     gradient: Tensor<'_>,
@@ -135,7 +135,7 @@ pub fn conv1x1_input_gradient(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradients of [`conv1x1`]'s weights and bias, from its input and its output's gradient.
+/// The gradients of [`fn@conv1x1`]'s weights and bias, from its input and its output's gradient.
 pub fn conv1x1_weight_gradient(
     engine: &Engine,
     input: Tensor<'_>,
@@ -169,7 +169,7 @@ pub fn upconv(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradient of [`upconv`]'s input, of `channels` channels, from its output's.
+/// The gradient of [`fn@upconv`]'s input, of `channels` channels, from its output's.
 pub fn upconv_input_gradient(
     engine: &Engine,
     gradient: Tensor<'_>,
@@ -185,7 +185,7 @@ pub fn upconv_input_gradient(
     layout::to_nchw(result.view(), output);
 }
 
-/// The gradients of [`upconv`]'s weights and bias, from its input and its output's gradient.
+/// The gradients of [`fn@upconv`]'s weights and bias, from its input and its output's gradient.
 pub fn upconv_weight_gradient(
     engine: &Engine,
     input: Tensor<'_>,

@@ -3,7 +3,7 @@
 use super::matrices::{IN, OUT, input};
 use super::points::PointsMut;
 use super::tiles::{Tile, Tiles};
-use crate::block::Block;
+use crate::block::{Block, LANES};
 use crate::simd::Simd;
 use crate::source::{AsIs, Enter, Source, WithEntry};
 
@@ -19,7 +19,8 @@ pub(crate) struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    /// Writes point `k` of tile `first + i` to `points[k · point_stride + i]`.
+    /// Writes point `k` of tile `first + i` to `points[k · point_stride + i]`; registers without
+    /// a channel in use are left out.
     #[inline(always)]
     pub fn run<S: Simd>(&self, simd: S, points: &mut [Block]) {
         self.source.entry.with(
@@ -50,18 +51,20 @@ impl<S: Simd> WithEntry for Body<'_, S> {
             count,
             point_stride,
         } = *self.gather;
+        let lanes = LANES.min(source.map.shape().channels - channel_block * LANES);
+        let parts = lanes.div_ceil(LANES / S::PARTS);
         let mut tile = tiles.at(first);
         for i in 0..count {
             let plane = source.map.plane(tile.image, channel_block);
             let out = &mut self.points[i..];
             if let Some(rows) = inner_rows(plane, tiles, tile) {
-                transform(self.simd, rows, entry, out, point_stride);
+                transform(self.simd, rows, entry, parts, out, point_stride);
             } else {
                 let patch = padded_patch(self.simd, plane, tiles, tile, entry);
                 let rows = [
                     &patch[0], &patch[1], &patch[2], &patch[3], &patch[4], &patch[5],
                 ];
-                transform(self.simd, rows, AsIs, out, point_stride);
+                transform(self.simd, rows, AsIs, parts, out, point_stride);
             }
             tile = tiles.next(tile);
         }
@@ -119,11 +122,12 @@ fn transform<S: Simd, E: Enter>(
     simd: S,
     rows: [&[Block; IN]; IN],
     entry: E,
+    parts: usize,
     points: &mut [Block],
     point_stride: usize,
 ) {
     let mut points = PointsMut::new(points, point_stride);
-    for part in 0..S::PARTS {
+    for part in 0..S::PARTS.min(parts) {
         let mut half = [[simd.splat(0.0); IN]; IN];
         for j in 0..IN {
             let mut column = [simd.splat(0.0); IN];
