@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::block::{Block, FeatureMap, Shape};
+use crate::block::{Block, FeatureMap, LANES, Shape};
 
 /// A pool of aligned buffers. Cloning it gives another handle to the same pool.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,11 @@ impl Arena {
             .map(|(index, _)| index);
         let blocks = best.map(|index| free.swap_remove(index));
         drop(free);
-        let blocks = blocks.unwrap_or_else(|| vec![Block::ZERO; len]);
+        let mut blocks = blocks.unwrap_or_else(|| vec![Block::ZERO; len]);
+        if cfg!(debug_assertions) {
+            // Whoever reads what it has not written shall notice.
+            blocks.fill(Block([f32::NAN; LANES]));
+        }
         Buffer {
             blocks,
             len,
@@ -86,5 +90,22 @@ impl Drop for Buffer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(blocks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_lent_again() {
+        let arena = Arena::new();
+        let first = arena.take(100).as_ptr();
+        assert_eq!(arena.take(60).as_ptr(), first, "long enough");
+        let kept = arena.take(100);
+        assert_eq!(kept.as_ptr(), first);
+        assert_ne!(arena.take(100).as_ptr(), first, "still on loan");
+        drop(kept);
+        assert_ne!(arena.take(40).as_ptr(), first, "more than twice too long");
     }
 }
