@@ -14,6 +14,9 @@ pub enum DeviceChoice {
     Cpu,
     /// The n-th GPU.
     Gpu(usize),
+    /// Burn's own CPU backend, several times slower than our kernels: the oracle that they are
+    /// checked against.
+    BurnCpu,
 }
 
 impl std::str::FromStr for DeviceChoice {
@@ -23,6 +26,7 @@ impl std::str::FromStr for DeviceChoice {
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "burn-cpu" => Ok(Self::BurnCpu),
             None if text == "gpu" => Ok(Self::Gpu(0)),
             Some(("gpu", number)) => number
                 .parse()
@@ -39,12 +43,13 @@ impl std::fmt::Display for DeviceChoice {
             Self::Auto => formatter.write_str("auto"),
             Self::Cpu => formatter.write_str("cpu"),
             Self::Gpu(number) => write!(formatter, "gpu:{number}"),
+            Self::BurnCpu => formatter.write_str("burn-cpu"),
         }
     }
 }
 
 impl DeviceChoice {
-    /// Whether the work will run on the CPU.
+    /// Whether the work will run on the CPU, with our own kernels.
     pub fn is_cpu(self) -> bool {
         self == Self::Cpu || (self == Self::Auto && gpu_count() == 0)
     }
@@ -55,7 +60,7 @@ impl DeviceChoice {
     /// If a GPU is asked for that is not there, or that this build cannot use.
     pub fn open(self) -> Result<Device, NetError> {
         match self {
-            Self::Cpu => Ok(Device::flex()),
+            Self::Cpu | Self::BurnCpu => Ok(Device::flex()),
             Self::Auto if gpu_count() == 0 => Ok(Device::flex()),
             Self::Auto => gpu(0),
             Self::Gpu(number) => gpu(number),
@@ -98,7 +103,7 @@ mod tests {
 
     #[test]
     fn devices_are_read_as_they_are_written() {
-        for text in ["auto", "cpu", "gpu:0", "gpu:3"] {
+        for text in ["auto", "cpu", "gpu:0", "gpu:3", "burn-cpu"] {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
         for text in ["", "cuda", "gpu:", "gpu:x", "cpu:1"] {

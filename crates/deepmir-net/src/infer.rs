@@ -5,7 +5,8 @@ use deepmir_lesion::{LesionClass, ProbabilityMaps};
 use deepmir_volume::Volume;
 
 use crate::architecture::Output;
-use crate::{Architecture, NetError, Plan, Prepared, UNet, Weights};
+use crate::cpu::{self, CpuNetwork};
+use crate::{Architecture, DeviceChoice, NetError, Plan, Prepared, UNet, Weights};
 
 /// Something that turns slices into probabilities.
 pub trait Network {
@@ -44,6 +45,30 @@ impl Network for BurnNetwork {
         let data = data.map_err(|fault| NetError::Device { reason: format!("{fault:?}") })?;
         Ok(data.iter::<f32>().collect())
     }
+}
+
+/// Networks of one architecture, ready to run on a device.
+///
+/// # Errors
+/// If the weights are not those of the architecture, or the device is not there.
+pub fn networks(
+    architecture: &Architecture,
+    members: &[Weights],
+    device: DeviceChoice,
+) -> Result<Vec<Box<dyn Network>>, NetError> {
+    let mut networks: Vec<Box<dyn Network>> = Vec::with_capacity(members.len());
+    if device.is_cpu() {
+        let engine = cpu::engine()?;
+        for weights in members {
+            networks.push(Box::new(CpuNetwork::new(architecture, weights, &engine)?));
+        }
+    } else {
+        let device = device.open()?;
+        for weights in members {
+            networks.push(Box::new(BurnNetwork::new(architecture, weights, &device)?));
+        }
+    }
+    Ok(networks)
 }
 
 /// How to run networks over a subject.

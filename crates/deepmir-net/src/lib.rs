@@ -10,6 +10,7 @@ pub mod augment;
 mod brain;
 pub mod bundle;
 mod case;
+mod cpu;
 mod device;
 mod error;
 pub mod infer;

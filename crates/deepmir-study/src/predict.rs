@@ -6,7 +6,7 @@ use deepmir_lesion::{
     Candidate, DetectionRule, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps,
     table,
 };
-use deepmir_net::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
 use deepmir_report::{Mosaic, Window};
 use deepmir_volume::nifti::{self, ReadOptions};
@@ -58,12 +58,7 @@ impl Predictor {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, StudyError> {
-        let opened = device.open()?;
-        let networks = bundle.members.iter().map(|weights| {
-            let network = BurnNetwork::new(&bundle.settings.architecture, weights, &opened)?;
-            Ok(Box::new(network) as Box<dyn Network>)
-        });
-        let networks = networks.collect::<Result<_, NetError>>()?;
+        let networks = infer::networks(&bundle.settings.architecture, &bundle.members, device)?;
         let options = InferenceOptions::default();
         Ok(Self { bundle, networks, options, read: ReadOptions::default() })
     }

@@ -5,7 +5,7 @@ use deepmir_lesion::operating_point::{self, ValidationSubject};
 use deepmir_volume::nifti::ReadOptions;
 
 use crate::bundle::{Bundle, ModelSettings, Provenance};
-use crate::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use crate::infer::{InferenceOptions, networks, probability_maps};
 use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
 
 /// Joins the models of a cross-validation: their probabilities will be averaged, and the thresholds
@@ -33,13 +33,9 @@ pub fn join_folds(
         let reason = "the folds are of different kinds; train them with the same settings";
         return Err(NetError::Config { reason: reason.to_owned() });
     }
-    let opened = device.open()?;
     let mut subjects = Vec::new();
     for (model, cases) in models.iter().zip(held_out) {
-        let mut networks: Vec<Box<dyn Network>> = Vec::new();
-        for weights in &model.members {
-            networks.push(Box::new(BurnNetwork::new(architecture, weights, &opened)?));
-        }
+        let mut networks = networks(architecture, &model.members, device)?;
         for case in *cases {
             let prepared = Prepared::new(&case.read(&plan.inputs, read)?, plan)?;
             let options = InferenceOptions::default();

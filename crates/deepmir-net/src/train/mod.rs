@@ -7,6 +7,7 @@ mod history;
 mod loader;
 mod loss;
 mod sampler;
+mod state;
 mod store;
 mod trainer;
 

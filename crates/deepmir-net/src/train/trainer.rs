@@ -3,30 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
-use deepmir_lesion::operating_point::{self, ValidationSubject};
-use deepmir_lesion::{LabelMap, LesionClass};
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::TrainingConfig;
+use super::checkpoint::Progress;
 use super::history::Validation;
 use super::loader::Loader;
-use super::sampler::{Batch, Sampler};
+use super::sampler::Sampler;
+use super::state::{BEST, State};
 use super::store::StoredCase;
-use super::{TrainingConfig, loss};
-use crate::architecture::Output;
 use crate::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
-use crate::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
-use crate::{Architecture, CaseFiles, DeviceChoice, NetError, Plan, Prepared, UNet, Weights};
+use crate::{Architecture, CaseFiles, DeviceChoice, NetError, Plan, Prepared, Weights};
 
 /// Steps between checkpoints where validations are rarer.
 const CHECKPOINT_EVERY: u64 = 200;
-const CHECKPOINT: &str = "checkpoint.safetensors";
-const BEST: &str = "best.safetensors";
 const SETTINGS: &str = "training.toml";
 
 /// What is trained, on whom, and where it is kept.
@@ -143,11 +136,10 @@ impl Training {
     /// full disk.
     pub fn run(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Bundle, NetError> {
         self.check()?;
-        let device = self.device.open()?;
         self.keep_settings()?;
         let stored = self.prepare(events)?;
         let sampler = Sampler::new(&stored.training, &self.plan, &self.config);
-        let mut state = State::begin(self, &device.clone().autodiff(), events)?;
+        let mut state = State::begin(self, &stored.validation, events)?;
 
         let first = state.progress.step;
         std::thread::scope(|scope| {
@@ -161,7 +153,7 @@ impl Training {
                 let last = state.progress.step == self.config.steps;
                 if last || state.progress.step.is_multiple_of(self.config.validate_every) {
                     let seconds = started.elapsed().as_secs_f64();
-                    let best = state.validate(&stored.validation, &device, seconds)?;
+                    let best = state.validate(seconds)?;
                     if let Some(validation) = state.progress.history.validations.last() {
                         events(Event::Validated { validation, best });
                     }
@@ -312,189 +304,6 @@ impl Training {
 struct Stored {
     training: Vec<StoredCase>,
     validation: Vec<Prepared>,
-}
-
-/// A training under way.
-struct State<'a> {
-    training: &'a Training,
-    device: Device,
-    /// Taken out while the optimiser works on it.
-    net: Option<UNet>,
-    optimiser: ModuleOptimizer,
-    average: Option<Weights>,
-    progress: Progress,
-}
-
-impl<'a> State<'a> {
-    fn begin(
-        training: &'a Training,
-        device: &Device,
-        events: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Self, NetError> {
-        let config = &training.config;
-        let weights = match &training.start {
-            Some(weights) => weights.clone(),
-            None => Weights::initial(&training.architecture, config.seed),
-        };
-        let net = UNet::new(&training.architecture, &weights, device)?;
-        let optimiser =
-            AdamWConfig::new().with_weight_decay(config.weight_decay).with_epsilon(1e-7).init();
-        let mut state = Self {
-            training,
-            device: device.clone(),
-            net: None,
-            optimiser,
-            average: (config.weight_average > 0.0).then_some(weights),
-            progress: Progress::default(),
-        };
-        let path = training.output.join(CHECKPOINT);
-        if path.exists() {
-            let checkpoint = Checkpoint::read(&path)?;
-            let (net, optimiser) = checkpoint.restore(&path, net, state.optimiser)?;
-            (state.net, state.optimiser) = (Some(net), optimiser);
-            (state.average, state.progress) = (checkpoint.average, checkpoint.progress);
-            events(Event::Resumed { step: state.progress.step });
-        } else {
-            state.net = Some(net);
-        }
-        Ok(state)
-    }
-
-    fn net(&self) -> Result<&UNet, NetError> {
-        self.net
-            .as_ref()
-            .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })
-    }
-
-    /// One optimiser step; its loss.
-    fn step(&mut self, batch: &Batch) -> Result<f64, NetError> {
-        let config = &self.training.config;
-        let net = self
-            .net
-            .take()
-            .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })?;
-        let (inputs, targets) = self.tensors(batch);
-        let scores = net.forward(inputs);
-        let loss = loss(scores, targets, self.training.architecture.output, &config.loss);
-        let gradients = GradientsParams::from_grads(loss.backward(), &net);
-        let rate = config.learning_rate_at(self.progress.step);
-        let net = self.optimiser.step(rate, net, gradients);
-        self.net = Some(net);
-        let loss = f64::from(loss.into_scalar::<f32>());
-        self.progress.step += 1;
-        if !loss.is_finite() {
-            return Err(NetError::Diverged {
-                step: self.progress.step,
-                folder: self.training.output.clone(),
-            });
-        }
-        self.progress.loss_sum += loss;
-        self.progress.loss_count += 1;
-        self.update_average()?;
-        Ok(loss)
-    }
-
-    fn tensors(&self, batch: &Batch) -> (Tensor<4>, Tensor<4>) {
-        let Training { plan, architecture, config, .. } = self.training;
-        let [width, height] = config.patch;
-        let (area, channels) = (width * height, architecture.output_channels);
-        let mut targets = vec![0.0; batch.count * channels * area];
-        for (n, &class) in batch.targets.iter().enumerate() {
-            let (image, pixel) = (n / area, n % area);
-            match architecture.output {
-                Output::Softmax => {
-                    targets[(image * channels + usize::from(class)) * area + pixel] = 1.0
-                }
-                Output::Sigmoid => targets[n] = f32::from(class),
-            }
-        }
-        let shape = |channels| [batch.count, channels, height, width];
-        let inputs = TensorData::new(batch.inputs.clone(), shape(plan.input_channels()));
-        let targets = TensorData::new(targets, shape(channels));
-        (Tensor::from_data(inputs, &self.device), Tensor::from_data(targets, &self.device))
-    }
-
-    /// Moves the running average towards the weights, faster at first so that it forgets where it
-    /// began.
-    fn update_average(&mut self) -> Result<(), NetError> {
-        let Some(mut average) = self.average.take() else { return Ok(()) };
-        let step = self.progress.step as f32;
-        let decay = self.training.config.weight_average.min((1.0 + step) / (10.0 + step));
-        let weights = self.net()?.weights();
-        for (name, tensor) in &weights.0 {
-            if let Some(mean) = average.0.get_mut(name) {
-                for (mean, value) in mean.values.iter_mut().zip(&tensor.values) {
-                    *mean += (1.0 - decay) * (value - *mean);
-                }
-            }
-        }
-        self.average = Some(average);
-        Ok(())
-    }
-
-    /// Validates, keeps the weights if they are the best so far, and says whether they are.
-    fn validate(
-        &mut self,
-        cases: &[Prepared],
-        device: &Device,
-        seconds: f64,
-    ) -> Result<bool, NetError> {
-        let weights = match &self.average {
-            Some(average) => average.clone(),
-            None => self.net()?.weights(),
-        };
-        let Training { plan, architecture, config, output, .. } = self.training;
-        let network = BurnNetwork::new(architecture, &weights, device)?;
-        let mut networks: Vec<Box<dyn Network>> = vec![Box::new(network)];
-        let options = InferenceOptions::default();
-        let mut subjects = Vec::with_capacity(cases.len());
-        for case in cases {
-            let maps = probability_maps(
-                &mut networks,
-                case,
-                plan,
-                architecture,
-                &options,
-                &mut |_, _| {},
-            )?;
-            let nothing = LabelMap::empty(*case.grid());
-            subjects.push(ValidationSubject::new(&maps, case.truth.as_ref().unwrap_or(&nothing)));
-        }
-        let point = operating_point::choose(&subjects, &plan.classes);
-        let progress = &mut self.progress;
-        let validation = Validation {
-            step: progress.step,
-            training_loss: progress.loss_sum / progress.loss_count.max(1) as f64,
-            learning_rate: config.learning_rate_at(progress.step.saturating_sub(1)),
-            seconds,
-            f1: point.mean_f1(),
-            average_precision: point.mean_average_precision(),
-            class_f1: point
-                .f1
-                .iter()
-                .map(|(class, f1): &(LesionClass, _)| (*class, f1.unwrap_or(-1.0)))
-                .collect(),
-            rule: point.rule,
-        };
-        (progress.loss_sum, progress.loss_count) = (0.0, 0);
-        progress.history.validations.push(validation);
-        let best = progress.history.since_best() == 0;
-        let write = |name: &str, bytes: &[u8]| {
-            let path = output.join(name);
-            atomic::write(&path, bytes).map_err(|source| NetError::Write { path, source })
-        };
-        if best {
-            write(BEST, &weights.to_safetensors(crate::Precision::Single)?)?;
-        }
-        write("history.tsv", self.progress.history.table().as_bytes())?;
-        Ok(best)
-    }
-
-    fn save(&self) -> Result<(), NetError> {
-        let checkpoint =
-            Checkpoint::take(&self.progress, self.net()?, &self.optimiser, self.average.as_ref())?;
-        checkpoint.write(&self.training.output.join(CHECKPOINT))
-    }
 }
 
 fn program() -> String {

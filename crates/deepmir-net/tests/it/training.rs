@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use deepmir_lesion::LesionClass;
-use deepmir_net::infer::{BurnNetwork, InferenceOptions, Network, probability_maps};
+use deepmir_net::infer::{InferenceOptions, networks, probability_maps};
 use deepmir_net::train::{Event, Training};
 use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, Prepared, Weights, preset};
 use deepmir_volume::nifti::ReadOptions;
@@ -143,10 +143,8 @@ fn a_short_training_learns_to_find_and_to_tell() {
     let case = write_subject(folder.path(), 20)
         .read(&bundle.settings.plan.inputs, &ReadOptions::default());
     let prepared = Prepared::new(&case.unwrap(), &bundle.settings.plan).unwrap();
-    let device = DeviceChoice::Cpu.open().unwrap();
-    let network =
-        BurnNetwork::new(&bundle.settings.architecture, &bundle.members[0], &device).unwrap();
-    let mut networks: Vec<Box<dyn Network>> = vec![Box::new(network)];
+    let architecture = &bundle.settings.architecture;
+    let mut networks = networks(architecture, &bundle.members, DeviceChoice::Cpu).unwrap();
     let maps = probability_maps(
         &mut networks,
         &prepared,

@@ -1,7 +1,7 @@
 //! `deepmir model`.
 
 use comfy_table::{Table, presets};
-use deepmir_net::infer::{BurnNetwork, Network};
+use deepmir_net::infer;
 use deepmir_net::{Bundle, shipped};
 
 use super::open_model;
@@ -49,11 +49,9 @@ fn info(bundle: &Bundle) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
     let architecture = &bundle.settings.architecture;
-    let device = common.device.open()?;
     let side = architecture.size_multiple().max(32);
     let shape = [1, architecture.input_channels, side, side];
-    for weights in &bundle.members {
-        let mut network = BurnNetwork::new(architecture, weights, &device)?;
+    for mut network in infer::networks(architecture, &bundle.members, common.device)? {
         let input = vec![0.0; shape.iter().product()];
         let output = network.probabilities(input, shape)?;
         if !output.iter().all(|value| (0.0..=1.0).contains(value)) {

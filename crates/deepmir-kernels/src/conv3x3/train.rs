@@ -1,0 +1,122 @@
+//! The passes of a 3×3 convolution in training, on weights as PyTorch and Burn keep them:
+//! `[out channel][in channel][3][3]`.
+
+use super::check_sources;
+use super::filter::{Direction, Filter};
+use crate::block::{Map, MapMut};
+use crate::channels::Channels;
+use crate::engine::Engine;
+use crate::norm::{Gate, Moments, NormGradient};
+use crate::product::correlate;
+use crate::source::{Source, channel_blocks};
+use crate::winograd::{Convolution, Finish, WeightGradient, convolve};
+
+fn channels_of(sources: &[Source<'_>]) -> Channels {
+    Channels::new(&sources.iter().map(|s| s.map.shape().channels).collect::<Vec<_>>())
+}
+
+/// Convolves `sources`, joined along their channels, adds `bias` if there is one, and returns
+/// mean and variance of the outputs.
+///
+/// # Panics
+/// If the maps do not fit the weights or one another.
+pub fn forward(
+    engine: &Engine,
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    sources: &[Source<'_>],
+    output: MapMut<'_>,
+) -> Moments {
+    let (inputs, outputs) = (channels_of(sources), Channels::new(&[output.shape().channels]));
+    check_sources(sources, output.shape(), inputs.total());
+    assert_eq!(weights.len(), 9 * inputs.total() * outputs.total(), "weights of a 3×3 convolution");
+    let bias = bias.map(channel_blocks);
+    let finishes: Vec<_> = (0..outputs.blocks())
+        .map(|block| Finish { bias: bias.as_ref().map(|bias| &bias[block]), ..Finish::default() })
+        .collect();
+    let filter = Filter::Plain {
+        weights,
+        inputs: &inputs,
+        outputs: &outputs,
+        direction: Direction::Forward,
+    };
+    let convolution = Convolution { sources, filter, finishes: &finishes, sums: true };
+    let sums = convolve(engine, &convolution, &mut [output], None);
+    Moments::merge(&sums, outputs.blocks(), 0, outputs.total())
+}
+
+/// Where the gradient of one of the maps that a convolution read goes.
+#[derive(Debug)]
+pub struct GatedGradient<'a> {
+    /// The gradient.
+    pub output: MapMut<'a>,
+    /// If the map was read through a batch norm and ReLU ([`Entry::NormRelu`](crate::Entry), or
+    /// the outer of two): that norm and what it read. The gradient written is then that of the
+    /// norm's output, to be passed on by [`norm_gradient`](crate::norm_gradient).
+    pub gate: Option<Gate<'a>>,
+}
+
+/// The gradients of the maps that a convolution read, from the gradient of its output. For every
+/// output with a gate, how the gradient passes on through the norm.
+///
+/// # Panics
+/// If the maps do not fit the weights or one another.
+pub fn input_gradient(
+    engine: &Engine,
+    weights: &[f32],
+    gradient: Map<'_>,
+    outputs: Vec<GatedGradient<'_>>,
+) -> Vec<Option<NormGradient>> {
+    let counts: Vec<_> = outputs.iter().map(|o| o.output.shape().channels).collect();
+    let (inputs, channels) = (Channels::new(&counts), Channels::new(&[gradient.shape().channels]));
+    assert_eq!(
+        weights.len(),
+        9 * inputs.total() * channels.total(),
+        "weights of a 3×3 convolution"
+    );
+    let sources = [Source::new(gradient)];
+    let (mut maps, mut finishes, mut gates) = (Vec::new(), Vec::new(), Vec::new());
+    for GatedGradient { output, gate } in outputs {
+        check_sources(&sources, output.shape(), channels.total());
+        let blocks = output.shape().channel_blocks();
+        gates.push((finishes.len(), gate));
+        finishes.extend(
+            (0..blocks)
+                .map(|block| Finish { gate: gate.map(|gate| (gate, block)), ..Finish::default() }),
+        );
+        maps.push(output);
+    }
+    let filter = Filter::Plain {
+        weights,
+        inputs: &inputs,
+        outputs: &channels,
+        direction: Direction::Backward,
+    };
+    let sums = gates.iter().any(|(_, gate)| gate.is_some());
+    let convolution = Convolution { sources: &sources, filter, finishes: &finishes, sums };
+    let sums = convolve(engine, &convolution, &mut maps, None);
+    gates
+        .into_iter()
+        .map(|(block, gate)| {
+            gate.map(|gate| NormGradient::new(gate.norm, &sums, finishes.len(), block))
+        })
+        .collect()
+}
+
+/// The gradient of the weights, `[out channel][in channel][3][3]`, from what the convolution
+/// read and the gradient of its output.
+///
+/// # Panics
+/// If the maps do not fit the weights or one another.
+pub fn weight_gradient(
+    engine: &Engine,
+    sources: &[Source<'_>],
+    gradient: Map<'_>,
+    weights: &mut [f32],
+) {
+    let inputs = channels_of(sources);
+    check_sources(sources, gradient.shape(), inputs.total());
+    let values = 9 * inputs.total() * gradient.shape().channels;
+    assert_eq!(weights.len(), values, "gradient of a 3×3 convolution's weights");
+    correlate(engine, &WeightGradient { sources, inputs: &inputs, gradient }, weights);
+}

@@ -1,0 +1,113 @@
+//! The backward pass of batch norm.
+
+use super::statistics::{Norm, Sums};
+use crate::block::{Block, LANES, MapMut};
+use crate::engine::Engine;
+use crate::pieces::{Pass, Piece, pass};
+use crate::simd::Simd;
+use crate::source::{Enter, Source, WithEntry, channel_blocks};
+
+/// Gradients of a batch norm's parameters, and how the gradient passes on to its input.
+#[derive(Clone, Debug)]
+pub struct NormGradient {
+    /// To the scales.
+    pub gamma: Vec<f32>,
+    /// To the shifts.
+    pub beta: Vec<f32>,
+    /// `dx = scale · dy + slope · x + offset`.
+    pub(crate) scale: Vec<Block>,
+    pub(crate) slope: Vec<Block>,
+    pub(crate) offset: Vec<Block>,
+}
+
+impl NormGradient {
+    /// From the sums of the gradient and of its products with `x − mean` over a batch (Ioffe &
+    /// Szegedy 2015). `parts` has `blocks` entries a part; the norm's first block is `block`.
+    pub(crate) fn new(norm: &Norm, parts: &[Sums], blocks: usize, block: usize) -> Self {
+        let channels = norm.inverse_deviation.len();
+        let (mut gamma, mut beta) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+        let (mut slope, mut offset) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+        for channel in 0..channels {
+            let lane = |blocks: &[Block]| f64::from(blocks[channel / LANES].0[channel % LANES]);
+            let (sum, product) = Sums::total(parts, blocks, block * LANES + channel);
+            let inverse = f64::from(norm.inverse_deviation[channel]);
+            let (scale, mean) = (lane(&norm.affine.scale), lane(&norm.mean));
+            let count = norm.count as f64;
+            let along = -scale * inverse * inverse * product / count;
+            gamma.push((product * inverse) as f32);
+            beta.push(sum as f32);
+            slope.push(along as f32);
+            offset.push((-scale * sum / count - along * mean) as f32);
+        }
+        Self {
+            gamma,
+            beta,
+            scale: norm.affine.scale.clone(),
+            slope: channel_blocks(&slope),
+            offset: channel_blocks(&offset),
+        }
+    }
+}
+
+impl NormGradient {
+    /// The gradient of the norm's input `x` from that of its output.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(
+        &self,
+        simd: S,
+        block: usize,
+        part: usize,
+        gradient: S::V,
+        x: S::V,
+    ) -> S::V {
+        let slope = simd.load(&self.slope[block], part);
+        let along = simd.mul_add(slope, x, simd.load(&self.offset[block], part));
+        simd.mul_add(simd.load(&self.scale[block], part), gradient, along)
+    }
+}
+
+/// Turns the gradient of a batch norm's outputs into that of its inputs, in place; `source` is
+/// what the norm read.
+pub fn norm_gradient(
+    engine: &Engine,
+    source: Source<'_>,
+    through: &NormGradient,
+    mut gradient: MapMut<'_>,
+) {
+    pass(engine, &ThroughNorm { source, through }, &mut gradient);
+}
+
+struct ThroughNorm<'a> {
+    source: Source<'a>,
+    through: &'a NormGradient,
+}
+
+impl Pass for ThroughNorm<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, _sums: &mut Sums) {
+        self.source.entry.with(piece.block, Body { simd, pass: self, piece });
+    }
+}
+
+struct Body<'a, S> {
+    simd: S,
+    pass: &'a ThroughNorm<'a>,
+    piece: Piece<'a>,
+}
+
+impl<S: Simd> WithEntry for Body<'_, S> {
+    #[inline(always)]
+    fn run<E: Enter>(self, entry: E) {
+        let Self { simd, pass: ThroughNorm { source, through }, piece } = self;
+        let plane = source.map.plane(piece.image, piece.block);
+        let read = &plane[piece.row * source.map.shape().width..];
+        let block = piece.block;
+        for (gradient, x) in piece.blocks.iter_mut().zip(read) {
+            for part in 0..S::PARTS {
+                let x = entry.enter(simd, part, simd.load(x, part));
+                let value = through.apply(simd, block, part, simd.load(gradient, part), x);
+                simd.store(value, gradient, part);
+            }
+        }
+    }
+}

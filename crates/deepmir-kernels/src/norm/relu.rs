@@ -1,0 +1,171 @@
+//! Gradients on their way back through a max-pool and a ReLU: what the users of a map sent,
+//! joined, cut where the ReLU cut, and summed up for the batch norm before it.
+
+use super::Gate;
+use super::gradient::NormGradient;
+use super::statistics::{Norm, Sums};
+use crate::block::{Block, Map, MapMut};
+use crate::engine::Engine;
+use crate::pieces::{Pass, Piece, pass};
+use crate::simd::Simd;
+use crate::source::{Enter, NormRelu, Source, WithEntry};
+
+/// What arrives at the output `a` of a batch norm's ReLU.
+#[derive(Clone, Copy, Debug)]
+pub struct ReluGradient<'a> {
+    /// The norm and what it read.
+    pub gate: Gate<'a>,
+    /// If the gradient at hand is that of the output of another norm that read `a`: that norm's.
+    pub through: Option<&'a NormGradient>,
+    /// The gradient of the 2×2 maxima of `a`, to be added.
+    pub pooled: Option<Map<'a>>,
+}
+
+impl ReluGradient<'_> {
+    /// Turns the gradient of `a` (or see [`ReluGradient::through`]) into that of the norm's
+    /// output, in place, and returns how it passes on through the norm.
+    pub fn run(&self, engine: &Engine, mut gradient: MapMut<'_>) -> NormGradient {
+        let blocks = gradient.shape().channel_blocks();
+        let norm = self.gate.norm;
+        let join = Join {
+            source: self.gate.source,
+            norm: Some(norm),
+            through: self.through,
+            pooled: self.pooled,
+        };
+        let sums = pass(engine, &join, &mut gradient);
+        NormGradient::new(norm, &sums, blocks, 0)
+    }
+}
+
+/// Adds to `gradient` what the 2×2 maxima of a map send back: each to the first of the four
+/// values that equals it.
+pub(crate) fn add_pooled(
+    engine: &Engine,
+    source: Source<'_>,
+    pooled: Map<'_>,
+    gradient: &mut MapMut<'_>,
+) {
+    let join = Join { source, norm: None, through: None, pooled: Some(pooled) };
+    pass(engine, &join, gradient);
+}
+
+struct Join<'a> {
+    source: Source<'a>,
+    norm: Option<&'a Norm>,
+    through: Option<&'a NormGradient>,
+    pooled: Option<Map<'a>>,
+}
+
+impl Pass for Join<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, sums: &mut Sums) {
+        let norm = self.norm.map(|norm| NormRelu::new(&norm.affine, piece.block));
+        self.source.entry.with(piece.block, Body { simd, join: self, norm, piece, sums });
+    }
+}
+
+struct Body<'a, S> {
+    simd: S,
+    join: &'a Join<'a>,
+    norm: Option<NormRelu<'a>>,
+    piece: Piece<'a>,
+    sums: &'a mut Sums,
+}
+
+impl<S: Simd> WithEntry for Body<'_, S> {
+    #[inline(always)]
+    fn run<E: Enter>(mut self, entry: E) {
+        let shape = self.join.source.map.shape();
+        let (image, block, first) = (self.piece.image, self.piece.block, self.piece.row);
+        let read = &self.join.source.map.plane(image, block)[first * shape.width..];
+        let pooled = self.join.pooled.map(|map| map.plane(image, block));
+        let gradients = std::mem::take(&mut self.piece.blocks);
+        let pairs = gradients.chunks_mut(2 * shape.width).zip(read.chunks(2 * shape.width));
+        for (pair, (gradients, read)) in pairs.enumerate() {
+            let pooled = pooled
+                .filter(|_| gradients.len() == 2 * shape.width)
+                .map(|pooled| &pooled[(first / 2 + pair) * (shape.width / 2)..][..shape.width / 2]);
+            for part in 0..S::PARTS {
+                self.rows(part, entry, gradients, read, pooled.unwrap_or_default());
+            }
+        }
+    }
+}
+
+impl<S: Simd> Body<'_, S> {
+    /// A pair of rows: the windows of 2×2 that have a maximum, then what is left of both rows.
+    #[inline(always)]
+    fn rows<E: Enter>(
+        &mut self,
+        part: usize,
+        entry: E,
+        gradients: &mut [Block],
+        read: &[Block],
+        pooled: &[Block],
+    ) {
+        let simd = self.simd;
+        let width = self.join.source.map.shape().width;
+        let load = |read: &Block| entry.enter(simd, part, simd.load(read, part));
+        let mut sums = (simd.load(&self.sums.sum, part), simd.load(&self.sums.product, part));
+        for (i, pooled) in pooled.iter().enumerate() {
+            let at = [2 * i, 2 * i + 1, width + 2 * i, width + 2 * i + 1];
+            let x =
+                [load(&read[at[0]]), load(&read[at[1]]), load(&read[at[2]]), load(&read[at[3]])];
+            let a =
+                [self.a(part, x[0]), self.a(part, x[1]), self.a(part, x[2]), self.a(part, x[3])];
+            let max = simd.max(simd.max(a[0], a[1]), simd.max(a[2], a[3]));
+            let mut left = simd.load(pooled, part);
+            for k in 0..4 {
+                let others = simd.where_positive(simd.sub(max, a[k]), left);
+                let mine = simd.sub(left, others);
+                left = others;
+                self.value(part, x[k], a[k], mine, &mut gradients[at[k]], &mut sums);
+            }
+        }
+        let done = 2 * pooled.len();
+        for (gradients, read) in gradients.chunks_mut(width).zip(read.chunks(width)) {
+            for (gradient, read) in gradients[done..].iter_mut().zip(&read[done..]) {
+                let x = load(read);
+                self.value(part, x, self.a(part, x), simd.splat(0.0), gradient, &mut sums);
+            }
+        }
+        simd.store(sums.0, &mut self.sums.sum, part);
+        simd.store(sums.1, &mut self.sums.product, part);
+    }
+
+    /// The ReLU's output.
+    #[inline(always)]
+    fn a(&self, part: usize, x: S::V) -> S::V {
+        match self.norm {
+            Some(norm) => norm.enter(self.simd, part, x),
+            None => x,
+        }
+    }
+
+    /// One gradient: joined with what comes from the maxima, gated, and counted.
+    #[inline(always)]
+    fn value(
+        &self,
+        part: usize,
+        x: S::V,
+        a: S::V,
+        from_pooled: S::V,
+        gradient: &mut Block,
+        sums: &mut (S::V, S::V),
+    ) {
+        let simd = self.simd;
+        let mut value = simd.load(gradient, part);
+        if let Some(through) = self.join.through {
+            value = through.apply(simd, self.piece.block, part, value, a);
+        }
+        value = simd.add(value, from_pooled);
+        if let Some(norm) = self.join.norm {
+            value = simd.where_positive(a, value);
+            sums.0 = simd.add(sums.0, value);
+            let centred = simd.sub(x, simd.load(&norm.mean[self.piece.block], part));
+            sums.1 = simd.mul_add(value, centred, sums.1);
+        }
+        simd.store(value, gradient, part);
+    }
+}
