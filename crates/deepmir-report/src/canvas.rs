@@ -6,9 +6,12 @@ use std::path::Path;
 use deepmir_lesion::LesionClass;
 use deepmir_volume::atomic;
 use font8x8::{BASIC_FONTS, UnicodeFonts};
+use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::ReportError;
+
+const JPEG_QUALITY: u8 = 88;
 
 /// The colour of a class: vermilion and sky blue of Okabe and Ito's palette, which colour-blind
 /// readers tell apart, on grey and from each other.
@@ -72,6 +75,18 @@ impl Canvas {
             .write_to(&mut bytes, ImageFormat::Png)
             .map_err(|error| ReportError::Draw { reason: error.to_string() })?;
         Ok(bytes.into_inner())
+    }
+
+    /// The picture as JPEG, for pages that would grow too large.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn jpeg(&self) -> Result<Vec<u8>, ReportError> {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
+            .encode_image(&self.pixels)
+            .map_err(|error| ReportError::Draw { reason: error.to_string() })?;
+        Ok(bytes)
     }
 
     /// Writes a PNG file.

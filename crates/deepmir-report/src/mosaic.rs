@@ -39,7 +39,7 @@ impl Window {
     /// The usual window of susceptibility maps, −0.15 to 0.25 ppm.
     pub const QSM: Self = Self { low: -0.15, high: 0.25 };
 
-    fn grey(&self, value: f32) -> [u8; 3] {
+    pub(crate) fn grey(&self, value: f32) -> [u8; 3] {
         let share = (value - self.low) / (self.high - self.low);
         [(share.clamp(0.0, 1.0) * 255.0).round() as u8; 3]
     }
@@ -192,7 +192,7 @@ struct Tile {
     height: u32,
 }
 
-fn to_ras(labels: &LabelMap, orientation: Orientation) -> LabelMap {
+pub(crate) fn to_ras(labels: &LabelMap, orientation: Orientation) -> LabelMap {
     let volume = orientation.to_ras(labels.volume());
     let mut ras = LabelMap::empty(*volume.grid());
     for class in deepmir_lesion::LesionClass::ALL {

@@ -7,7 +7,9 @@ pub mod cohort;
 mod error;
 pub mod evaluate;
 pub mod folds;
+mod page;
 pub mod predict;
 
 pub use cohort::Cohort;
 pub use error::StudyError;
+pub use page::program;

@@ -8,13 +8,15 @@ use deepmir_lesion::{
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
-use deepmir_report::{Mosaic, Window};
+use deepmir_report::Mosaic;
+use deepmir_volume::atomic;
 use deepmir_volume::nifti::{self, ReadOptions};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::bids::{self, BidsName};
-use crate::{StudyError, bids::DerivedName};
+use crate::StudyError;
+use crate::bids::{self, BidsName, DerivedName};
+use crate::page::window;
 
 /// A model ready to run.
 pub struct Predictor {
@@ -50,6 +52,8 @@ pub struct Written {
     pub table: PathBuf,
     /// The picture.
     pub mosaic: PathBuf,
+    /// The page.
+    pub report: PathBuf,
 }
 
 impl Predictor {
@@ -146,7 +150,11 @@ impl Predictor {
         table::write(&rows, &prediction.rows)?;
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;
-        Ok(Written { labels, table: rows, mosaic })
+        let report = folder.join(name.of_scan(&[("desc", "lesions")], "_report.html"));
+        let page = self.report(prediction, files)?.html()?;
+        atomic::write(&report, page.as_bytes())
+            .map_err(|source| StudyError::Write { path: report.clone(), source })?;
+        Ok(Written { labels, table: rows, mosaic, report })
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.
@@ -169,7 +177,7 @@ impl Predictor {
     }
 }
 
-fn sha256(path: &Path) -> Result<String, StudyError> {
+pub(crate) fn sha256(path: &Path) -> Result<String, StudyError> {
     let bytes =
         std::fs::read(path).map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
     Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
@@ -184,10 +192,7 @@ fn draw(prediction: &Prediction) -> deepmir_report::Canvas {
         // A case has at least one image; the label map stands in.
         None => (Modality::Swi, labels.volume().map(|&label| f32::from(label))),
     };
-    let window = match modality {
-        Modality::Qsm => Window::QSM,
-        _ => Window::of_brain(&image, &case.brain),
-    };
+    let window = window(modality, &image, &case.brain);
     Mosaic::new(&image, labels, &case.brain, window).draw()
 }
 

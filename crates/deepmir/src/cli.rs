@@ -218,5 +218,14 @@ pub enum Model {
         /// Where to: a name ending in .deepmir makes a file
         #[arg(value_name = "PATH")]
         output: PathBuf,
+        /// Give the copy another name
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Say what it is, in a sentence or two
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// Terms of use, as an SPDX expression
+        #[arg(long, value_name = "SPDX")]
+        licence: Option<String>,
     },
 }

@@ -90,8 +90,19 @@ impl Spatial {
         }
         let sizes = self.pixdim.map(|size| size.abs() * self.millimetres());
         let spacing = [-sizes[0], sizes[1], sizes[2]];
-        let origin = std::array::from_fn(|axis| -spacing[axis] * (shape[axis] as f64 - 1.0) / 2.0);
-        Ok((Affine::from_spacing(spacing, origin), AffineSource::VoxelSizes))
+        let origin: [f64; 3] =
+            std::array::from_fn(|axis| -spacing[axis] * (shape[axis] as f64 - 1.0) / 2.0);
+        let [x, y, z] = spacing;
+        let rows = [
+            [x, 0.0, 0.0, origin[0]],
+            [0.0, y, 0.0, origin[1]],
+            [0.0, 0.0, z, origin[2]],
+            [0.0, 0.0, 0.0, 1.0],
+        ];
+        let affine = Affine::from_rows(rows).ok_or_else(|| {
+            format!("voxel sizes (pixdim) {:?} are beyond what numbers can hold", self.pixdim)
+        })?;
+        Ok((affine, AffineSource::VoxelSizes))
     }
 
     fn qform_affine(&self) -> Result<Affine, String> {

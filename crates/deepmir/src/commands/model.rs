@@ -12,7 +12,20 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::List => list(),
         Model::Info { model } => info(&open_model(model)?),
         Model::Verify { model } => verify(&open_model(model)?, common),
-        Model::Copy { model, output } => Ok(open_model(model)?.write(output)?),
+        Model::Copy { model, output, name, description, licence } => {
+            let Bundle { mut settings, members } = open_model(model)?;
+            let changes = [
+                (name, &mut settings.name),
+                (description, &mut settings.description),
+                (licence, &mut settings.licence),
+            ];
+            for (change, setting) in changes {
+                if let Some(change) = change {
+                    setting.clone_from(change);
+                }
+            }
+            Ok(Bundle::new(settings, members)?.write(output)?)
+        }
     }
 }
 

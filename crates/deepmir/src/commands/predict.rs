@@ -41,7 +41,7 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let found =
         counts(&prediction.rows).map(|(class, count)| format!("{count} {class}")).join(", ");
     println!("{}: {found}", files.id);
-    for path in [&written.labels, &written.table, &written.mosaic] {
+    for path in [&written.labels, &written.table, &written.mosaic, &written.report] {
         println!("  {}", path.display());
     }
     tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());

@@ -130,9 +130,15 @@ fn files_that_are_broken_or_something_else() {
         &altered("flat.nii", 44, 0, &mut header),
         &["an axis has no voxels", "flat.nii"],
     );
-    scene.refused_swi(&altered("bomb.nii", 46, i16::MAX, &mut header), &["ends early", "bomb.nii"]);
+    // A bomb is refused for its grid before it is read, and for its length where all images agree.
+    let bomb = altered("bomb.nii", 46, i16::MAX, &mut header);
+    scene.refused_swi(&bomb, &["do not share a grid", "bomb.nii"]);
+    refused(
+        &["evaluate", "--truth", text(&bomb), "--pred", text(&bomb), "-o", text(&scene.out)],
+        &["ends early", "bomb.nii"],
+    );
     scene.refused_swi(&altered("complex.nii", 70, 32, &mut header), &["complex", "complex.nii"]);
-    header[40..50].copy_from_slice(&[4, 0, 64, 0, 64, 0, 12, 0, 2, 0]);
+    header[40..50].copy_from_slice(&[4, 0, 64, 0, 64, 0, 24, 0, 2, 0]);
     scene.refused_swi(&write("series.nii", &header), &["a series of 2 volumes", "series.nii"]);
 }
 

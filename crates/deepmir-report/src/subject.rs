@@ -1,0 +1,218 @@
+//! The page of one subject: what was found, shown closely enough to judge it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deepmir_lesion::{LabelMap, LesionClass, LesionRow};
+use deepmir_volume::{Mask, Volume};
+use minijinja::{AutoEscape, Environment, context};
+use serde::Serialize;
+
+use crate::patches::{Patches, Shown};
+use crate::{Canvas, Mosaic, ReportError, class_colour};
+
+const TEMPLATE: &str = include_str!("../templates/subject.html");
+/// Lesions that are shown close up; the rest are in the table.
+const MOST_PATCHES: usize = 40;
+
+/// Headings and rows of a table of text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TextTable {
+    /// What it is.
+    pub title: String,
+    /// Column headings.
+    pub header: Vec<String>,
+    /// Cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Everything that the page of a subject shows.
+pub struct SubjectReport<'a> {
+    /// The subject.
+    pub id: String,
+    /// Images on one grid, the reference first.
+    pub images: Vec<Shown<'a>>,
+    /// What was found.
+    pub labels: &'a LabelMap,
+    /// Probability of a lesion of any class, for the close-ups.
+    pub probability: Option<Volume<f32>>,
+    /// The brain.
+    pub brain: &'a Mask,
+    /// The lesion table, numbered as the lesions of the label map are.
+    pub rows: &'a [LesionRow],
+    /// The true label map, where it is known.
+    pub truth: Option<&'a LabelMap>,
+    /// More tables, such as an evaluation.
+    pub tables: Vec<TextTable>,
+    /// A paragraph that says how the result came about.
+    pub methods: String,
+    /// Name and value of whatever the result depends on: versions, checksums, settings.
+    pub provenance: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct Picture {
+    title: String,
+    source: String,
+    width: u32,
+}
+
+#[derive(Serialize)]
+struct LesionCard {
+    id: usize,
+    class: &'static str,
+    patches: Option<String>,
+    facts: Vec<(&'static str, String)>,
+    note: Option<String>,
+}
+
+impl SubjectReport<'_> {
+    /// The page: one HTML file that asks for nothing else.
+    ///
+    /// # Errors
+    /// If a picture cannot be encoded.
+    pub fn html(&self) -> Result<String, ReportError> {
+        let fault = |error: minijinja::Error| ReportError::Draw { reason: error.to_string() };
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.add_template("subject", TEMPLATE).map_err(fault)?;
+        let counts: Vec<(&str, usize)> = LesionClass::ALL
+            .iter()
+            .map(|&class| (class.name(), self.rows.iter().filter(|row| row.class == class).count()))
+            .collect();
+        let colour = |class| {
+            let [red, green, blue] = class_colour(class);
+            format!("rgb({red},{green},{blue})")
+        };
+        let page = environment.get_template("subject").map_err(fault)?;
+        page.render(context! {
+            id => self.id,
+            counts => counts,
+            colours => [colour(LesionClass::Cmb), colour(LesionClass::Nhid)],
+            mosaics => self.mosaics()?,
+            lesions => self.cards()?,
+            tables => self.tables,
+            methods => self.methods,
+            provenance => self.provenance,
+        })
+        .map_err(fault)
+    }
+
+    fn mosaics(&self) -> Result<Vec<Picture>, ReportError> {
+        let mut pictures = Vec::new();
+        let mut add = |title: String, shown: &Shown<'_>, labels: &LabelMap| {
+            let canvas = Mosaic::new(shown.volume, labels, self.brain, shown.window).draw();
+            picture(title, &canvas).map(|picture| pictures.push(picture))
+        };
+        for shown in &self.images {
+            add(format!("{}, found lesions outlined", shown.name), shown, self.labels)?;
+        }
+        if let (Some(truth), Some(shown)) = (self.truth, self.images.first()) {
+            add(format!("{}, true lesions outlined", shown.name), shown, truth)?;
+        }
+        Ok(pictures)
+    }
+
+    fn cards(&self) -> Result<Vec<LesionCard>, ReportError> {
+        let mut shown = self.images.clone();
+        shown.extend(self.probability.as_ref().map(|volume| Shown {
+            name: "probability".to_owned(),
+            volume,
+            window: crate::Window { low: 0.0, high: 1.0 },
+        }));
+        let patches = Patches::new(&shown, self.labels);
+        let mut by_size: Vec<&LesionRow> = self.rows.iter().collect();
+        by_size.sort_by(|a, b| b.volume_mm3.total_cmp(&a.volume_mm3));
+        let close_up: Vec<usize> =
+            by_size.iter().take(MOST_PATCHES).map(|row| row.lesion_id).collect();
+        self.rows
+            .iter()
+            .map(|row| {
+                let patches = close_up
+                    .contains(&row.lesion_id)
+                    .then(|| patches.draw([row.x_mm, row.y_mm, row.z_mm]).jpeg());
+                Ok(LesionCard {
+                    id: row.lesion_id,
+                    class: row.class.name(),
+                    patches: patches.transpose()?.map(|bytes| data_url("image/jpeg", &bytes)),
+                    facts: facts(row),
+                    note: row.note.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+fn facts(row: &LesionRow) -> Vec<(&'static str, String)> {
+    let maybe = |value: Option<f64>, digits: usize| {
+        value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    vec![
+        ("centre", format!("{:.1}, {:.1}, {:.1} mm", row.x_mm, row.y_mm, row.z_mm)),
+        ("volume", format!("{:.1} mm³ ({} voxels)", row.volume_mm3, row.n_voxels)),
+        ("diameter", format!("{:.1} mm", row.diameter_mm)),
+        ("highest probability", maybe(row.max_probability, 2)),
+        ("mean susceptibility", format!("{} ppm", maybe(row.chi_mean_ppm, 3))),
+        ("total susceptibility", format!("{} ppm·mm³", maybe(row.chi_total_ppm_mm3, 2))),
+        ("SWI contrast", maybe(row.swi_contrast, 2)),
+        ("T2w contrast", maybe(row.t2w_contrast, 2)),
+        ("sphericity", format!("{:.2}", row.sphericity)),
+    ]
+}
+
+fn picture(title: String, canvas: &Canvas) -> Result<Picture, ReportError> {
+    let source = data_url("image/jpeg", &canvas.jpeg()?);
+    Ok(Picture { title, source, width: canvas.size().0 })
+}
+
+fn data_url(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Window;
+    use deepmir_lesion::{MeasuredImages, lesions_of};
+    use deepmir_volume::components::Connectivity;
+    use deepmir_volume::{Affine, Grid};
+
+    #[test]
+    fn the_page_shows_every_lesion_and_asks_for_nothing() {
+        let affine = Affine::from_spacing([1.0, 1.0, 1.0], [-20.0, -20.0, -20.0]);
+        let grid = Grid::new([40, 40, 40], affine).unwrap();
+        let brain: Mask = Volume::from_fn(grid, |voxel| {
+            grid.position_mm(voxel).iter().map(|x| x * x).sum::<f64>() < 300.0
+        });
+        let swi = brain.map(|&inside| if inside { 0.5 } else { 0.0 });
+        let mut labels = LabelMap::empty(grid);
+        labels.paint(&[grid.index([10, 20, 10])], LesionClass::Cmb);
+        labels.paint(&[grid.index([25, 22, 14])], LesionClass::Nhid);
+        let images = MeasuredImages { swi: Some(&swi), brain: Some(&brain), ..Default::default() };
+        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        let window = Window { low: 0.0, high: 1.0 };
+        let report = SubjectReport {
+            id: "sub-<1>".to_owned(),
+            images: vec![Shown { name: "SWI".to_owned(), volume: &swi, window }],
+            labels: &labels,
+            probability: None,
+            brain: &brain,
+            rows: &rows,
+            truth: Some(&labels),
+            tables: vec![TextTable {
+                title: "Evaluation".to_owned(),
+                header: vec!["class".to_owned()],
+                rows: vec![vec!["CMB & more".to_owned()]],
+            }],
+            methods: "By hand.".to_owned(),
+            provenance: vec![("model".to_owned(), "none".to_owned())],
+        };
+        let html = report.html().unwrap();
+        assert!(html.contains("sub-&lt;1&gt;") && html.contains("CMB &amp; more"));
+        assert_eq!(html.matches("data:image/jpeg").count(), 4, "two mosaics, two lesions");
+        let outside = ["http://", "https://", "src=\"/", "@import", "<script"];
+        for what in outside {
+            let body = html.replace("https://doi.org", "");
+            assert!(!body.contains(what), "{what}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The page of a prediction: pictures, measures, and how they came about.
+
+use deepmir_lesion::{LesionClass, ProbabilityMaps};
+use deepmir_net::bundle::ModelSettings;
+use deepmir_net::{CaseFiles, Modality};
+use deepmir_report::{Shown, SubjectReport, Window};
+use deepmir_volume::{Mask, Volume};
+
+use crate::StudyError;
+use crate::predict::{Prediction, Predictor, sha256};
+
+/// Grey values as each kind of image is usually shown.
+pub(crate) fn window(modality: Modality, image: &Volume<f32>, brain: &Mask) -> Window {
+    match modality {
+        Modality::Qsm => Window::QSM,
+        Modality::Swi | Modality::T2w => Window::of_brain(image, brain),
+    }
+}
+
+impl Predictor {
+    /// The page of a prediction, for [`SubjectReport::html`]; the caller may add a truth and tables.
+    ///
+    /// # Errors
+    /// If an input cannot be read again for its checksum.
+    pub fn report<'a>(
+        &self,
+        prediction: &'a Prediction,
+        files: &CaseFiles,
+    ) -> Result<SubjectReport<'a>, StudyError> {
+        let case = &prediction.case;
+        let images = case.images.iter().map(|(modality, volume)| Shown {
+            name: modality.name().to_owned(),
+            volume,
+            window: window(*modality, volume, &case.brain),
+        });
+        let settings = &self.bundle().settings;
+        let mut provenance = vec![
+            ("program".to_owned(), program()),
+            ("model".to_owned(), format!("{} ({})", settings.name, self.bundle().id())),
+            ("trained on".to_owned(), settings.provenance.data.clone()),
+        ];
+        for (modality, path) in &files.images {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            let checksum = sha256(path)?;
+            provenance.push((modality.name().to_owned(), format!("{name}, SHA-256 {checksum}")));
+        }
+        Ok(SubjectReport {
+            id: files.id.clone(),
+            images: images.collect(),
+            labels: &prediction.labels,
+            probability: any_class(&prediction.probabilities),
+            brain: &case.brain,
+            rows: &prediction.rows,
+            truth: None,
+            tables: Vec::new(),
+            methods: methods(settings, self.options.flips),
+            provenance,
+        })
+    }
+}
+
+/// Name and version of this program.
+pub fn program() -> String {
+    format!("deepmir {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The probability of a lesion of any class; classes exclude one another.
+fn any_class(maps: &ProbabilityMaps) -> Option<Volume<f32>> {
+    let mut sum: Option<Volume<f32>> = None;
+    for (_, map) in maps.iter() {
+        match &mut sum {
+            None => sum = Some(map.clone()),
+            Some(sum) => {
+                sum.data_mut().iter_mut().zip(map.data()).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    }
+    sum
+}
+
+/// A paragraph for a paper.
+fn methods(settings: &ModelSettings, flips: bool) -> String {
+    let long = |class: &LesionClass| match class {
+        LesionClass::Cmb => "cerebral microbleeds (CMB)",
+        LesionClass::Nhid => "non-hemorrhage iron deposits (NHID)",
+    };
+    let plan = &settings.plan;
+    let classes: Vec<&str> = plan.classes.iter().map(long).collect();
+    let inputs: Vec<&str> = plan.inputs.iter().map(|input| input.name()).collect();
+    let voxels = match plan.voxel_mm {
+        Some([x, y, z]) => format!("resampled to {x} × {y} × {z} mm, "),
+        None => String::new(),
+    };
+    let members = match settings.weights.len() {
+        0 | 1 => "one network".to_owned(),
+        count => format!("the mean of {count} networks"),
+    };
+    let flips = if flips { ", each run over four mirror images of every slice," } else { "" };
+    let thresholds: Vec<String> = plan
+        .classes
+        .iter()
+        .filter_map(|&class| {
+            let threshold = settings.detection.threshold(class)?;
+            Some(format!(
+                "{:.2} for {} (at least {:.1} mm³)",
+                threshold.peak,
+                class.name(),
+                threshold.min_volume_mm3
+            ))
+        })
+        .collect();
+    format!(
+        "{} were segmented with {} (model {}) from {}. Images were {voxels}cut to the brain and \
+         normalised; axial slices with {} of context were given to {members}{flips} of U-Net design \
+         (Ronneberger et al. 2015) after Rashid et al. (2021, https://doi.org/10.1038/s41598-021-93427-x). \
+         26-connected regions in which the probability of a lesion reached {:.2} were called lesions where \
+         it peaked at {} or more, and given the class with more probability.",
+        capitalised(&classes.join(" and ")),
+        program(),
+        settings.name,
+        inputs.join(", "),
+        plan.context_slices,
+        settings.detection.extent,
+        thresholds.join(" and "),
+    )
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
