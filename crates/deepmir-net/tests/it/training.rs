@@ -144,17 +144,21 @@ fn a_short_training_learns_to_find_and_to_tell() {
         .read(&bundle.settings.plan.inputs, &ReadOptions::default());
     let prepared = Prepared::new(&case.unwrap(), &bundle.settings.plan).unwrap();
     let architecture = &bundle.settings.architecture;
-    let mut networks = networks(architecture, &bundle.members, DeviceChoice::Cpu).unwrap();
-    let maps = probability_maps(
-        &mut networks,
-        &prepared,
-        &bundle.settings.plan,
-        &bundle.settings.architecture,
-        &InferenceOptions::default(),
-        &mut |_, _| {},
-    );
-    let (labels, _) = maps.unwrap().detect(&bundle.settings.detection, None);
-    let truth = prepared.truth.unwrap();
+    let maps_on = |device| {
+        let mut networks = networks(architecture, &bundle.members, device).unwrap();
+        let plan = &bundle.settings.plan;
+        let options = InferenceOptions::default();
+        probability_maps(&mut networks, &prepared, plan, architecture, &options, &mut |_, _| {})
+            .unwrap()
+    };
+    let maps = maps_on(DeviceChoice::Cpu);
+    for ((class, ours), (_, burns)) in maps.iter().zip(maps_on(DeviceChoice::BurnCpu).iter()) {
+        let differences = ours.data().iter().zip(burns.data()).map(|(a, b)| (a - b).abs());
+        let largest = differences.fold(0.0, f32::max);
+        assert!(largest < 1e-4, "{class}: the kernels differ from Burn by {largest}");
+    }
+    let (labels, _) = maps.detect(&bundle.settings.detection, None);
+    let truth = prepared.truth.as_ref().unwrap();
     for class in LesionClass::ALL {
         let both = (0..truth.grid().len())
             .filter(|&n| truth.class_at(n) == Some(class) && labels.class_at(n) == Some(class))
