@@ -1,5 +1,6 @@
 //! Every unsafe line once, on maps so small that an interpreter gets through:
-//! `cargo +nightly miri test -p deepmir-kernels --test small`, also with
+//! `MIRIFLAGS=-Zmiri-tree-borrows cargo +nightly miri test -p deepmir-kernels --test small` (the
+//! older model of borrows stops in crossbeam, under rayon), also with
 //! `RUSTFLAGS=-Ctarget-feature=+avx512f` and `--target aarch64-unknown-linux-gnu` for CPUs that
 //! are not at hand.
 

@@ -12,9 +12,14 @@ use crate::{
 };
 
 /// Extents that are tried.
-const EXTENTS: [f32; 8] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
+const EXTENTS: [f32; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+/// Peaks that are tried: finer towards 1, where networks trained on overlap put most of theirs.
+const PEAKS: [f32; 24] = [
+    0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9,
+    0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998,
+];
 /// Smallest volumes that are tried.
-const MIN_VOLUMES_MM3: [f64; 4] = [0.0, 1.0, 2.0, 4.0];
+const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];
 
 /// One validation subject, reduced to what choosing needs: its true lesions and, for each extent
 /// that is tried, its candidates. The probability maps need not be kept.
@@ -63,33 +68,39 @@ fn mean(values: &[(LesionClass, Option<f64>)]) -> f64 {
     if defined.is_empty() { 0.0 } else { defined.iter().sum::<f64>() / defined.len() as f64 }
 }
 
-/// The rule with the best mean lesion F1 over classes, lesions matched by overlap. Each class has
-/// its own peak threshold and smallest volume; of equally good peaks the middle one is taken, as
-/// the one furthest from where it would get worse. Without true lesions of a class its threshold
-/// stays at one half.
-pub fn choose(subjects: &[ValidationSubject], classes: &[LesionClass]) -> OperatingPoint {
-    let mut best: Option<OperatingPoint> = None;
+/// The rule with the best mean lesion F measure over classes, lesions matched by overlap. `beta` is
+/// how many times as much a missed lesion weighs as a false one (van Rijsbergen 1979); 1 gives F1.
+/// Each class has its own peak threshold and smallest volume; of equally good peaks the middle one
+/// is taken, as the one furthest from where it would get worse. Without true lesions of a class its
+/// threshold stays at one half.
+pub fn choose(
+    subjects: &[ValidationSubject],
+    classes: &[LesionClass],
+    beta: f64,
+) -> OperatingPoint {
+    let mut best: Option<(f64, OperatingPoint)> = None;
     for (n, &extent) in EXTENTS.iter().enumerate() {
         let mut point = OperatingPoint {
             rule: DetectionRule { extent, classes: BTreeMap::new() },
             f1: Vec::new(),
             average_precision: Vec::new(),
         };
+        let mut measures = Vec::new();
         for &class in classes {
             let of_class: Vec<OfClass<'_>> =
                 subjects.iter().map(|subject| OfClass::new(subject, n, class)).collect();
-            let (threshold, f1) = best_threshold(&of_class, extent);
+            let (threshold, counts) = best_threshold(&of_class, extent, beta);
             point.rule.classes.insert(class, threshold);
-            point.f1.push((class, f1));
+            point.f1.push((class, counts.and_then(|counts| counts.f_measure(1.0))));
+            measures.push((class, counts.and_then(|counts| counts.f_measure(beta))));
             point.average_precision.push((class, average_precision(&of_class)));
         }
-        let quality =
-            |point: &OperatingPoint| point.mean_f1() + 0.01 * point.mean_average_precision();
-        if best.as_ref().is_none_or(|best| quality(&point) > quality(best)) {
-            best = Some(point);
+        let quality = mean(&measures) + 0.01 * point.mean_average_precision();
+        if best.as_ref().is_none_or(|(most, _)| quality > *most) {
+            best = Some((quality, point));
         }
     }
-    best.unwrap_or_else(|| OperatingPoint {
+    best.map(|(_, point)| point).unwrap_or_else(|| OperatingPoint {
         rule: DetectionRule::half(classes),
         f1: Vec::new(),
         average_precision: Vec::new(),
@@ -112,37 +123,62 @@ impl<'a> OfClass<'a> {
     }
 }
 
-fn best_threshold(subjects: &[OfClass<'_>], extent: f32) -> (ClassThreshold, Option<f64>) {
-    let (mut best, mut best_f1) =
-        (ClassThreshold { peak: extent.max(0.5), min_volume_mm3: 0.0 }, None);
-    for min_volume_mm3 in MIN_VOLUMES_MM3 {
-        let peaks: Vec<f32> =
-            (1..20).map(|n| n as f32 * 0.05).filter(|&peak| peak >= extent).collect();
-        let f1s: Vec<Option<f64>> = peaks
-            .iter()
-            .map(|&peak| f1(subjects, &ClassThreshold { peak, min_volume_mm3 }))
-            .collect();
-        let Some(most) = f1s.iter().flatten().copied().reduce(f64::max) else { continue };
-        if best_f1.is_none_or(|best| most > best) {
-            let plateau: Vec<usize> = (0..peaks.len()).filter(|&n| f1s[n] == Some(most)).collect();
-            best = ClassThreshold { peak: peaks[plateau[plateau.len() / 2]], min_volume_mm3 };
-            best_f1 = Some(most);
-        }
-    }
-    (best, best_f1)
+/// Lesions of one class over all subjects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts {
+    truth: usize,
+    predicted: usize,
+    matched: usize,
 }
 
-/// Pooled F1; `None` without true lesions.
-fn f1(subjects: &[OfClass<'_>], threshold: &ClassThreshold) -> Option<f64> {
-    let (mut truth, mut predicted, mut matched) = (0, 0, 0);
-    for subject in subjects {
-        let passing = subject.candidates.iter().filter(|candidate| candidate.passes(threshold));
-        let lesions: Vec<&Lesion> = passing.map(|candidate| &candidate.lesion).collect();
-        truth += subject.truth.len();
-        predicted += lesions.len();
-        matched += match_lesions(&subject.truth, &lesions, MatchRule::Overlap).len();
+impl Counts {
+    fn of(subjects: &[OfClass<'_>], threshold: &ClassThreshold) -> Self {
+        let mut counts = Self { truth: 0, predicted: 0, matched: 0 };
+        for subject in subjects {
+            let passing = subject.candidates.iter().filter(|candidate| candidate.passes(threshold));
+            let lesions: Vec<&Lesion> = passing.map(|candidate| &candidate.lesion).collect();
+            counts.truth += subject.truth.len();
+            counts.predicted += lesions.len();
+            counts.matched += match_lesions(&subject.truth, &lesions, MatchRule::Overlap).len();
+        }
+        counts
     }
-    (truth > 0).then(|| 2.0 * matched as f64 / (truth + predicted) as f64)
+
+    /// `None` without true lesions.
+    fn f_measure(self, beta: f64) -> Option<f64> {
+        let squared = beta * beta;
+        (self.truth > 0).then(|| {
+            (1.0 + squared) * self.matched as f64
+                / (squared * self.truth as f64 + self.predicted as f64)
+        })
+    }
+}
+
+fn best_threshold(
+    subjects: &[OfClass<'_>],
+    extent: f32,
+    beta: f64,
+) -> (ClassThreshold, Option<Counts>) {
+    let mut best = ClassThreshold { peak: extent.max(0.5), min_volume_mm3: 0.0 };
+    let (mut best_counts, mut most) = (None, f64::NEG_INFINITY);
+    let peaks: Vec<f32> = PEAKS.into_iter().filter(|&peak| peak >= extent).collect();
+    for min_volume_mm3 in MIN_VOLUMES_MM3 {
+        let counts: Vec<Counts> = peaks
+            .iter()
+            .map(|&peak| Counts::of(subjects, &ClassThreshold { peak, min_volume_mm3 }))
+            .collect();
+        let measures: Vec<Option<f64>> =
+            counts.iter().map(|counts| counts.f_measure(beta)).collect();
+        let Some(here) = measures.iter().flatten().copied().reduce(f64::max) else { continue };
+        if here > most {
+            let plateau: Vec<usize> =
+                (0..peaks.len()).filter(|&n| measures[n] == Some(here)).collect();
+            let middle = plateau[plateau.len() / 2];
+            best = ClassThreshold { peak: peaks[middle], min_volume_mm3 };
+            (best_counts, most) = (Some(counts[middle]), here);
+        }
+    }
+    (best, best_counts)
 }
 
 fn average_precision(subjects: &[OfClass<'_>]) -> Option<f64> {
@@ -172,7 +208,7 @@ mod tests {
         }
         let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
         let subject = ValidationSubject::new(&maps, &truth);
-        let point = choose(&[subject], &[LesionClass::Cmb]);
+        let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
         assert_eq!(point.f1, [(LesionClass::Cmb, Some(1.0))]);
         let threshold = point.rule.threshold(LesionClass::Cmb).unwrap();
         assert!(threshold.peak > 0.41 && threshold.peak <= 0.62, "{threshold:?}");
@@ -188,7 +224,7 @@ mod tests {
         let maps =
             ProbabilityMaps::new(vec![(LesionClass::Nhid, Volume::filled(grid, 0.0))]).unwrap();
         let subject = ValidationSubject::new(&maps, &LabelMap::empty(grid));
-        let point = choose(&[subject], &[LesionClass::Nhid]);
+        let point = choose(&[subject], &[LesionClass::Nhid], 1.0);
         assert_eq!(point.f1, [(LesionClass::Nhid, None)]);
         assert_eq!(point.rule.threshold(LesionClass::Nhid).unwrap().peak, 0.5);
     }

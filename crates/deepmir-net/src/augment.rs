@@ -36,6 +36,9 @@ pub struct AugmentConfig {
     pub missing_slice_chance: f64,
     /// T2w moved against the others by up to this many voxels, as a poor registration leaves it.
     pub misalignment_voxels: f64,
+    /// Chance that QSM is absent (zero) on one side of a line across the patch, and that T2w is:
+    /// susceptibility maps end short of the brain's surface, where lesions must be found without.
+    pub absent_chance: f64,
 }
 
 impl Default for AugmentConfig {
@@ -59,6 +62,7 @@ impl AugmentConfig {
         blur_chance: 0.0,
         missing_slice_chance: 0.0,
         misalignment_voxels: 0.0,
+        absent_chance: 0.0,
     };
 }
 
@@ -185,6 +189,32 @@ pub fn intensities(
     }
 }
 
+/// With the configured chance, blanks one modality's context slices on one side of a line.
+pub fn absent_side(
+    slices: &mut [f32],
+    size: [usize; 2],
+    modality: Modality,
+    config: &AugmentConfig,
+    generator: &mut ChaCha8Rng,
+) {
+    if modality == Modality::Swi || !chance(config.absent_chance, generator) {
+        return;
+    }
+    let (sin, cos) = symmetric(std::f64::consts::PI, generator).sin_cos();
+    let distance = symmetric(0.3, generator) * size[0].min(size[1]) as f64;
+    for slice in slices.chunks_exact_mut(size[0] * size[1]) {
+        for (v, row) in slice.chunks_exact_mut(size[0]).enumerate() {
+            let along = v as f64 - size[1] as f64 / 2.0;
+            for (u, value) in row.iter_mut().enumerate() {
+                let across = u as f64 - size[0] as f64 / 2.0;
+                if across * cos + along * sin > distance {
+                    *value = 0.0;
+                }
+            }
+        }
+    }
+}
+
 /// With the configured chance, puts the middle slice in the place of one of the outer ones: the
 /// position of that slice, if any.
 pub fn missing_slice(
@@ -267,6 +297,20 @@ mod tests {
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         let all = [draw(1, 2, 3), draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)];
         assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 4);
+    }
+
+    #[test]
+    fn an_absent_side_is_blank_and_swi_never_lacks() {
+        let config = AugmentConfig { absent_chance: 1.0, ..AugmentConfig::NONE };
+        for step in 0..20 {
+            let mut slices = vec![1.0; 2 * 32 * 32];
+            absent_side(&mut slices, [32, 32], Modality::Swi, &config, &mut generator(0, step, 0));
+            assert!(slices.iter().all(|&value| value == 1.0));
+            absent_side(&mut slices, [32, 32], Modality::Qsm, &config, &mut generator(0, step, 0));
+            let blank = slices.iter().filter(|&&value| value == 0.0).count() as f64 / 2048.0;
+            assert!((0.05..0.95).contains(&blank), "{blank}");
+            assert_eq!(slices[..1024], slices[1024..], "the same in every slice");
+        }
     }
 
     #[test]

@@ -80,7 +80,9 @@ pub fn deepmir() -> Preset {
             blur_chance: 0.1,
             missing_slice_chance: 0.05,
             misalignment_voxels: 0.5,
+            absent_chance: 0.15,
         },
+        threshold_beta: 1.5,
         validate_every: 500,
         patience: 0,
     };
@@ -131,6 +133,7 @@ pub fn paper() -> Preset {
             flip_front_back: true,
             ..AugmentConfig::NONE
         },
+        threshold_beta: 1.0,
         validate_every: 200,
         patience: 0,
     };

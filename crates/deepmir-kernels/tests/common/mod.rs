@@ -32,8 +32,20 @@ pub fn shapes() -> impl Strategy<Value = Shape> {
 /// Asserts that no value is off by more than `tolerance` of the largest.
 #[track_caller]
 pub fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64, what: &str) {
+    assert_close_of(actual, expected, 1e-3, tolerance, what);
+}
+
+/// The same for sums of so many products of values within ±1. Where only a few sums are at hand and
+/// their terms happen to cancel, rounding shows against what such sums usually amount to.
+#[track_caller]
+pub fn assert_sums(actual: &[f32], expected: &[f64], terms: usize, tolerance: f64, what: &str) {
+    assert_close_of(actual, expected, 0.3 * (terms as f64).sqrt(), tolerance, what);
+}
+
+#[track_caller]
+fn assert_close_of(actual: &[f32], expected: &[f64], least: f64, tolerance: f64, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}");
-    let scale = expected.iter().fold(1e-3, |max: f64, value| max.max(value.abs()));
+    let scale = expected.iter().fold(least, |max: f64, value| max.max(value.abs()));
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
         let error = (f64::from(*a) - e).abs() / scale;
         assert!(error <= tolerance, "{what}: value {i} is {a}, should be {e} (off by {error:.1e})");

@@ -33,6 +33,9 @@ pub struct TrainingConfig {
     pub sampling: SamplingConfig,
     /// How they are changed.
     pub augment: AugmentConfig,
+    /// How many times as much a missed lesion weighs as a false one when thresholds are chosen: the
+    /// β of the F measure.
+    pub threshold_beta: f64,
     /// Steps between validations.
     pub validate_every: u64,
     /// Validations without a better one after which training stops; 0 never stops early.
@@ -105,6 +108,9 @@ impl TrainingConfig {
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Some(format!("learning_rate {} must be positive", self.learning_rate));
+        }
+        if !(self.threshold_beta > 0.0 && self.threshold_beta.is_finite()) {
+            return Some(format!("threshold_beta {} must be positive", self.threshold_beta));
         }
         if self.loss.cross_entropy + self.loss.overlap <= 0.0 {
             return Some("a loss needs a positive weight".to_owned());

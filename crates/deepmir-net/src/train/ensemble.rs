@@ -10,14 +10,15 @@ use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
 
 /// Joins the models of a cross-validation: their probabilities will be averaged, and the thresholds
 /// are chosen anew on every subject as predicted by the one network that did not learn from it.
-/// `held_out[n]` are the subjects that `models[n]` did not learn from; `progress` hears of
-/// subjects done.
+/// `held_out[n]` are the subjects that `models[n]` did not learn from; `threshold_beta` is that of
+/// the training's configuration; `progress` hears of subjects done.
 ///
 /// # Errors
 /// Models of different kinds, unreadable subjects, a failing device.
 pub fn join_folds(
     models: &[Bundle],
     held_out: &[&[CaseFiles]],
+    threshold_beta: f64,
     device: DeviceChoice,
     read: &ReadOptions,
     progress: &mut dyn FnMut(usize),
@@ -53,7 +54,7 @@ pub fn join_folds(
             progress(subjects.len());
         }
     }
-    let point = operating_point::choose(&subjects, &plan.classes);
+    let point = operating_point::choose(&subjects, &plan.classes, threshold_beta);
     let validation_f1 = point.mean_f1();
     let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
     let mut everyone: Vec<String> = all.collect();

@@ -117,6 +117,7 @@ impl<'a> Sampler<'a> {
                 fill(patch, self.size, &cut, |x, y| bilinear(source, [nx, ny], x, y));
             }
             augment::intensities(slices, self.size, modality, &self.augment, generator);
+            augment::absent_side(slices, self.size, modality, &self.augment, generator);
         }
 
         let labels = stored.labels(slice)?;

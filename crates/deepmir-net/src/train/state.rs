@@ -176,7 +176,7 @@ impl<'a> State<'a> {
             let nothing = LabelMap::empty(*case.grid());
             subjects.push(ValidationSubject::new(&maps, case.truth.as_ref().unwrap_or(&nothing)));
         }
-        let point = operating_point::choose(&subjects, &plan.classes);
+        let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
         let progress = &mut self.progress;
         let validation = Validation {
             step: progress.step,

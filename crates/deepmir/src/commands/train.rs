@@ -59,7 +59,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         models.push((train(&training, arguments, common)?, training.output.join("model")));
     }
     if arguments.folds.is_some() && arguments.fold.is_none() {
-        let joined = join(&models, &splits, arguments, common)?;
+        let joined = join(&models, &splits, &preset, arguments, common)?;
         let path = arguments.output.join("model");
         joined.write(&path)?;
         models = vec![(joined, path)];
@@ -320,6 +320,7 @@ fn draw(history: &History, path: &Path) -> anyhow::Result<()> {
 fn join(
     models: &[(Bundle, PathBuf)],
     splits: &[Split],
+    preset: &Preset,
     arguments: &Train,
     common: &Common,
 ) -> anyhow::Result<Bundle> {
@@ -328,10 +329,11 @@ fn join(
     let total = held_out.iter().map(|cases| cases.len()).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
-    let joined =
-        join_folds(&models, &held_out, common.device, &read_options(arguments), &mut |done| {
-            progress.set(done as u64, String::new);
-        });
+    let beta = preset.training.threshold_beta;
+    let read = read_options(arguments);
+    let joined = join_folds(&models, &held_out, beta, common.device, &read, &mut |done| {
+        progress.set(done as u64, String::new);
+    });
     progress.finish();
     Ok(joined?)
 }
