@@ -15,6 +15,7 @@ pub mod matching;
 mod measure;
 pub mod metrics;
 pub mod operating_point;
+mod region;
 pub mod shape;
 pub mod table;
 
@@ -24,3 +25,4 @@ pub use error::LesionError;
 pub use label_map::LabelMap;
 pub use lesion::{Lesion, diameter_of_ball_mm, lesions_of};
 pub use measure::{LesionRow, MeasuredImages};
+pub use region::{BrainBox, Region};

@@ -5,7 +5,7 @@ use deepmir_volume::{Grid, Mask, Volume, morphology, statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::shape::{elongation, sphericity};
-use crate::{Candidate, LabelMap, Lesion, LesionClass};
+use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, Region};
 
 /// A shell this wide around a lesion is its surroundings.
 const SHELL_MM: f64 = 2.0;
@@ -19,8 +19,8 @@ pub struct LesionRow {
     pub lesion_id: usize,
     /// CMB or NHID.
     pub class: LesionClass,
-    /// Lobar, deep or infratentorial, where known.
-    pub region: Option<String>,
+    /// Lobar, deep or infratentorial, where a brain mask was given.
+    pub region: Option<Region>,
     /// Centre of mass, RAS+.
     pub x_mm: f64,
     /// Centre of mass, RAS+.
@@ -70,20 +70,33 @@ pub struct MeasuredImages<'a> {
 impl MeasuredImages<'_> {
     /// Measures detected lesions, in their order.
     pub fn measure_candidates(&self, labels: &LabelMap, found: &[Candidate]) -> Vec<LesionRow> {
+        let place = self.place();
         let rows = found.iter().enumerate().map(|(n, candidate)| LesionRow {
             mean_probability: Some(f64::from(candidate.mean_probability)),
             max_probability: Some(f64::from(candidate.peak_probability)),
-            ..self.row(n + 1, &candidate.lesion, labels)
+            ..self.row(n + 1, &candidate.lesion, labels, place)
         });
         rows.collect()
     }
 
     /// Measures lesions without probabilities (drawn by hand, say), in their order.
     pub fn measure(&self, labels: &LabelMap, lesions: &[Lesion]) -> Vec<LesionRow> {
-        lesions.iter().enumerate().map(|(n, lesion)| self.row(n + 1, lesion, labels)).collect()
+        let place = self.place();
+        let rows = lesions.iter().enumerate();
+        rows.map(|(n, lesion)| self.row(n + 1, lesion, labels, place)).collect()
     }
 
-    fn row(&self, lesion_id: usize, lesion: &Lesion, labels: &LabelMap) -> LesionRow {
+    fn place(&self) -> Option<BrainBox> {
+        self.brain.and_then(BrainBox::of)
+    }
+
+    fn row(
+        &self,
+        lesion_id: usize,
+        lesion: &Lesion,
+        labels: &LabelMap,
+        place: Option<BrainBox>,
+    ) -> LesionRow {
         let grid = labels.grid();
         let shell = surroundings(lesion, labels, self.brain);
         let mean_in = |image: &Volume<f32>| {
@@ -99,7 +112,7 @@ impl MeasuredImages<'_> {
         LesionRow {
             lesion_id,
             class: lesion.class,
-            region: None,
+            region: place.map(|place| place.region(lesion.centre_mm)),
             x_mm: lesion.centre_mm[0],
             y_mm: lesion.centre_mm[1],
             z_mm: lesion.centre_mm[2],

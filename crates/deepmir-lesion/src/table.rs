@@ -4,7 +4,7 @@ use std::path::Path;
 
 use deepmir_volume::atomic;
 
-use crate::{LesionError, LesionRow};
+use crate::{LesionError, LesionRow, Region};
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 17] = [
@@ -50,7 +50,7 @@ fn cells(row: &LesionRow) -> [String; 17] {
     [
         row.lesion_id.to_string(),
         row.class.name().to_owned(),
-        text(&row.region),
+        row.region.map_or("n/a", Region::name).to_owned(),
         number(row.x_mm, 2),
         number(row.y_mm, 2),
         number(row.z_mm, 2),

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deepmir_lesion::{LabelMap, LesionClass, LesionRow};
+use deepmir_lesion::{LabelMap, LesionClass, LesionRow, Region};
 use deepmir_volume::{Mask, Volume};
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
@@ -147,6 +147,7 @@ fn facts(row: &LesionRow) -> Vec<(&'static str, String)> {
         value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
     };
     vec![
+        ("region", row.region.map_or("n/a", Region::name).to_owned()),
         ("centre", format!("{:.1}, {:.1}, {:.1} mm", row.x_mm, row.y_mm, row.z_mm)),
         ("volume", format!("{:.1} mm³ ({} voxels)", row.volume_mm3, row.n_voxels)),
         ("diameter", format!("{:.1} mm", row.diameter_mm)),
