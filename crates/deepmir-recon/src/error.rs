@@ -119,7 +119,9 @@ pub enum ReconError {
         name: String,
     },
     /// A phase image of one value.
-    #[error("every voxel of the phase image is {value}: there is no phase in it; convert it again: {name}")]
+    #[error(
+        "every voxel of the phase image is {value}: there is no phase in it; convert it again: {name}"
+    )]
     FlatPhase {
         /// The value.
         value: f32,
@@ -127,7 +129,9 @@ pub enum ReconError {
         name: String,
     },
     /// An echo without signal.
-    #[error("the magnitude of an echo is zero everywhere; leave that echo out or convert it again: {name}")]
+    #[error(
+        "the magnitude of an echo is zero everywhere; leave that echo out or convert it again: {name}"
+    )]
     EmptyEcho {
         /// Which echo.
         name: String,

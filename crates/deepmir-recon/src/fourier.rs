@@ -250,7 +250,8 @@ mod tests {
             fourier.forward(&volume, &mut spectrum);
             let [nx, ny, nz] = shape;
             for (place, value) in spectrum.iter().enumerate() {
-                let (kz, kx, ky) = (place % nz, place / nz % (nx / 2 + 1), place / nz / (nx / 2 + 1));
+                let (kz, kx, ky) =
+                    (place % nz, place / nz % (nx / 2 + 1), place / nz / (nx / 2 + 1));
                 let mut want = Complex::new(0.0_f64, 0.0);
                 for (n, &v) in volume.iter().enumerate() {
                     let (x, y, z) = (n % nx, n / nx % ny, n / nx / ny);

@@ -150,10 +150,8 @@ impl Pair {
     fn read(parts: &EchoParts, options: &ReadOptions) -> Result<Self, ReconError> {
         let (a, b) = parts.paths();
         let options = nifti::ReadOptions { nan_to_zero: options.non_finite_as_zero };
-        let (one, other) = rayon::join(
-            || nifti::read_series(a, &options),
-            || nifti::read_series(b, &options),
-        );
+        let (one, other) =
+            rayon::join(|| nifti::read_series(a, &options), || nifti::read_series(b, &options));
         let ((header, first), (other_header, second)) = (one?, other?);
         if !header.grid().same_as(other_header.grid()) {
             return Err(VolumeError::GridMismatch(Box::new(GridMismatch {

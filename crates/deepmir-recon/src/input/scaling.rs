@@ -71,7 +71,8 @@ impl PhaseRange {
 
     /// With one more image, whose scaled values run from `least` to `most`.
     pub fn with(self, least: f32, most: f32, header: HeaderScaling) -> Self {
-        let join = |range: (f32, f32), a: f32, b: f32| (range.0.min(a.min(b)), range.1.max(a.max(b)));
+        let join =
+            |range: (f32, f32), a: f32, b: f32| (range.0.min(a.min(b)), range.1.max(a.max(b)));
         Self {
             scaled: join(self.scaled, least, most),
             stored: join(self.stored, header.stored(least), header.stored(most)),
