@@ -28,12 +28,14 @@ pub struct BrainConfig {
 
 impl Default for BrainConfig {
     fn default() -> Self {
-        Self { signal_fraction: 0.3, phase_quality: 0.45, bridge_radius_mm: 6.0 }
+        Self { signal_fraction: 0.55, phase_quality: 0.5, bridge_radius_mm: 10.0 }
     }
 }
 
 /// Voxel size of the search in millimetres.
 const COARSE_MM: f64 = 2.0;
+/// Thickness of what is taken off the brain's outside, millimetres.
+const MEMBRANE_MM: f32 = 0.75;
 /// A stripped image is zero in at least this part of its voxels.
 const ZEROS_OF_STRIPPED: f64 = 0.2;
 /// What was found makes up at least this part of a stripped image's signal.
@@ -126,11 +128,11 @@ fn brain_of(tissue: &Mask, bridge_radius_mm: f32) -> Mask {
     let grown = dilate_mm(&core, bridge_radius_mm + COARSE_MM as f32);
     let mut brain = coarse;
     brain.data_mut().iter_mut().zip(grown.data()).for_each(|(value, &grown)| *value &= grown);
-    let brain = largest_component(&open_mm(&brain, 2.0), Connectivity::Six);
-    let brain = fill_holes(&close_mm(&brain, 6.0));
+    let brain = largest_component(&open_mm(&brain, 4.0), Connectivity::Six);
+    let brain = fill_holes(&close_mm(&brain, 4.0));
 
-    // The fine edge: tissue within a coarse voxel of the coarse brain, and what it encloses.
-    let near = dilate_mm(&brain, 2.0).map(|&inside| f32::from(inside));
+    // The fine edge: tissue within half a coarse voxel of the coarse brain, and what it encloses.
+    let near = dilate_mm(&brain, 1.0).map(|&inside| f32::from(inside));
     let inner = erode_mm(&brain, 4.0).map(|&inside| f32::from(inside));
     let near = resample(&near, tissue.grid(), Interpolation::Linear, 0.0);
     let inner = resample(&inner, tissue.grid(), Interpolation::Linear, 0.0);
@@ -139,5 +141,6 @@ fn brain_of(tissue: &Mask, bridge_radius_mm: f32) -> Mask {
         *value = near.data()[voxel] > 0.5 && (*value || inner.data()[voxel] > 0.5);
     });
     let fine = largest_component(&open_mm(&fine, 1.0), Connectivity::Six);
-    fill_holes(&close_mm(&fine, 3.0))
+    // The outermost layer is membranes and fluid.
+    erode_mm(&fill_holes(&close_mm(&fine, 3.0)), MEMBRANE_MM)
 }

@@ -11,10 +11,12 @@ mod error;
 pub mod fourier;
 pub mod input;
 pub mod inversion;
+pub mod output;
 mod padding;
 pub mod phase;
 mod pipeline;
 pub mod r2star;
+pub mod register;
 pub mod reliability;
 pub mod swi;
 

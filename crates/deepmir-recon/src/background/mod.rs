@@ -44,9 +44,9 @@ pub enum BackgroundRemoval {
 impl BackgroundRemoval {
     /// V-SHARP with its usual settings.
     pub const VSHARP: Self =
-        Self::Vsharp { largest_radius_mm: 12.0, smallest_radius_mm: 1.5, truncation: 0.05 };
+        Self::Vsharp { largest_radius_mm: 7.0, smallest_radius_mm: 1.5, truncation: 0.05 };
     /// RESHARP with its usual settings.
-    pub const RESHARP: Self = Self::Resharp { radius_mm: 6.0, tikhonov: 1e-3, iterations: 30 };
+    pub const RESHARP: Self = Self::Resharp { radius_mm: 4.0, tikhonov: 1e-4, iterations: 30 };
     /// PDF with its usual settings.
     pub const PDF: Self = Self::Pdf { iterations: 30 };
 }

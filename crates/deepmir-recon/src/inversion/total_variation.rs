@@ -110,6 +110,7 @@ impl State {
         for axis in 0..3 {
             self.split_gradient(axis, &mut divergence);
         }
+        // The field's copy less its multiplier replaces Dχ until the new one is there.
         self.split_field();
         self.fourier.forward(&divergence, &mut self.spectrum);
         self.fourier.forward(&self.chi_field, &mut self.other_spectrum);
@@ -189,11 +190,12 @@ impl State {
     }
 }
 
-/// The steepest gradients of the magnitude inside the mask, `fraction` of them.
+/// Gradients outside the mask, and the steepest of the magnitude inside: `fraction` of them.
 fn edges(input: &InversionInput, padding: &Padding, fraction: f32) -> Vec<u8> {
     let magnitude = padding.pad(input.magnitude, 0.0);
     let inside = padding.pad(input.mask, false);
-    let mut edges = vec![0; magnitude.data().len()];
+    let free = |&inside: &bool| if inside { 0 } else { 0b111 };
+    let mut edges: Vec<u8> = inside.data().iter().map(free).collect();
     if fraction <= 0.0 {
         return edges;
     }
