@@ -56,6 +56,16 @@ impl Header {
         self.data_type
     }
 
+    /// What stored values are multiplied by on reading (1 if the header sets none).
+    pub fn slope(&self) -> f64 {
+        self.slope
+    }
+
+    /// What is added to stored values after the slope.
+    pub fn intercept(&self) -> f64 {
+        self.intercept
+    }
+
     /// The spatial fields.
     pub fn spatial(&self) -> &Spatial {
         &self.spatial

@@ -1,0 +1,57 @@
+//! Projection onto dipole fields.
+
+use deepmir_volume::{Mask, Volume};
+use rayon::prelude::*;
+
+use super::{LocalField, masked};
+use crate::conjugate_gradients::solve;
+use crate::dipole::dipole_kernel;
+use crate::fourier::Fourier;
+use crate::padding::{Padding, voxels_in};
+
+/// Room around the image for sources outside it, millimetres.
+const MARGIN_MM: f64 = 20.0;
+
+/// Fits the total field, weighted, by sources outside the mask; the rest is local.
+pub(super) fn pdf(
+    total: &Volume<f32>,
+    mask: &Mask,
+    weights: &Volume<f32>,
+    b0_direction: [f64; 3],
+    iterations: usize,
+) -> LocalField {
+    let padding = Padding::new(total.grid(), voxels_in(total.grid(), MARGIN_MM));
+    let outside: Vec<bool> = padding.pad(mask, false).data().iter().map(|inside| !inside).collect();
+    let weights = padding.pad(&masked(weights, mask), 0.0);
+    let mut fourier = Fourier::new(padding.grid().shape());
+    let dipole = dipole_kernel(&fourier, padding.grid().voxel_sizes_mm(), b0_direction);
+    let keep_outside = |values: &mut [f32]| {
+        values.par_iter_mut().zip(&outside).for_each(|(value, &outside)| {
+            if !outside {
+                *value = 0.0;
+            }
+        });
+    };
+    let weigh = |values: &mut [f32]| {
+        values
+            .par_iter_mut()
+            .zip(weights.data())
+            .for_each(|(value, &weight)| *value *= weight * weight);
+    };
+    let mut right = padding.pad(&masked(total, mask), 0.0).into_data();
+    weigh(&mut right);
+    fourier.filter(&mut right, &dipole);
+    keep_outside(&mut right);
+    let mut sources = solve(&right, iterations, 1e-4, |chi, applied| {
+        applied.copy_from_slice(chi);
+        fourier.filter(applied, &dipole);
+        weigh(applied);
+        fourier.filter(applied, &dipole);
+        keep_outside(applied);
+    });
+    fourier.filter(&mut sources, &dipole);
+    let background = padding.crop_data(&sources);
+    let mut local = masked(total, mask);
+    local.data_mut().iter_mut().zip(background.data()).for_each(|(value, &from)| *value -= from);
+    LocalField { field_ppm: masked(&local, mask), mask: mask.clone() }
+}

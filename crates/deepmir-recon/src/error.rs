@@ -1,0 +1,191 @@
+//! What can go wrong, with the file and the remedy.
+
+use std::path::PathBuf;
+
+use deepmir_volume::VolumeError;
+
+/// Why a scan could not be read, reconstructed, aligned or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconError {
+    /// An image could not be read or written, or two do not share a grid.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// A scan without echoes.
+    #[error("the scan has no echoes; give at least one magnitude and one phase image")]
+    NoEchoes,
+    /// More phase images than magnitudes, say.
+    #[error(
+        "{magnitudes} magnitude (or real) and {phases} phase (or imaginary) volumes do not pair up; \
+         give one of each for every echo: {}", path.display()
+    )]
+    EchoCount {
+        /// Volumes of magnitude.
+        magnitudes: usize,
+        /// Volumes of phase.
+        phases: usize,
+        /// The first magnitude file.
+        path: PathBuf,
+    },
+    /// As many echo times as echoes are wanted.
+    #[error(
+        "{times} echo times for {echoes} echoes; give one in seconds for each, in order: {}",
+        path.display()
+    )]
+    EchoTimeCount {
+        /// Echo times.
+        times: usize,
+        /// Echoes.
+        echoes: usize,
+        /// The first magnitude file.
+        path: PathBuf,
+    },
+    /// No sidecar says when the echo was taken.
+    #[error(
+        "no EchoTime; write it (in seconds) into the JSON file beside the image, or give the echo \
+         times: {}", path.display()
+    )]
+    MissingEchoTime {
+        /// The magnitude file.
+        path: PathBuf,
+    },
+    /// An echo time that no scanner has.
+    #[error(
+        "an echo time of {echo_time_s} s cannot be; echo times are in seconds, between 0.0001 and \
+         0.5: {name}"
+    )]
+    EchoTime {
+        /// The time.
+        echo_time_s: f64,
+        /// Which echo.
+        name: String,
+    },
+    /// Echoes that do not come later and later.
+    #[error(
+        "echo times out of order: {later_s} s comes after {earlier_s} s; give the echoes in the \
+         order they were taken: {name}"
+    )]
+    EchoTimeOrder {
+        /// The echo time before.
+        earlier_s: f64,
+        /// The one that should be later.
+        later_s: f64,
+        /// Which echo.
+        name: String,
+    },
+    /// No sidecar says how strong the magnet is.
+    #[error(
+        "no MagneticFieldStrength; write it (in tesla) into the JSON file beside the image, or \
+         give the field strength: {}", path.display()
+    )]
+    MissingFieldStrength {
+        /// The magnitude file.
+        path: PathBuf,
+    },
+    /// A field strength that no scanner has.
+    #[error("a field strength of {tesla} T cannot be; give it in tesla, between 0.05 and 25")]
+    FieldStrength {
+        /// The value.
+        tesla: f64,
+    },
+    /// A direction of no length.
+    #[error(
+        "the direction of the main field {direction:?} is no direction; give three finite \
+         numbers along the voxel axes, not all zero"
+    )]
+    FieldDirection {
+        /// The value.
+        direction: [f64; 3],
+    },
+    /// A sidecar that is no JSON, or a field of the wrong kind.
+    #[error("{reason}; mend the JSON file: {}", path.display())]
+    Sidecar {
+        /// The JSON file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A phase image whose values are no angles.
+    #[error(
+        "the phase image runs from {least} to {most}, which is neither radians nor a scanner's \
+         integers (±4096, 0–4095) nor either of these before the header's scaling; state the \
+         phase units, or convert the phase to radians: {name}"
+    )]
+    PhaseRange {
+        /// The smallest value.
+        least: f32,
+        /// The largest.
+        most: f32,
+        /// The file.
+        name: String,
+    },
+    /// A phase image of one value.
+    #[error(
+        "every voxel of the phase image is {value}: there is no phase in it; convert it again: {name}"
+    )]
+    FlatPhase {
+        /// The value.
+        value: f32,
+        /// The file.
+        name: String,
+    },
+    /// An echo without signal.
+    #[error(
+        "the magnitude of an echo is zero everywhere; leave that echo out or convert it again: {name}"
+    )]
+    EmptyEcho {
+        /// Which echo.
+        name: String,
+    },
+    /// Negative magnitudes.
+    #[error(
+        "the magnitude runs down to {least}; a magnitude is not negative: are magnitude and phase \
+         exchanged? {name}"
+    )]
+    NegativeMagnitude {
+        /// The smallest value.
+        least: f32,
+        /// Which echo.
+        name: String,
+    },
+    /// NaN or infinite voxels in memory.
+    #[error("{count} voxels are NaN or infinite; set them to zero first: {name}")]
+    NonFinite {
+        /// How many.
+        count: usize,
+        /// Which image.
+        name: String,
+    },
+    /// No brain.
+    #[error("{reason}; give a brain mask")]
+    EmptyMask {
+        /// Why there is no mask.
+        reason: String,
+    },
+    /// A setting outside its range.
+    #[error("{setting} is {value}; {remedy}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        remedy: &'static str,
+    },
+    /// Two heads that did not come together.
+    #[error(
+        "the registration failed ({reason}); check that both images show the same head, and that \
+         their orientation is right, or give a transform"
+    )]
+    Registration {
+        /// What gave it away.
+        reason: String,
+    },
+    /// The operating system refused a file.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,11 @@
+//! From files to a scan: echoes in radians, echo times, the main field.
+
+mod files;
+mod scaling;
+mod scan;
+mod sidecar;
+
+pub use files::{EchoParts, ReadOptions, ScanFiles, ScanInput};
+pub use scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
+pub use scan::{Echo, GradientEchoScan, field_direction};
+pub use sidecar::Sidecar;

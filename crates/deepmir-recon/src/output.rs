@@ -1,0 +1,148 @@
+//! Writing results under their BIDS names.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_volume::nifti::{self, Header};
+use deepmir_volume::{Volume, atomic};
+use serde_json::{Value, json};
+
+use crate::pipeline::Reconstruction;
+use crate::{GYROMAGNETIC_RATIO_HZ_PER_T, ReconError};
+
+/// Where and under which name results are written.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputNames<'a> {
+    /// The folder, which must exist.
+    pub folder: &'a Path,
+    /// What all names begin with: `sub-01`, `sub-01_ses-2_run-1`.
+    pub stem: &'a str,
+}
+
+impl OutputNames<'_> {
+    /// The path of one result: `ending` is entities, suffix and ending after the stem.
+    fn path(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}_{ending}", self.stem))
+    }
+
+    fn volume(
+        &self,
+        ending: &str,
+        volume: &Volume<f32>,
+        header: &Header,
+        sidecar: &Value,
+    ) -> Result<PathBuf, ReconError> {
+        let path = self.path(&format!("{ending}.nii.gz"));
+        nifti::write(&path, volume, Some(header))?;
+        self.sidecar(ending, sidecar)?;
+        Ok(path)
+    }
+
+    fn sidecar(&self, ending: &str, fields: &Value) -> Result<(), ReconError> {
+        let path = self.path(&format!("{ending}.json"));
+        // Values made here always print.
+        let text = format!("{fields:#}\n");
+        atomic::write(&path, text.as_bytes()).map_err(|source| ReconError::Write { path, source })
+    }
+}
+
+/// What is written beside the maps.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputContext<'a> {
+    /// The scan's header, whose grid and orientation the outputs carry.
+    pub header: &'a Header,
+    /// Tesla.
+    pub field_strength_t: f64,
+    /// The files that the maps come from.
+    pub sources: &'a [String],
+}
+
+/// Writes all maps of a reconstruction, each with its JSON: `*_acq-swi_T2starw` (SWI), `*_minIP`,
+/// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
+/// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
+/// Returns the images' paths.
+///
+/// # Errors
+/// If a file cannot be written; what was written before it stays.
+pub fn write_reconstruction(
+    reconstruction: &Reconstruction,
+    names: &OutputNames,
+    context: &OutputContext,
+) -> Result<Vec<PathBuf>, ReconError> {
+    let header = context.header;
+    let describe = |text: &str, units: &str| json!({ "Description": text, "Units": units, "Sources": context.sources });
+    let hertz_per_ppm = (GYROMAGNETIC_RATIO_HZ_PER_T * context.field_strength_t * 1e-6) as f32;
+    let hertz = |field: &Volume<f32>| field.map(|ppm| ppm * hertz_per_ppm);
+    let mut paths = vec![
+        names.volume(
+            "acq-swi_T2starw",
+            &reconstruction.swi,
+            header,
+            &describe("Susceptibility-weighted image", "arbitrary"),
+        )?,
+        names.volume(
+            "minIP",
+            &reconstruction.minimum_intensity_projection,
+            header,
+            &describe(
+                "Minimum-intensity projection of the susceptibility-weighted image",
+                "arbitrary",
+            ),
+        )?,
+        names.volume(
+            "Chimap",
+            &reconstruction.chi_ppm,
+            header,
+            &describe("Magnetic susceptibility, zero at the mask's median", "ppm"),
+        )?,
+        names.volume(
+            "desc-total_fieldmap",
+            &hertz(&reconstruction.total_field_ppm),
+            header,
+            &describe("Field offset", "Hz"),
+        )?,
+        names.volume(
+            "desc-local_fieldmap",
+            &hertz(&reconstruction.local_field_ppm),
+            header,
+            &describe("Field offset of the brain's own sources", "Hz"),
+        )?,
+        names.volume(
+            "desc-quality_fieldmap",
+            &reconstruction.quality,
+            header,
+            &describe("Quality of the field, 0 to 1", "arbitrary"),
+        )?,
+    ];
+    if let Some(rate) = &reconstruction.r2_star_per_s {
+        let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1");
+        paths.push(names.volume("R2starmap", rate, header, &sidecar)?);
+    }
+    for (ending, text, mask) in [
+        ("desc-brain_mask", "Brain", &reconstruction.brain),
+        ("desc-reliable_mask", "Where susceptibility is reliable", &reconstruction.reliable),
+    ] {
+        let path = names.path(&format!("{ending}.nii.gz"));
+        nifti::write(&path, mask, Some(header))?;
+        let sidecar = json!({ "Description": text, "Type": "Brain", "Sources": context.sources });
+        names.sidecar(ending, &sidecar)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Writes an image that was brought to the scan's grid: `*_space-GRE_T2w`, say, by its suffix.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_aligned(
+    image: &Volume<f32>,
+    suffix: &str,
+    names: &OutputNames,
+    context: &OutputContext,
+) -> Result<PathBuf, ReconError> {
+    let sidecar = json!({
+        "Description": "Registered rigidly to the gradient-echo scan and resampled on its grid",
+        "Sources": context.sources,
+    });
+    names.volume(suffix, image, context.header, &sidecar)
+}

@@ -1,0 +1,67 @@
+//! The field from unwrapped phases.
+
+use deepmir_volume::{Mask, Volume};
+use rayon::prelude::*;
+
+use crate::input::Echo;
+
+/// A field and how well it explains the phases.
+#[derive(Clone, Debug)]
+pub struct FieldFit {
+    /// Field offset in ppm of the main field; zero outside the mask.
+    pub field_ppm: Volume<f32>,
+    /// Root mean square of what the straight line leaves of the phases, weighted by squared
+    /// magnitude, in radians. Zero for a single echo.
+    pub residual_rad: Volume<f32>,
+    /// Inverse of the field's standard deviation but for the noise level: root of the sum of squared
+    /// magnitude times squared echo time.
+    pub precision: Volume<f32>,
+}
+
+/// The magnitude-weighted least-squares line through zero of the phases over echo time, voxel by
+/// voxel: the estimate of least variance for a phase without offset, whose noise goes with the
+/// inverse of the magnitude.
+///
+/// `radians_per_ppm_second` turns the slope into ppm (see
+/// [`crate::input::GradientEchoScan::radians_per_ppm_second`]).
+pub fn fit_field(
+    echoes: &[Echo],
+    unwrapped: &[Volume<f32>],
+    mask: &Mask,
+    radians_per_ppm_second: f64,
+) -> FieldFit {
+    let grid = *mask.grid();
+    let times: Vec<f32> = echoes.iter().map(|echo| echo.echo_time_s as f32).collect();
+    let magnitudes: Vec<&[f32]> = echoes.iter().map(|echo| echo.magnitude.data()).collect();
+    let phases: Vec<&[f32]> = unwrapped.iter().map(Volume::data).collect();
+    let to_ppm = 1.0 / radians_per_ppm_second as f32;
+    let mut field_ppm = Volume::filled(grid, 0.0);
+    let mut residual_rad = Volume::filled(grid, 0.0);
+    let mut precision = Volume::filled(grid, 0.0);
+    let outputs =
+        field_ppm.data_mut().par_iter_mut().zip(residual_rad.data_mut()).zip(precision.data_mut());
+    outputs.enumerate().for_each(|(voxel, ((field, residual), precision))| {
+        if !mask.data()[voxel] {
+            return;
+        }
+        let (mut moment, mut square, mut weights) = (0.0, 0.0, 0.0);
+        for ((&time, magnitude), phase) in times.iter().zip(&magnitudes).zip(&phases) {
+            let weight = magnitude[voxel] * magnitude[voxel];
+            moment += weight * time * phase[voxel];
+            square += weight * time * time;
+            weights += weight;
+        }
+        if square <= 0.0 {
+            return;
+        }
+        let slope = moment / square;
+        let mut left = 0.0;
+        for ((&time, magnitude), phase) in times.iter().zip(&magnitudes).zip(&phases) {
+            left += (magnitude[voxel] * (phase[voxel] - slope * time)).powi(2);
+        }
+        *field = slope * to_ppm;
+        *residual = (left / weights).sqrt();
+        *precision = square.sqrt();
+    });
+    FieldFit { field_ppm, residual_rad, precision }
+}

@@ -1,0 +1,126 @@
+//! The phase that is there at time zero: coils, transmit field, read-out direction.
+
+use deepmir_volume::{Mask, Volume, gaussian};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::edges::EdgeWeights;
+use super::romeo::unwrap_romeo;
+use super::wrapped;
+use crate::input::{Echo, GradientEchoScan};
+
+/// Which way the read-out gradient runs in successive echoes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readout {
+    /// The same way in all.
+    #[default]
+    Monopolar,
+    /// To and fro: even echoes carry another offset than odd ones.
+    Bipolar,
+}
+
+/// How the offset is found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OffsetConfig {
+    /// Which way the read-out runs.
+    pub readout: Readout,
+    /// Standard deviation of the Gaussian that smooths the offset, millimetres.
+    pub smoothing_sigma_mm: f64,
+}
+
+impl Default for OffsetConfig {
+    fn default() -> Self {
+        Self { readout: Readout::Monopolar, smoothing_sigma_mm: 5.0 }
+    }
+}
+
+/// Subtracts the offset from all echoes' phases inside `mask`, which become wrapped. A scan of one
+/// echo stays as it is: its offset is smooth and goes with the background field.
+///
+/// MCPC-3D-S for combined coils (Eckstein et al., "Computationally efficient combination of
+/// multi-channel phase data from multi-echo acquisitions", 2018): the phase between the first two
+/// echoes, unwrapped, tells how far the first has come; what remains of the first echo's phase is
+/// the offset, smoothed as a complex number. Bipolar read-out: the second differences of the first
+/// three echoes' phases show twice the step between odd and even echoes, taken off first.
+pub fn remove_phase_offset(scan: &mut GradientEchoScan, mask: &Mask, config: &OffsetConfig) {
+    let echoes = scan.echoes_mut();
+    if echoes.len() < 2 {
+        return;
+    }
+    let sigma_mm = config.smoothing_sigma_mm;
+    if config.readout == Readout::Bipolar && echoes.len() > 2 {
+        let step = bipolar_step(echoes, mask, sigma_mm);
+        for echo in echoes.iter_mut().skip(1).step_by(2) {
+            subtract(&mut echo.phase_rad, &step, -1.0);
+        }
+    }
+    let offset = offset(echoes, mask, sigma_mm);
+    for echo in echoes {
+        subtract(&mut echo.phase_rad, &offset, 1.0);
+    }
+}
+
+/// The phase of the first echo at time zero.
+fn offset(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
+    let (first, second) = (&echoes[0], &echoes[1]);
+    let mut between = first.phase_rad.clone();
+    let later = second.phase_rad.data().par_iter();
+    between.data_mut().par_iter_mut().zip(later).for_each(|(a, &b)| *a = wrapped(b - *a));
+    let edges = EdgeWeights::new(&between, None, &second.magnitude);
+    unwrap_romeo(&mut between, &edges, mask);
+    let ratio = (first.echo_time_s / (second.echo_time_s - first.echo_time_s)) as f32;
+    smooth_angle(mask, sigma_mm, |voxel| {
+        let angle = first.phase_rad.data()[voxel] - ratio * between.data()[voxel];
+        let weight = first.magnitude.data()[voxel] * second.magnitude.data()[voxel];
+        (angle, weight)
+    })
+}
+
+/// How far even echoes lag behind odd ones: half the phase of S₁·S₃·S̄₂², which the field does not
+/// touch if the echoes are evenly spaced (as bipolar read-outs are).
+fn bipolar_step(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
+    let phase = |echo: usize| echoes[echo].phase_rad.data();
+    let mut twice = smooth_angle(mask, sigma_mm, |voxel| {
+        let angle = phase(0)[voxel] + phase(2)[voxel] - 2.0 * phase(1)[voxel];
+        (angle, echoes[1].magnitude.data()[voxel].powi(2))
+    });
+    // Half of it is known but for half turns: follow it through space before halving.
+    let even = Volume::filled(*mask.grid(), 1.0);
+    let edges = EdgeWeights::new(&twice, None, &even);
+    unwrap_romeo(&mut twice, &edges, mask);
+    twice.data_mut().iter_mut().for_each(|value| *value /= 2.0);
+    twice
+}
+
+fn subtract(phase: &mut Volume<f32>, offset: &Volume<f32>, sign: f32) {
+    let offsets = offset.data().par_iter();
+    phase
+        .data_mut()
+        .par_iter_mut()
+        .zip(offsets)
+        .for_each(|(phase, &offset)| *phase = wrapped(*phase - sign * offset));
+}
+
+/// Smooths angles as weighted complex numbers over the mask; zero far from it.
+fn smooth_angle(
+    mask: &Mask,
+    sigma_mm: f64,
+    angle_and_weight: impl Fn(usize) -> (f32, f32) + Sync,
+) -> Volume<f32> {
+    let grid = *mask.grid();
+    let part = |component: fn(f32) -> f32| {
+        let mut volume = Volume::filled(grid, 0.0_f32);
+        volume.data_mut().par_iter_mut().enumerate().for_each(|(voxel, value)| {
+            if mask.data()[voxel] {
+                let (angle, weight) = angle_and_weight(voxel);
+                *value = weight * component(angle);
+            }
+        });
+        gaussian::smooth(&volume, [sigma_mm; 3])
+    };
+    let (mut real, imaginary) = (part(f32::cos), part(f32::sin));
+    real.data_mut().par_iter_mut().zip(imaginary.data()).for_each(|(a, &b)| *a = b.atan2(*a));
+    real
+}

@@ -1,0 +1,244 @@
+//! The whole chain.
+
+use std::time::{Duration, Instant};
+
+use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError};
+
+use crate::ReconError;
+use crate::background::{LocalField, remove_background};
+use crate::brain::{combined_magnitude, find_brain};
+use crate::config::{ReconConfig, Unwrapping};
+use crate::input::{Echo, GradientEchoScan};
+use crate::inversion::{InversionInput, invert, reference_to_median};
+use crate::phase::{
+    EdgeWeights, FieldFit, fit_field, phase_quality, remove_phase_offset, unwrap_in_time,
+    unwrap_laplacian, unwrap_romeo,
+};
+use crate::r2star::fit_r2_star;
+use crate::reliability::{field_quality, reliable_mask};
+use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
+
+/// A step of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Brain mask.
+    Brain,
+    /// SWI and its minimum-intensity projection.
+    Swi,
+    /// R2*.
+    R2Star,
+    /// Phase offset removal.
+    Offset,
+    /// Unwrapping.
+    Unwrapping,
+    /// Field fit and its quality.
+    Fit,
+    /// Background removal.
+    Background,
+    /// Dipole inversion and referencing.
+    Inversion,
+}
+
+impl Stage {
+    /// All, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Brain,
+        Self::Swi,
+        Self::R2Star,
+        Self::Offset,
+        Self::Unwrapping,
+        Self::Fit,
+        Self::Background,
+        Self::Inversion,
+    ];
+
+    /// What a progress line says.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Brain => "brain mask",
+            Self::Swi => "susceptibility-weighted image",
+            Self::R2Star => "R2*",
+            Self::Offset => "phase offset",
+            Self::Unwrapping => "unwrapping",
+            Self::Fit => "field fit",
+            Self::Background => "background removal",
+            Self::Inversion => "dipole inversion",
+        }
+    }
+}
+
+/// What comes out, all on the scan's own grid.
+#[derive(Clone, Debug)]
+pub struct Reconstruction {
+    /// The brain.
+    pub brain: Mask,
+    /// Where field and susceptibility are reliable: a part of the brain.
+    pub reliable: Mask,
+    /// Total field in ppm, zero outside the brain.
+    pub total_field_ppm: Volume<f32>,
+    /// Local field in ppm, zero outside the reliable part.
+    pub local_field_ppm: Volume<f32>,
+    /// Susceptibility in ppm, its median over the reliable part being zero; zero outside.
+    pub chi_ppm: Volume<f32>,
+    /// Quality of the field, 0 to 1.
+    pub quality: Volume<f32>,
+    /// Susceptibility-weighted image of the whole head, in the magnitude's unit.
+    pub swi: Volume<f32>,
+    /// Its minimum-intensity projection.
+    pub minimum_intensity_projection: Volume<f32>,
+    /// R2* per second inside the brain; `None` for a single echo.
+    pub r2_star_per_s: Option<Volume<f32>>,
+    /// How long each stage took.
+    pub timings: Vec<(Stage, Duration)>,
+}
+
+/// Runs all stages on a scan. `brain` replaces the computed mask; `progress` is called as each stage
+/// begins.
+///
+/// # Errors
+/// If no brain is found or the mask is empty or on another grid, or a setting cannot be.
+pub fn reconstruct(
+    scan: &GradientEchoScan,
+    brain: Option<&Mask>,
+    config: &ReconConfig,
+    progress: impl FnMut(Stage),
+) -> Result<Reconstruction, ReconError> {
+    let mut clock = Clock { progress, begun: None, timings: Vec::new() };
+    clock.begin(Stage::Brain);
+    let magnitude = combined_magnitude(scan);
+    let brain = match brain {
+        Some(mask) => check_mask(mask, scan)?,
+        None => find_brain(&magnitude, &phase_quality(scan.echoes()), &config.brain)?,
+    };
+    clock.begin(Stage::Swi);
+    let swi = susceptibility_weighted(scan, &config.swi);
+    let projection = minimum_intensity_projection(&swi, config.swi.slab_mm);
+    clock.begin(Stage::R2Star);
+    let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
+
+    // All that follows happens in the box around the brain.
+    let Some(place) = BoundingBox::around(&brain) else {
+        return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
+    };
+    let place = place.grown([2; 3], scan.grid());
+    let mask = brain.crop(&place);
+    let magnitude = magnitude.crop(&place);
+    let fit = field_in(crop_scan(scan, &place)?, &mask, config, &mut clock);
+    let quality = field_quality(&fit, &mask, &config.reliability);
+    let reliable = reliable_mask(&mask, &quality, &config.reliability);
+    clock.begin(Stage::Background);
+    let b0_direction = scan.b0_direction();
+    let LocalField { field_ppm, mask: reliable } =
+        remove_background(&fit.field_ppm, &reliable, &quality, b0_direction, &config.background)?;
+    clock.begin(Stage::Inversion);
+    let input = InversionInput {
+        local_field_ppm: &field_ppm,
+        mask: &reliable,
+        weights: &quality,
+        magnitude: &magnitude,
+        b0_direction,
+    };
+    let mut chi_ppm = invert(&input, &config.inversion)?;
+    reference_to_median(&mut chi_ppm, &reliable);
+    let timings = clock.finish();
+
+    let whole = |part: &Volume<f32>| {
+        let mut volume = Volume::filled(*scan.grid(), 0.0);
+        volume.paste(part, &place);
+        volume
+    };
+    let mut reliable_whole = Volume::filled(*scan.grid(), false);
+    reliable_whole.paste(&reliable, &place);
+    Ok(Reconstruction {
+        reliable: reliable_whole,
+        total_field_ppm: whole(&fit.field_ppm),
+        local_field_ppm: whole(&field_ppm),
+        chi_ppm: whole(&chi_ppm),
+        quality: whole(&quality),
+        swi,
+        minimum_intensity_projection: projection,
+        r2_star_per_s,
+        brain,
+        timings,
+    })
+}
+
+/// Offset removal, unwrapping and fit.
+fn field_in<F: FnMut(Stage)>(
+    mut scan: GradientEchoScan,
+    mask: &Mask,
+    config: &ReconConfig,
+    clock: &mut Clock<F>,
+) -> FieldFit {
+    clock.begin(Stage::Offset);
+    remove_phase_offset(&mut scan, mask, &config.offset);
+    clock.begin(Stage::Unwrapping);
+    let echoes = scan.echoes();
+    let unwrapped = match config.unwrapping {
+        Unwrapping::Romeo => {
+            let edges = EdgeWeights::of_echoes(echoes);
+            let mut first = echoes[0].phase_rad.clone();
+            unwrap_romeo(&mut first, &edges, mask);
+            unwrap_in_time(echoes, first, mask)
+        }
+        Unwrapping::Laplacian => {
+            echoes.iter().map(|echo| unwrap_laplacian(&echo.phase_rad, mask)).collect()
+        }
+    };
+    clock.begin(Stage::Fit);
+    fit_field(echoes, &unwrapped, mask, scan.radians_per_ppm_second())
+}
+
+fn check_mask(mask: &Mask, scan: &GradientEchoScan) -> Result<Mask, ReconError> {
+    if !mask.grid().same_as(scan.grid()) {
+        return Err(VolumeError::GridMismatch(Box::new(GridMismatch {
+            reference: (&scan.echoes()[0].name).into(),
+            reference_grid: *scan.grid(),
+            other: "the brain mask".into(),
+            other_grid: *mask.grid(),
+            remedy: "draw or resample the mask on the scan's grid".to_owned(),
+        }))
+        .into());
+    }
+    if mask.count() == 0 {
+        return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
+    }
+    Ok(mask.clone().with_grid(*scan.grid())?)
+}
+
+/// The part of all echoes inside a box.
+fn crop_scan(scan: &GradientEchoScan, place: &BoundingBox) -> Result<GradientEchoScan, ReconError> {
+    let crop = |echo: &Echo| Echo {
+        name: echo.name.clone(),
+        magnitude: echo.magnitude.crop(place),
+        phase_rad: echo.phase_rad.crop(place),
+        echo_time_s: echo.echo_time_s,
+    };
+    let echoes = scan.echoes().iter().map(crop).collect();
+    GradientEchoScan::new(echoes, scan.field_strength_t(), scan.b0_direction())
+}
+
+struct Clock<F> {
+    progress: F,
+    begun: Option<(Stage, Instant)>,
+    timings: Vec<(Stage, Duration)>,
+}
+
+impl<F: FnMut(Stage)> Clock<F> {
+    fn begin(&mut self, stage: Stage) {
+        self.end();
+        (self.progress)(stage);
+        self.begun = Some((stage, Instant::now()));
+    }
+
+    fn end(&mut self) {
+        if let Some((stage, begun)) = self.begun.take() {
+            self.timings.push((stage, begun.elapsed()));
+        }
+    }
+
+    fn finish(mut self) -> Vec<(Stage, Duration)> {
+        self.end();
+        self.timings
+    }
+}

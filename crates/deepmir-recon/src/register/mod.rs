@@ -1,0 +1,31 @@
+//! Rigid registration of another image of the same head.
+
+mod bias;
+mod information;
+mod powell;
+mod search;
+mod transform;
+
+pub use bias::{BiasConfig, correct_bias};
+pub use search::{Registration, RegistrationConfig, register_rigid};
+pub use transform::RigidTransform;
+
+use deepmir_volume::{Grid, Interpolation, Volume, resample_moved};
+
+/// `moving` as seen on the grid it was registered to, by cubic B-splines; zero where it was not
+/// imaged, and never below the smallest or above the largest value it had.
+pub fn resample_registered(
+    moving: &Volume<f32>,
+    grid: &Grid,
+    transform: &RigidTransform,
+) -> Volume<f32> {
+    let values = moving.data().iter();
+    let (least, most) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
+        (least.min(value), most.max(value))
+    });
+    let affine = transform.affine();
+    let mut result = resample_moved(moving, grid, &affine, Interpolation::CubicBSpline, 0.0);
+    let (least, most) = (least.min(0.0), most.max(0.0));
+    result.data_mut().iter_mut().for_each(|value| *value = value.clamp(least, most));
+    result
+}

@@ -1,0 +1,109 @@
+use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3};
+use deepmir_recon::background::BackgroundRemoval;
+use deepmir_recon::inversion::Inversion;
+use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility_weighted};
+use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};
+use deepmir_volume::Volume;
+
+use crate::common::{Head, Sphere};
+
+fn strength(result: &Reconstruction, sphere: &Sphere) -> f64 {
+    let volume_mm3 = 4.0 / 3.0 * std::f64::consts::PI * sphere.radius_mm.powi(3);
+    let source = KnownSource { centre_mm: sphere.centre_mm, volume_mm3 };
+    source_strength_ppm_mm3(&result.chi_ppm, &result.reliable, &source, 2.0).unwrap() / volume_mm3
+}
+
+#[test]
+fn iron_comes_out_positive_and_calcium_negative_on_a_whole_head() {
+    let head = Head::new();
+    let mut stages = Vec::new();
+    let result =
+        reconstruct(&head.scan(), None, &ReconConfig::default(), |stage| stages.push(stage))
+            .unwrap();
+    assert_eq!(stages, Stage::ALL);
+    assert_eq!(result.timings.len(), stages.len());
+    let overlap = dice(&result.brain, &head.brain);
+    assert!(overlap > 0.95, "Dice {overlap}");
+    let field = head.field_ppm();
+    let error = map_error(&result.total_field_ppm, &field, &result.reliable).unwrap();
+    assert!(error.nrmse_percent < 10.0, "{error:?}");
+    let (iron, calcium) = (strength(&result, &head.iron), strength(&result, &head.calcium));
+    assert!((0.35..0.75).contains(&iron), "{iron} ppm for 0.6");
+    assert!((-0.75..-0.35).contains(&calcium), "{calcium} ppm for -0.6");
+    let rate = result.r2_star_per_s.unwrap();
+    let inside = rate.data().iter().zip(result.reliable.data()).filter(|(_, m)| **m);
+    let mut rates: Vec<f32> = inside.map(|(&rate, _)| rate).collect();
+    let median = deepmir_volume::statistics::median(&mut rates).unwrap();
+    assert!((median - 20.0).abs() < 1.0, "R2* {median}");
+}
+
+#[test]
+fn every_method_tells_iron_from_calcium() {
+    let head = Head::new();
+    let scan = head.scan();
+    for (background, inversion, unwrapping) in [
+        (BackgroundRemoval::RESHARP, Inversion::THRESHOLDED_KERNEL, Unwrapping::Romeo),
+        (BackgroundRemoval::PDF, Inversion::CLOSED_FORM_L2, Unwrapping::Romeo),
+        (BackgroundRemoval::VSHARP, Inversion::CLOSED_FORM_L2, Unwrapping::Laplacian),
+    ] {
+        let config = ReconConfig { background, inversion, unwrapping, ..Default::default() };
+        let result = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
+        let (iron, calcium) = (strength(&result, &head.iron), strength(&result, &head.calcium));
+        assert!(iron > 0.15 && calcium < -0.15, "{iron} and {calcium} by {config:?}");
+    }
+}
+
+#[test]
+fn a_skull_stripped_scan_is_all_brain() {
+    let mut head = Head::new();
+    let outside = |index: &usize| !head.brain.data()[*index];
+    let outside: Vec<usize> = (0..head.brain.data().len()).filter(outside).collect();
+    outside.into_iter().for_each(|index| head.magnitude.data_mut()[index] = 0.0);
+    let mut scan = head.scan();
+    // Stripping leaves exact zeros.
+    let mut echoes = scan.echoes().to_vec();
+    for echo in &mut echoes {
+        for (value, &inside) in echo.magnitude.data_mut().iter_mut().zip(head.brain.data()) {
+            *value *= f32::from(inside);
+        }
+    }
+    scan = deepmir_recon::input::GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    let result = reconstruct(&scan, None, &ReconConfig::default(), |_| ()).unwrap();
+    assert!(dice(&result.brain, &head.brain) > 0.999);
+}
+
+#[test]
+fn a_single_echo_is_enough() {
+    let head = Head::new();
+    let scan = head.scan();
+    let echoes = vec![scan.echoes()[2].clone()];
+    let scan =
+        deepmir_recon::input::GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    let result = reconstruct(&scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap();
+    assert!(result.r2_star_per_s.is_none());
+    assert!(strength(&result, &head.iron) > 0.3 && strength(&result, &head.calcium) < -0.3);
+}
+
+#[test]
+fn paramagnetic_sources_are_dark_on_swi_and_the_projection_is_the_minimum() {
+    let head = Head::new();
+    let scan = head.scan();
+    let config = SwiConfig::default();
+    let swi = susceptibility_weighted(&scan, &config);
+    let echo = &scan.echoes()[3];
+    assert!(swi.data().iter().zip(echo.magnitude.data()).all(|(a, b)| a <= b));
+    // North of an iron ball the field is raised, beside it lowered.
+    let at = |position: [f64; 3]| {
+        let index = head.grid.affine().inverse().apply(position).map(|i| i.round() as usize);
+        swi[index] / echo.magnitude[index]
+    };
+    assert!(at([15.0, 5.0, 10.5]) < 0.8);
+    assert!(at([21.0, 5.0, 5.0]) > 0.95);
+    let projection = minimum_intensity_projection(&swi, 7.5);
+    let [nx, ny, nz] = swi.shape();
+    let want = Volume::from_fn(head.grid, |[i, j, k]| {
+        (k.saturating_sub(2)..(k + 3).min(nz)).map(|k| swi[[i, j, k]]).fold(f32::MAX, f32::min)
+    });
+    assert_eq!(projection.data()[..nx * ny], want.data()[..nx * ny]);
+    assert_eq!(projection, want);
+}

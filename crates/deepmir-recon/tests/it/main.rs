@@ -1,0 +1,11 @@
+//! Tests of the crate from outside.
+
+mod common;
+
+mod background;
+mod chain;
+mod dipole;
+mod files;
+mod phase;
+mod registration;
+mod robustness;

@@ -1,0 +1,121 @@
+use std::f32::consts::TAU;
+
+use deepmir_recon::phase::{
+    EdgeWeights, OffsetConfig, Readout, fit_field, remove_phase_offset, unwrap_in_time,
+    unwrap_laplacian, unwrap_romeo, wrapped,
+};
+use deepmir_recon::r2star::{R2StarFit, fit_r2_star};
+use deepmir_volume::{Mask, Volume};
+
+use crate::common::{Signal, ball, grid, no_offset};
+
+/// A field whose phase turns several times over the mask.
+fn steep_field(mask: &Mask) -> Volume<f32> {
+    let grid = *mask.grid();
+    Volume::from_fn(grid, |voxel| {
+        let [x, y, z] = grid.position_mm(voxel);
+        (0.03 * x + 0.0015 * y * y - 0.02 * z + 0.1 * (0.3 * x).sin()) as f32
+    })
+}
+
+fn signal<'a>(
+    field_ppm: &'a Volume<f32>,
+    magnitude: &'a Volume<f32>,
+    times: &'a [f64],
+) -> Signal<'a> {
+    Signal {
+        field_ppm,
+        magnitude,
+        echo_times_s: times,
+        noise: 0.02,
+        offset_rad: no_offset,
+        even_offset_rad: no_offset,
+    }
+}
+
+#[test]
+fn unwrapping_adds_whole_turns_that_the_truth_has() {
+    let mask = ball(&grid([44, 40, 31], [1.0, 1.0, 1.5]), [0.0; 3], 18.0);
+    let field = steep_field(&mask);
+    let magnitude = mask.map(|&inside| if inside { 1.0 } else { 0.05 });
+    let times = [0.005, 0.011, 0.017, 0.030];
+    let scan = signal(&field, &magnitude, &times).scan();
+    let echoes = scan.echoes();
+    let mut first = echoes[0].phase_rad.clone();
+    unwrap_romeo(&mut first, &EdgeWeights::of_echoes(echoes), &mask);
+    let unwrapped = unwrap_in_time(echoes, first, &mask);
+    let per_ppm = scan.radians_per_ppm_second() as f32;
+    for (echo, phase) in echoes.iter().zip(&unwrapped) {
+        let time = echo.echo_time_s as f32;
+        let mut spread = 0.0_f32;
+        for index in (0..mask.data().len()).filter(|&index| mask.data()[index]) {
+            let turns = (phase.data()[index] - echo.phase_rad.data()[index]) / TAU;
+            assert!((turns - turns.round()).abs() < 1e-3);
+            spread = spread.max((phase.data()[index] - field.data()[index] * per_ppm * time).abs());
+        }
+        // Noise of 0.02 (and decay) never makes three radians: no voxel is a turn off.
+        assert!(spread < 1.0, "{spread} rad at {time} s");
+    }
+    let fit = fit_field(echoes, &unwrapped, &mask, scan.radians_per_ppm_second());
+    let error = deepmir_recon::accuracy::map_error(&fit.field_ppm, &field, &mask).unwrap();
+    assert!(error.nrmse_percent < 1.0, "{error:?}");
+    let residuals = fit.residual_rad.data().iter().zip(mask.data()).filter(|(_, m)| **m);
+    assert!(residuals.map(|(&r, _)| r).fold(0.0, f32::max) < 0.25);
+}
+
+#[test]
+fn offsets_go_whichever_way_the_readout_runs() {
+    let mask = ball(&grid([44, 40, 31], [1.0, 1.0, 1.5]), [0.0; 3], 18.0);
+    let field = steep_field(&mask).map(|value| 0.5 * value);
+    let magnitude = mask.map(|&inside| if inside { 1.0 } else { 0.0 });
+    let times = [0.004, 0.009, 0.014, 0.019];
+    for readout in [Readout::Monopolar, Readout::Bipolar] {
+        let mut signal = signal(&field, &magnitude, &times);
+        signal.offset_rad = |at| 1.0 + 0.03 * at[0] + 0.001 * at[2] * at[2];
+        if readout == Readout::Bipolar {
+            signal.even_offset_rad = |at| 0.3 + 0.04 * at[1];
+        }
+        let mut scan = signal.scan();
+        let config = OffsetConfig { readout, smoothing_sigma_mm: 3.0 };
+        remove_phase_offset(&mut scan, &mask, &config);
+        let echoes = scan.echoes();
+        let mut first = echoes[0].phase_rad.clone();
+        unwrap_romeo(&mut first, &EdgeWeights::of_echoes(echoes), &mask);
+        let unwrapped = unwrap_in_time(echoes, first, &mask);
+        let fit = fit_field(echoes, &unwrapped, &mask, scan.radians_per_ppm_second());
+        let error = deepmir_recon::accuracy::map_error(&fit.field_ppm, &field, &mask).unwrap();
+        assert!(error.nrmse_percent < 4.0, "{readout:?}: {error:?}");
+    }
+}
+
+#[test]
+fn least_squares_unwrapping_keeps_the_shape_without_a_jump() {
+    let mask = ball(&grid([44, 40, 31], [1.0, 1.0, 1.5]), [0.0; 3], 18.0);
+    let truth = steep_field(&mask).map(|value| 8.0 * value);
+    let unwrapped = unwrap_laplacian(&truth.map(|&value| wrapped(value)), &mask);
+    let error = deepmir_recon::accuracy::map_error(&unwrapped, &truth, &mask).unwrap();
+    assert!(error.correlation > 0.9, "{error:?}");
+    let [nx, ny, _] = mask.shape();
+    for (index, stride) in (0..mask.data().len() - nx * ny).flat_map(|n| [(n, 1), (n, nx)]) {
+        if mask.data()[index] && mask.data()[index + stride] {
+            assert!((unwrapped.data()[index + stride] - unwrapped.data()[index]).abs() < 3.0);
+        }
+    }
+}
+
+#[test]
+fn decay_rates_are_found_in_the_mask() {
+    let mask = ball(&grid([20, 20, 9], [1.0, 1.0, 2.0]), [0.0; 3], 8.0);
+    let magnitude = mask.map(|_| 1.0);
+    let field = Volume::filled(*mask.grid(), 0.0);
+    let mut quiet = signal(&field, &magnitude, &[0.004, 0.009, 0.014, 0.019, 0.024]);
+    quiet.noise = 0.001;
+    let scan = quiet.scan();
+    for fit in [R2StarFit::Arlo, R2StarFit::LogLinear] {
+        let rate = fit_r2_star(scan.echoes(), &mask, fit).unwrap();
+        for (&rate, &inside) in rate.data().iter().zip(mask.data()) {
+            assert!(if inside { (rate - 20.0).abs() < 1.0 } else { rate == 0.0 }, "{rate}");
+        }
+    }
+    assert!(fit_r2_star(&scan.echoes()[..1], &mask, R2StarFit::Arlo).is_none());
+}
