@@ -40,7 +40,7 @@ impl Cohort {
         }
         let cases = scans.into_iter().map(|scan| CaseFiles {
             truth: truths.get(&scan.id).cloned(),
-            mask: None,
+            mask: scan.mask,
             images: scan.images,
             id: scan.id,
         });

@@ -47,6 +47,30 @@ pub enum StudyError {
         /// The other.
         second: PathBuf,
     },
+    /// An echo with magnitude and no phase, or the reverse.
+    #[error(
+        "{scan} has an echo with one part only; give magnitude and phase (or real and imaginary) of \
+         each: {}", path.display()
+    )]
+    HalfEcho {
+        /// The scan.
+        scan: String,
+        /// The part that is there.
+        path: PathBuf,
+    },
+    /// Two files for one part of one echo.
+    #[error(
+        "{scan} has the same part of an echo twice; set one aside:\n  {}\n  {}", first.display(),
+        second.display()
+    )]
+    TwoEchoParts {
+        /// The scan.
+        scan: String,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// Two label maps for one scan.
     #[error("{scan} has two label maps; set one aside:\n  {}\n  {}", first.display(), second.display())]
     TwoLabelMaps {
@@ -92,6 +116,9 @@ pub enum StudyError {
     /// Something about images.
     #[error(transparent)]
     Volume(#[from] deepmir_volume::VolumeError),
+    /// Something about reconstruction.
+    #[error(transparent)]
+    Recon(#[from] deepmir_recon::ReconError),
     /// Something about pictures.
     #[error(transparent)]
     Report(#[from] deepmir_report::ReportError),

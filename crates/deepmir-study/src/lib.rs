@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod folds;
 mod page;
 pub mod predict;
+pub mod recon;
 
 pub use cohort::Cohort;
 pub use error::StudyError;

@@ -20,6 +20,8 @@ pub struct Scan {
     pub session: Option<String>,
     /// Its images.
     pub images: BTreeMap<Modality, PathBuf>,
+    /// A brain mask (`desc-brain_mask`) beside them.
+    pub mask: Option<PathBuf>,
 }
 
 /// Every scan of a dataset, by name. Raw echoes and other images are passed over.
@@ -28,7 +30,9 @@ pub struct Scan {
 /// A folder that cannot be read or holds no subjects, or two images of one kind for one scan.
 pub fn scans(dataset: &Path) -> Result<Vec<Scan>, StudyError> {
     let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
+    let mut masks = BTreeMap::new();
     for subject in subject_folders(dataset)? {
+        masks.append(&mut brain_masks(&subject)?);
         for path in images_below(&subject)? {
             let Some(name) = BidsName::parse(&path) else { continue };
             let Some(modality) = modality(&name) else { continue };
@@ -37,6 +41,7 @@ pub fn scans(dataset: &Path) -> Result<Vec<Scan>, StudyError> {
                 subject: name.entity("sub").unwrap_or_default().to_owned(),
                 session: name.entity("ses").map(str::to_owned),
                 images: BTreeMap::new(),
+                mask: None,
             });
             if let Some(first) = scan.images.insert(modality, path.clone()) {
                 return Err(StudyError::TwoImages {
@@ -50,6 +55,9 @@ pub fn scans(dataset: &Path) -> Result<Vec<Scan>, StudyError> {
     }
     if scans.is_empty() {
         return Err(StudyError::NoScans { path: dataset.to_owned() });
+    }
+    for (id, scan) in &mut scans {
+        scan.mask = masks.remove(id);
     }
     Ok(scans.into_values().collect())
 }
@@ -123,7 +131,7 @@ pub fn only_labels_folder(dataset: &Path) -> Result<PathBuf, StudyError> {
     }
 }
 
-fn subject_folders(dataset: &Path) -> Result<Vec<PathBuf>, StudyError> {
+pub(super) fn subject_folders(dataset: &Path) -> Result<Vec<PathBuf>, StudyError> {
     let entries = sorted_entries(dataset)?.into_iter();
     let subjects = entries.filter(|path| {
         path.is_dir()

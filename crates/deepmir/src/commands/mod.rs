@@ -3,6 +3,7 @@
 mod evaluate;
 mod model;
 mod predict;
+mod recon;
 mod train;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
+        Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),

@@ -1,0 +1,134 @@
+//! One scan from raw echoes to aligned images on disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use deepmir_net::Modality;
+use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
+use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
+use deepmir_recon::register::{
+    BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
+};
+use deepmir_recon::{ReconConfig, Stage, reconstruct};
+use deepmir_volume::nifti;
+use serde::{Deserialize, Serialize};
+
+use crate::StudyError;
+
+/// All settings of a reconstruction and the alignment after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReconSettings {
+    /// From echoes to maps.
+    pub chain: ReconConfig,
+    /// T2w to the echoes' grid.
+    pub registration: RegistrationConfig,
+    /// Evening out T2w.
+    pub bias: BiasConfig,
+}
+
+/// What is reconstructed.
+#[derive(Clone, Debug, Default)]
+pub struct ReconInput {
+    /// The echoes.
+    pub files: ScanFiles,
+    /// How they are to be understood.
+    pub read: ReadOptions,
+    /// A brain mask on the echoes' grid, in place of a computed one.
+    pub mask: Option<PathBuf>,
+    /// A T2w image of the same head, on any grid.
+    pub t2w: Option<PathBuf>,
+}
+
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Reconstructed {
+    /// Susceptibility-weighted image of the whole head.
+    pub swi: PathBuf,
+    /// Susceptibility in ppm.
+    pub chi_map: PathBuf,
+    /// The brain.
+    pub mask: PathBuf,
+    /// T2w on the same grid, where one was given.
+    pub t2w: Option<PathBuf>,
+    /// How the phase was understood; `None` for real and imaginary images.
+    pub phase_scaling: Option<PhaseScaling>,
+    /// How T2w was aligned.
+    pub registration: Option<Registration>,
+    /// How long each stage took.
+    pub timings: Vec<(Stage, Duration)>,
+}
+
+impl Reconstructed {
+    /// The images as prediction takes them.
+    pub fn images(&self) -> impl Iterator<Item = (Modality, PathBuf)> {
+        [
+            (Modality::Swi, Some(self.swi.clone())),
+            (Modality::Qsm, Some(self.chi_map.clone())),
+            (Modality::T2w, self.t2w.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(modality, path)| Some((modality, path?)))
+    }
+}
+
+/// Reconstructs a scan and writes everything into `folder` under names that begin with `stem`.
+/// `progress` hears what is being done.
+///
+/// # Errors
+/// Whatever is wrong with the input, naming the file; a registration that failed; a full disk.
+pub fn reconstruct_to(
+    input: &ReconInput,
+    settings: &ReconSettings,
+    folder: &Path,
+    stem: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Reconstructed, StudyError> {
+    progress("reading");
+    let scan = input.files.read(&input.read)?;
+    let mask = match &input.mask {
+        Some(path) => Some(nifti::read(path)?.volume.map(|&value: &f32| value > 0.5)),
+        None => None,
+    };
+    let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
+        progress(stage.name());
+    })?;
+
+    std::fs::create_dir_all(folder)
+        .map_err(|source| StudyError::Write { path: folder.to_owned(), source })?;
+    let names = OutputNames { folder, stem };
+    let sources: Vec<String> = scan.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
+    let context = OutputContext {
+        header: &scan.header,
+        field_strength_t: scan.scan.field_strength_t(),
+        sources: &sources,
+    };
+    let mut registration = None;
+    let mut t2w = None;
+    if let Some(path) = &input.t2w {
+        progress("aligning T2w");
+        let moving = nifti::read(path)?.volume;
+        let fixed = &scan.scan.echoes()[0].magnitude;
+        let found = register_rigid(fixed, &result.brain, &moving, &settings.registration)?;
+        let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
+        let even = correct_bias(&aligned, &result.brain, &settings.bias);
+        let sources = [path.display().to_string()];
+        let context = OutputContext { sources: &sources, ..context };
+        t2w = Some(write_aligned(&even, "T2w", &names, &context)?);
+        let transform = format!("{stem}_from-GRE_to-T2w");
+        found.transform.write(folder, &transform, fixed.grid(), moving.grid())?;
+        registration = Some(found);
+    }
+    progress("writing");
+    write_reconstruction(&result, &names, &context)?;
+    let path = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
+    Ok(Reconstructed {
+        swi: path("acq-swi_T2starw"),
+        chi_map: path("Chimap"),
+        mask: path("desc-brain_mask"),
+        t2w,
+        phase_scaling: scan.phase_scaling,
+        registration,
+        timings: result.timings,
+    })
+}
