@@ -24,7 +24,7 @@ fn scan(shape: [usize; 3]) -> GradientEchoScan {
 
 #[test]
 fn odd_and_flat_shapes_go_through_or_say_why_not() {
-    for shape in [[31, 17, 13], [40, 40, 1], [1, 30, 30], [2, 2, 2], [1, 1, 1], [64, 3, 5]] {
+    for shape in [[31, 17, 13], [40, 40, 1], [1, 30, 30], [2, 2, 2], [1, 1, 4], [64, 3, 5]] {
         let scan = scan(shape);
         let whole = Volume::filled(*scan.grid(), true);
         for mask in [None, Some(&whole)] {
