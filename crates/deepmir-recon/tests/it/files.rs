@@ -1,3 +1,4 @@
+use std::f32::consts::PI;
 use std::path::{Path, PathBuf};
 
 use deepmir_recon::input::{EchoParts, PhaseUnits, ReadOptions, ScanFiles};
@@ -9,10 +10,11 @@ use crate::common::{Head, grid};
 
 /// A wrapped phase that fills the turn.
 fn phase(grid: Grid) -> Volume<f32> {
-    Volume::from_fn(grid, |[i, j, k]| {
-        ((i * 37 + j * 59 + k * 17) % 201) as f32 / 100.0 * 3.14159 - 3.14159
-    })
+    Volume::from_fn(grid, |[i, j, k]| ((i * 37 + j * 59 + k * 17) % 201) as f32 / 100.0 * PI - PI)
 }
+
+/// From radians to a scanner's units.
+type Scale = fn(f32) -> f32;
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -64,11 +66,11 @@ fn set_slope(path: &Path, slope: f32) {
 fn every_scaling_gives_the_same_radians() {
     let folder = Folder::new();
     let truth = phase(folder.grid);
-    let turn = std::f32::consts::PI;
-    let scalings: [(fn(f32) -> f32, PhaseUnits); 5] = [
+    let turn = PI;
+    let scalings: [(Scale, PhaseUnits); 5] = [
         (|p| p, PhaseUnits::Radians),
-        (|p| p / std::f32::consts::PI * 4096.0, PhaseUnits::Signed4096),
-        (|p| p / std::f32::consts::PI * 2048.0 + 2048.0, PhaseUnits::Unsigned4096),
+        (|p| p / PI * 4096.0, PhaseUnits::Signed4096),
+        (|p| p / PI * 2048.0 + 2048.0, PhaseUnits::Unsigned4096),
         (|p| p * 1000.0, PhaseUnits::Milliradians),
         (|p| p.to_degrees(), PhaseUnits::Degrees),
     ];
