@@ -103,6 +103,7 @@ pub fn reconstruct(
     config: &ReconConfig,
     progress: impl FnMut(Stage),
 ) -> Result<Reconstruction, ReconError> {
+    config.check()?;
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let magnitude = combined_magnitude(scan);

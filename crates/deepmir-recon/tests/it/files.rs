@@ -105,6 +105,34 @@ fn a_wrong_slope_is_undone_and_an_inverted_sign_turned() {
 }
 
 #[test]
+fn a_series_of_volumes_is_a_series_of_echoes() {
+    let folder = Folder::new();
+    let two = phase(grid([9, 8, 14], [1.0, 1.0, 2.0]));
+    let series = |name: &str, volume: &Volume<f32>| {
+        let path = folder.write(name, volume);
+        let mut bytes = std::fs::read(&path).unwrap();
+        for (axis, length) in [(0, 4_i16), (3, 7), (4, 2)] {
+            bytes[40 + 2 * axis..42 + 2 * axis].copy_from_slice(&length.to_le_bytes());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let magnitude = series("mag.nii", &two.map(|_| 2.0));
+    let phase = series("phase.nii", &two);
+    let mut files = files(vec![EchoParts::Polar { magnitude: magnitude.clone(), phase }]);
+    files.field_strength_t = Some(3.0);
+    fails(&files, &["0 echo times for 2 echoes"]);
+    files.echo_times_s = vec![0.004, 0.008];
+    let input = files.read(&ReadOptions::default()).unwrap();
+    let [first, second] = input.scan.echoes() else { panic!("two echoes") };
+    assert_eq!(first.phase_rad.data(), &two.data()[..504]);
+    assert_eq!(second.phase_rad.data(), &two.data()[504..]);
+    let single = folder.write("single.nii", &first.phase_rad);
+    files.echoes = vec![EchoParts::Polar { magnitude, phase: single }];
+    fails(&files, &["do not pair up", "mag.nii"]);
+}
+
+#[test]
 fn real_and_imaginary_parts_are_magnitude_and_phase() {
     let folder = Folder::new();
     let truth = phase(folder.grid);
