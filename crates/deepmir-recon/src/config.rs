@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ReconError;
 use crate::background::BackgroundRemoval;
 use crate::brain::BrainConfig;
 use crate::inversion::Inversion;
@@ -41,4 +42,54 @@ pub struct ReconConfig {
     pub swi: SwiConfig,
     /// R2*.
     pub r2_star: R2StarFit,
+}
+
+impl ReconConfig {
+    /// Checks what the stages do not check themselves.
+    ///
+    /// # Errors
+    /// [`ReconError::Setting`] for a length, time or fraction that cannot be.
+    pub fn check(&self) -> Result<(), ReconError> {
+        let lengths_mm = [
+            ("brain.bridge_radius_mm", f64::from(self.brain.bridge_radius_mm)),
+            ("offset.smoothing_sigma_mm", self.offset.smoothing_sigma_mm),
+            ("reliability.edge_depth_mm", f64::from(self.reliability.edge_depth_mm)),
+            ("swi.high_pass_sigma_mm", self.swi.high_pass_sigma_mm),
+            ("swi.slab_mm", self.swi.slab_mm),
+        ];
+        for (setting, value) in lengths_mm {
+            within(setting, value, 0.0, 100.0, "give millimetres from 0 to 100")?;
+        }
+        let fractions = [
+            ("brain.signal_fraction", self.brain.signal_fraction),
+            ("brain.phase_quality", self.brain.phase_quality),
+            ("reliability.edge_weight", self.reliability.edge_weight),
+            ("reliability.void_weight", self.reliability.void_weight),
+        ];
+        for (setting, value) in fractions {
+            within(setting, f64::from(value), 0.0, 1.0, "give a number from 0 to 1")?;
+        }
+        let residual = f64::from(self.reliability.residual_rad);
+        within(
+            "reliability.residual_rad",
+            residual,
+            1e-3,
+            100.0,
+            "give radians from 0.001 to 100",
+        )?;
+        within("swi.echo_time_s", self.swi.echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")
+    }
+}
+
+fn within(
+    setting: &'static str,
+    value: f64,
+    least: f64,
+    most: f64,
+    remedy: &'static str,
+) -> Result<(), ReconError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(ReconError::Setting { setting, value: value.to_string(), remedy })
 }

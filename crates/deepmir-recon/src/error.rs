@@ -136,14 +136,16 @@ pub enum ReconError {
         /// Which echo.
         name: String,
     },
-    /// Negative magnitudes.
+    /// Negative, immense or vanishing magnitudes.
     #[error(
-        "the magnitude runs down to {least}; a magnitude is not negative: are magnitude and phase \
-         exchanged? {name}"
+        "the magnitude runs from {least} to {most}; a magnitude is not negative and its largest value \
+         lies between 1e-12 and 1e15: are magnitude and phase exchanged? {name}"
     )]
-    NegativeMagnitude {
+    MagnitudeRange {
         /// The smallest value.
         least: f32,
+        /// The largest.
+        most: f32,
         /// Which echo.
         name: String,
     },

@@ -1,5 +1,29 @@
 //! From the raw gradient-echo scan to maps: field, susceptibility, SWI, R2*, brain mask; and rigid
 //! registration of other images of the same head.
+//!
+//! ```no_run
+//! use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
+//! use deepmir_recon::{ReconConfig, reconstruct};
+//!
+//! # fn main() -> Result<(), deepmir_recon::ReconError> {
+//! let echo = |n: usize| EchoParts::Polar {
+//!     magnitude: format!("sub-01_echo-{n}_part-mag_MEGRE.nii.gz").into(),
+//!     phase: format!("sub-01_echo-{n}_part-phase_MEGRE.nii.gz").into(),
+//! };
+//! let files = ScanFiles { echoes: (1..=5).map(echo).collect(), ..Default::default() };
+//! let input = files.read(&ReadOptions::default())?;
+//! let maps = reconstruct(&input.scan, None, &ReconConfig::default(), |stage| {
+//!     eprintln!("{}", stage.name());
+//! })?;
+//! println!("{} voxels of brain", maps.brain.count());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every stage is a function of its own: [`brain::find_brain`], [`phase`] (offset, unwrapping, fit),
+//! [`reliability`], [`background::remove_background`], [`inversion::invert`], [`swi`], [`r2star`].
+//! Fields and susceptibility are in ppm, positive where the field is higher (paramagnetic); times in
+//! seconds, lengths in millimetres, phases in radians. Nothing here is a medical device.
 
 pub mod accuracy;
 pub mod background;

@@ -15,7 +15,7 @@ use crate::phase::{
     unwrap_laplacian, unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
-use crate::reliability::{field_quality, reliable_mask};
+use crate::reliability::{field_quality, fill_voids, reliable_mask};
 use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
 
 /// A step of the chain.
@@ -103,6 +103,7 @@ pub fn reconstruct(
     config: &ReconConfig,
     progress: impl FnMut(Stage),
 ) -> Result<Reconstruction, ReconError> {
+    config.check()?;
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let magnitude = combined_magnitude(scan);
@@ -123,9 +124,10 @@ pub fn reconstruct(
     let place = place.grown([2; 3], scan.grid());
     let mask = brain.crop(&place);
     let magnitude = magnitude.crop(&place);
-    let fit = field_in(crop_scan(scan, &place)?, &mask, config, &mut clock);
+    let mut fit = field_in(crop_scan(scan, &place)?, &mask, config, &mut clock);
     let quality = field_quality(&fit, &mask, &config.reliability);
     let reliable = reliable_mask(&mask, &quality, &config.reliability);
+    fill_voids(&mut fit.field_ppm, &reliable, &quality, &config.reliability);
     clock.begin(Stage::Background);
     let b0_direction = scan.b0_direction();
     let LocalField { field_ppm, mask: reliable } =

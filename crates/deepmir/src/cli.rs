@@ -158,7 +158,7 @@ pub enum BackgroundName {
     Vsharp,
     /// One radius, regularised
     Resharp,
-    /// Projection onto dipole fields
+    /// Projection onto dipole fields; poor near strong air-tissue fields
     Pdf,
 }
 
@@ -249,7 +249,7 @@ pub struct Train {
     /// Only this fold of --folds (from 1 on), leaving the others to other processes
     #[arg(long, value_name = "N", requires = "folds", value_parser = clap::value_parser!(u16).range(1..))]
     pub fold: Option<u16>,
-    /// Begin with the weights of this model
+    /// Begin with the weights of this model, and its network
     #[arg(long, value_name = "MODEL")]
     pub from: Option<String>,
     /// Optimiser steps [default: the preset's]

@@ -123,11 +123,12 @@ fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
         }
     }
     let (least, most) = range(&echo.magnitude);
-    if least < 0.0 {
-        return Err(ReconError::NegativeMagnitude { least, name: name() });
-    }
-    if most == 0.0 {
+    if least == 0.0 && most == 0.0 {
         return Err(ReconError::EmptyEcho { name: name() });
+    }
+    // Squares of it must stay within single precision.
+    if least < 0.0 || !(1e-12..=1e15).contains(&most) {
+        return Err(ReconError::MagnitudeRange { least, most, name: name() });
     }
     let (least, most) = range(&echo.phase_rad);
     if least == most {

@@ -16,7 +16,8 @@ pub enum Readout {
     /// The same way in all.
     #[default]
     Monopolar,
-    /// To and fro: even echoes carry another offset than odd ones.
+    /// To and fro: even echoes carry another offset than odd ones. Told apart from three evenly
+    /// spaced echoes on; with two, the difference stays in the field, where it is smooth.
     Bipolar,
 }
 
@@ -71,11 +72,15 @@ fn offset(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
     let edges = EdgeWeights::new(&between, None, &second.magnitude);
     unwrap_romeo(&mut between, &edges, mask);
     let ratio = (first.echo_time_s / (second.echo_time_s - first.echo_time_s)) as f32;
-    smooth_angle(mask, sigma_mm, |voxel| {
-        let angle = first.phase_rad.data()[voxel] - ratio * between.data()[voxel];
-        let weight = first.magnitude.data()[voxel] * second.magnitude.data()[voxel];
-        (angle, weight)
-    })
+    let angle = |voxel: usize| first.phase_rad.data()[voxel] - ratio * between.data()[voxel];
+    let weight = |voxel: usize| first.magnitude.data()[voxel] * second.magnitude.data()[voxel];
+    let mut offset = smooth_angle(mask, sigma_mm, |voxel| (angle(voxel), weight(voxel)));
+    // At the brain's edge the mean is one-sided and lags behind a sloping offset: what it left is
+    // smoothed once more (Tukey's twicing).
+    let left =
+        smooth_angle(mask, sigma_mm, |voxel| (angle(voxel) - offset.data()[voxel], weight(voxel)));
+    offset.data_mut().iter_mut().zip(left.data()).for_each(|(value, &left)| *value += left);
+    offset
 }
 
 /// How far even echoes lag behind odd ones: half the phase of S₁·S₃·S̄₂², which the field does not

@@ -26,6 +26,8 @@ impl Default for BiasConfig {
 
 /// Voxel size at which the field is found, millimetres.
 const COARSE_MM: f64 = 3.0;
+/// Rounds before tissues are told apart.
+const ROUNDS_OF_ONE_CLASS: usize = 3;
 
 /// The image divided by its bias field, whose mean logarithm inside `mask` is zero.
 ///
@@ -44,8 +46,11 @@ pub fn correct_bias(image: &Volume<f32>, mask: &Mask, config: &BiasConfig) -> Vo
     });
     let logarithm = coarse.map(|&value| value.max(f32::MIN_POSITIVE).ln());
     let mut field = Volume::filled(*coarse.grid(), 0.0_f32);
-    for _ in 0..config.rounds {
-        field = better_field(&logarithm, &weights, &field, config);
+    for round in 0..config.rounds {
+        // A strong bias hides the tissues from each other: at first all are taken for one.
+        let (classes, bound) =
+            if round < ROUNDS_OF_ONE_CLASS { (1, 1.0) } else { (config.classes, 0.3) };
+        field = better_field(&logarithm, &weights, &field, classes, bound, config);
     }
     let field = resample(&field, image.grid(), Interpolation::Linear, 0.0);
     let mut corrected = image.clone();
@@ -60,6 +65,8 @@ fn better_field(
     logarithm: &Volume<f32>,
     weights: &Volume<f32>,
     field: &Volume<f32>,
+    classes: usize,
+    bound: f32,
     config: &BiasConfig,
 ) -> Volume<f32> {
     let corrected: Vec<f32> =
@@ -70,24 +77,25 @@ fn better_field(
         .filter(|(_, weight)| **weight > 0.0)
         .map(|(&value, _)| value)
         .collect();
-    let levels = tissue_levels(inside, config.classes.clamp(1, 16));
+    let levels = tissue_levels(inside, classes.clamp(1, 16));
     let mut difference = Volume::filled(*logarithm.grid(), 0.0_f32);
     let values = difference.data_mut().iter_mut().zip(weights.data()).zip(&corrected);
-    for (voxel, ((to, &weight), &value)) in values.enumerate() {
+    for ((to, &weight), &value) in values {
         let nearest = levels
             .iter()
             .copied()
             .min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs()))
             .unwrap_or(value);
         // Bounded: what is far from every tissue says nothing about the coil.
-        let apart = (value - nearest).clamp(-0.3, 0.3);
-        *to = weight * (apart + field.data()[voxel]);
+        *to = weight * (value - nearest).clamp(-bound, bound);
     }
     let sigma_mm = [config.smoothing_sigma_mm; 3];
     let (mut sum, weight) =
         (gaussian::smooth(&difference, sigma_mm), gaussian::smooth(weights, sigma_mm));
-    sum.data_mut().iter_mut().zip(weight.data()).for_each(|(value, &weight)| {
-        *value = if weight > 1e-4 { *value / weight } else { 0.0 };
+    // Added to the field so far: a mean over a wide Gaussian alone would flatten it at the edges.
+    let values = sum.data_mut().iter_mut().zip(weight.data()).zip(field.data());
+    values.for_each(|((value, &weight), &field)| {
+        *value = field + if weight > 1e-4 { *value / weight } else { 0.0 };
     });
     let total: f64 = weights.data().iter().map(|&weight| f64::from(weight)).sum();
     let mean: f64 = sum

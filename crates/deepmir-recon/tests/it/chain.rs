@@ -90,7 +90,7 @@ fn paramagnetic_sources_are_dark_on_swi_and_the_projection_is_the_minimum() {
     let scan = head.scan();
     let config = SwiConfig::default();
     let swi = susceptibility_weighted(&scan, &config);
-    let echo = &scan.echoes()[3];
+    let echo = &scan.echoes()[2];
     assert!(swi.data().iter().zip(echo.magnitude.data()).all(|(a, b)| a <= b));
     // North of an iron ball the field is raised, beside it lowered.
     let at = |position: [f64; 3]| {

@@ -1,3 +1,4 @@
+use std::f32::consts::PI;
 use std::path::{Path, PathBuf};
 
 use deepmir_recon::input::{EchoParts, PhaseUnits, ReadOptions, ScanFiles};
@@ -9,10 +10,11 @@ use crate::common::{Head, grid};
 
 /// A wrapped phase that fills the turn.
 fn phase(grid: Grid) -> Volume<f32> {
-    Volume::from_fn(grid, |[i, j, k]| {
-        ((i * 37 + j * 59 + k * 17) % 201) as f32 / 100.0 * 3.14159 - 3.14159
-    })
+    Volume::from_fn(grid, |[i, j, k]| ((i * 37 + j * 59 + k * 17) % 201) as f32 / 100.0 * PI - PI)
 }
+
+/// From radians to a scanner's units.
+type Scale = fn(f32) -> f32;
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -64,11 +66,11 @@ fn set_slope(path: &Path, slope: f32) {
 fn every_scaling_gives_the_same_radians() {
     let folder = Folder::new();
     let truth = phase(folder.grid);
-    let turn = std::f32::consts::PI;
-    let scalings: [(fn(f32) -> f32, PhaseUnits); 5] = [
+    let turn = PI;
+    let scalings: [(Scale, PhaseUnits); 5] = [
         (|p| p, PhaseUnits::Radians),
-        (|p| p / std::f32::consts::PI * 4096.0, PhaseUnits::Signed4096),
-        (|p| p / std::f32::consts::PI * 2048.0 + 2048.0, PhaseUnits::Unsigned4096),
+        (|p| p / PI * 4096.0, PhaseUnits::Signed4096),
+        (|p| p / PI * 2048.0 + 2048.0, PhaseUnits::Unsigned4096),
         (|p| p * 1000.0, PhaseUnits::Milliradians),
         (|p| p.to_degrees(), PhaseUnits::Degrees),
     ];
@@ -100,6 +102,34 @@ fn a_wrong_slope_is_undone_and_an_inverted_sign_turned() {
         let read = input.scan.echoes()[0].phase_rad.data();
         assert!(read.iter().zip(truth.data()).all(|(a, b)| (sign * a - b).abs() < 1e-4));
     }
+}
+
+#[test]
+fn a_series_of_volumes_is_a_series_of_echoes() {
+    let folder = Folder::new();
+    let two = phase(grid([9, 8, 14], [1.0, 1.0, 2.0]));
+    let series = |name: &str, volume: &Volume<f32>| {
+        let path = folder.write(name, volume);
+        let mut bytes = std::fs::read(&path).unwrap();
+        for (axis, length) in [(0, 4_i16), (3, 7), (4, 2)] {
+            bytes[40 + 2 * axis..42 + 2 * axis].copy_from_slice(&length.to_le_bytes());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let magnitude = series("mag.nii", &two.map(|_| 2.0));
+    let phase = series("phase.nii", &two);
+    let mut files = files(vec![EchoParts::Polar { magnitude: magnitude.clone(), phase }]);
+    files.field_strength_t = Some(3.0);
+    fails(&files, &["0 echo times for 2 echoes"]);
+    files.echo_times_s = vec![0.004, 0.008];
+    let input = files.read(&ReadOptions::default()).unwrap();
+    let [first, second] = input.scan.echoes() else { panic!("two echoes") };
+    assert_eq!(first.phase_rad.data(), &two.data()[..504]);
+    assert_eq!(second.phase_rad.data(), &two.data()[504..]);
+    let single = folder.write("single.nii", &first.phase_rad);
+    files.echoes = vec![EchoParts::Polar { magnitude, phase: single }];
+    fails(&files, &["do not pair up", "mag.nii"]);
 }
 
 #[test]

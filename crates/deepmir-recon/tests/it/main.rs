@@ -1,5 +1,7 @@
 //! Tests of the crate from outside.
 
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
+
 mod common;
 
 mod background;

@@ -24,7 +24,7 @@ fn scan(shape: [usize; 3]) -> GradientEchoScan {
 
 #[test]
 fn odd_and_flat_shapes_go_through_or_say_why_not() {
-    for shape in [[31, 17, 13], [40, 40, 1], [1, 30, 30], [2, 2, 2], [1, 1, 1], [64, 3, 5]] {
+    for shape in [[31, 17, 13], [40, 40, 1], [1, 30, 30], [2, 2, 2], [1, 1, 4], [64, 3, 5]] {
         let scan = scan(shape);
         let whole = Volume::filled(*scan.grid(), true);
         for mask in [None, Some(&whole)] {
@@ -64,6 +64,7 @@ fn broken_echoes_are_named() {
         (with(|echo| echo.magnitude.data_mut()[5] = f32::NAN), "1 voxels are NaN"),
         (with(|echo| echo.phase_rad.data_mut()[5] = f32::INFINITY), "1 voxels are NaN"),
         (with(|echo| echo.magnitude.data_mut()[5] = -1.0), "not negative"),
+        (with(|echo| echo.magnitude.data_mut()[5] = 1e30), "1e15"),
         (with(|echo| echo.echo_time_s = 0.003), "out of order"),
         (with(|echo| echo.echo_time_s = f64::NAN), "cannot be"),
         (with(|echo| echo.echo_time_s = 18.0), "in seconds"),
@@ -84,6 +85,16 @@ fn settings_are_read_back_and_unknown_ones_refused() {
     assert_eq!(serde_json::from_str::<ReconConfig>(&text).unwrap(), config);
     assert_eq!(serde_json::from_str::<ReconConfig>("{}").unwrap(), config);
     assert!(serde_json::from_str::<ReconConfig>(r#"{"brian": {}}"#).is_err());
+    for wrong in [
+        r#"{"swi": {"high_pass_sigma_mm": 1e12}}"#,
+        r#"{"swi": {"slab_mm": -1}}"#,
+        r#"{"brain": {"signal_fraction": 7}}"#,
+        r#"{"reliability": {"residual_rad": 0}}"#,
+    ] {
+        let config: ReconConfig = serde_json::from_str(wrong).unwrap();
+        let message = config.check().unwrap_err().to_string();
+        assert!(message.contains("give "), "{message}");
+    }
 }
 
 /// Files with bytes changed, cut off or scrambled, and voxels of any value: an error or a result,
@@ -133,8 +144,10 @@ fn forty_corrupt_inputs_do_no_harm() {
         };
         let options = ReadOptions { non_finite_as_zero: number % 3 == 0, ..Default::default() };
         if let Ok(input) = files.read(&options)
-            && reconstruct(&input.scan, None, &ReconConfig::default(), |_| ()).is_ok()
+            && let Ok(result) = reconstruct(&input.scan, None, &ReconConfig::default(), |_| ())
         {
+            assert!(result.chi_ppm.data().iter().all(|chi| chi.is_finite()), "input {number}");
+            assert!(result.swi.data().iter().all(|value| value.is_finite()), "input {number}");
             results += 1;
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use deepmir_net::preset::{self, Preset};
 use deepmir_net::train::{Event, History, SavedSettings, Training, join_folds};
-use deepmir_net::{Bundle, CaseFiles, Weights};
+use deepmir_net::{Bundle, CaseFiles};
 use deepmir_report::curves::{self, Line, Panel};
 use deepmir_study::Cohort;
 use deepmir_study::cohort::check_apart;
@@ -23,11 +23,9 @@ const VALIDATION_SHARE: f64 = 0.2;
 
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let cohort = cohort(arguments)?;
-    let preset = settings(arguments, common)?;
-    let start = match &arguments.from {
-        Some(model) => Some(start_weights(model, &preset)?),
-        None => None,
-    };
+    let from = arguments.from.as_deref().map(open_model).transpose()?;
+    let preset = settings(arguments, common, from.as_ref())?;
+    let start = from.and_then(|model| model.members.into_iter().next());
     let splits = splits(arguments, &cohort, preset.training.seed)?;
     let mut models = Vec::new();
     for (n, split) in splits.iter().enumerate() {
@@ -105,8 +103,9 @@ fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
     Ok(Cohort { cases: with })
 }
 
-/// The preset, changed by the config file's tables, changed by the options.
-fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
+/// The preset (with the plan and network of the model to begin from), changed by the config file's
+/// tables, changed by the options.
+fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow::Result<Preset> {
     let mut preset = preset::by_name(&arguments.preset).map_err(|reason| anyhow!(reason))?;
     let inputs = if arguments.inputs.is_empty() {
         preset.plan.inputs.clone()
@@ -119,6 +118,19 @@ fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
         arguments.classes.clone()
     };
     preset = preset.with(&inputs, &classes);
+    if let Some(Bundle { settings, .. }) = from {
+        let other = !arguments.inputs.is_empty() && inputs != settings.plan.inputs
+            || !arguments.classes.is_empty() && classes != settings.plan.classes;
+        if other {
+            bail!(
+                "{} reads {} and tells {}: leave out --inputs and --classes, or --from",
+                settings.name,
+                names(&settings.plan.inputs, |input| input.name()),
+                names(&settings.plan.classes, |class| class.name()),
+            );
+        }
+        (preset.plan, preset.architecture) = (settings.plan.clone(), settings.architecture.clone());
+    }
     if let Some(path) = &common.config {
         let table = config::read(path)?;
         let fault = |error: toml::de::Error| anyhow!("{error}: {}", path.display());
@@ -137,6 +149,14 @@ fn settings(arguments: &Train, common: &Common) -> anyhow::Result<Preset> {
             .try_into()
             .map_err(fault)?;
         preset.architecture.input_channels = preset.plan.input_channels();
+    }
+    if let Some(Bundle { settings, .. }) = from
+        && (preset.plan != settings.plan || preset.architecture != settings.architecture)
+    {
+        bail!(
+            "the config file changes the plan or network of {}: leave that out, or --from",
+            settings.name
+        );
     }
     let training = &mut preset.training;
     training.steps = arguments.steps.unwrap_or(training.steps);
@@ -161,15 +181,8 @@ fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
     base
 }
 
-fn start_weights(model: &str, preset: &Preset) -> anyhow::Result<Weights> {
-    let bundle = open_model(model)?;
-    if bundle.settings.architecture != preset.architecture || bundle.settings.plan != preset.plan {
-        bail!(
-            "{model} is not of the kind to be trained: give --preset, --inputs, --classes and --config \
-             as it was trained with (deepmir model info {model})"
-        );
-    }
-    bundle.members.into_iter().next().ok_or_else(|| anyhow!("{model} holds no weights"))
+fn names<T>(items: &[T], name: impl Fn(&T) -> &str) -> String {
+    items.iter().map(name).collect::<Vec<_>>().join(",")
 }
 
 fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<Split>> {

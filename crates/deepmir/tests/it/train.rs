@@ -128,7 +128,7 @@ fn the_papers_table_trains_too_and_a_model_is_gone_on_from() {
     assert_eq!(code, 0, "{told}");
     let (code, _, told) = train("third", &["--from", text(&first), "--inputs", "SWI"]);
     assert_eq!(code, 1);
-    assert!(told.contains("not of the kind"), "{told}");
+    assert!(told.contains("reads SWI,QSM,T2w and tells CMB,NHID"), "{told}");
 
     // The test list must not share a subject with the training list.
     let test = folder.path().join("test.csv");
