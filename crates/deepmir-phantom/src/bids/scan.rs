@@ -123,6 +123,12 @@ pub fn write_bids(
     files.par_iter().try_for_each(|(path, stored)| stored.write(path))?;
     sidecars(&image, scan, record)?;
     truth_tables(&truth, scan)?;
+    if record.config.output.true_maps {
+        for (map, units) in [("Chimap", "ppm"), ("R2starmap", "Hz")] {
+            let sidecar = json!({ "SkullStripped": false, "Units": units });
+            write_json(&truth(&format!("{map}.json")), &sidecar)?;
+        }
+    }
     write_json(&name.record(dataset), record)
 }
 
