@@ -43,6 +43,27 @@ pub fn write_scaled(
     write_voxels(path, volume.grid(), reference, f64::from(most) / f64::from(steps), &stored)
 }
 
+/// Writes values of −`most` to `most` as signed 16-bit integers with a slope of `most`/32767, zero
+/// staying exactly zero: for phases, fields and susceptibilities. Values outside are brought to
+/// the nearer end.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_scaled_signed(
+    path: &Path,
+    volume: &Volume<f32>,
+    most: f32,
+    reference: Option<&Header>,
+) -> Result<(), VolumeError> {
+    let steps = f32::from(i16::MAX);
+    let stored: Vec<i16> = volume
+        .data()
+        .iter()
+        .map(|&value| (value / most * steps).round().clamp(-steps, steps) as i16)
+        .collect();
+    write_voxels(path, volume.grid(), reference, f64::from(most) / f64::from(steps), &stored)
+}
+
 fn write_voxels<T: Voxel>(
     path: &Path,
     grid: &Grid,

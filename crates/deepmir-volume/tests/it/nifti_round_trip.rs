@@ -87,6 +87,21 @@ fn scaled_probabilities_are_within_half_a_step() {
 }
 
 #[test]
+fn signed_values_stay_within_half_a_step_and_zero_stays_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("phase.nii.gz");
+    let most = std::f32::consts::PI;
+    let volume = Volume::from_fn(grid(), |[i, j, k]| (i * 12 + j * 3 + k) as f32 / 10.0 - 2.0);
+    nifti::write_scaled_signed(&path, &volume, most, None).unwrap();
+    let back = nifti::read(&path).unwrap().volume;
+    for (got, want) in back.data().iter().zip(volume.data()) {
+        let want = want.clamp(-most, most);
+        assert!((got - want).abs() <= 0.5 * most / 32_767.0 + 1e-6);
+        assert!(want != 0.0 || *got == 0.0);
+    }
+}
+
+#[test]
 fn an_axis_too_long_for_version_1_is_written_as_version_2() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.nii.gz");

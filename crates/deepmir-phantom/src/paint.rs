@@ -1,0 +1,215 @@
+//! A head on the fine grid: what every voxel does to the field and to the signal.
+
+use deepmir_volume::{Affine, Grid, Volume};
+use rayon::prelude::*;
+
+use crate::config::PhantomConfig;
+use crate::geometry::Geometry;
+use crate::noise::Noise;
+use crate::physics::gradient_echo::spoiled_steady_state;
+use crate::physics::spin_echo::spin_echo;
+use crate::random::{Purpose, stream};
+use crate::source::{Inclusion, Source, SourceKind, rasterise};
+use crate::structure::Structure;
+use crate::subject::Subject;
+use crate::tissue::{IRON_R2_HZ_PER_PPM_3T, R2_PRIME_HZ_PER_PPM_3T, TissueTable};
+use crate::veins;
+
+/// The painted head.
+pub(crate) struct Painting {
+    /// Structures on the fine grid with its margin.
+    pub(crate) structures: Volume<Structure>,
+    /// Susceptibility in ppm, on the same grid.
+    pub(crate) chi_ppm: Volume<f32>,
+    /// Gradient-echo signal at echo time zero, on the fine grid.
+    pub(crate) amplitude: Volume<f32>,
+    /// R2* in 1/s, on the fine grid.
+    pub(crate) r2star_hz: Volume<f32>,
+    /// Spin-echo signal, on the fine grid.
+    pub(crate) spin_echo: Volume<f32>,
+    /// The voxels of the fine grid (without margin) that each source fills.
+    pub(crate) sources: Vec<Vec<Inclusion>>,
+}
+
+/// What a voxel filled by one tissue does.
+#[derive(Clone, Copy, Debug, Default)]
+struct Paint {
+    chi_ppm: f32,
+    amplitude: f32,
+    r2star_hz: f32,
+    spin_echo: f32,
+}
+
+impl Paint {
+    fn mixed(self, other: Self, part: f32) -> Self {
+        let mix = |a: f32, b: f32| a + part * (b - a);
+        Self {
+            chi_ppm: mix(self.chi_ppm, other.chi_ppm),
+            amplitude: mix(self.amplitude, other.amplitude),
+            r2star_hz: mix(self.r2star_hz, other.r2star_hz),
+            spin_echo: mix(self.spin_echo, other.spin_echo),
+        }
+    }
+}
+
+/// The colours of all structures.
+fn palette(tissues: &TissueTable, config: &PhantomConfig) -> Vec<Paint> {
+    let scan = &config.scan;
+    Structure::ALL
+        .into_iter()
+        .map(|structure| {
+            let tissue = tissues.of(structure);
+            let steady =
+                spoiled_steady_state(scan.flip_angle_deg, scan.repetition_time_s, tissue.t1_s);
+            let t2w = &config.t2w;
+            let echo =
+                spin_echo(t2w.repetition_time_s, t2w.echo_time_s, tissue.t1_s, 1.0 / tissue.t2_s);
+            // Blood in arteries flows out of the slice between the pulses of a spin echo.
+            let flow = if structure == Structure::Artery { 0.1 } else { 1.0 };
+            Paint {
+                chi_ppm: tissue.chi_ppm() as f32,
+                amplitude: (tissue.proton_density * steady) as f32,
+                r2star_hz: tissue.r2star_hz(scan.field_strength_t) as f32,
+                spin_echo: (flow * tissue.proton_density * echo) as f32,
+            }
+        })
+        .collect()
+}
+
+/// Paints a session of a subject.
+pub(crate) fn paint(
+    subject: &Subject,
+    config: &PhantomConfig,
+    geometry: &Geometry,
+    tissues: &TissueTable,
+    to_head: &Affine,
+    session: usize,
+) -> Painting {
+    let structures = subject.head.sample(&geometry.wide, to_head);
+    let vessels = veins::rasterise(&subject.veins, &geometry.wide, to_head);
+    let palette = palette(tissues, config);
+    let texture = Texture::draw(subject.seed, to_head);
+    let mut chi_ppm = Volume::filled(geometry.wide, 0.0_f32);
+    let mut amplitude = Volume::filled(geometry.fine, 0.0_f32);
+    let mut r2star_hz = amplitude.clone();
+    let mut echo = amplitude.clone();
+
+    let [nx, ny, _] = geometry.wide.shape();
+    chi_ppm.data_mut().par_chunks_mut(nx * ny).enumerate().for_each(|(k, slice)| {
+        let labels = structures.slice(k);
+        for ((value, &label), &vein) in slice.iter_mut().zip(labels).zip(vessels.slice(k)) {
+            *value = blended(&palette, label, vein).chi_ppm;
+        }
+    });
+    let start = geometry.fine_in_wide.start();
+    let [fx, fy, _] = geometry.fine.shape();
+    let area = fx * fy;
+    amplitude
+        .data_mut()
+        .par_chunks_mut(area)
+        .zip(r2star_hz.data_mut().par_chunks_mut(area))
+        .zip(echo.data_mut().par_chunks_mut(area))
+        .enumerate()
+        .for_each(|(k, ((amplitude, r2star), echo))| {
+            let mut shade = vec![0.0; fx];
+            for j in 0..fy {
+                let from = geometry.wide.index([start[0], start[1] + j, start[2] + k]);
+                let labels = &structures.data()[from..from + fx];
+                texture.row(&geometry.fine, j, k, &mut shade);
+                for i in 0..fx {
+                    let vein = vessels.data()[from + i];
+                    let mut paint = blended(&palette, labels[i], vein);
+                    if labels[i].is_parenchyma() {
+                        paint.amplitude *= 1.0 + 0.02 * shade[i];
+                        paint.spin_echo *= 1.0 + 0.05 * shade[i];
+                        paint.r2star_hz *= 1.0 + 0.04 * shade[i];
+                    }
+                    let at = i + fx * j;
+                    amplitude[at] = paint.amplitude;
+                    r2star[at] = paint.r2star_hz;
+                    echo[at] = paint.spin_echo;
+                }
+            }
+        });
+    let mut painting = Painting {
+        structures,
+        chi_ppm,
+        amplitude,
+        r2star_hz,
+        spin_echo: echo,
+        sources: Vec::new(),
+    };
+    for source in &subject.sessions[session] {
+        let filled = if source.is_present() {
+            rasterise(source, &geometry.fine, to_head)
+        } else {
+            Vec::new()
+        };
+        painting.add(source, &filled, geometry, config);
+        painting.sources.push(filled);
+    }
+    painting
+}
+
+/// A voxel of `structure`, of which a vein fills `vein`/255.
+fn blended(palette: &[Paint], structure: Structure, vein: u8) -> Paint {
+    let paint = palette[structure as usize];
+    // Veins in bone and skin are no concern here.
+    let inside = structure.is_brain()
+        || matches!(structure, Structure::CerebrospinalFluid | Structure::Dura | Structure::Vein);
+    if vein == 0 || !inside {
+        return paint;
+    }
+    paint.mixed(palette[Structure::Vein as usize], f32::from(vein) / f32::from(u8::MAX))
+}
+
+impl Painting {
+    /// Adds a source's susceptibility and what it does to the signal.
+    fn add(
+        &mut self,
+        source: &Source,
+        filled: &[Inclusion],
+        geometry: &Geometry,
+        config: &PhantomConfig,
+    ) {
+        let ratio = config.scan.field_strength_t / 3.0;
+        let r2_prime = (R2_PRIME_HZ_PER_PPM_3T * ratio * source.chi_ppm.abs()) as f32;
+        let iron_r2 = IRON_R2_HZ_PER_PPM_3T * ratio * source.chi_ppm.max(0.0);
+        // Calcium has few protons; old blood has about as many as tissue.
+        let (protons_left, extra_r2) = match source.kind {
+            SourceKind::Calcification => (0.45, 12.0),
+            _ => (0.95, iron_r2),
+        };
+        let echo_left = (protons_left * (-config.t2w.echo_time_s * extra_r2).exp()) as f32;
+        let start = geometry.fine_in_wide.start();
+        for &Inclusion { index, fraction } in filled {
+            let [i, j, k] = geometry.fine.voxel(index);
+            let wide = geometry.wide.index([start[0] + i, start[1] + j, start[2] + k]);
+            self.chi_ppm.data_mut()[wide] += fraction * source.chi_ppm as f32;
+            self.r2star_hz.data_mut()[index] += fraction * (r2_prime + extra_r2 as f32);
+            self.amplitude.data_mut()[index] *= 1.0 - fraction * (1.0 - protons_left as f32);
+            self.spin_echo.data_mut()[index] *= 1.0 - fraction * (1.0 - echo_left);
+        }
+    }
+}
+
+/// Fine differences of tissue from place to place, bound to the head.
+struct Texture {
+    noise: Noise,
+    to_head: Affine,
+}
+
+impl Texture {
+    fn draw(seed: u64, to_head: &Affine) -> Self {
+        let mut generator = stream(seed, Purpose::Texture, 1);
+        Self { noise: Noise::smooth(2.2, 64, 2.0, &mut generator), to_head: *to_head }
+    }
+
+    fn row(&self, grid: &Grid, j: usize, k: usize, row: &mut [f32]) {
+        let affine = self.to_head.after(grid.affine());
+        match Grid::new(grid.shape(), affine) {
+            Ok(moved) => self.noise.row(&moved, j, k, row),
+            Err(_) => row.fill(0.0),
+        }
+    }
+}
