@@ -48,10 +48,14 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Make up a head with lesions, scan it, find them, and show how well that went
+    Demo(Demo),
     /// Find lesions in one subject's images
     Predict(Box<Predict>),
     /// Reconstruct SWI, susceptibility, R2* and brain mask from raw gradient echoes
     Recon(Box<Recon>),
+    /// Simulate subjects whose lesions are known
+    Phantom(Phantom),
     /// Train a network on a cohort with label maps
     Train(Box<Train>),
     /// Compare predicted with true label maps
@@ -210,6 +214,55 @@ pub struct Recon {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+}
+
+/// The whole chain on a simulated head: raw echoes, reconstruction, prediction with the shipped model,
+/// evaluation against the truth, and a page that shows it all. Needs no data.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Folder for everything that is made
+    #[arg(short, long, value_name = "DIR", default_value = "deepmir-demo")]
+    pub output: PathBuf,
+    /// Another seed is another head
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// A shipped model's name, or a model's folder or .deepmir file
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub model: String,
+}
+
+/// Simulates a BIDS dataset of subjects with microbleeds, iron deposits and what looks like them; the
+/// truth lies in its derivatives. A run that was stopped goes on where it was.
+#[derive(Debug, Args)]
+pub struct Phantom {
+    /// Folder of the dataset
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// How many subjects
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub subjects: u16,
+    /// Sessions of each: lesions appear, grow and vanish from one to the next
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub sessions: u16,
+    /// A whole-brain label map with FreeSurfer's numbers, or a folder of them, in place of the
+    /// built-in head
+    #[arg(long, value_name = "DIR|FILE")]
+    pub anatomy: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Give every subject a scanner and protocol of its own
+    #[arg(long)]
+    pub randomize: bool,
+    /// Write the raw echoes too
+    #[arg(long)]
+    pub raw: bool,
+    /// Leave SWI, QSM and T2w of the whole head, skull and all
+    #[arg(long)]
+    pub whole_head: bool,
+    /// Field strength in tesla [default: 3]
+    #[arg(long, value_name = "T")]
+    pub field_strength: Option<f64>,
 }
 
 /// Trains a network on a cohort with label maps: a BIDS dataset, or a table with the columns id,

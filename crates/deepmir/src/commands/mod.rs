@@ -1,7 +1,9 @@
 //! One file a verb.
 
+mod demo;
 mod evaluate;
 mod model;
+mod phantom;
 mod predict;
 mod recon;
 mod train;
@@ -19,6 +21,8 @@ pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
+        Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
+        Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),

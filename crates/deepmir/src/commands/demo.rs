@@ -1,0 +1,130 @@
+//! `deepmir demo`: the whole chain on a head that is made up for it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use deepmir_lesion::LabelMap;
+use deepmir_phantom::PhantomConfig;
+use deepmir_phantom::bids::{AnatomySource, DatasetPlan};
+use deepmir_phantom::config::Contents;
+use deepmir_report::TextTable;
+use deepmir_study::bids;
+use deepmir_study::cohort::single_case;
+use deepmir_study::evaluate::{Evaluation, EvaluationOptions, evaluate, pairs};
+use deepmir_study::predict::{Predictor, counts};
+use deepmir_study::recon::{ReconInput, ReconSettings};
+use deepmir_volume::atomic;
+
+use super::recon::reconstruct;
+use super::{NOT_A_DEVICE, open_model, phantom};
+use crate::cli::{Common, Demo};
+use crate::progress::Progress;
+
+/// Lesions and mimics enough to see how each fares.
+const MICROBLEEDS: [u32; 2] = [6, 6];
+const IRON_DEPOSITS: [u32; 2] = [2, 2];
+const CALCIFICATIONS: [u32; 2] = [4, 4];
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let dataset = arguments.output.join("phantom");
+    let results = arguments.output.join("results");
+    phantom::make(&dataset, &plan(arguments.seed), common)?;
+
+    let scan = bids::raw_scans(&dataset)?.into_iter().next();
+    let scan = scan.context("the made-up dataset holds no scan")?;
+    let input = ReconInput {
+        files: deepmir_recon::input::ScanFiles { echoes: scan.echoes, ..Default::default() },
+        t2w: scan.t2w,
+        ..ReconInput::default()
+    };
+    let made = reconstruct(&input, &ReconSettings::default(), &results, &scan.id, common)?;
+
+    let files = single_case(made.images().collect(), Some(made.mask.clone()))?;
+    let mut predictor = Predictor::new(open_model(&arguments.model)?, common.device)?;
+    let mut progress: Option<Progress> = None;
+    let prediction = predictor.predict(&files, &mut |done, total| {
+        let bar = progress.get_or_insert_with(|| Progress::new("slices", total as u64, common));
+        bar.set(done as u64, String::new);
+    })?;
+    if let Some(progress) = &progress {
+        progress.finish();
+    }
+    let written = predictor.write(&prediction, &files, &results)?;
+
+    let truth_folder = dataset.join("derivatives/truth");
+    let evaluation =
+        evaluate(&pairs(&truth_folder, &results)?, &EvaluationOptions::default(), &|_| {})?;
+    evaluation.write(&results)?;
+    let truths = bids::label_maps(&truth_folder)?;
+    let truth = match truths.values().next() {
+        Some(path) => Some(LabelMap::read(path)?.0),
+        None => None,
+    };
+    let mut report = predictor.report(&prediction, &files)?;
+    report.truth = truth.as_ref();
+    report.tables = vec![table(&evaluation)];
+    report.methods.push_str(
+        " The scan is simulated: a made-up head, its lesions known, its echoes reconstructed as those \
+         of a scanner would be.",
+    );
+    write(&written.report, &report.html()?)?;
+
+    let found = counts(&prediction.rows).map(|(class, count)| format!("{count} {class}"));
+    println!("found: {}", found.join(", "));
+    for class in &evaluation.classes {
+        println!(
+            "{}: {} of {} true lesions found, {} false",
+            class.class,
+            class.matched,
+            class.truth,
+            class.predicted - class.matched
+        );
+    }
+    println!("report: {}", written.report.display());
+    tracing::info!("{:.0} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn plan(seed: u64) -> DatasetPlan {
+    let mut config = PhantomConfig::default();
+    config.lesions.lesion_free_probability = 0.0;
+    config.lesions.microbleeds.count = MICROBLEEDS;
+    config.lesions.iron_deposits.count = IRON_DEPOSITS;
+    config.lesions.calcifications.count = CALCIFICATIONS;
+    config.output.contents = Contents::Raw;
+    config.output.true_maps = false;
+    DatasetPlan {
+        config,
+        anatomy: AnatomySource::BuiltIn,
+        subjects: 1,
+        sessions: 1,
+        randomize: false,
+        seed,
+    }
+}
+
+fn table(evaluation: &Evaluation) -> TextTable {
+    let header = ["class", "true", "found", "missed", "false"].map(str::to_owned).to_vec();
+    let rows = evaluation.classes.iter().map(|class| {
+        vec![
+            class.class.to_string(),
+            class.truth.to_string(),
+            class.matched.to_string(),
+            (class.truth - class.matched).to_string(),
+            (class.predicted - class.matched).to_string(),
+        ]
+    });
+    TextTable {
+        title: "Against the truth of the simulated head".to_owned(),
+        header,
+        rows: rows.collect(),
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    atomic::write(path, text.as_bytes())
+        .with_context(|| format!("cannot write: {}", path.display()))
+}
