@@ -14,7 +14,7 @@ use deepmir_volume::{Grid, Mask, Volume};
 use serde::{Deserialize, Serialize};
 
 use crate::lesion::sort;
-use crate::{LabelMap, Lesion, LesionClass};
+use crate::{BrainBox, LabelMap, Lesion, LesionClass};
 
 /// Thresholds of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct ClassThreshold {
 pub struct DetectionRule {
     /// Voxels whose probability of any lesion reaches this belong to lesions.
     pub extent: f32,
+    /// Iron deposits are those of pallidum and putamen: a region elsewhere that looks like one is a
+    /// microbleed. Where the brain is not known this does nothing.
+    #[serde(default)]
+    pub nhid_only_deep: bool,
     /// For each class that the model tells, its thresholds.
     pub classes: BTreeMap<LesionClass, ClassThreshold>,
 }
@@ -40,7 +44,8 @@ impl DetectionRule {
     /// Half the probability for extent and peak, every size: what argmax would give.
     pub fn half(classes: &[LesionClass]) -> Self {
         let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0 };
-        Self { extent: 0.5, classes: classes.iter().map(|&class| (class, threshold)).collect() }
+        let classes = classes.iter().map(|&class| (class, threshold)).collect();
+        Self { extent: 0.5, nhid_only_deep: false, classes }
     }
 
     /// The thresholds of a class; `None` if the model does not tell it.
@@ -103,10 +108,17 @@ impl ProbabilityMaps {
     }
 
     /// Every connected region (by faces, edges and corners) where the probability of any lesion is
-    /// at least `extent`, inside `brain` where one is given. In the order of [`lesions_of`].
+    /// at least `extent`, inside `brain` where one is given. In the order of [`lesions_of`]. With
+    /// `deep`, what looks like an iron deposit outside the basal ganglia is a microbleed, and its
+    /// probability that of any lesion.
     ///
     /// [`lesions_of`]: crate::lesions_of
-    pub fn candidates(&self, extent: f32, brain: Option<&Mask>) -> Vec<Candidate> {
+    pub fn candidates(
+        &self,
+        extent: f32,
+        brain: Option<&Mask>,
+        deep: Option<&BrainBox>,
+    ) -> Vec<Candidate> {
         let mut any = Volume::filled(self.grid, false);
         for (index, inside) in any.data_mut().iter_mut().enumerate() {
             let sum: f32 = self.maps.iter().map(|(_, map)| map.data()[index]).sum();
@@ -115,11 +127,18 @@ impl ProbabilityMaps {
         let regions = components(&any, false, Connectivity::TwentySix);
         let lesions = regions.into_iter().map(|region| {
             let class = self.likelier_class(&region.voxels);
-            Lesion::new(class, region.voxels, &self.grid)
+            let lesion = Lesion::new(class, region.voxels, &self.grid);
+            let elsewhere = class == LesionClass::Nhid
+                && deep.is_some_and(|brain| !brain.may_hold_iron_deposits(lesion.centre_mm));
+            if elsewhere && self.of(LesionClass::Cmb).is_some() {
+                Lesion { class: LesionClass::Cmb, ..lesion }
+            } else {
+                lesion
+            }
         });
         let mut lesions: Vec<Lesion> = lesions.collect();
         sort(&mut lesions);
-        lesions.into_iter().map(|lesion| self.candidate(lesion)).collect()
+        lesions.into_iter().map(|lesion| self.candidate(lesion, deep.is_some())).collect()
     }
 
     fn likelier_class(&self, voxels: &[usize]) -> LesionClass {
@@ -136,13 +155,15 @@ impl ProbabilityMaps {
         best
     }
 
-    fn candidate(&self, lesion: Lesion) -> Candidate {
+    /// A region of the other class by its place  is as probable as any lesion is there.
+    fn candidate(&self, lesion: Lesion, placed: bool) -> Candidate {
+        let moved = placed && self.likelier_class(&lesion.voxels) != lesion.class;
         let (mut peak, mut sum) = (0.0_f32, 0.0_f64);
-        if let Some(map) = self.of(lesion.class) {
-            for &index in &lesion.voxels {
-                peak = peak.max(map.data()[index]);
-                sum += f64::from(map.data()[index]);
-            }
+        for &index in &lesion.voxels {
+            let counted = self.maps.iter().filter(|(class, _)| moved || *class == lesion.class);
+            let probability: f32 = counted.map(|(_, map)| map.data()[index]).sum();
+            peak = peak.max(probability);
+            sum += f64::from(probability);
         }
         let mean_probability = (sum / lesion.voxels.len().max(1) as f64) as f32;
         Candidate { lesion, peak_probability: peak, mean_probability }
@@ -150,7 +171,8 @@ impl ProbabilityMaps {
 
     /// The lesions that pass a rule, and the label map they make.
     pub fn detect(&self, rule: &DetectionRule, brain: Option<&Mask>) -> (LabelMap, Vec<Candidate>) {
-        let mut found = self.candidates(rule.extent, brain);
+        let deep = if rule.nhid_only_deep { brain.and_then(BrainBox::of) } else { None };
+        let mut found = self.candidates(rule.extent, brain, deep.as_ref());
         found.retain(|candidate| {
             rule.threshold(candidate.lesion.class)
                 .is_some_and(|threshold| candidate.passes(&threshold))
@@ -177,7 +199,8 @@ mod tests {
 
     fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
         let threshold = ClassThreshold { peak, min_volume_mm3 };
-        DetectionRule { extent, classes: LesionClass::ALL.map(|class| (class, threshold)).into() }
+        let classes = LesionClass::ALL.map(|class| (class, threshold)).into();
+        DetectionRule { extent, nhid_only_deep: false, classes }
     }
 
     #[test]
@@ -189,6 +212,34 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].peak_probability, 0.9);
         assert!((found[0].mean_probability - 0.64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn iron_deposits_lie_deep() {
+        let affine = Affine::from_spacing([2.0; 3], [-65.0, -80.0, -60.0]);
+        let grid = Grid::new([66, 81, 61], affine).unwrap();
+        let brain = Volume::filled(grid, true);
+        let at = |place: [f64; 3]| {
+            let voxel = affine.inverse().apply(place).map(|x| x.round() as usize);
+            grid.index(voxel)
+        };
+        let (putamen, cerebellum) = (at([25.0, 16.0, 0.0]), at([20.0, -50.0, -40.0]));
+        let mut nhid = Volume::filled(grid, 0.0);
+        nhid.data_mut()[putamen] = 0.9;
+        nhid.data_mut()[cerebellum] = 0.8;
+        let maps = vec![
+            (LesionClass::Cmb, nhid.map(|value| 0.1 * value)),
+            (LesionClass::Nhid, nhid.clone()),
+        ];
+        let maps = ProbabilityMaps::new(maps).unwrap();
+        let mut rule = rule(0.5, 0.5, 0.0);
+        let (labels, _) = maps.detect(&rule, Some(&brain));
+        assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Nhid));
+        rule.nhid_only_deep = true;
+        let (labels, found) = maps.detect(&rule, Some(&brain));
+        assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Cmb));
+        assert_eq!(labels.class_at(putamen), Some(LesionClass::Nhid));
+        assert!((found[0].peak_probability - 0.88).abs() < 1e-6);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use deepmir_volume::components::Connectivity;
 use crate::matching::{MatchRule, match_lesions};
 use crate::metrics::{Detections, froc};
 use crate::{
-    Candidate, ClassThreshold, DetectionRule, LabelMap, Lesion, LesionClass, ProbabilityMaps,
-    lesions_of,
+    BrainBox, Candidate, ClassThreshold, DetectionRule, LabelMap, Lesion, LesionClass,
+    ProbabilityMaps, lesions_of,
 };
 
 /// Extents that are tried.
@@ -28,14 +28,17 @@ pub struct ValidationSubject {
     truth: Vec<Lesion>,
     /// In the order of the extents tried.
     candidates: Vec<Vec<Candidate>>,
+    nhid_only_deep: bool,
 }
 
 impl ValidationSubject {
-    /// Reduces a subject's maps. Both are on one grid, and true lesions are 26-connected.
-    pub fn new(maps: &ProbabilityMaps, truth: &LabelMap) -> Self {
+    /// Reduces a subject's maps. Both are on one grid, and true lesions are 26-connected. With
+    /// `deep`, rules have [`DetectionRule::nhid_only_deep`].
+    pub fn new(maps: &ProbabilityMaps, truth: &LabelMap, deep: Option<&BrainBox>) -> Self {
         Self {
+            nhid_only_deep: deep.is_some(),
             truth: lesions_of(truth, Connectivity::TwentySix),
-            candidates: EXTENTS.iter().map(|&extent| maps.candidates(extent, None)).collect(),
+            candidates: EXTENTS.iter().map(|&extent| maps.candidates(extent, None, deep)).collect(),
         }
     }
 }
@@ -81,7 +84,11 @@ pub fn choose(
     let mut best: Option<(f64, OperatingPoint)> = None;
     for (n, &extent) in EXTENTS.iter().enumerate() {
         let mut point = OperatingPoint {
-            rule: DetectionRule { extent, classes: BTreeMap::new() },
+            rule: DetectionRule {
+                extent,
+                nhid_only_deep: subjects.iter().any(|subject| subject.nhid_only_deep),
+                classes: BTreeMap::new(),
+            },
             f1: Vec::new(),
             average_precision: Vec::new(),
         };
@@ -207,7 +214,7 @@ mod tests {
             map.data_mut()[voxel] = probability;
         }
         let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
-        let subject = ValidationSubject::new(&maps, &truth);
+        let subject = ValidationSubject::new(&maps, &truth, None);
         let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
         assert_eq!(point.f1, [(LesionClass::Cmb, Some(1.0))]);
         let threshold = point.rule.threshold(LesionClass::Cmb).unwrap();
@@ -223,7 +230,7 @@ mod tests {
         let grid = Grid::new([4, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
         let maps =
             ProbabilityMaps::new(vec![(LesionClass::Nhid, Volume::filled(grid, 0.0))]).unwrap();
-        let subject = ValidationSubject::new(&maps, &LabelMap::empty(grid));
+        let subject = ValidationSubject::new(&maps, &LabelMap::empty(grid), None);
         let point = choose(&[subject], &[LesionClass::Nhid], 1.0);
         assert_eq!(point.f1, [(LesionClass::Nhid, None)]);
         assert_eq!(point.rule.threshold(LesionClass::Nhid).unwrap().peak, 0.5);

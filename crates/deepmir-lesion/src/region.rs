@@ -55,18 +55,35 @@ impl BrainBox {
 
     /// Where a place (RAS millimetres) lies.
     pub fn region(&self, place_mm: [f64; 3]) -> Region {
-        let [x, y, z] =
-            std::array::from_fn(|axis| (place_mm[axis] - self.low_mm[axis]) / self.size_mm[axis]);
-        let aside = x - 0.5;
-        let squares = |parts: [f64; 3]| parts.iter().map(|part| part * part).sum::<f64>();
-        if y < 0.47 && aside.abs() < 0.36 && z < 0.35 {
+        let [aside, y, z] = self.relative(place_mm);
+        if y < 0.47 && aside < 0.36 && z < 0.35 {
             Region::Infratentorial
-        } else if squares([aside / 0.33, (y - 0.60) / 0.19, (z - 0.51) / 0.20]) < 1.0 {
+        } else if from_the_deep(aside, y, z) < 1.0 {
             Region::Deep
         } else {
             Region::Lobar
         }
     }
+
+    /// Whether pallidum or putamen may be there: the deep region and a margin, off the midline.
+    pub fn may_hold_iron_deposits(&self, place_mm: [f64; 3]) -> bool {
+        let [aside, y, z] = self.relative(place_mm);
+        aside > 0.04 && from_the_deep(aside, y, z) < 1.15
+    }
+
+    /// Distance from the midline, place from back to front and from bottom to top, as parts of the
+    /// box.
+    fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
+        let [x, y, z] =
+            std::array::from_fn(|axis| (place_mm[axis] - self.low_mm[axis]) / self.size_mm[axis]);
+        [(x - 0.5).abs(), y, z]
+    }
+}
+
+/// 0 in the middle of the deep region, 1 at its surface.
+fn from_the_deep(aside: f64, y: f64, z: f64) -> f64 {
+    let parts = [aside / 0.33, (y - 0.60) / 0.19, (z - 0.51) / 0.20];
+    parts.iter().map(|part| part * part).sum::<f64>().sqrt()
 }
 
 /// The lowest and highest coordinate along a RAS axis, but for stray voxels.

@@ -2,7 +2,7 @@
 //!
 //! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats), or the
 //! same as one `.deepmir` file (a plain tar archive of them). Several weight files are an
-//! ensemble: their probabilities are averaged.
+//! ensemble: the median of their probabilities counts.
 
 use std::io::Read;
 use std::path::Path;

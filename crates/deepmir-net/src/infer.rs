@@ -86,8 +86,9 @@ impl Default for InferenceOptions {
     }
 }
 
-/// Runs networks of one architecture over every slice that holds brain and averages them. The maps
-/// are on the prepared grid. `progress` hears of slices done, and of how many.
+/// Runs networks of one architecture over every slice that holds brain and takes their median (of two,
+/// the mean): like most of them, and on the scale of each of them, so that thresholds chosen for one
+/// hold for all together. The maps are on the prepared grid. `progress` hears of slices done, and of how many.
 ///
 /// # Errors
 /// If a device fails.
@@ -107,27 +108,33 @@ pub fn probability_maps(
     let slices: Vec<usize> =
         (0..nz).filter(|&k| prepared.brain.slice(k).iter().any(|&inside| inside)).collect();
     let mirrors: &[Mirror] = if options.flips { &Mirror::ALL } else { &Mirror::ALL[..1] };
-    let share = 1.0 / (mirrors.len() * networks.len().max(1)) as f32;
+    let share = 1.0 / mirrors.len() as f32;
 
     let mut maps: Vec<(LesionClass, Volume<f32>)> =
         plan.classes.iter().map(|&class| (class, Volume::filled(*grid, 0.0))).collect();
     let outputs = architecture.output_channels;
     let first_class = usize::from(architecture.output == Output::Softmax);
+    let area = nx * ny;
     for (done, batch) in slices.chunks(options.batch.max(1)).enumerate() {
+        // What each network says of each class in each slice.
+        let mut said = vec![vec![0.0; maps.len() * batch.len() * area]; networks.len()];
         for mirror in mirrors {
             let input = frame.input(batch, *mirror);
             let shape = [batch.len(), plan.input_channels(), height, width];
-            for network in networks.iter_mut() {
+            for (network, said) in networks.iter_mut().zip(&mut said) {
                 let output = network.probabilities(input.clone(), shape)?;
-                for (n, &k) in batch.iter().enumerate() {
-                    for (class, (_, map)) in maps.iter_mut().enumerate() {
-                        let channel = n * outputs + first_class + class;
-                        let plane = &output[channel * width * height..][..width * height];
-                        let slice = &mut map.data_mut()[k * nx * ny..(k + 1) * nx * ny];
-                        frame.add(slice, plane, *mirror, share);
-                    }
+                for (place, slice) in said.chunks_exact_mut(area).enumerate() {
+                    let (class, n) = (place / batch.len(), place % batch.len());
+                    let channel = n * outputs + first_class + class;
+                    let plane = &output[channel * width * height..][..width * height];
+                    frame.add(slice, plane, *mirror, share);
                 }
             }
+        }
+        let together = agreed(said);
+        for (place, slice) in together.chunks_exact(area).enumerate() {
+            let (class, k) = (place / batch.len(), batch[place % batch.len()]);
+            maps[class].1.data_mut()[k * area..(k + 1) * area].copy_from_slice(slice);
         }
         progress((done * options.batch + batch.len()).min(slices.len()), slices.len());
     }
@@ -137,6 +144,26 @@ pub fn probability_maps(
     }
     ProbabilityMaps::new(maps)
         .ok_or_else(|| NetError::Config { reason: "a plan without classes".to_owned() })
+}
+
+/// The median over networks, value by value.
+fn agreed(mut said: Vec<Vec<f32>>) -> Vec<f32> {
+    let middle = said.len() / 2;
+    if said.len() < 2 {
+        return said.pop().unwrap_or_default();
+    }
+    let mut column = vec![0.0; said.len()];
+    (0..said[0].len())
+        .map(|n| {
+            column.iter_mut().zip(&said).for_each(|(value, said)| *value = said[n]);
+            column.sort_unstable_by(f32::total_cmp);
+            if column.len() % 2 == 1 {
+                column[middle]
+            } else {
+                0.5 * (column[middle - 1] + column[middle])
+            }
+        })
+        .collect()
 }
 
 /// A way of holding the slice up to the network.
@@ -230,6 +257,14 @@ mod tests {
             }
             Ok(output)
         }
+    }
+
+    #[test]
+    fn an_outvoted_network_changes_nothing() {
+        assert_eq!(agreed(vec![vec![0.9, 0.1], vec![0.0, 0.2], vec![0.8, 1.0]]), [0.8, 0.2]);
+        assert_eq!(agreed(vec![vec![0.5], vec![1.0]]), [0.75]);
+        assert_eq!(agreed(vec![vec![0.5]]), [0.5]);
+        assert!(agreed(Vec::new()).is_empty());
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub fn deepmir() -> Preset {
             misalignment_voxels: 0.5,
             absent_chance: 0.15,
         },
+        nhid_only_deep: true,
+        best_after: 0.5,
         threshold_beta: 1.5,
         validate_every: 500,
         patience: 0,
@@ -133,6 +135,8 @@ pub fn paper() -> Preset {
             flip_front_back: true,
             ..AugmentConfig::NONE
         },
+        nhid_only_deep: false,
+        best_after: 0.0,
         threshold_beta: 1.0,
         validate_every: 200,
         patience: 0,

@@ -14,7 +14,10 @@ pub struct ShippedModel {
 }
 
 /// All of them, the default first.
-pub const MODELS: &[ShippedModel] = &[];
+pub const MODELS: &[ShippedModel] = &[ShippedModel {
+    name: "deepmir-1",
+    bytes: include_bytes!("../../../models/deepmir-1.deepmir"),
+}];
 
 impl ShippedModel {
     /// Unpacks it.
@@ -33,4 +36,21 @@ pub fn by_name(name: &str) -> Option<Result<Bundle, NetError>> {
         _ => MODELS.iter().find(|model| model.name == name),
     };
     model.map(ShippedModel::open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_model_opens_and_the_first_is_the_default() {
+        for model in MODELS {
+            let bundle = model.open().unwrap();
+            assert_eq!(bundle.settings.name, model.name);
+            assert!(model.bytes.len() < 5_000_000, "{} is too large", model.name);
+        }
+        let default = by_name("default").unwrap().unwrap();
+        assert_eq!(default.settings.name, MODELS[0].name);
+        assert!(by_name("no such model").is_none());
+    }
 }

@@ -240,7 +240,7 @@ fn detections(
         maps.push((*class, map));
     }
     let Some(maps) = ProbabilityMaps::new(maps) else { return Ok(Vec::new()) };
-    let candidates = maps.candidates(options.froc_extent, None);
+    let candidates = maps.candidates(options.froc_extent, None, None);
     let lesions = lesions_of(truth, options.connectivity);
     let detections = maps.iter().map(|(class, _)| {
         let of_class: Vec<&Lesion> =

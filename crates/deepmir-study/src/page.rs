@@ -93,7 +93,7 @@ fn methods(settings: &ModelSettings, flips: bool) -> String {
     };
     let members = match settings.weights.len() {
         0 | 1 => "one network".to_owned(),
-        count => format!("the mean of {count} networks"),
+        count => format!("the median of {count} networks"),
     };
     let flips = if flips { ", each run over four mirror images of every slice," } else { "" };
     let thresholds: Vec<String> = plan

@@ -296,7 +296,7 @@ pub struct Train {
     /// Subjects to choose weights and thresholds on [default: a fifth, drawn by the seed]
     #[arg(long, value_name = "SUBJECT", num_args = 1.., conflicts_with = "folds")]
     pub validation_label: Vec<String>,
-    /// Train one network for each of K folds and average them
+    /// Train one network for each of K folds; together they count by the median
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..))]
     pub folds: Option<u16>,
     /// Only this fold of --folds (from 1 on), leaving the others to other processes

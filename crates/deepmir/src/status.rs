@@ -9,6 +9,10 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let kept = std::sync::Arc::clone(&place);
     std::panic::set_hook(Box::new(move |panic| {
+        // Whoever read our output has seen enough, as `head` does.
+        if panic.to_string().contains("Broken pipe") {
+            std::process::exit(0);
+        }
         if let Ok(mut place) = kept.lock() {
             *place = panic.to_string();
         }

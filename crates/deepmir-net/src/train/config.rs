@@ -33,6 +33,10 @@ pub struct TrainingConfig {
     pub sampling: SamplingConfig,
     /// How they are changed.
     pub augment: AugmentConfig,
+    /// Whether iron deposits are only looked for in the basal ganglia, where they are by definition.
+    pub nhid_only_deep: bool,
+    /// Share of the steps before which no validation can be the best.
+    pub best_after: f64,
     /// How many times as much a missed lesion weighs as a false one when thresholds are chosen: the
     /// β of the F measure.
     pub threshold_beta: f64,
@@ -108,6 +112,9 @@ impl TrainingConfig {
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Some(format!("learning_rate {} must be positive", self.learning_rate));
+        }
+        if !(0.0..=1.0).contains(&self.best_after) {
+            return Some(format!("best_after {} must lie between 0 and 1", self.best_after));
         }
         if !(self.threshold_beta > 0.0 && self.threshold_beta.is_finite()) {
             return Some(format!("threshold_beta {} must be positive", self.threshold_beta));

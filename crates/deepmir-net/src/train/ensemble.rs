@@ -1,24 +1,25 @@
 //! Several networks of one kind made one model.
 
-use deepmir_lesion::LabelMap;
 use deepmir_lesion::operating_point::{self, ValidationSubject};
+use deepmir_lesion::{BrainBox, LabelMap};
 use deepmir_volume::nifti::ReadOptions;
 
+use super::TrainingConfig;
 use crate::bundle::{Bundle, ModelSettings, Provenance};
 use crate::infer::{InferenceOptions, networks, probability_maps};
 use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
 
-/// Joins the models of a cross-validation: their probabilities will be averaged, and the thresholds
+/// Joins the models of a cross-validation: the median of their probabilities will count, and the thresholds
 /// are chosen anew on every subject as predicted by the one network that did not learn from it.
-/// `held_out[n]` are the subjects that `models[n]` did not learn from; `threshold_beta` is that of
-/// the training's configuration; `progress` hears of subjects done.
+/// `held_out[n]` are the subjects that `models[n]` did not learn from; `config` is the training's;
+/// `progress` hears of subjects done.
 ///
 /// # Errors
 /// Models of different kinds, unreadable subjects, a failing device.
 pub fn join_folds(
     models: &[Bundle],
     held_out: &[&[CaseFiles]],
-    threshold_beta: f64,
+    config: &TrainingConfig,
     device: DeviceChoice,
     read: &ReadOptions,
     progress: &mut dyn FnMut(usize),
@@ -50,11 +51,12 @@ pub fn join_folds(
             )?;
             let nothing = LabelMap::empty(*prepared.grid());
             let truth = prepared.truth.as_ref().unwrap_or(&nothing);
-            subjects.push(ValidationSubject::new(&maps, truth));
+            let deep = if config.nhid_only_deep { BrainBox::of(&prepared.brain) } else { None };
+            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref()));
             progress(subjects.len());
         }
     }
-    let point = operating_point::choose(&subjects, &plan.classes, threshold_beta);
+    let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
     let validation_f1 = point.mean_f1();
     let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
     let mut everyone: Vec<String> = all.collect();

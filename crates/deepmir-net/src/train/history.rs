@@ -37,13 +37,18 @@ impl Validation {
 pub struct History {
     /// In the order of their steps.
     pub validations: Vec<Validation>,
+    /// Those before this step are only the best as long as there are no later ones: with few
+    /// lesions to judge by, an early one may win by luck.
+    #[serde(default)]
+    pub first_candidate: u64,
 }
 
 impl History {
     /// The best so far, the latest of equally good ones.
     pub fn best(&self) -> Option<&Validation> {
         let order = |a: &&Validation, b: &&Validation| a.quality().total_cmp(&b.quality());
-        self.validations.iter().max_by(order)
+        let late = self.validations.iter().filter(|row| row.step >= self.first_candidate);
+        late.max_by(order).or_else(|| self.validations.iter().max_by(order))
     }
 
     /// Validations since the best.
@@ -109,5 +114,9 @@ mod tests {
         assert_eq!(history.best().unwrap().step, 3);
         assert_eq!(history.since_best(), 2);
         assert!(history.table().lines().nth(1).unwrap().ends_with("0.5000\tn/a"));
+        history.first_candidate = 4;
+        assert_eq!((history.best().unwrap().step, history.since_best()), (4, 1));
+        history.first_candidate = 6;
+        assert_eq!(history.best().unwrap().step, 3, "none is late enough yet");
     }
 }

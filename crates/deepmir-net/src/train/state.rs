@@ -3,7 +3,7 @@
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use deepmir_lesion::operating_point::{self, ValidationSubject};
-use deepmir_lesion::{LabelMap, LesionClass};
+use deepmir_lesion::{BrainBox, LabelMap, LesionClass};
 use deepmir_volume::atomic;
 
 use super::checkpoint::{Checkpoint, Progress};
@@ -72,6 +72,7 @@ impl<'a> State<'a> {
         } else {
             state.net = Some(net);
         }
+        state.progress.history.first_candidate = (config.best_after * config.steps as f64) as u64;
         Ok(state)
     }
 
@@ -174,7 +175,9 @@ impl<'a> State<'a> {
                 &mut |_, _| {},
             )?;
             let nothing = LabelMap::empty(*case.grid());
-            subjects.push(ValidationSubject::new(&maps, case.truth.as_ref().unwrap_or(&nothing)));
+            let deep = if config.nhid_only_deep { BrainBox::of(&case.brain) } else { None };
+            let truth = case.truth.as_ref().unwrap_or(&nothing);
+            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref()));
         }
         let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
         let progress = &mut self.progress;

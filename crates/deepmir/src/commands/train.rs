@@ -342,11 +342,11 @@ fn join(
     let total = held_out.iter().map(|cases| cases.len()).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
-    let beta = preset.training.threshold_beta;
     let read = read_options(arguments);
-    let joined = join_folds(&models, &held_out, beta, common.device, &read, &mut |done| {
-        progress.set(done as u64, String::new);
-    });
+    let joined =
+        join_folds(&models, &held_out, &preset.training, common.device, &read, &mut |done| {
+            progress.set(done as u64, String::new);
+        });
     progress.finish();
     Ok(joined?)
 }
