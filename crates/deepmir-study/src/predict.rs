@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::{
-    Candidate, DetectionRule, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps,
-    table,
+    Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps, table,
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
@@ -70,11 +69,6 @@ impl Predictor {
     /// The model.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
-    }
-
-    /// The model's detection rule, to be changed by those who know better.
-    pub fn rule_mut(&mut self) -> &mut DetectionRule {
-        &mut self.bundle.settings.detection
     }
 
     /// Finds the lesions of one subject. Images that the model does not need are measured in, where

@@ -7,5 +7,6 @@ mod evaluate;
 mod help;
 mod model;
 mod predict;
+mod scan;
 mod support;
 mod train;

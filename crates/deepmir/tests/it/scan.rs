@@ -1,0 +1,66 @@
+//! Made-up heads, and what is reconstructed from their echoes.
+
+use std::fs;
+
+use deepmir_volume::nifti;
+
+use crate::support::{run, text};
+
+/// A coarse scan of the built-in head, so that it takes seconds.
+const COARSE: &str = "
+[phantom.scan]
+voxel_mm = [3.0, 3.0, 3.0]
+matrix = [64, 76, 60]
+echo_times_s = [0.006, 0.012, 0.018]
+fine_voxel_mm = 1.5
+";
+
+#[test]
+fn a_phantom_is_made_resumed_and_reconstructed() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("coarse.toml");
+    fs::write(&config, COARSE).unwrap();
+    let (heads, maps) = (folder.path().join("heads"), folder.path().join("maps"));
+    let phantom = ["phantom", text(&heads), "--raw", "--seed", "3", "--config", text(&config)];
+    let (code, out, told) = run(&phantom);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("heads"), "{out}");
+    let anat = heads.join("sub-01/anat");
+    for name in ["sub-01_acq-swi_T2starw", "sub-01_Chimap", "sub-01_T2w"] {
+        assert!(anat.join(format!("{name}.nii.gz")).exists(), "{name}");
+    }
+    let (code, _, told) = run(&phantom);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("finished before"), "{told}");
+
+    let (code, out, told) = run(&["recon", text(&heads), text(&maps)]);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("sub-01_Chimap.nii.gz"), "{out}");
+    assert!(told.contains("phase: radians"), "{told}");
+    let made = maps.join("sub-01/anat");
+    let raw = nifti::read(&anat.join("sub-01_echo-1_part-mag_MEGRE.nii.gz")).unwrap().volume;
+    for name in ["acq-swi_T2starw", "Chimap", "R2starmap", "desc-brain_mask", "T2w"] {
+        let image = nifti::read(&made.join(format!("sub-01_{name}.nii.gz"))).unwrap().volume;
+        assert!(image.grid().same_as(raw.grid()), "{name}");
+    }
+    assert!(maps.join("dataset_description.json").exists());
+
+    let (code, _, told) = run(&["recon", text(&maps), text(&folder.path().join("again"))]);
+    assert_eq!(code, 1);
+    assert!(told.contains("no raw echoes"), "{told}");
+    let (code, _, told) = run(&["recon", text(&heads), text(&maps), "--participant-label", "07"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("sub-07 has no raw echoes"), "{told}");
+}
+
+#[test]
+fn echoes_without_their_pair_or_folder_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let magnitude = folder.path().join("mag.nii.gz");
+    let (code, _, told) = run(&["recon", "--mag", text(&magnitude), "-o", text(folder.path())]);
+    assert_eq!(code, 1);
+    assert!(told.contains("one of each for each echo"), "{told}");
+    let (code, _, told) = run(&["recon"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("give a BIDS dataset"), "{told}");
+}
