@@ -69,7 +69,15 @@ pub fn write_reconstruction(
     context: &OutputContext,
 ) -> Result<Vec<PathBuf>, ReconError> {
     let header = context.header;
-    let describe = |text: &str, units: &str| json!({ "Description": text, "Units": units, "Sources": context.sources });
+    // SWI and its projection show the whole head; maps are zero outside the brain.
+    let describe = |text: &str, units: &str, skull_stripped: bool| {
+        json!({
+            "Description": text,
+            "Units": units,
+            "SkullStripped": skull_stripped,
+            "Sources": context.sources,
+        })
+    };
     let hertz_per_ppm = (GYROMAGNETIC_RATIO_HZ_PER_T * context.field_strength_t * 1e-6) as f32;
     let hertz = |field: &Volume<f32>| field.map(|ppm| ppm * hertz_per_ppm);
     let mut paths = vec![
@@ -77,7 +85,7 @@ pub fn write_reconstruction(
             "acq-swi_T2starw",
             &reconstruction.swi,
             header,
-            &describe("Susceptibility-weighted image", "arbitrary"),
+            &describe("Susceptibility-weighted image", "arbitrary", false),
         )?,
         names.volume(
             "minIP",
@@ -86,35 +94,36 @@ pub fn write_reconstruction(
             &describe(
                 "Minimum-intensity projection of the susceptibility-weighted image",
                 "arbitrary",
+                false,
             ),
         )?,
         names.volume(
             "Chimap",
             &reconstruction.chi_ppm,
             header,
-            &describe("Magnetic susceptibility, zero at the mask's median", "ppm"),
+            &describe("Magnetic susceptibility, zero at the mask's median", "ppm", true),
         )?,
         names.volume(
             "desc-total_fieldmap",
             &hertz(&reconstruction.total_field_ppm),
             header,
-            &describe("Field offset", "Hz"),
+            &describe("Field offset", "Hz", true),
         )?,
         names.volume(
             "desc-local_fieldmap",
             &hertz(&reconstruction.local_field_ppm),
             header,
-            &describe("Field offset of the brain's own sources", "Hz"),
+            &describe("Field offset of the brain's own sources", "Hz", true),
         )?,
         names.volume(
             "desc-quality_fieldmap",
             &reconstruction.quality,
             header,
-            &describe("Quality of the field, 0 to 1", "arbitrary"),
+            &describe("Quality of the field, 0 to 1", "arbitrary", true),
         )?,
     ];
     if let Some(rate) = &reconstruction.r2_star_per_s {
-        let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1");
+        let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1", true);
         paths.push(names.volume("R2starmap", rate, header, &sidecar)?);
     }
     for (ending, text, mask) in [
@@ -142,6 +151,7 @@ pub fn write_aligned(
 ) -> Result<PathBuf, ReconError> {
     let sidecar = json!({
         "Description": "Registered rigidly to the gradient-echo scan and resampled on its grid",
+        "SkullStripped": false,
         "Sources": context.sources,
     });
     names.volume(suffix, image, context.header, &sidecar)

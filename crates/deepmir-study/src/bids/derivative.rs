@@ -8,18 +8,29 @@ use serde_json::json;
 
 use crate::StudyError;
 
-/// Writes `dataset_description.json` of a derivatives folder, naming this program.
+/// What the standard has no names for (yet): tables and pages of lesions, projections, field maps of a
+/// reconstruction, transforms.
+const IGNORED: &str = "\
+**/*_desc-lesions*
+**/*_minIP.*
+**/*_fieldmap.*
+**/*_xfm.*
+";
+
+/// Writes `dataset_description.json` of a derivatives folder, naming this program, and the
+/// `.bidsignore` beside it.
 ///
 /// # Errors
 /// If it cannot be written.
 pub fn write_dataset_description(folder: &Path) -> Result<(), StudyError> {
     let description = json!({
-        "Name": "deepmir lesions",
+        "Name": "deepmir derivatives",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{ "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") }],
     });
-    write_json(&folder.join("dataset_description.json"), &description)
+    write_json(&folder.join("dataset_description.json"), &description)?;
+    write_text(&folder.join(".bidsignore"), IGNORED)
 }
 
 /// Writes the label table (`_dseg.tsv`): what each value of the label map stands for.
