@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use deepmir_net::train::SavedSettings;
+
 use crate::support::{QUICK, deepmir, refused, run, text};
 
 /// A dataset of five subjects and a quick training's settings.
@@ -96,6 +98,30 @@ fn folds_make_one_averaged_model_that_predicts() {
     ]);
     assert_eq!(code, 0, "{told}");
     assert!(out.contains("0 NHID"), "{out}");
+}
+
+#[test]
+fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
+    let folder = dataset();
+    let site = folder.path().join("site");
+    (1..3).for_each(|number| {
+        deepmir_testing::write_subject(&site, number);
+    });
+    let out = folder.path().join("out");
+    let more = ["--steps", "2", "--folds", "2", "--also", text(&site)];
+    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+    assert_eq!(code, 0, "{told}");
+    for fold in ["fold-1", "fold-2"] {
+        let saved = SavedSettings::read(&out.join(fold)).unwrap().unwrap();
+        let from_site = |id: &&String| id.starts_with("site-");
+        assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 2);
+        assert_eq!(saved.validation_subjects.iter().filter(from_site).count(), 0);
+    }
+    let bids = folder.path().join("bids");
+    let more = ["--held-out", "05", "--also", text(&bids)];
+    let again = arguments(folder.path(), &folder.path().join("again"), &more);
+    let again: Vec<&str> = again.iter().map(String::as_str).collect();
+    refused(&again, &["learned from and tested on", "sub-01"]);
 }
 
 #[test]
