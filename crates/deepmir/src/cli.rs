@@ -32,7 +32,7 @@ pub struct Common {
     /// Threads to use [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Where networks run: auto, cpu or gpu:N
+    /// Where networks run: auto, cpu, burn-cpu (slower, to compare with) or gpu:N
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Say more (twice: much more)
@@ -281,6 +281,10 @@ pub struct Train {
     /// Learn from these too, in every fold: phantoms, another site. Nothing is chosen on them
     #[arg(long, value_name = "DATA", num_args = 1..)]
     pub also: Vec<PathBuf>,
+    /// Draw this many phantoms while training and learn from them, each with a scanner of its own
+    /// unless the config file gives one ([phantom.scan]); they stay in the output folder
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub phantoms: u16,
     /// Network and training to begin from: deepmir or paper
     #[arg(long, value_name = "NAME", default_value = "deepmir")]
     pub preset: String,
@@ -305,6 +309,10 @@ pub struct Train {
     /// Only this fold of --folds (from 1 on), leaving the others to other processes
     #[arg(long, value_name = "N", requires = "folds", value_parser = clap::value_parser!(u16).range(1..))]
     pub fold: Option<u16>,
+    /// Train as many networks as this model of --folds has, each on every subject, from seed to seed;
+    /// its plan, network and thresholds stay
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["folds", "validation_label", "from"])]
+    pub refit: Option<String>,
     /// Begin with the weights of this model, and its network
     #[arg(long, value_name = "MODEL")]
     pub from: Option<String>,

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod config;
 mod ensemble;
+mod fresh;
 mod history;
 mod loader;
 mod loss;
@@ -13,6 +14,7 @@ mod trainer;
 
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
 pub use ensemble::join_folds;
+pub use fresh::{Fresh, FreshSubjects};
 pub use history::{History, Validation};
 pub use loss::loss;
 pub use sampler::{Batch, Sampler};

@@ -4,6 +4,7 @@ use deepmir_lesion::LesionClass;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::fresh::Arrivals;
 use super::store::{LesionSite, StoredCase};
 use super::{SamplingConfig, TrainingConfig};
 use crate::augment::{self, AugmentConfig, Cut};
@@ -29,8 +30,28 @@ pub struct Sampler<'a> {
     size: [usize; 2],
     sampling: SamplingConfig,
     augment: AugmentConfig,
-    /// For each class, every lesion: case and position in the case's list.
+    fresh: Option<&'a Arrivals>,
+}
+
+/// Who a step may show.
+struct Shown<'a> {
+    cases: Vec<&'a StoredCase>,
+    /// For each class that there is, every lesion: case and position in the case's list.
     lesions: Vec<Vec<(usize, usize)>>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(cases: Vec<&'a StoredCase>, plan: &Plan) -> Self {
+        let of_class = |&class: &LesionClass| {
+            let each = cases.iter().enumerate().flat_map(|(case, stored)| {
+                let lesions = stored.lesions.iter().enumerate();
+                lesions.filter(move |(_, site)| site.class == class).map(move |(n, _)| (case, n))
+            });
+            each.collect::<Vec<_>>()
+        };
+        let lesions = plan.classes.iter().map(of_class).filter(|lesions| !lesions.is_empty());
+        Self { lesions: lesions.collect(), cases }
+    }
 }
 
 /// A voxel that a patch is to show: case, slice, pixel.
@@ -39,15 +60,6 @@ type Site = (usize, usize, [f64; 2]);
 impl<'a> Sampler<'a> {
     /// A sampler over subjects (at least one).
     pub fn new(cases: &'a [StoredCase], plan: &'a Plan, config: &TrainingConfig) -> Self {
-        let of_class = |class: LesionClass| {
-            let each = cases.iter().enumerate().flat_map(|(case, stored)| {
-                let lesions = stored.lesions.iter().enumerate();
-                lesions.filter(move |(_, site)| site.class == class).map(move |(n, _)| (case, n))
-            });
-            each.collect::<Vec<_>>()
-        };
-        let lesions: Vec<Vec<(usize, usize)>> =
-            plan.classes.iter().map(|&class| of_class(class)).collect();
         Self {
             cases,
             plan,
@@ -56,15 +68,23 @@ impl<'a> Sampler<'a> {
             size: config.patch,
             sampling: config.sampling,
             augment: config.augment,
-            lesions: lesions.into_iter().filter(|lesions| !lesions.is_empty()).collect(),
+            fresh: None,
         }
+    }
+
+    /// Shows subjects that join while training, too.
+    pub(super) fn joined_by(self, fresh: &'a Arrivals) -> Self {
+        Self { fresh: Some(fresh), ..self }
     }
 
     /// The batch of a step: the same for the same seed and step, whatever was drawn before.
     ///
     /// # Errors
-    /// If a stored subject cannot be read.
+    /// If a stored subject cannot be read, or one that joins could not be made.
     pub fn batch(&self, step: u64) -> Result<Batch, NetError> {
+        let fresh = self.fresh.map(|fresh| fresh.at(step)).transpose()?.unwrap_or_default();
+        let cases = self.cases.iter().chain(fresh.iter().map(AsRef::as_ref)).collect();
+        let shown = Shown::new(cases, self.plan);
         let area = self.size[0] * self.size[1];
         let mut batch = Batch {
             inputs: vec![0.0; self.batch_size * self.plan.input_channels() * area],
@@ -74,7 +94,7 @@ impl<'a> Sampler<'a> {
         let inputs = batch.inputs.chunks_exact_mut(self.plan.input_channels() * area);
         for (n, (input, target)) in inputs.zip(batch.targets.chunks_exact_mut(area)).enumerate() {
             let mut generator = augment::generator(self.seed, step, n as u64);
-            self.cut(&mut generator, input, target)?;
+            self.cut(&shown, &mut generator, input, target)?;
         }
         Ok(batch)
     }
@@ -82,12 +102,13 @@ impl<'a> Sampler<'a> {
     /// Fills one patch: `input` is `[channels, height, width]`, `target` `[height, width]`.
     fn cut(
         &self,
+        shown: &Shown<'_>,
         generator: &mut ChaCha8Rng,
         input: &mut [f32],
         target: &mut [u8],
     ) -> Result<(), NetError> {
-        let (case, slice, pixel) = self.site(generator);
-        let stored = &self.cases[case];
+        let (case, slice, pixel) = self.site(shown, generator);
+        let stored = shown.cases[case];
         let [nx, ny, nz] = stored.shape();
 
         // The chosen pixel lands anywhere within the jitter around the patch's middle.
@@ -138,26 +159,26 @@ impl<'a> Sampler<'a> {
             .map_or(0, |position| position as u8 + 1)
     }
 
-    fn site(&self, generator: &mut ChaCha8Rng) -> Site {
+    fn site(&self, shown: &Shown<'_>, generator: &mut ChaCha8Rng) -> Site {
         let kind: f64 = generator.random();
-        if kind < self.sampling.lesion && !self.lesions.is_empty() {
-            return self.lesion_site(generator);
+        if kind < self.sampling.lesion && !shown.lesions.is_empty() {
+            return lesion_site(shown, generator);
         }
-        let case = generator.random_range(0..self.cases.len());
-        let stored = &self.cases[case];
+        let case = generator.random_range(0..shown.cases.len());
+        let stored = shown.cases[case];
         let dark = kind < self.sampling.lesion + self.sampling.mimic && !stored.mimics.is_empty();
         let sites = if dark { &stored.mimics } else { &stored.brain };
         let [i, j, k] = sites[generator.random_range(0..sites.len())];
         (case, k, [i as f64, j as f64])
     }
+}
 
-    fn lesion_site(&self, generator: &mut ChaCha8Rng) -> Site {
-        let of_class = &self.lesions[generator.random_range(0..self.lesions.len())];
-        let (case, lesion) = of_class[generator.random_range(0..of_class.len())];
-        let LesionSite { slices, .. } = &self.cases[case].lesions[lesion];
-        let (slice, pixel) = slices[generator.random_range(0..slices.len())];
-        (case, slice, pixel)
-    }
+fn lesion_site(shown: &Shown<'_>, generator: &mut ChaCha8Rng) -> Site {
+    let of_class = &shown.lesions[generator.random_range(0..shown.lesions.len())];
+    let (case, lesion) = of_class[generator.random_range(0..of_class.len())];
+    let LesionSite { slices, .. } = &shown.cases[case].lesions[lesion];
+    let (slice, pixel) = slices[generator.random_range(0..slices.len())];
+    (case, slice, pixel)
 }
 
 fn fill<T>(patch: &mut [T], size: [usize; 2], cut: &Cut, value: impl Fn(f64, f64) -> T) {

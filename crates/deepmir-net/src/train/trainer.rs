@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use deepmir_lesion::DetectionRule;
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 use rayon::prelude::*;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingConfig;
 use super::checkpoint::Progress;
+use super::fresh::{Arrivals, Fresh, StopAtEnd};
 use super::history::Validation;
 use super::loader::Loader;
 use super::sampler::Sampler;
@@ -37,8 +39,13 @@ pub struct Training {
     pub config: TrainingConfig,
     /// Subjects to learn from.
     pub training: Vec<CaseFiles>,
-    /// Subjects to choose weights and thresholds on.
+    /// Subjects to choose weights and thresholds on; there may be none if `rule` is given, and then
+    /// the last weights are kept.
     pub validation: Vec<CaseFiles>,
+    /// Thresholds chosen elsewhere, in place of those that suit the validation subjects best.
+    pub rule: Option<DetectionRule>,
+    /// Subjects that join while training goes on, to learn from.
+    pub fresh: Option<Fresh>,
     /// Weights to begin with; fresh ones otherwise.
     pub start: Option<Weights>,
     /// Where checkpoints, tables and the model go.
@@ -99,6 +106,9 @@ pub struct SavedSettings {
     pub training_subjects: Vec<String>,
     /// Subjects to validate on.
     pub validation_subjects: Vec<String>,
+    /// How many subjects join while training.
+    #[serde(default)]
+    pub fresh_subjects: usize,
     /// How it is trained.
     pub config: TrainingConfig,
     /// The network.
@@ -138,11 +148,16 @@ impl Training {
         self.check()?;
         self.keep_settings()?;
         let stored = self.prepare(events)?;
-        let sampler = Sampler::new(&stored.training, &self.plan, &self.config);
+        let arrivals = Arrivals::new(self.fresh_count(), self.config.steps);
+        let sampler = Sampler::new(&stored.training, &self.plan, &self.config).joined_by(&arrivals);
         let mut state = State::begin(self, &stored.validation, events)?;
 
         let first = state.progress.step;
         std::thread::scope(|scope| {
+            let _stop = StopAtEnd(&arrivals);
+            if let Some(fresh) = &self.fresh {
+                scope.spawn(|| arrivals.make(|n| self.store(&fresh.source.subject(n)?)));
+            }
             let steps = first..self.config.steps;
             let mut loader = Loader::start(scope, &sampler, steps, loader_threads());
             let mut started = Instant::now();
@@ -183,7 +198,7 @@ impl Training {
         if let Some(reason) = contradiction {
             return fault(reason);
         }
-        if self.training.is_empty() || self.validation.is_empty() {
+        if self.training.is_empty() || (self.validation.is_empty() && self.rule.is_none()) {
             return fault(
                 "training needs at least one subject to learn from and one to validate on"
                     .to_owned(),
@@ -209,6 +224,7 @@ impl Training {
             name: self.name.clone(),
             training_subjects: ids(&self.training),
             validation_subjects: ids(&self.validation),
+            fresh_subjects: self.fresh_count(),
             config: self.config.clone(),
             architecture: self.architecture.clone(),
             plan: self.plan.clone(),
@@ -242,11 +258,7 @@ impl Training {
         let mut stored = Stored { training: Vec::new(), validation: Vec::new() };
         let pairs = rayon::current_num_threads().max(1);
         for cases in self.training.chunks(pairs) {
-            let prepared = cases.par_iter().map(|case| {
-                let prepared = self.prepare_one(case)?;
-                let path = self.cache.join(format!("{}.case", case.id));
-                StoredCase::write(&prepared, &self.plan, &path)
-            });
+            let prepared = cases.par_iter().map(|case| self.store(case));
             stored.training.extend(prepared.collect::<Result<Vec<_>, NetError>>()?);
             events(Event::Prepared { done: stored.training.len(), total });
         }
@@ -258,6 +270,16 @@ impl Training {
             });
         }
         Ok(stored)
+    }
+
+    fn fresh_count(&self) -> usize {
+        self.fresh.as_ref().map_or(0, |fresh| fresh.count)
+    }
+
+    /// Prepares a subject and keeps it in the cache.
+    fn store(&self, case: &CaseFiles) -> Result<StoredCase, NetError> {
+        let prepared = self.prepare_one(case)?;
+        StoredCase::write(&prepared, &self.plan, &self.cache.join(format!("{}.case", case.id)))
     }
 
     fn prepare_one(&self, case: &CaseFiles) -> Result<Prepared, NetError> {
@@ -283,7 +305,7 @@ impl Training {
             licence: "NOASSERTION".to_owned(),
             plan: self.plan.clone(),
             architecture: self.architecture.clone(),
-            detection: best.rule.clone(),
+            detection: self.rule.clone().unwrap_or_else(|| best.rule.clone()),
             provenance: Provenance {
                 program: settings.program,
                 data: self.data.clone(),

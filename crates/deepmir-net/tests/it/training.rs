@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deepmir_lesion::LesionClass;
 use deepmir_net::infer::{InferenceOptions, networks, probability_maps};
-use deepmir_net::train::{Event, Training};
-use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, Prepared, Weights, preset};
+use deepmir_net::train::{Event, Fresh, FreshSubjects, Training};
+use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, NetError, Prepared, Weights, preset};
 use deepmir_volume::nifti::ReadOptions;
 
 fn write_subject(folder: &Path, number: u32) -> CaseFiles {
@@ -42,6 +43,8 @@ fn training(folder: &Path, output: &str, steps: u64) -> Training {
         config: preset.training,
         training: (1..4).map(|number| write_subject(folder, number)).collect(),
         validation: vec![write_subject(folder, 9)],
+        rule: None,
+        fresh: None,
         start: None,
         output: folder.join(output),
         cache: folder.join("cache"),
@@ -92,6 +95,39 @@ fn a_training_stopped_anywhere_ends_in_the_same_weights() {
         text.lines().map(without_time).collect::<Vec<_>>()
     };
     assert_eq!(history("stopped"), history("whole"));
+}
+
+struct Newcomers(PathBuf);
+
+impl FreshSubjects for Newcomers {
+    fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
+        Ok(write_subject(&self.0, 20 + n as u32))
+    }
+}
+
+#[test]
+fn subjects_that_join_on_the_way_join_a_resumed_training_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_newcomers = |output: &str| {
+        let source = Arc::new(Newcomers(folder.path().join("new")));
+        let fresh = Some(Fresh { source, count: 2 });
+        Training { fresh, ..training(folder.path(), output, 15) }
+    };
+    let alone = training(folder.path(), "alone", 15).run(&mut |_| {}).unwrap();
+    let whole = with_newcomers("whole").run(&mut |_| {}).unwrap();
+    assert_ne!(whole.members, alone.members);
+    let stopped = with_newcomers("stopped");
+    let run = catch_unwind(AssertUnwindSafe(|| {
+        stopped.run(&mut |event| {
+            if let Event::Step { step: 7, .. } = event {
+                std::panic::resume_unwind(Box::new(()));
+            }
+        })
+    }));
+    assert!(run.is_err());
+    assert_eq!(stopped.run(&mut |_| {}).unwrap().members, whole.members);
+    let message = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("other settings"), "{message}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod demo;
 mod evaluate;
+mod fresh;
 mod model;
 mod phantom;
 mod predict;

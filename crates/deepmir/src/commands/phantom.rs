@@ -57,15 +57,7 @@ pub fn make(folder: &std::path::Path, plan: &DatasetPlan, common: &Common) -> an
 
 /// The `[phantom]` table of the config file, changed by the options.
 fn settings(arguments: &Phantom, common: &Common) -> anyhow::Result<PhantomConfig> {
-    let mut settings = match &common.config {
-        Some(path) => match config::read(path)?.remove("phantom") {
-            Some(table) => {
-                table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))?
-            }
-            None => PhantomConfig::default(),
-        },
-        None => PhantomConfig::default(),
-    };
+    let (mut settings, _) = settings_of(common)?;
     if arguments.raw {
         settings.output.contents = Contents::Both;
     }
@@ -76,4 +68,15 @@ fn settings(arguments: &Phantom, common: &Common) -> anyhow::Result<PhantomConfi
         settings.scan.field_strength_t = tesla;
     }
     Ok(settings)
+}
+
+/// The `[phantom]` table of the config file, and whether it says what the scanner is.
+pub fn settings_of(common: &Common) -> anyhow::Result<(PhantomConfig, bool)> {
+    let Some(path) = &common.config else { return Ok((PhantomConfig::default(), false)) };
+    let Some(table) = config::read(path)?.remove("phantom") else {
+        return Ok((PhantomConfig::default(), false));
+    };
+    let scanner_given = table.get("scan").is_some();
+    let settings = table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))?;
+    Ok((settings, scanner_given))
 }

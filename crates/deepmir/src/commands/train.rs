@@ -1,10 +1,13 @@
 //! `deepmir train`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
+use deepmir_lesion::LesionClass;
+use deepmir_net::bundle::{ModelSettings, Provenance};
 use deepmir_net::preset::{self, Preset};
-use deepmir_net::train::{Event, History, SavedSettings, Training, join_folds};
+use deepmir_net::train::{Event, Fresh, History, SavedSettings, Training, Validation, join_folds};
 use deepmir_net::{Bundle, CaseFiles};
 use deepmir_report::curves::{self, Line, Panel};
 use deepmir_study::Cohort;
@@ -13,7 +16,9 @@ use deepmir_study::folds::{Split, folds, hold_out};
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 
+use super::fresh::FreshPhantoms;
 use super::open_model;
+use super::phantom::settings_of as phantom_settings;
 use crate::cli::{Common, Train};
 use crate::config;
 use crate::progress::Progress;
@@ -24,37 +29,46 @@ const VALIDATION_SHARE: f64 = 0.2;
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let (cohort, companions) = cohort(arguments)?;
     let from = arguments.from.as_deref().map(open_model).transpose()?;
-    let preset = settings(arguments, common, from.as_ref())?;
+    let folds = arguments.refit.as_deref().map(open_model).transpose()?;
+    let preset = settings(arguments, common, from.as_ref().or(folds.as_ref()))?;
     let start = from.and_then(|model| model.members.into_iter().next());
+    let common_training = Training {
+        name: model_name(arguments),
+        data: data_name(arguments, &cohort, &companions),
+        plan: preset.plan.clone(),
+        architecture: preset.architecture.clone(),
+        config: preset.training.clone(),
+        training: Vec::new(),
+        validation: Vec::new(),
+        rule: None,
+        fresh: fresh(arguments, common, preset.training.seed)?,
+        start,
+        output: arguments.output.clone(),
+        cache: PathBuf::new(),
+        device: common.device,
+        read: read_options(arguments),
+    };
+    if let Some(folds) = folds {
+        let training = [cohort.cases.as_slice(), &companions].concat();
+        return refit(folds, Training { training, ..common_training }, arguments, common);
+    }
     let splits = splits(arguments, &cohort, preset.training.seed)?;
     let mut models = Vec::new();
     for (n, split) in splits.iter().enumerate() {
         if arguments.fold.is_some_and(|fold| usize::from(fold) != n + 1) {
             continue;
         }
-        let output = match arguments.folds {
-            Some(_) => arguments.output.join(format!("fold-{}", n + 1)),
-            None => arguments.output.clone(),
-        };
-        refuse_unasked_resume(&output, arguments)?;
-        if arguments.folds.is_some() {
-            tracing::info!("fold {} of {}", n + 1, splits.len());
-        }
-        let training = Training {
-            name: model_name(arguments),
-            data: data_name(arguments, &cohort, &companions),
-            plan: preset.plan.clone(),
-            architecture: preset.architecture.clone(),
-            config: preset.training.clone(),
+        let mut training = Training {
             training: [split.training.as_slice(), &companions].concat(),
             validation: split.held_out.clone(),
-            start: start.clone(),
-            cache: arguments.cache.clone().unwrap_or_else(|| output.join("cache")),
-            output,
-            device: common.device,
-            read: read_options(arguments),
+            ..common_training.clone()
         };
-        models.push((train(&training, arguments, common)?, training.output.join("model")));
+        if arguments.folds.is_some() {
+            training.output = arguments.output.join(format!("fold-{}", n + 1));
+            tracing::info!("fold {} of {}", n + 1, splits.len());
+        }
+        let path = training.output.join("model");
+        models.push((train(training, arguments, common)?, path));
     }
     if arguments.folds.is_some() && arguments.fold.is_none() {
         let joined = join(&models, &splits, &preset, arguments, common)?;
@@ -63,6 +77,44 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         models = vec![(joined, path)];
     }
     models.iter().for_each(|(model, path)| announce(model, path));
+    Ok(())
+}
+
+/// Networks trained on every subject, from seed to seed, in place of the folds' own.
+fn refit(
+    folds: Bundle,
+    everyone: Training,
+    arguments: &Train,
+    common: &Common,
+) -> anyhow::Result<()> {
+    let mut members = Vec::new();
+    let count = folds.members.len();
+    let mut settings = folds.settings;
+    for n in 1..=count {
+        tracing::info!("network {n} of {count}");
+        let mut training = everyone.clone();
+        training.rule = Some(settings.detection.clone());
+        training.output = arguments.output.join(format!("network-{n}"));
+        training.config.seed += n as u64 - 1;
+        let model = train(training, arguments, common)?;
+        members.extend(model.members);
+        // What the thresholds were chosen on, and how well they did there, is the folds' to say.
+        let provenance = model.settings.provenance;
+        settings = ModelSettings {
+            name: model.settings.name,
+            description: model.settings.description,
+            provenance: Provenance {
+                validation_subjects: settings.provenance.validation_subjects,
+                validation_f1: settings.provenance.validation_f1,
+                ..provenance
+            },
+            ..settings
+        };
+    }
+    let model = Bundle::new(settings, members)?;
+    let path = arguments.output.join("model");
+    model.write(&path)?;
+    announce(&model, &path);
     Ok(())
 }
 
@@ -105,6 +157,17 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
         bail!("no subject has a label map to learn from: {}", arguments.data.display());
     }
     Ok((Cohort { cases: with }, companions))
+}
+
+/// Phantoms to be drawn while training, if any are asked for: the same for every fold.
+fn fresh(arguments: &Train, common: &Common, seed: u64) -> anyhow::Result<Option<Fresh>> {
+    if arguments.phantoms == 0 {
+        return Ok(None);
+    }
+    let folder = arguments.output.join("phantoms");
+    let (config, scanner_given) = phantom_settings(common)?;
+    let source = FreshPhantoms { folder, config, randomize: !scanner_given, seed };
+    Ok(Some(Fresh { source: Arc::new(source), count: arguments.phantoms.into() }))
 }
 
 /// The preset (with the plan and network of the model to begin from), changed by the config file's
@@ -206,25 +269,30 @@ fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<S
 
 fn refuse_unasked_resume(output: &Path, arguments: &Train) -> anyhow::Result<()> {
     let begun = SavedSettings::read(output)?.is_some();
-    // With folds, those that are finished are gone over quickly.
+    // Of several networks, those that are finished are gone over quickly.
     if begun && !arguments.resume {
         bail!(
             "a training was begun here: give --resume to go on with it, or another folder: {}",
             output.display()
         );
     }
-    if !begun && arguments.resume && arguments.folds.is_none() {
+    let several = arguments.folds.is_some() || arguments.refit.is_some();
+    if !begun && arguments.resume && !several {
         bail!("there is no training to resume here: {}", output.display());
     }
     Ok(())
 }
 
-fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Result<Bundle> {
+fn train(mut training: Training, arguments: &Train, common: &Common) -> anyhow::Result<Bundle> {
+    refuse_unasked_resume(&training.output, arguments)?;
+    training.cache = arguments.cache.clone().unwrap_or_else(|| training.output.join("cache"));
     let names = |cases: &[CaseFiles]| {
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
     };
     tracing::info!("training on {}", names(&training.training));
-    tracing::info!("validating on {}", names(&training.validation));
+    if !training.validation.is_empty() {
+        tracing::info!("validating on {}", names(&training.validation));
+    }
     tracing::info!(
         "{} parameters, {} steps of {} patches, device {}",
         training.architecture.parameter_count(),
@@ -263,25 +331,10 @@ fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Res
             progress.set(step, || format!("loss {mean_loss:.4}"));
         }
         Event::Validated { validation, best } => {
-            let classes: Vec<String> =
-                validation
-                    .class_f1
-                    .iter()
-                    .map(|(class, f1)| {
-                        if *f1 < 0.0 { format!("{class} n/a") } else { format!("{class} {f1:.3}") }
-                    })
-                    .collect();
-            progress.say(&format!(
-                "step {}: loss {:.4}, lesion F1 {:.3} ({}), average precision {:.3}{}",
-                validation.step,
-                validation.training_loss,
-                validation.f1,
-                classes.join(", "),
-                validation.average_precision,
-                if best { ", the best so far" } else { "" }
-            ));
+            let validated = !training.validation.is_empty();
+            progress.say(&told(validation, validated, best));
             history.validations.push(validation.clone());
-            if let Err(error) = draw(&history, &curves_path) {
+            if let Err(error) = draw(&history, validated, &curves_path) {
                 progress.say(&format!("the curves could not be drawn: {error}"));
             }
         }
@@ -298,8 +351,29 @@ fn train(training: &Training, arguments: &Train, common: &Common) -> anyhow::Res
     Ok(bundle)
 }
 
-fn draw(history: &History, path: &Path) -> anyhow::Result<()> {
-    let line = |name: &str, value: &dyn Fn(&deepmir_net::train::Validation) -> f64| Line {
+/// A validation in a line.
+fn told(validation: &Validation, validated: bool, best: bool) -> String {
+    let loss = format!("step {}: loss {:.4}", validation.step, validation.training_loss);
+    if !validated {
+        return loss;
+    }
+    let class = |(class, f1): &(LesionClass, f64)| match *f1 {
+        f1 if f1 < 0.0 => format!("{class} n/a"),
+        f1 => format!("{class} {f1:.3}"),
+    };
+    let classes: Vec<String> = validation.class_f1.iter().map(class).collect();
+    format!(
+        "{loss}, lesion F1 {:.3} ({}), average precision {:.3}{}",
+        validation.f1,
+        classes.join(", "),
+        validation.average_precision,
+        if best { ", the best so far" } else { "" }
+    )
+}
+
+/// The curves; without validation subjects (`validated`), the loss alone.
+fn draw(history: &History, validated: bool, path: &Path) -> anyhow::Result<()> {
+    let line = |name: &str, value: &dyn Fn(&Validation) -> f64| Line {
         name: name.to_owned(),
         points: history.validations.iter().map(|row| (row.step as f64, value(row))).collect(),
     };
@@ -316,20 +390,20 @@ fn draw(history: &History, path: &Path) -> anyhow::Result<()> {
             .unwrap_or_default();
         quality.push(line(&format!("F1 {name}"), &|row| row.class_f1[n].1.max(0.0)));
     }
-    let panels = [
-        Panel {
-            title: "Training loss".to_owned(),
-            x_label: "step".to_owned(),
-            lines: vec![line("loss", &|row| row.training_loss)],
-            y_range: None,
-        },
-        Panel {
+    let mut panels = vec![Panel {
+        title: "Training loss".to_owned(),
+        x_label: "step".to_owned(),
+        lines: vec![line("loss", &|row| row.training_loss)],
+        y_range: None,
+    }];
+    if validated {
+        panels.push(Panel {
             title: "Lesions of the validation subjects".to_owned(),
             x_label: "step".to_owned(),
             lines: quality,
             y_range: Some((0.0, 1.0)),
-        },
-    ];
+        });
+    }
     atomic::write(path, curves::svg(&panels)?.as_bytes())?;
     Ok(())
 }
@@ -368,8 +442,12 @@ fn model_name(arguments: &Train) -> String {
 fn data_name(arguments: &Train, cohort: &Cohort, companions: &[CaseFiles]) -> String {
     let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| "a cohort".to_owned());
-    match companions.len() {
-        0 => format!("{} scans of {name}", cohort.cases.len()),
-        more => format!("{} scans of {name} and {more} others", cohort.cases.len()),
+    let mut words = format!("{} scans of {name}", cohort.cases.len());
+    if !companions.is_empty() {
+        words += &format!(", {} others", companions.len());
     }
+    if arguments.phantoms > 0 {
+        words += &format!(", phantoms drawn while training: {}", arguments.phantoms);
+    }
+    words
 }

@@ -4,16 +4,7 @@ use std::fs;
 
 use deepmir_volume::nifti;
 
-use crate::support::{run, text};
-
-/// A coarse scan of the built-in head, so that it takes seconds.
-const COARSE: &str = "
-[phantom.scan]
-voxel_mm = [3.0, 3.0, 3.0]
-matrix = [64, 76, 60]
-echo_times_s = [0.006, 0.012, 0.018]
-fine_voxel_mm = 1.5
-";
+use crate::support::{COARSE, run, text};
 
 #[test]
 fn a_phantom_is_made_resumed_and_reconstructed() {

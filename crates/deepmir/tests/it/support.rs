@@ -83,3 +83,12 @@ validate_every = 10
 lesion = 0.9
 mimic = 0.05
 ";
+
+/// A coarse scan of a phantom, so that it takes seconds.
+pub const COARSE: &str = "
+[phantom.scan]
+voxel_mm = [3.0, 3.0, 3.0]
+matrix = [64, 76, 60]
+echo_times_s = [0.006, 0.012, 0.018]
+fine_voxel_mm = 1.5
+";

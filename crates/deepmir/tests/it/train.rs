@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use deepmir_net::Bundle;
 use deepmir_net::train::SavedSettings;
 
-use crate::support::{QUICK, deepmir, refused, run, text};
+use crate::support::{COARSE, QUICK, deepmir, refused, run, text};
 
 /// A dataset of five subjects and a quick training's settings.
 fn dataset() -> tempfile::TempDir {
@@ -82,8 +83,19 @@ fn folds_make_one_averaged_model_that_predicts() {
     let more = ["--steps", "10", "--folds", "2", "--inputs", "SWI,QSM", "--classes", "CMB"];
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
-    let settings = fs::read_to_string(out.join("model/model.toml")).unwrap();
-    assert!(settings.contains("weights-2.safetensors"), "{settings}");
+    let folds = Bundle::read(&out.join("model")).unwrap();
+    assert_eq!(folds.members.len(), 2);
+
+    let again = folder.path().join("everyone");
+    let more = ["--steps", "10", "--refit", text(&out.join("model"))];
+    let (code, _, told) = call(&arguments(folder.path(), &again, &more));
+    assert_eq!(code, 0, "{told}");
+    assert!(!told.contains("validating on"), "{told}");
+    let everyone = Bundle::read(&again.join("model")).unwrap();
+    assert_eq!(everyone.members.len(), 2);
+    assert!(everyone.members[0] != everyone.members[1] && everyone.members != folds.members);
+    assert_eq!(everyone.settings.detection, folds.settings.detection);
+    assert_eq!(everyone.settings.provenance.training_subjects.len(), 5);
     let subject = folder.path().join("bids/sub-01/anat");
     let (code, out, told) = run(&[
         "predict",
@@ -122,6 +134,21 @@ fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
     let again = arguments(folder.path(), &folder.path().join("again"), &more);
     let again: Vec<&str> = again.iter().map(String::as_str).collect();
     refused(&again, &["learned from and tested on", "sub-01"]);
+}
+
+#[test]
+fn phantoms_are_drawn_while_training() {
+    let folder = dataset();
+    let settings = [QUICK, COARSE].concat();
+    fs::write(folder.path().join("quick.toml"), settings).unwrap();
+    let out = folder.path().join("out");
+    let more = ["--steps", "4", "--phantoms", "1"];
+    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+    assert_eq!(code, 0, "{told}");
+    let model = Bundle::read(&out.join("model")).unwrap();
+    let data = &model.settings.provenance.data;
+    assert!(data.ends_with("phantoms drawn while training: 1"), "{data}");
+    assert!(out.join("phantoms/phantom-0001/sub-01/anat/sub-01_Chimap.nii.gz").is_file());
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! Phantoms that are drawn while a network trains on them.
+
+use std::path::PathBuf;
+
+use deepmir_net::train::FreshSubjects;
+use deepmir_net::{CaseFiles, NetError};
+use deepmir_phantom::PhantomConfig;
+use deepmir_phantom::bids::{AnatomySource, DatasetPlan, write_dataset};
+use deepmir_study::Cohort;
+
+/// Draws phantoms, each with a head of its own, as small datasets in a folder; those that are there
+/// already are not made again.
+pub struct FreshPhantoms {
+    /// Where they go.
+    pub folder: PathBuf,
+    /// What the drawing varies around.
+    pub config: PhantomConfig,
+    /// Whether each has a scanner and a protocol of its own, too.
+    pub randomize: bool,
+    /// Seed of all of them.
+    pub seed: u64,
+}
+
+impl FreshSubjects for FreshPhantoms {
+    fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
+        let name = format!("phantom-{:04}", n + 1);
+        let dataset = self.folder.join(&name);
+        let plan = DatasetPlan {
+            config: self.config.clone(),
+            anatomy: AnatomySource::BuiltIn,
+            subjects: 1,
+            sessions: 1,
+            randomize: self.randomize,
+            // Far from one another and from small seeds that a user gives to `deepmir phantom`.
+            seed: self.seed.wrapping_add(1) << 32 | n as u64,
+        };
+        let told = |reason: String| NetError::Config {
+            reason: format!("a phantom to train on could not be drawn: {reason}"),
+        };
+        write_dataset(&dataset, &plan, &mut |_| {}).map_err(|error| told(error.to_string()))?;
+        let cohort = Cohort::read(&dataset, None).map_err(|error| told(error.to_string()))?;
+        let case = cohort.cases.into_iter().next();
+        let case = case.ok_or_else(|| told(format!("nothing in {}", dataset.display())))?;
+        Ok(CaseFiles { id: name, ..case })
+    }
+}
