@@ -3,7 +3,7 @@
 use deepmir_volume::{Affine, Grid, Volume};
 use rayon::prelude::*;
 
-use crate::config::PhantomConfig;
+use crate::config::{PhantomConfig, uniform};
 use crate::geometry::Geometry;
 use crate::noise::Noise;
 use crate::physics::gradient_echo::spoiled_steady_state;
@@ -12,7 +12,9 @@ use crate::random::{Purpose, stream};
 use crate::source::{Inclusion, Source, SourceKind, rasterise};
 use crate::structure::Structure;
 use crate::subject::Subject;
-use crate::tissue::{IRON_R2_HZ_PER_PPM_3T, R2_PRIME_HZ_PER_PPM_3T, TissueTable};
+use crate::tissue::{
+    BLOOD_R2_HZ_PER_PPM_3T, DEPOSIT_R2_HZ_PER_PPM_3T, R2_PRIME_HZ_PER_PPM_3T, TissueTable,
+};
 use crate::veins;
 
 /// The painted head.
@@ -145,7 +147,7 @@ pub(crate) fn paint(
         } else {
             Vec::new()
         };
-        painting.add(source, &filled, geometry, config);
+        painting.add(source, &filled, geometry, config, subject.seed);
         painting.sources.push(filled);
     }
     painting
@@ -171,14 +173,20 @@ impl Painting {
         filled: &[Inclusion],
         geometry: &Geometry,
         config: &PhantomConfig,
+        seed: u64,
     ) {
         let ratio = config.scan.field_strength_t / 3.0;
         let r2_prime = (R2_PRIME_HZ_PER_PPM_3T * ratio * source.chi_ppm.abs()) as f32;
-        let iron_r2 = IRON_R2_HZ_PER_PPM_3T * ratio * source.chi_ppm.max(0.0);
+        // The same in every session, as the number of a source is.
+        let mut generator = stream(seed, Purpose::IronForm, source.id);
+        let mut iron_r2 = |range| ratio * source.chi_ppm * uniform(range, &mut generator);
         // Calcium has few protons; old blood has about as many as tissue.
         let (protons_left, extra_r2) = match source.kind {
             SourceKind::Calcification => (0.45, 12.0),
-            _ => (0.95, iron_r2),
+            SourceKind::IronDeposit => (0.95, iron_r2(DEPOSIT_R2_HZ_PER_PPM_3T)),
+            SourceKind::Microbleed | SourceKind::Cavernoma => {
+                (0.95, iron_r2(BLOOD_R2_HZ_PER_PPM_3T))
+            }
         };
         let echo_left = (protons_left * (-config.t2w.echo_time_s * extra_r2).exp()) as f32;
         let start = geometry.fine_in_wide.start();

@@ -22,6 +22,7 @@ pub enum Purpose {
     Noise,
     T2wNoise,
     Parameters,
+    IronForm,
 }
 
 /// The generator of one purpose; `index` tells apart sessions, slices, lesions.

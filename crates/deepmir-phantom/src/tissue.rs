@@ -10,9 +10,13 @@ use crate::structure::Structure;
 /// NeuroImage 240:118371, 2021). It grows with the field strength.
 pub const R2_PRIME_HZ_PER_PPM_3T: f64 = 137.0;
 
-/// R2 in 1/s that one ppm of iron in a deposit adds at 3 T, so that deposits are dark on
+/// R2 in 1/s that one ppm of iron in a deposit adds at 3 T, drawn for each: deposits are dark on
 /// T2-weighted images too.
-pub const IRON_R2_HZ_PER_PPM_3T: f64 = 22.0;
+pub const DEPOSIT_R2_HZ_PER_PPM_3T: [f64; 2] = [14.0, 28.0];
+
+/// R2 in 1/s that one ppm of old blood adds at 3 T, drawn for each bleed: a spin echo refocuses most
+/// of what packed iron does, so bleeds are anything from faint to dark on T2-weighted images.
+pub const BLOOD_R2_HZ_PER_PPM_3T: [f64; 2] = [2.0, 14.0];
 
 /// One tissue.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
