@@ -143,6 +143,40 @@ impl Cohort {
         subjects.into_iter().collect()
     }
 
+    /// Every scan of other datasets that has a label map, under a name that says which dataset it is
+    /// of, so that `sub-01` of two datasets stay two. None of their files may be one of this cohort's.
+    ///
+    /// # Errors
+    /// As [`Cohort::read`]; a dataset without label maps; a file that both have.
+    pub fn companions(&self, datasets: &[PathBuf]) -> Result<Vec<CaseFiles>, StudyError> {
+        let own: BTreeSet<PathBuf> = self.cases.iter().flat_map(files_of).collect();
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let mut companions = Vec::new();
+        for path in datasets {
+            let name = dataset_name(path);
+            let count = names.entry(name.clone()).or_default();
+            *count += 1;
+            let prefix = if *count == 1 { name } else { format!("{name}{count}") };
+            let cohort = Self::read(path, None)?;
+            if cohort.cases.iter().all(|case| case.truth.is_none()) {
+                return Err(StudyError::NoLabels { path: path.clone() });
+            }
+            for case in cohort.cases.into_iter().filter(|case| case.truth.is_some()) {
+                if let Some(shared) = files_of(&case).into_iter().find(|file| own.contains(file)) {
+                    return Err(StudyError::Subjects {
+                        reason: format!(
+                            "a subject to learn from besides is one of the data already; name other \
+                             data, so that no one is both learned from and tested on: {}",
+                            shared.display()
+                        ),
+                    });
+                }
+                companions.push(CaseFiles { id: format!("{prefix}-{}", case.id), ..case });
+            }
+        }
+        Ok(companions)
+    }
+
     fn check_known(&self, subjects: &[String]) -> Result<(), StudyError> {
         let known = |name: &&String| {
             self.cases.iter().any(|case| is_among(&case.id, std::slice::from_ref(name)))
@@ -157,6 +191,20 @@ impl Cohort {
             None => Ok(()),
         }
     }
+}
+
+/// A scan's images and label map, by their true places.
+fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
+    let files = case.images.values().chain(&case.truth);
+    files.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect()
+}
+
+/// A dataset's folder's or table's name, fit for file names.
+fn dataset_name(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });
+    Some(plain.collect::<String>()).filter(|name| !name.is_empty()).unwrap_or("other".to_owned())
 }
 
 /// The subject of a scan: `sub-01` of `sub-01_ses-2`.
@@ -291,6 +339,28 @@ mod tests {
         let rest = all.clone().without(&["01".to_owned()]).unwrap();
         assert_eq!(ids(rest), ["sub-02", "sub-03"]);
         assert!(all.only(&["07".to_owned()]).unwrap_err().to_string().contains("no subject 07"));
+    }
+
+    #[test]
+    fn companions_keep_apart_from_namesakes_and_from_the_cohort_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            for file in ["a.nii", "t.nii", "u.nii"] {
+                fs::write(path.join(file), b"").unwrap();
+            }
+            let path = path.join("train set.csv");
+            fs::write(&path, "id,truth,swi\nsub-1,t.nii,a.nii\nsub-2,,a.nii\n").unwrap();
+            path
+        };
+        let (here, one, two) = (dataset("here"), dataset("one"), dataset("two"));
+        let cohort = Cohort::read(&here, None).unwrap();
+        let ids: Vec<String> =
+            cohort.companions(&[one, two]).unwrap().into_iter().map(|case| case.id).collect();
+        assert_eq!(ids, ["train-set-sub-1", "train-set2-sub-1"]);
+        let message = cohort.companions(&[here]).unwrap_err().to_string();
+        assert!(message.contains("one of the data already"), "{message}");
     }
 
     #[test]

@@ -278,6 +278,9 @@ pub struct Train {
     /// Folder of the dataset's label maps [default: the only one in its derivatives]
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,
+    /// Learn from these too, in every fold: phantoms, another site. Nothing is chosen on them
+    #[arg(long, value_name = "DATA", num_args = 1..)]
+    pub also: Vec<PathBuf>,
     /// Network and training to begin from: deepmir or paper
     #[arg(long, value_name = "NAME", default_value = "deepmir")]
     pub preset: String,

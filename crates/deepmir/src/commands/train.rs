@@ -22,7 +22,7 @@ use crate::progress::Progress;
 const VALIDATION_SHARE: f64 = 0.2;
 
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
-    let cohort = cohort(arguments)?;
+    let (cohort, companions) = cohort(arguments)?;
     let from = arguments.from.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, from.as_ref())?;
     let start = from.and_then(|model| model.members.into_iter().next());
@@ -42,11 +42,11 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         }
         let training = Training {
             name: model_name(arguments),
-            data: data_name(arguments, &cohort),
+            data: data_name(arguments, &cohort, &companions),
             plan: preset.plan.clone(),
             architecture: preset.architecture.clone(),
             config: preset.training.clone(),
-            training: split.training.clone(),
+            training: [split.training.as_slice(), &companions].concat(),
             validation: split.held_out.clone(),
             start: start.clone(),
             cache: arguments.cache.clone().unwrap_or_else(|| output.join("cache")),
@@ -72,8 +72,11 @@ fn announce(model: &Bundle, path: &Path) {
     println!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
 }
 
-fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
+/// Whom to learn from and choose on, and whom to learn from only.
+fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
+    // Before anyone is left out: those held out must not come in by this door.
+    let companions = cohort.companions(&arguments.also)?;
     if !arguments.participant_label.is_empty() {
         cohort = cohort.only(&arguments.participant_label)?;
     }
@@ -82,6 +85,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
     for table in tables {
         let test = Cohort::from_table(Path::new(&table))?;
         check_apart(&cohort, "the training data", &test, &table)?;
+        test.companions(&arguments.also)?;
     }
     if !names.is_empty() {
         if arguments.participant_label.is_empty() {
@@ -100,7 +104,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<Cohort> {
     if with.is_empty() {
         bail!("no subject has a label map to learn from: {}", arguments.data.display());
     }
-    Ok(Cohort { cases: with })
+    Ok((Cohort { cases: with }, companions))
 }
 
 /// The preset (with the plan and network of the model to begin from), changed by the config file's
@@ -361,7 +365,11 @@ fn model_name(arguments: &Train) -> String {
 }
 
 /// What was trained on, in words.
-fn data_name(arguments: &Train, cohort: &Cohort) -> String {
+fn data_name(arguments: &Train, cohort: &Cohort, companions: &[CaseFiles]) -> String {
     let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
-    format!("{} scans of {}", cohort.cases.len(), name.unwrap_or_else(|| "a cohort".to_owned()))
+    let name = name.unwrap_or_else(|| "a cohort".to_owned());
+    match companions.len() {
+        0 => format!("{} scans of {name}", cohort.cases.len()),
+        more => format!("{} scans of {name} and {more} others", cohort.cases.len()),
+    }
 }
