@@ -16,8 +16,7 @@ const EXTENTS: [f32; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 /// Peaks that are tried: finer towards 1, where networks trained on overlap put most of theirs.
 const PEAKS: [f32; 27] = [
     0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9,
-    0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998,
-    0.999, 0.9995, 0.9999,
+    0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999,
 ];
 /// Smallest volumes that are tried.
 const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];

@@ -48,9 +48,8 @@ pub fn svg(title: &str, range: (f64, f64), rows: &[Interval]) -> Result<String, 
             .label_style(("sans-serif", 12))
             .draw()
             .map_err(|error| fault(&error))?;
-        let name_style = ("sans-serif", 12)
-            .into_text_style(&root)
-            .pos(Pos::new(HPos::Right, VPos::Center));
+        let name_style =
+            ("sans-serif", 12).into_text_style(&root).pos(Pos::new(HPos::Right, VPos::Center));
         for (n, row) in rows.iter().enumerate() {
             let y = n as f64 + 0.5;
             let (left, middle) = chart.backend_coord(&(range.0, y));

@@ -45,11 +45,7 @@ impl Arm {
                 for inputs in &inputs {
                     let arm = Self::new(config, variant, &base, inputs, classes);
                     arms.push(arm.map_err(|reason| {
-                        fault(format!(
-                            "variant {} with {}: {reason}",
-                            variant.name,
-                            joined(inputs)
-                        ))
+                        fault(format!("variant {} with {}: {reason}", variant.name, joined(inputs)))
                     })?);
                 }
             }
@@ -79,11 +75,8 @@ impl Arm {
         let training = &mut preset.training;
         training.validate_every = training.validate_every.min(training.steps);
         let multiple = preset.architecture.size_multiple();
-        let faults = [
-            preset.plan.fault(),
-            preset.architecture.fault(),
-            preset.training.fault(multiple),
-        ];
+        let faults =
+            [preset.plan.fault(), preset.architecture.fault(), preset.training.fault(multiple)];
         if let Some(reason) = faults.into_iter().flatten().next() {
             return Err(reason);
         }

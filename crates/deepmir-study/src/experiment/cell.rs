@@ -154,8 +154,7 @@ fn train(
             training.run(&mut |event| events(CellEvent::Training(event)))?;
         }
         let path = training.output.join(HISTORY);
-        let history =
-            std::fs::read(&path).map_err(|source| StudyError::Read { path, source })?;
+        let history = std::fs::read(&path).map_err(|source| StudyError::Read { path, source })?;
         let failed = |path: &Path, source| StudyError::Write { path: path.to_owned(), source };
         let path = folder.join(HISTORY);
         atomic::write(&path, &history).map_err(|source| failed(&path, source))?;
@@ -214,9 +213,7 @@ impl History {
     pub(super) fn points(&self, name: &str) -> Vec<(f64, f64)> {
         let place = |name: &str| self.columns.iter().position(|column| column == name);
         let (Some(step), Some(value)) = (place("step"), place(name)) else { return Vec::new() };
-        let point = |row: &Vec<Option<f64>>| {
-            Some(((*row.get(step)?)?, (*row.get(value)?)?))
-        };
+        let point = |row: &Vec<Option<f64>>| Some(((*row.get(step)?)?, (*row.get(value)?)?));
         self.rows.iter().filter_map(point).collect()
     }
 

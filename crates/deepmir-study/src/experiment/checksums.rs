@@ -44,9 +44,9 @@ impl Checksums {
                 let modified_ns =
                     modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
                 let bytes = metadata.len();
-                let same = known.get(&path).filter(|old| {
-                    (old.bytes, old.modified_ns) == (bytes, modified_ns)
-                });
+                let same = known
+                    .get(&path)
+                    .filter(|old| (old.bytes, old.modified_ns) == (bytes, modified_ns));
                 let sha256 = match same {
                     Some(old) => old.sha256.clone(),
                     None => sha256(&path)?,

@@ -26,7 +26,7 @@ pub struct Results<'a> {
 #[derive(Clone, Debug)]
 pub struct Collected {
     /// Every arm, class and measure.
-    pub(super) summary: Vec<SummaryRow>,
+    pub summary: Vec<SummaryRow>,
     /// Differences between arms.
     pub comparisons: Vec<Comparison>,
     /// The page.

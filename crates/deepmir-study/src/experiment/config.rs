@@ -354,10 +354,11 @@ pub(super) fn chosen(
     usual: (&[Modality], &[LesionClass]),
 ) -> Result<(Vec<Vec<Modality>>, Vec<Vec<LesionClass>>), String> {
     let inputs = variant.inputs.sets(&Modality::ALL, false)?;
-    let inputs = inputs.map_or_else(|| config.inputs.sets(&Modality::ALL, false), |own| Ok(Some(own)))?;
+    let inputs =
+        inputs.map_or_else(|| config.inputs.sets(&Modality::ALL, false), |own| Ok(Some(own)))?;
     let classes = variant.classes.sets(&LesionClass::ALL, true)?;
-    let classes =
-        classes.map_or_else(|| config.classes.sets(&LesionClass::ALL, true), |own| Ok(Some(own)))?;
+    let classes = classes
+        .map_or_else(|| config.classes.sets(&LesionClass::ALL, true), |own| Ok(Some(own)))?;
     Ok((
         inputs.unwrap_or_else(|| vec![usual.0.to_vec()]),
         classes.unwrap_or_else(|| vec![usual.1.to_vec()]),
@@ -373,10 +374,7 @@ mod tests {
         let all = Choices::Word("all".to_owned());
         let inputs = all.sets(&Modality::ALL, false).unwrap().unwrap();
         let names: Vec<String> = inputs.iter().map(|set| joined(set)).collect();
-        assert_eq!(
-            names,
-            ["SWI", "QSM", "T2w", "SWI+QSM", "SWI+T2w", "QSM+T2w", "SWI+QSM+T2w"]
-        );
+        assert_eq!(names, ["SWI", "QSM", "T2w", "SWI+QSM", "SWI+T2w", "QSM+T2w", "SWI+QSM+T2w"]);
         let classes = all.sets(&LesionClass::ALL, true).unwrap().unwrap();
         let names: Vec<String> = classes.iter().map(|set| joined(set)).collect();
         assert_eq!(names, ["CMB+NHID", "CMB", "NHID"]);

@@ -159,9 +159,9 @@ fn main_section(
     let arms: Vec<&Arm> =
         results.plan.arms.iter().filter(|arm| arm.classes.contains(&class)).collect();
     let row = |arm: &Arm, measure: &str| {
-        summary.iter().find(|row| {
-            row.arm == arm.name && row.class == class.name() && row.measure == measure
-        })
+        summary
+            .iter()
+            .find(|row| row.arm == arm.name && row.class == class.name() && row.measure == measure)
     };
     let mut header = vec!["arm".to_owned()];
     header.extend(SHOWN.iter().map(|(_, name, _)| (*name).to_owned()));
@@ -254,8 +254,15 @@ fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -> Section {
             ]);
         }
     }
-    let header =
-        ["arm", "what it is", "how many", "called CMB", "called NHID", "called nothing", "class accuracy"];
+    let header = [
+        "arm",
+        "what it is",
+        "how many",
+        "called CMB",
+        "called NHID",
+        "called nothing",
+        "class accuracy",
+    ];
     let listed = results.scans.iter().any(|scan| scan.mimics.known);
     let mimics = if listed {
         "Calcifications and other mimics are those that the simulation lists, met within 1.5 mm of \
@@ -266,13 +273,11 @@ fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -> Section {
     };
     Section {
         title: "What was taken for what".to_owned(),
-        text: vec![
-            format!(
-                "Lesions matched whatever their class. Class accuracy: of the true lesions that were \
+        text: vec![format!(
+            "Lesions matched whatever their class. Class accuracy: of the true lesions that were \
                  found as anything, the share given its own class. {mimics} `Vessel-like` is a \
                  judgement of shape alone (the longest axis 2.5 times the next)."
-            ),
-        ],
+        )],
         tables: vec![TextTable {
             title: String::new(),
             header: header.map(str::to_owned).to_vec(),
@@ -291,9 +296,7 @@ fn comparison_section(comparisons: &[Comparison]) -> Section {
     for question in ["inputs", "classes", "variant"] {
         let rows: Vec<Vec<String>> = comparisons
             .iter()
-            .filter(|row| {
-                row.question == question && COMPARISONS_SHOWN.contains(&row.measure)
-            })
+            .filter(|row| row.question == question && COMPARISONS_SHOWN.contains(&row.measure))
             .map(|row| {
                 let difference = row.difference.map_or_else(
                     || "undefined for one of the two".to_owned(),
@@ -351,9 +354,11 @@ fn strata_section(results: &Results<'_>) -> Section {
                 header.extend(strata.iter().map(|(_, name, _)| (*name).to_owned()));
             }
             let mut row = vec![title(arm)];
-            row.extend(strata.iter().map(|(_, _, [truth, found, wrong])| {
-                format!("{found} of {truth}\n{wrong} false")
-            }));
+            row.extend(
+                strata.iter().map(|(_, _, [truth, found, wrong])| {
+                    format!("{found} of {truth}\n{wrong} false")
+                }),
+            );
             rows.push(row);
         }
         if !rows.is_empty() {
@@ -374,9 +379,14 @@ fn strata_section(results: &Results<'_>) -> Section {
 
 fn times_section(results: &Results<'_>) -> Section {
     let rows = results.plan.arms.iter().enumerate().map(|(number, arm)| {
-        let cells: Vec<_> =
-            results.cells.iter().filter(|(cell, _)| cell.arm == number).map(|(_, done)| done).collect();
-        let total = |value: &dyn Fn(&super::Done) -> f64| cells.iter().map(|done| value(done)).sum();
+        let cells: Vec<_> = results
+            .cells
+            .iter()
+            .filter(|(cell, _)| cell.arm == number)
+            .map(|(_, done)| done)
+            .collect();
+        let total =
+            |value: &dyn Fn(&super::Done) -> f64| cells.iter().map(|done| value(done)).sum();
         let training: f64 = total(&|done| done.training_seconds);
         let predicting: f64 = total(&|done| done.predicting_seconds);
         let scans: f64 = total(&|done| done.scans.len() as f64);

@@ -8,7 +8,7 @@ use deepmir_report::{Card, Patches, Shown};
 use super::collect::Results;
 use super::errors::Mistake;
 use super::kept;
-use super::scan::{Scene, ScanResult};
+use super::scan::{ScanResult, Scene};
 use crate::StudyError;
 use crate::evaluate::without_small;
 use crate::page::window;
@@ -59,9 +59,10 @@ pub(super) fn worst(results: &Results<'_>, arm: usize) -> Result<Vec<Card>, Stud
         let scene = Scene::read(plan, files, &options)?;
         let images = shown(&scene);
         let (first, _) = chosen[numbers[0]];
-        let cell = plan.cells.iter().find(|cell| {
-            (cell.arm, cell.fold, cell.seed) == (arm, first.fold, first.seed)
-        });
+        let cell = plan
+            .cells
+            .iter()
+            .find(|cell| (cell.arm, cell.fold, cell.seed) == (arm, first.fold, first.seed));
         let Some(cell) = cell else { continue };
         let found = without_small(&kept::read(&plan.folder(cell), id)?.labels, &options);
         let outlined = |labels: &LabelMap| Patches::new(&images, labels);

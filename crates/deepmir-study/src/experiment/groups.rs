@@ -140,9 +140,7 @@ mod tests {
             let path = folder.path().join(format!("{id}_desc-phantom.json"));
             fs::write(path, format!("{{\"anatomy\": {anatomy}}}")).unwrap();
         }
-        let stated = |id: &str| {
-            Groups::stated(&case(folder.path(), id), &BTreeMap::new()).unwrap()
-        };
+        let stated = |id: &str| Groups::stated(&case(folder.path(), id), &BTreeMap::new()).unwrap();
         assert_eq!(stated("sub-01").as_deref(), Some("head-7.nii.gz"));
         assert_eq!(stated("sub-01"), stated("sub-02"));
         assert_eq!(stated("sub-03"), None);

@@ -70,7 +70,8 @@ pub(super) fn keep(
     // More than anyone would look at; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
     let mut numbers = Volume::filled(*prediction.labels.grid(), 0_u16);
-    let mut table = String::from("candidate\tclass\tpeak_probability\tmean_probability\tvolume_mm3\n");
+    let mut table =
+        String::from("candidate\tclass\tpeak_probability\tmean_probability\tvolume_mm3\n");
     for (number, candidate) in (1_u16..).zip(&candidates) {
         let Candidate { lesion, peak_probability, mean_probability } = candidate;
         lesion.voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);

@@ -34,10 +34,13 @@ pub use arm::Arm;
 pub use cell::{Cell, CellEvent, Done};
 pub use collect::{Collected, Results, collect};
 pub use comparison::Comparison;
-pub use config::{EvaluationSettings, Incomplete, SplitMethod, SplitSettings, StudyConfig, Variant};
+pub use config::{
+    EvaluationSettings, Incomplete, SplitMethod, SplitSettings, StudyConfig, Variant,
+};
 pub use estimate::{Estimate, estimate};
 pub use groups::Groups;
 pub use plan::StudyPlan;
 pub use queue::{CellState, run_cell, states};
 pub use split::Fold;
 pub use statistics::holm;
+pub use summary::SummaryRow;

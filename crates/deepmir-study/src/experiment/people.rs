@@ -95,7 +95,9 @@ impl People {
         }
         left_out.extend(incomplete);
         if cohort.cases.is_empty() {
-            return Err(fault("no subject has a label map and every image that is needed".to_owned()));
+            return Err(fault(
+                "no subject has a label map and every image that is needed".to_owned(),
+            ));
         }
         for case in &companions {
             if let Some(modality) = needed.iter().find(|needed| !case.images.contains_key(needed)) {

@@ -49,8 +49,7 @@ impl StudyPlan {
         let folds = split(&people, &config.split)?;
         let files = people.cohort.cases.iter().chain(&people.companions).flat_map(files_of);
         let checksums = Checksums::of(files, &output.join(CHECKSUMS))?;
-        let mut plan =
-            Self { config, output, arms, folds, cells: Vec::new(), people, checksums };
+        let mut plan = Self { config, output, arms, folds, cells: Vec::new(), people, checksums };
         plan.cells = plan.lay_out();
         Ok(plan)
     }

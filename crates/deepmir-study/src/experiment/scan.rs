@@ -201,8 +201,9 @@ fn curve(
 
 /// Which candidate each voxel belongs to.
 fn owners(candidates: &[Candidate]) -> HashMap<usize, usize> {
-    let voxels = candidates.iter().enumerate().flat_map(|(n, candidate)| {
-        candidate.lesion.voxels.iter().map(move |&voxel| (voxel, n))
-    });
+    let voxels = candidates
+        .iter()
+        .enumerate()
+        .flat_map(|(n, candidate)| candidate.lesion.voxels.iter().map(move |&voxel| (voxel, n)));
     voxels.collect()
 }

@@ -38,11 +38,7 @@ pub(super) fn split(people: &People, settings: &SplitSettings) -> Result<Vec<Fol
     Ok(folds)
 }
 
-fn outer(
-    people: &People,
-    settings: &SplitSettings,
-    seed: u64,
-) -> Result<Vec<Split>, StudyError> {
+fn outer(people: &People, settings: &SplitSettings, seed: u64) -> Result<Vec<Split>, StudyError> {
     let People { cohort, groups, .. } = people;
     match settings.method {
         SplitMethod::Folds => grouped_folds(cohort, groups, settings.folds, seed),
@@ -54,7 +50,8 @@ fn outer(
             let held_out = cohort.clone().only(&settings.test)?.cases;
             let tested = people.groups_of(&held_out);
             let training: Vec<CaseFiles> = cohort.clone().without(&settings.test)?.cases;
-            if let Some(case) = training.iter().find(|case| tested.contains(&people.group(&case.id)))
+            if let Some(case) =
+                training.iter().find(|case| tested.contains(&people.group(&case.id)))
             {
                 return Err(StudyError::Subjects {
                     reason: format!(
@@ -84,8 +81,7 @@ fn inner(
         1 if !people.companions.is_empty() => (Vec::new(), rest.cases),
         1 => (Vec::new(), Vec::new()),
         _ => {
-            let inner =
-                grouped_hold_out(&rest, &people.groups, settings.validation_share, seed)?;
+            let inner = grouped_hold_out(&rest, &people.groups, settings.validation_share, seed)?;
             (inner.training, inner.held_out)
         }
     };

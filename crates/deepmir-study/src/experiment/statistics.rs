@@ -99,12 +99,8 @@ impl Resampled {
     /// being none, the share of resamples on the other side of zero (Efron and Tibshirani 1993,
     /// chapter 16), never below one in the number of resamples. `None` if either is undefined.
     pub(super) fn less(&self, other: &Self, bootstrap: &Bootstrap) -> Option<(Estimate, f64)> {
-        let differences: Vec<Option<f64>> = self
-            .values
-            .iter()
-            .zip(&other.values)
-            .map(|(a, b)| Some((*a)? - (*b)?))
-            .collect();
+        let differences: Vec<Option<f64>> =
+            self.values.iter().zip(&other.values).map(|(a, b)| Some((*a)? - (*b)?)).collect();
         let mut next = differences.iter().copied();
         let estimate = bootstrap.estimate(1, |_| next.next().flatten())?;
         let resampled: Vec<f64> = differences.iter().skip(1).flatten().copied().collect();

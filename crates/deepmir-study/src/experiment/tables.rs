@@ -175,7 +175,8 @@ pub(super) fn strata(results: &Results<'_>) -> String {
         let scans: Vec<&ScanResult> = results.by_unit(number).into_iter().flatten().collect();
         for &class in &arm.classes {
             for (by, name, [truth, found, wrong]) in strata_of(&scans, class) {
-                text += &format!("{}\t{class}\t{by}\t{name}\t{truth}\t{found}\t{wrong}\n", arm.name);
+                text +=
+                    &format!("{}\t{class}\t{by}\t{name}\t{truth}\t{found}\t{wrong}\n", arm.name);
             }
         }
     }

@@ -137,9 +137,8 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
     }
     if let Some(path) = &common.config {
         let table = config::read(path)?;
-        preset = preset
-            .changed_by(&table)
-            .map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
+        preset =
+            preset.changed_by(&table).map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
     }
     if let Some(Bundle { settings, .. }) = from
         && (preset.plan != settings.plan || preset.architecture != settings.architecture)
