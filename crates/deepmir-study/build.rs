@@ -1,8 +1,6 @@
 //! Gives the crate the checksum of the sources that decide what a trained network predicts, so that
 //! a study knows which of its finished cells were made by other code.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 

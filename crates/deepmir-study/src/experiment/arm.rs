@@ -6,7 +6,8 @@ use deepmir_lesion::LesionClass;
 use deepmir_net::Modality;
 use deepmir_net::preset::{self, Preset};
 
-use super::config::{StudyConfig, Variant, chosen, joined};
+use super::choices::{chosen, joined};
+use super::config::{StudyConfig, Variant};
 use crate::StudyError;
 
 /// One way of doing it, to be compared with the others.
@@ -39,10 +40,9 @@ impl Arm {
             let base = preset::by_name(name).map_err(|reason| {
                 fault(format!("variant {}: {reason}; name it with preset", variant.name))
             })?;
-            let usual = (base.plan.inputs.as_slice(), base.plan.classes.as_slice());
-            let (inputs, classes) = chosen(config, variant, usual).map_err(fault)?;
-            for classes in &classes {
-                for inputs in &inputs {
+            let sets = chosen(config, variant, &base.plan).map_err(fault)?;
+            for classes in &sets.classes {
+                for inputs in &sets.inputs {
                     let arm = Self::new(config, variant, &base, inputs, classes);
                     arms.push(arm.map_err(|reason| {
                         fault(format!("variant {} with {}: {reason}", variant.name, joined(inputs)))

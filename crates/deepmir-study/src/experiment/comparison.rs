@@ -111,3 +111,33 @@ fn pairs(arms: &[Arm], question: &str) -> Vec<(usize, usize)> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_lesion::LesionClass::{Cmb, Nhid};
+    use deepmir_net::Modality::{Qsm, Swi};
+    use deepmir_net::preset;
+
+    #[test]
+    fn arms_that_differ_in_one_thing_alone_are_compared() {
+        let arm = |variant: &str, inputs: &[_], classes: &[_]| Arm {
+            name: String::new(),
+            variant: variant.to_owned(),
+            inputs: inputs.to_vec(),
+            classes: classes.to_vec(),
+            preset: preset::deepmir(),
+            flips: false,
+        };
+        let arms = [
+            arm("a", &[Swi], &[Cmb, Nhid]),
+            arm("a", &[Swi, Qsm], &[Cmb, Nhid]),
+            arm("a", &[Swi], &[Cmb]),
+            arm("b", &[Swi], &[Cmb, Nhid]),
+            arm("c", &[Swi], &[Cmb, Nhid]),
+        ];
+        assert_eq!(pairs(&arms, "inputs"), [(1, 0)]);
+        assert_eq!(pairs(&arms, "classes"), [(2, 0)]);
+        assert_eq!(pairs(&arms, "variant"), [(3, 0), (4, 0)], "with the first alone");
+    }
+}

@@ -10,6 +10,7 @@
 mod arm;
 mod cell;
 mod checksums;
+mod choices;
 mod collect;
 mod comparison;
 mod config;
@@ -24,6 +25,7 @@ mod plan;
 mod plots;
 mod queue;
 mod scan;
+mod sections;
 mod split;
 mod statistics;
 mod strata;
@@ -32,6 +34,7 @@ mod tables;
 
 pub use arm::Arm;
 pub use cell::{Cell, CellEvent, Done};
+pub use choices::Choices;
 pub use collect::{Collected, Results, collect};
 pub use comparison::Comparison;
 pub use config::{

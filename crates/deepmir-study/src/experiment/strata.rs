@@ -143,3 +143,53 @@ impl Mimic {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_volume::Affine;
+
+    #[test]
+    fn a_calcification_called_a_microbleed_is_counted_and_a_true_lesion_beside_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let truth = folder.path().join("sub-01_seg-lesions_dseg.nii.gz");
+        std::fs::write(
+            folder.path().join("sub-01_desc-sources_list.tsv"),
+            "kind\tx_mm\ty_mm\tz_mm\tvolume_mm3\tchi_ppm\tsite\n\
+             CMB\t1\t1\t1\t8\t1.0\tlobar\n\
+             calcification\t10\t10\t10\t4.19\t-1.0\tgm\n\
+             calcification\t20\t10\t10\t4.19\t-1.0\tgm\n\
+             calcification\t30\t10\t10\t4.19\t-1.0\tgm\n",
+        )
+        .unwrap();
+        let files = CaseFiles {
+            id: "sub-01".to_owned(),
+            images: Default::default(),
+            mask: None,
+            truth: Some(truth),
+        };
+        let mimics = Mimics::listed(&files).unwrap();
+        assert!(mimics.known);
+        let grid = Grid::new([40, 20, 20], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let lesion = |class, voxel| Lesion::new(class, vec![grid.index(voxel)], &grid);
+        let found = [
+            lesion(LesionClass::Cmb, [12, 10, 10]),
+            lesion(LesionClass::Nhid, [20, 12, 10]),
+            lesion(LesionClass::Cmb, [30, 14, 10]),
+        ];
+        assert_eq!(mimics.at(&found[0], &grid), Some("calcification"));
+        assert_eq!(mimics.at(&found[2], &grid), None, "4 mm away");
+        let mut truth = LabelMap::empty(grid);
+        let sum = |mimics: &Mimics| {
+            mimics
+                .counts()
+                .fold([0; 3], |sum, (_, counts)| std::array::from_fn(|n| sum[n] + counts[n]))
+        };
+        assert_eq!(sum(&mimics.called(&found, &truth)), [3, 1, 1]);
+        truth.paint(&found[1].voxels, LesionClass::Nhid);
+        assert_eq!(sum(&mimics.called(&found, &truth)), [3, 1, 0]);
+
+        let unlisted = CaseFiles { truth: None, ..files };
+        assert!(!Mimics::listed(&unlisted).unwrap().known);
+    }
+}

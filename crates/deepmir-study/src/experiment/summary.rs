@@ -28,6 +28,9 @@ pub struct SummaryRow {
     pub note: String,
 }
 
+/// The note of a measure that only one cell has.
+pub(super) const NO_DEVIATION: &str = "no deviation: defined in fewer than two cells";
+
 /// Every measure of every arm.
 pub(super) fn summarise(results: &Results<'_>) -> Vec<SummaryRow> {
     let bootstrap = results.plan.config.evaluation_options().bootstrap;
@@ -52,7 +55,7 @@ pub(super) fn summarise(results: &Results<'_>) -> Vec<SummaryRow> {
                 let all: Vec<&ScanResult> = by_unit.iter().flatten().copied().collect();
                 notes = vec![why_undefined(&measure, &all)];
             } else if deviation.is_none() {
-                notes.push("no deviation: defined in fewer than two cells".to_owned());
+                notes.push(NO_DEVIATION.to_owned());
             }
             rows.push(SummaryRow {
                 arm: arm.name.clone(),

@@ -63,8 +63,9 @@ fn whole(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     let open = plan.cells.len() - finished(&states(plan)?);
     if open > 0 {
         bail!(
-            "{open} cells are being worked on by other processes; when they are done: deepmir study \
-             collect: {}",
+            "{open} of {} cells are being worked on by other processes; when they are done: deepmir \
+             study collect: {}",
+            plan.cells.len(),
             plan.output.display()
         );
     }
