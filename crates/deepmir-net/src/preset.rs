@@ -1,6 +1,7 @@
 //! Networks ready to train.
 
 use deepmir_lesion::LesionClass;
+use serde::Serialize;
 
 use crate::Modality;
 use crate::architecture::{Architecture, Output};
@@ -175,6 +176,43 @@ impl Preset {
         }
         self
     }
+
+    /// The preset with the tables `plan`, `architecture` and `training` of a config file written
+    /// over its own, key by key; whatever else the file holds is passed over.
+    ///
+    /// # Errors
+    /// Naming a key that there is not, or a value of the wrong kind.
+    pub fn changed_by(mut self, changes: &toml::Table) -> Result<Self, String> {
+        fn change<T>(value: &mut T, name: &str, changes: &toml::Table) -> Result<(), String>
+        where
+            T: Serialize + serde::de::DeserializeOwned,
+        {
+            let Some(toml::Value::Table(changes)) = changes.get(name) else { return Ok(()) };
+            let base = toml::Table::try_from(&*value).map_err(|error| error.to_string())?;
+            let merged = merged(base, changes);
+            *value = merged.try_into().map_err(|error| format!("[{name}] {error}"))?;
+            Ok(())
+        }
+        change(&mut self.plan, "plan", changes)?;
+        change(&mut self.architecture, "architecture", changes)?;
+        change(&mut self.training, "training", changes)?;
+        self.architecture.input_channels = self.plan.input_channels();
+        Ok(self)
+    }
+}
+
+/// `changes` written over `base`, table by table.
+pub fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
+    for (key, change) in changes {
+        let value = match (base.remove(key), change) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(change)) => {
+                toml::Value::Table(merged(inner, change))
+            }
+            (_, change) => change.clone(),
+        };
+        base.insert(key.clone(), value);
+    }
+    base
 }
 
 fn deepmir_normalisation(input: Modality) -> Normalisation {
@@ -195,6 +233,17 @@ mod tests {
         let single = paper().with(&[Modality::Swi], &[LesionClass::Cmb]);
         assert_eq!(single.architecture.fault(), None);
         assert_eq!(single.plan.fault(), None);
+    }
+
+    #[test]
+    fn a_config_changes_what_it_names_and_nothing_else() {
+        let changes = "[plan]\ncontext_slices = 5\n[training.loss]\noverlap = 0.25\n";
+        let changed = deepmir().changed_by(&toml::from_str(changes).unwrap()).unwrap();
+        assert_eq!(changed.architecture.input_channels, 15);
+        assert_eq!(changed.training.loss.overlap, 0.25);
+        assert_eq!(changed.training.loss.cross_entropy, 1.0);
+        let wrong = deepmir().changed_by(&toml::from_str("[training]\nstepps = 3").unwrap());
+        assert!(wrong.unwrap_err().contains("stepps"));
     }
 
     #[test]

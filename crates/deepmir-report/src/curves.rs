@@ -21,14 +21,14 @@ pub struct Panel {
     pub title: String,
     /// Below it.
     pub x_label: String,
-    /// Its lines.
+    /// Its lines: the seventh and later are dashed.
     pub lines: Vec<Line>,
     /// The range of y; that of the points without it.
     pub y_range: Option<(f64, f64)>,
 }
 
 /// Okabe and Ito's colours, without yellow.
-const COLOURS: [RGBColor; 6] = [
+pub(crate) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -82,10 +82,17 @@ fn draw(
         .label_style(("sans-serif", 12))
         .draw()
         .map_err(fault)?;
-    for (line, colour) in panel.lines.iter().zip(COLOURS.iter().cycle()) {
+    for (n, line) in panel.lines.iter().enumerate() {
+        let colour = COLOURS[n % COLOURS.len()];
         let style = colour.stroke_width(2);
-        chart
-            .draw_series(LineSeries::new(line.points.iter().copied(), style))
+        let points = line.points.iter().copied();
+        // Once the colours are through, they come again dashed.
+        let drawn = if n < COLOURS.len() {
+            chart.draw_series(LineSeries::new(points, style))
+        } else {
+            chart.draw_series(DashedLineSeries::new(points, 6, 4, style))
+        };
+        drawn
             .map_err(fault)?
             .label(&line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));

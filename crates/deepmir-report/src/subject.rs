@@ -165,7 +165,7 @@ fn picture(title: String, canvas: &Canvas) -> Result<Picture, ReportError> {
     Ok(Picture { title, source, width: canvas.size().0 })
 }
 
-fn data_url(kind: &str, bytes: &[u8]) -> String {
+pub(crate) fn data_url(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", STANDARD.encode(bytes))
 }
 

@@ -200,7 +200,7 @@ fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
 }
 
 /// A dataset's folder's or table's name, fit for file names.
-fn dataset_name(path: &Path) -> String {
+pub(crate) fn dataset_name(path: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let plain = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });

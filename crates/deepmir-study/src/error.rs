@@ -107,6 +107,14 @@ pub enum StudyError {
         /// Who, and what to do.
         reason: String,
     },
+    /// A study that cannot be done as its file has it.
+    #[error("{reason}: {}", path.display())]
+    Experiment {
+        /// The study's file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Something about networks.
     #[error(transparent)]
     Net(#[from] deepmir_net::NetError),

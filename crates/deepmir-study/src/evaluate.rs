@@ -254,7 +254,7 @@ fn detections(
     Ok(detections.collect())
 }
 
-fn without_small(labels: &LabelMap, options: &EvaluationOptions) -> LabelMap {
+pub(crate) fn without_small(labels: &LabelMap, options: &EvaluationOptions) -> LabelMap {
     if options.min_volume_mm3 <= 0.0 {
         return labels.clone();
     }
@@ -267,7 +267,7 @@ fn without_small(labels: &LabelMap, options: &EvaluationOptions) -> LabelMap {
     kept
 }
 
-fn same_grid<A, B>(
+pub(crate) fn same_grid<A, B>(
     reference: &Path,
     reference_volume: &Volume<A>,
     other: &Path,

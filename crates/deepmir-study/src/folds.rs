@@ -1,11 +1,14 @@
 //! Splitting subjects, never scans: every session of a subject falls on the same side.
 
+use std::collections::BTreeSet;
+
 use deepmir_net::CaseFiles;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use crate::{Cohort, StudyError, cohort};
+use crate::experiment::Groups;
+use crate::{Cohort, StudyError};
 
 /// One way of splitting a cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +24,37 @@ pub struct Split {
 /// # Errors
 /// If there are fewer subjects than folds, or fewer than two folds.
 pub fn folds(cohort: &Cohort, count: usize, seed: u64) -> Result<Vec<Split>, StudyError> {
-    let subjects = shuffled(cohort, seed);
-    if count < 2 || subjects.len() < count {
+    grouped_folds(cohort, &Groups::default(), count, seed)
+}
+
+/// [`folds()`], every group of subjects falling on one side.
+///
+/// # Errors
+/// If there are fewer groups than folds, or fewer than two folds.
+pub fn grouped_folds(
+    cohort: &Cohort,
+    groups: &Groups,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<Split>, StudyError> {
+    let units = shuffled(cohort, groups, seed);
+    if count < 2 || units.len() < count {
+        let subjects = cohort.subjects().len();
+        let sharing = if units.len() == subjects {
+            String::new()
+        } else {
+            format!(" with {} anatomies", units.len())
+        };
         return Err(StudyError::Subjects {
             reason: format!(
-                "{} subjects cannot make {count} folds; give 2 to {}",
-                subjects.len(),
-                subjects.len()
+                "{subjects} subjects{sharing} cannot make {count} folds; give 2 to {}",
+                units.len()
             ),
         });
     }
     let fold = |fold: usize| {
-        let held: Vec<&String> = subjects.iter().skip(fold).step_by(count).collect();
-        split(cohort, &held)
+        let held: Vec<&String> = units.iter().skip(fold).step_by(count).collect();
+        split(cohort, groups, &held)
     };
     Ok((0..count).map(fold).collect())
 }
@@ -43,25 +64,40 @@ pub fn folds(cohort: &Cohort, count: usize, seed: u64) -> Result<Vec<Split>, Stu
 /// # Errors
 /// If there are fewer than two subjects.
 pub fn hold_out(cohort: &Cohort, share: f64, seed: u64) -> Result<Split, StudyError> {
-    let subjects = shuffled(cohort, seed);
-    if subjects.len() < 2 {
+    grouped_hold_out(cohort, &Groups::default(), share, seed)
+}
+
+/// [`hold_out`], every group of subjects falling on one side.
+///
+/// # Errors
+/// If there are fewer than two groups.
+pub fn grouped_hold_out(
+    cohort: &Cohort,
+    groups: &Groups,
+    share: f64,
+    seed: u64,
+) -> Result<Split, StudyError> {
+    let units = shuffled(cohort, groups, seed);
+    if units.len() < 2 {
         return Err(StudyError::Subjects {
             reason: "a training needs at least two subjects: one to learn from, one to validate on"
                 .to_owned(),
         });
     }
-    let count = ((subjects.len() as f64 * share).round() as usize).clamp(1, subjects.len() - 1);
-    Ok(split(cohort, &subjects.iter().take(count).collect::<Vec<_>>()))
+    let count = ((units.len() as f64 * share).round() as usize).clamp(1, units.len() - 1);
+    Ok(split(cohort, groups, &units.iter().take(count).collect::<Vec<_>>()))
 }
 
-fn shuffled(cohort: &Cohort, seed: u64) -> Vec<String> {
-    let mut subjects = cohort.subjects();
-    subjects.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    subjects
+fn shuffled(cohort: &Cohort, groups: &Groups, seed: u64) -> Vec<String> {
+    let subjects = cohort.subjects();
+    let units: BTreeSet<&str> = subjects.iter().map(|subject| groups.of(subject)).collect();
+    let mut units: Vec<String> = units.into_iter().map(str::to_owned).collect();
+    units.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    units
 }
 
-fn split(cohort: &Cohort, held: &[&String]) -> Split {
-    let is_held = |case: &&CaseFiles| held.contains(&&cohort::subject_of(&case.id));
+fn split(cohort: &Cohort, groups: &Groups, held: &[&String]) -> Split {
+    let is_held = |case: &&CaseFiles| held.contains(&&groups.of_scan(&case.id));
     let (held_out, training): (Vec<&CaseFiles>, Vec<&CaseFiles>) =
         cohort.cases.iter().partition(is_held);
     let owned = |cases: Vec<&CaseFiles>| cases.into_iter().cloned().collect();
@@ -71,8 +107,9 @@ fn split(cohort: &Cohort, held: &[&String]) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cohort;
     use proptest::prelude::*;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     fn cohort(subjects: usize) -> Cohort {
         let case = |n: usize| CaseFiles {
@@ -105,6 +142,32 @@ mod tests {
             }
             prop_assert_eq!(seen.len(), subjects);
             prop_assert_eq!(folds(&cohort, count, seed).unwrap(), splits);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_shares_an_anatomy_stays_together(
+            anatomies in proptest::collection::vec(0_usize..6, 4..20), count in 2_usize..4,
+            seed in any::<u64>(),
+        ) {
+            let cohort = cohort(anatomies.len());
+            let mut groups = Groups::default();
+            for (n, anatomy) in anatomies.iter().enumerate() {
+                groups.insert(&format!("sub-{n:02}"), &format!("head-{anatomy}"));
+            }
+            let heads = |cases: &[CaseFiles]| -> BTreeSet<String> {
+                cases.iter().map(|case| groups.of_scan(&case.id)).collect()
+            };
+            prop_assume!(heads(&cohort.cases).len() > count);
+            for outer in grouped_folds(&cohort, &groups, count, seed).unwrap() {
+                prop_assert!(heads(&outer.training).is_disjoint(&heads(&outer.held_out)));
+                if heads(&outer.training).len() > 1 {
+                    let rest = Cohort { cases: outer.training };
+                    let inner = grouped_hold_out(&rest, &groups, 0.3, seed).unwrap();
+                    prop_assert!(heads(&inner.training).is_disjoint(&heads(&inner.held_out)));
+                }
+            }
         }
     }
 

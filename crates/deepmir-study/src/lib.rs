@@ -1,11 +1,12 @@
 //! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
 //! ([`folds()`]), one subject from files to lesions ([`predict`]), many subjects against the truth
-//! ([`evaluate`]).
+//! ([`evaluate`]), many networks against each other ([`experiment`]).
 
 pub mod bids;
 pub mod cohort;
 mod error;
 pub mod evaluate;
+pub mod experiment;
 pub mod folds;
 mod page;
 pub mod predict;

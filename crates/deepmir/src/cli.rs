@@ -8,6 +8,8 @@ use deepmir_lesion::matching::MatchRule;
 use deepmir_net::{DeviceChoice, Modality};
 use deepmir_recon::input::PhaseUnits;
 
+use crate::study_arguments::Study;
+
 /// Finds cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI and tells
 /// them apart.
 ///
@@ -60,6 +62,8 @@ pub enum Verb {
     Train(Box<Train>),
     /// Compare predicted with true label maps
     Evaluate(Evaluate),
+    /// Compare inputs, classes and networks on a cohort, fold by fold
+    Study(Box<Study>),
     /// List, describe and check models
     #[command(subcommand)]
     Model(Model),

@@ -1,5 +1,7 @@
 //! Sensitivity against false positives as the threshold moves.
 
+use std::borrow::Borrow;
+
 use serde::Serialize;
 
 use crate::matching::{MatchRule, match_lesions};
@@ -63,14 +65,15 @@ pub struct Froc {
 }
 
 /// The curve over all subjects; `None` without subjects or true lesions.
-pub fn froc(subjects: &[Detections]) -> Option<Froc> {
-    let scans = subjects.len() as f64;
-    let truth: usize = subjects.iter().map(|subject| subject.truth).sum();
+pub fn froc<D: Borrow<Detections>>(subjects: &[D]) -> Option<Froc> {
+    let subjects = || subjects.iter().map(Borrow::borrow);
+    let scans = subjects().count() as f64;
+    let truth: usize = subjects().map(|subject| subject.truth).sum();
     if truth == 0 {
         return None;
     }
     let mut scored: Vec<(f32, bool)> =
-        subjects.iter().flat_map(|subject| subject.scored.iter().copied()).collect();
+        subjects().flat_map(|subject| subject.scored.iter().copied()).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
 
     let mut points: Vec<FrocPoint> = Vec::new();

@@ -7,6 +7,7 @@ mod model;
 mod phantom;
 mod predict;
 mod recon;
+mod study;
 mod train;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
+        Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
     }
 }

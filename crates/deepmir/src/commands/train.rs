@@ -200,22 +200,8 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
     }
     if let Some(path) = &common.config {
         let table = config::read(path)?;
-        let fault = |error: toml::de::Error| anyhow!("{error}: {}", path.display());
-        let merge = |name: &str, value: toml::Table| -> toml::Table {
-            match table.get(name) {
-                Some(toml::Value::Table(changes)) => merged(value, changes),
-                _ => value,
-            }
-        };
-        preset.plan =
-            merge("plan", toml::Table::try_from(&preset.plan)?).try_into().map_err(fault)?;
-        preset.architecture = merge("architecture", toml::Table::try_from(&preset.architecture)?)
-            .try_into()
-            .map_err(fault)?;
-        preset.training = merge("training", toml::Table::try_from(&preset.training)?)
-            .try_into()
-            .map_err(fault)?;
-        preset.architecture.input_channels = preset.plan.input_channels();
+        preset =
+            preset.changed_by(&table).map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
     }
     if let Some(Bundle { settings, .. }) = from
         && (preset.plan != settings.plan || preset.architecture != settings.architecture)
@@ -232,20 +218,6 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
     training.seed = arguments.seed.unwrap_or(training.seed);
     training.validate_every = training.validate_every.min(training.steps);
     Ok(preset)
-}
-
-/// `changes` written over `base`, table by table.
-fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
-    for (key, change) in changes {
-        let value = match (base.remove(key), change) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(change)) => {
-                toml::Value::Table(merged(inner, change))
-            }
-            (_, change) => change.clone(),
-        };
-        base.insert(key.clone(), value);
-    }
-    base
 }
 
 fn names<T>(items: &[T], name: impl Fn(&T) -> &str) -> String {

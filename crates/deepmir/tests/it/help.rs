@@ -4,7 +4,7 @@ use crate::support::{deepmir, finished, run};
 
 #[test]
 fn every_verb_explains_itself() {
-    for verb in [&[][..], &["predict"], &["train"], &["evaluate"], &["model"]] {
+    for verb in [&[][..], &["predict"], &["train"], &["evaluate"], &["study"], &["model"]] {
         let output = deepmir(verb).arg("--help").env("COLUMNS", "100").output().unwrap();
         let (code, out, _) = finished(&output);
         assert_eq!(code, 0);

@@ -8,5 +8,6 @@ mod help;
 mod model;
 mod predict;
 mod scan;
+mod study;
 mod support;
 mod train;
