@@ -1,15 +1,18 @@
 //! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
-//! ([`folds()`]), one subject from files to lesions ([`predict`]), many subjects against the truth
-//! ([`evaluate`]).
+//! ([`folds()`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
+//! and what came of them together ([`group`]), many subjects against the truth ([`evaluate`]).
 
 pub mod bids;
 pub mod cohort;
 mod error;
 pub mod evaluate;
 pub mod folds;
+pub mod group;
 mod page;
 pub mod predict;
+pub mod quality;
 pub mod recon;
+pub mod run;
 
 pub use cohort::Cohort;
 pub use error::StudyError;
