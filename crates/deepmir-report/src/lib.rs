@@ -1,11 +1,15 @@
 //! Pictures and pages.
 //!
 //! [`Mosaic`] shows axial slices with outlined lesions, [`SubjectReport`] is the page of one
-//! subject, [`StudyPage`] that of a study; [`curves`] and [`intervals`] draw its plots.
+//! subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`] and [`intervals`]
+//! draw its plots.
 
 mod canvas;
+mod checks;
+mod cohort;
 pub mod curves;
 mod error;
+mod histogram;
 pub mod intervals;
 mod mosaic;
 mod patches;
@@ -13,7 +17,10 @@ mod study;
 mod subject;
 
 pub use canvas::{Canvas, class_colour};
+pub use checks::{brain_outline, checkerboard};
+pub use cohort::{CohortPage, CohortRow, OutlierCard, thumbnail};
 pub use error::ReportError;
+pub use histogram::histogram;
 pub use mosaic::{Mosaic, Window};
 pub use patches::{Patches, Shown};
 pub use study::{Card, Figure, Section, StudyPage};

@@ -43,6 +43,10 @@ pub struct SubjectReport<'a> {
     pub truth: Option<&'a LabelMap>,
     /// More tables, such as an evaluation.
     pub tables: Vec<TextTable>,
+    /// Pictures to check the subject by, with their titles.
+    pub checks: Vec<(String, Canvas)>,
+    /// Name and value of what was measured of the images' quality.
+    pub quality: Vec<(String, String)>,
     /// A paragraph that says how the result came about.
     pub methods: String,
     /// Name and value of whatever the result depends on: versions, checksums, settings.
@@ -91,6 +95,8 @@ impl SubjectReport<'_> {
             mosaics => self.mosaics()?,
             lesions => self.cards()?,
             tables => self.tables,
+            checks => self.checks()?,
+            quality => self.quality,
             methods => self.methods,
             provenance => self.provenance,
         })
@@ -110,6 +116,10 @@ impl SubjectReport<'_> {
             add(format!("{}, true lesions outlined", shown.name), shown, truth)?;
         }
         Ok(pictures)
+    }
+
+    fn checks(&self) -> Result<Vec<Picture>, ReportError> {
+        self.checks.iter().map(|(title, canvas)| picture(title.clone(), canvas)).collect()
     }
 
     fn cards(&self) -> Result<Vec<LesionCard>, ReportError> {
@@ -204,12 +214,14 @@ mod tests {
                 header: vec!["class".to_owned()],
                 rows: vec![vec!["CMB & more".to_owned()]],
             }],
+            checks: vec![("Brain".to_owned(), Canvas::new(8, 8))],
+            quality: vec![("signal to noise".to_owned(), "12".to_owned())],
             methods: "By hand.".to_owned(),
             provenance: vec![("model".to_owned(), "none".to_owned())],
         };
         let html = report.html().unwrap();
         assert!(html.contains("sub-&lt;1&gt;") && html.contains("CMB &amp; more"));
-        assert_eq!(html.matches("data:image/jpeg").count(), 4, "two mosaics, two lesions");
+        assert_eq!(html.matches("data:image/jpeg").count(), 5, "mosaics, lesions, a check");
         let outside = ["http://", "https://", "src=\"/", "@import", "<script"];
         for what in outside {
             let body = html.replace("https://doi.org", "");

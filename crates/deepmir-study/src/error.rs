@@ -47,6 +47,15 @@ pub enum StudyError {
         /// The other.
         second: PathBuf,
     },
+    /// A file that says it belongs to another subject or session than its folder's.
+    #[error(
+        "its name and its folder are of different subjects or sessions; rename or move it: {}",
+        path.display()
+    )]
+    WrongPlace {
+        /// The file.
+        path: PathBuf,
+    },
     /// An echo with magnitude and no phase, or the reverse.
     #[error(
         "{scan} has an echo with one part only; give magnitude and phase (or real and imaginary) of \

@@ -1,6 +1,7 @@
 //! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
-//! ([`folds()`]), one subject from files to lesions ([`predict`]), many subjects against the truth
-//! ([`evaluate`]), many networks against each other ([`experiment`]).
+//! ([`folds()`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
+//! and what came of them together ([`group`]), many subjects against the truth ([`evaluate`]), many
+//! networks against each other ([`experiment`]).
 
 pub mod bids;
 pub mod cohort;
@@ -8,9 +9,12 @@ mod error;
 pub mod evaluate;
 pub mod experiment;
 pub mod folds;
+pub mod group;
 mod page;
 pub mod predict;
+pub mod quality;
 pub mod recon;
+pub mod run;
 
 pub use cohort::Cohort;
 pub use error::StudyError;

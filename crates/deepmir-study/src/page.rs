@@ -3,7 +3,7 @@
 use deepmir_lesion::{LesionClass, ProbabilityMaps};
 use deepmir_net::bundle::ModelSettings;
 use deepmir_net::{CaseFiles, Modality};
-use deepmir_report::{Shown, SubjectReport, Window};
+use deepmir_report::{Canvas, Shown, SubjectReport, Window, brain_outline, checkerboard};
 use deepmir_volume::{Mask, Volume};
 
 use crate::StudyError;
@@ -44,9 +44,12 @@ impl Predictor {
             let checksum = sha256(path)?;
             provenance.push((modality.name().to_owned(), format!("{name}, SHA-256 {checksum}")));
         }
+        let images: Vec<Shown<'a>> = images.collect();
         Ok(SubjectReport {
             id: files.id.clone(),
-            images: images.collect(),
+            checks: checks(&images, &case.brain),
+            quality: prediction.quality.lines(),
+            images,
             labels: &prediction.labels,
             probability: any_class(&prediction.probabilities),
             brain: &case.brain,
@@ -57,6 +60,18 @@ impl Predictor {
             provenance,
         })
     }
+}
+
+/// The brain's outline on the reference image, and that image and T2w by turns.
+fn checks(images: &[Shown<'_>], brain: &Mask) -> Vec<(String, Canvas)> {
+    let Some((reference, others)) = images.split_first() else { return Vec::new() };
+    let outline = format!("{}, the brain as deepmir takes it outlined", reference.name);
+    let mut checks = vec![(outline, brain_outline(reference, brain))];
+    if let Some(t2w) = others.iter().find(|other| other.name == Modality::T2w.name()) {
+        let title = format!("{} and {} by turns: edges run on where they are aligned", reference.name, t2w.name);
+        checks.push((title, checkerboard(reference, t2w, brain)));
+    }
+    checks
 }
 
 /// Name and version of this program.

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::StudyError;
 use crate::bids::{self, BidsName, DerivedName};
 use crate::page::window;
+use crate::quality::Quality;
 
 /// A model ready to run.
 pub struct Predictor {
@@ -40,6 +41,8 @@ pub struct Prediction {
     pub found: Vec<Candidate>,
     /// The table.
     pub rows: Vec<LesionRow>,
+    /// What the images are like.
+    pub quality: Quality,
 }
 
 /// The files written for a subject.
@@ -53,6 +56,8 @@ pub struct Written {
     pub mosaic: PathBuf,
     /// The page.
     pub report: PathBuf,
+    /// Every file, these too.
+    pub all: Vec<PathBuf>,
 }
 
 impl Predictor {
@@ -109,7 +114,8 @@ impl Predictor {
             brain: Some(&case.brain),
         };
         let rows = images.measure_candidates(&labels, &found);
-        Ok(Prediction { case, labels, probabilities, found, rows })
+        let quality = Quality::of(&case);
+        Ok(Prediction { case, labels, probabilities, found, rows, quality })
     }
 
     /// Writes everything that was found into a folder, under names taken from the reference image
@@ -134,12 +140,18 @@ impl Predictor {
 
         let labels = path(&[LESIONS], "dseg", ".nii.gz");
         nifti::write(&labels, prediction.labels.volume(), header)?;
-        bids::write_label_table(&path(&[LESIONS], "dseg", ".tsv"))?;
-        bids::write_json(&path(&[LESIONS], "dseg", ".json"), &self.sidecar(files)?)?;
+        let (names, sidecar) =
+            (path(&[LESIONS], "dseg", ".tsv"), path(&[LESIONS], "dseg", ".json"));
+        bids::write_label_table(&names)?;
+        bids::write_json(&sidecar, &self.sidecar(files)?)?;
+        let mut all = vec![labels.clone(), names, sidecar];
         for (class, map) in prediction.probabilities.iter() {
             let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
             nifti::write_scaled(&path, map, 1.0, header)?;
+            all.push(path);
         }
+        let quality = folder.join(name.of_scan(&[("desc", "lesions")], "_qc.json"));
+        bids::write_json(&quality, &prediction.quality.sheet(files))?;
         let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
         table::write(&rows, &prediction.rows)?;
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
@@ -148,7 +160,8 @@ impl Predictor {
         let page = self.report(prediction, files)?.html()?;
         atomic::write(&report, page.as_bytes())
             .map_err(|source| StudyError::Write { path: report.clone(), source })?;
-        Ok(Written { labels, table: rows, mosaic, report })
+        all.extend([&quality, &rows, &mosaic, &report].map(Clone::clone));
+        Ok(Written { labels, table: rows, mosaic, report, all })
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod run;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,6 +58,8 @@ pub enum Verb {
     Predict(Box<Predict>),
     /// Reconstruct SWI, susceptibility, R2* and brain mask from raw gradient echoes
     Recon(Box<Recon>),
+    /// A whole BIDS dataset, unattended: lesions of every subject, then the cohort's tables
+    Run(Box<run::Run>),
     /// Simulate subjects whose lesions are known
     Phantom(Phantom),
     /// Train a network on a cohort with label maps

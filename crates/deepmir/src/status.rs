@@ -1,7 +1,41 @@
-//! How the program ends: 0 done, 1 the user can mend it, 2 we must.
+//! How the program ends: 0 done, 1 the user can mend it, 2 we must, 3 some subjects failed, 130 stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+
+/// Ends that are neither success nor a fault of the whole.
+#[derive(Debug)]
+pub enum Ended {
+    /// Some subjects failed, as told; the others are done.
+    SomeFailed(String),
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl Ended {
+    /// As shells have it for a program that an interrupt ended.
+    pub const INTERRUPTED: u8 = 130;
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::SomeFailed(_) => 3,
+            Self::Interrupted => Self::INTERRUPTED,
+        }
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SomeFailed(who) => formatter.write_str(who),
+            Self::Interrupted => {
+                formatter.write_str("stopped; the same command goes on from here")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Ended {}
 
 /// Runs the program and turns its end into an exit code and, if it failed, one message.
 pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
@@ -28,7 +62,7 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
             }
             Err(error) => {
                 complain(&format!("error: {error}"));
-                ExitCode::from(1)
+                ExitCode::from(error.downcast_ref::<Ended>().map_or(1, Ended::code))
             }
         },
         Err(_) => {

@@ -29,37 +29,61 @@ pub struct Scan {
 /// # Errors
 /// A folder that cannot be read or holds no subjects, or two images of one kind for one scan.
 pub fn scans(dataset: &Path) -> Result<Vec<Scan>, StudyError> {
-    let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
-    let mut masks = BTreeMap::new();
+    let mut scans = Vec::new();
     for subject in subject_folders(dataset)? {
-        masks.append(&mut brain_masks(&subject)?);
-        for path in images_below(&subject)? {
-            let Some(name) = BidsName::parse(&path) else { continue };
-            let Some(modality) = modality(&name) else { continue };
-            let scan = scans.entry(name.scan()).or_insert_with(|| Scan {
-                id: name.scan(),
-                subject: name.entity("sub").unwrap_or_default().to_owned(),
-                session: name.entity("ses").map(str::to_owned),
-                images: BTreeMap::new(),
-                mask: None,
-            });
-            if let Some(first) = scan.images.insert(modality, path.clone()) {
-                return Err(StudyError::TwoImages {
-                    scan: scan.id.clone(),
-                    modality,
-                    first,
-                    second: path,
-                });
-            }
-        }
+        scans.append(&mut scans_of(&subject)?);
     }
     if scans.is_empty() {
         return Err(StudyError::NoScans { path: dataset.to_owned() });
+    }
+    scans.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(scans)
+}
+
+/// Every scan of one subject's folder, by name; there may be none.
+pub(crate) fn scans_of(subject: &Path) -> Result<Vec<Scan>, StudyError> {
+    let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
+    let mut masks = brain_masks(subject)?;
+    for path in images_below(subject)? {
+        let Some(name) = BidsName::parse(&path) else { continue };
+        let Some(modality) = modality(&name) else { continue };
+        let scan = scans.entry(name.scan()).or_insert_with(|| Scan {
+            id: name.scan(),
+            subject: name.entity("sub").unwrap_or_default().to_owned(),
+            session: name.entity("ses").map(str::to_owned),
+            images: BTreeMap::new(),
+            mask: None,
+        });
+        if let Some(first) = scan.images.insert(modality, path.clone()) {
+            return Err(StudyError::TwoImages {
+                scan: scan.id.clone(),
+                modality,
+                first,
+                second: path,
+            });
+        }
     }
     for (id, scan) in &mut scans {
         scan.mask = masks.remove(id);
     }
     Ok(scans.into_values().collect())
+}
+
+/// That files say by their names where they lie: results of `sub-01` must not come from an image that
+/// says it is `sub-02`'s.
+pub(crate) fn check_places(subject: &str, folder: &Path) -> Result<(), StudyError> {
+    for path in images_below(folder)? {
+        let Some(name) = BidsName::parse(&path) else { continue };
+        let below = path.strip_prefix(folder).unwrap_or(&path).components();
+        let session = below.filter_map(|part| part.as_os_str().to_str()).find_map(|part| {
+            part.strip_prefix("ses-").filter(|_| !part.contains('_')).map(str::to_owned)
+        });
+        let named = format!("sub-{}", name.entity("sub").unwrap_or_default());
+        if named != subject || session.as_deref() != name.entity("ses") {
+            return Err(StudyError::WrongPlace { path });
+        }
+    }
+    Ok(())
 }
 
 /// Which image a name stands for. `swi` and `minIP` are no suffixes of the standard yet, but in use.

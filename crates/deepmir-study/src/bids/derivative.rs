@@ -9,13 +9,38 @@ use serde_json::json;
 use crate::StudyError;
 
 /// What the standard has no names for (yet): tables and pages of lesions, projections, field maps of a
-/// reconstruction, transforms.
+/// reconstruction, transforms; what became of each subject, and the cohort's tables.
 const IGNORED: &str = "\
 **/*_desc-lesions*
 **/*_minIP.*
 **/*_fieldmap.*
 **/*_xfm.*
+status/
+group/
 ";
+
+/// That a folder says it is a BIDS dataset: its `dataset_description.json` is there and names the
+/// standard's version.
+///
+/// # Errors
+/// If it does not.
+pub fn check_description(dataset: &Path) -> Result<(), StudyError> {
+    let path = dataset.join("dataset_description.json");
+    let fault = |what: String| StudyError::Subjects {
+        reason: format!(
+            "{what}; a BIDS dataset has one with Name and BIDSVersion (or give \
+             --skip-bids-validation): {}",
+            path.display()
+        ),
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| fault(format!("cannot read ({error})")))?;
+    let description: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| fault(format!("not JSON ({error})")))?;
+    if description.get("BIDSVersion").is_none_or(|version| !version.is_string()) {
+        return Err(fault("no BIDSVersion".to_owned()));
+    }
+    Ok(())
+}
 
 /// Writes `dataset_description.json` of a derivatives folder, naming this program, and the
 /// `.bidsignore` beside it.

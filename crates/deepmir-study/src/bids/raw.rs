@@ -18,6 +18,8 @@ pub struct RawScan {
     pub folder: PathBuf,
     /// `01`.
     pub subject: String,
+    /// `2`.
+    pub session: Option<String>,
     /// Magnitude and phase (or real and imaginary part) of each echo, in order.
     pub echoes: Vec<EchoParts>,
     /// The T2-weighted image, on whatever grid.
@@ -42,30 +44,38 @@ struct Found {
 /// # Errors
 /// A folder that cannot be read, an echo with one part only, or two files for one part.
 pub fn raw_scans(dataset: &Path) -> Result<Vec<RawScan>, StudyError> {
-    let mut scans: BTreeMap<String, Found> = BTreeMap::new();
+    let mut scans = Vec::new();
     for folder in subject_folders(dataset)? {
-        for path in images_below(&folder)? {
-            let Some(name) = BidsName::parse(&path) else { continue };
-            let found = scans.entry(name.scan()).or_default();
-            found.subject = name.entity("sub").unwrap_or_default().to_owned();
-            found.session = name.entity("ses").map(str::to_owned);
-            let part = name.entity("part");
-            match (name.suffix(), part) {
-                ("T2w", None) => found.t2w = Some(path),
-                ("MEGRE" | "T2starw" | "GRE", Some(part)) => {
-                    let number =
-                        name.entity("echo").and_then(|echo| echo.parse().ok()).unwrap_or(1);
-                    let parts = &mut found.echoes.entry(number).or_default().0;
-                    if let Some(first) = parts.insert(part.to_owned(), path.clone()) {
-                        return Err(StudyError::TwoEchoParts {
-                            scan: name.scan(),
-                            first,
-                            second: path,
-                        });
-                    }
+        scans.append(&mut raw_scans_of(&folder)?);
+    }
+    scans.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(scans)
+}
+
+/// As [`raw_scans`], of one subject's folder.
+pub(crate) fn raw_scans_of(subject: &Path) -> Result<Vec<RawScan>, StudyError> {
+    let mut scans: BTreeMap<String, Found> = BTreeMap::new();
+    for path in images_below(subject)? {
+        let Some(name) = BidsName::parse(&path) else { continue };
+        let found = scans.entry(name.scan()).or_default();
+        found.subject = name.entity("sub").unwrap_or_default().to_owned();
+        found.session = name.entity("ses").map(str::to_owned);
+        let part = name.entity("part");
+        match (name.suffix(), part) {
+            ("T2w", None) => found.t2w = Some(path),
+            ("MEGRE" | "T2starw" | "GRE", Some(part)) => {
+                let number =
+                    name.entity("echo").and_then(|echo| echo.parse().ok()).unwrap_or(1);
+                let parts = &mut found.echoes.entry(number).or_default().0;
+                if let Some(first) = parts.insert(part.to_owned(), path.clone()) {
+                    return Err(StudyError::TwoEchoParts {
+                        scan: name.scan(),
+                        first,
+                        second: path,
+                    });
                 }
-                _ => {}
             }
+            _ => {}
         }
     }
     let with_echoes = scans.into_iter().filter(|(_, found)| !found.echoes.is_empty());
@@ -84,6 +94,7 @@ impl Found {
             id,
             folder: folder.join("anat"),
             subject: self.subject,
+            session: self.session,
             t2w: self.t2w,
         })
     }

@@ -7,6 +7,7 @@ mod model;
 mod phantom;
 mod predict;
 mod recon;
+mod run;
 mod study;
 mod train;
 
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
         Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
+        Verb::Run(arguments) => run::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
         Verb::Study(arguments) => study::run(&arguments, &cli.common),

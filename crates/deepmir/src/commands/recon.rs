@@ -130,16 +130,19 @@ fn chosen(
     Ok(scans.into_iter().filter(|scan| wanted.contains(&scan.subject)).collect())
 }
 
+/// The `[recon]` table of the config file, or the default.
+pub fn configured(common: &Common) -> anyhow::Result<ReconSettings> {
+    let Some(path) = &common.config else { return Ok(ReconSettings::default()) };
+    match config::read(path)?.remove("recon") {
+        Some(table) => {
+            table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))
+        }
+        None => Ok(ReconSettings::default()),
+    }
+}
+
 fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings> {
-    let mut settings = match &common.config {
-        Some(path) => match config::read(path)?.remove("recon") {
-            Some(table) => {
-                table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))?
-            }
-            None => ReconSettings::default(),
-        },
-        None => ReconSettings::default(),
-    };
+    let mut settings = configured(common)?;
     let chain = &mut settings.chain;
     if let Some(name) = arguments.unwrapping {
         chain.unwrapping = match name {

@@ -7,6 +7,7 @@ mod evaluate;
 mod help;
 mod model;
 mod predict;
+mod run;
 mod scan;
 mod study;
 mod support;

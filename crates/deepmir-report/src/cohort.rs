@@ -1,0 +1,136 @@
+//! The page of a cohort: every scan in a table, distributions, and the unusual ones to look at.
+
+use std::path::Path;
+
+use minijinja::{AutoEscape, Environment, context};
+use serde::Serialize;
+
+use crate::histogram::histogram;
+use crate::subject::data_url;
+use crate::{ReportError, TextTable};
+
+const TEMPLATE: &str = include_str!("../templates/cohort.html");
+/// Width of a picture in the gallery.
+const THUMBNAIL: u32 = 420;
+
+/// What the page shows.
+#[derive(Clone, Debug, Default)]
+pub struct CohortPage {
+    /// A line under the title: how many, by which program.
+    pub summary: String,
+    /// Headings, and whether the column holds numbers.
+    pub columns: Vec<(String, bool)>,
+    /// A row a scan.
+    pub rows: Vec<CohortRow>,
+    /// Values by name, for the distributions.
+    pub measures: Vec<(String, Vec<f64>)>,
+    /// What is unlike the rest.
+    pub outliers: Vec<OutlierCard>,
+    /// More tables.
+    pub tables: Vec<TextTable>,
+    /// Paragraphs on what columns mean.
+    pub notes: Vec<String>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CohortRow {
+    /// Its cells, as text.
+    pub cells: Vec<String>,
+    /// The page of the scan, relative to this one.
+    pub link: Option<String>,
+}
+
+/// One outlier in the gallery.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct OutlierCard {
+    /// The scan.
+    pub scan: String,
+    /// What about it.
+    pub what: String,
+    /// Its page, relative to this one.
+    pub link: Option<String>,
+    /// A small picture, as a `data:` address ([`thumbnail`]).
+    pub picture: Option<String>,
+}
+
+impl CohortPage {
+    /// The page: one HTML file that asks for nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be rendered.
+    pub fn html(&self) -> Result<String, ReportError> {
+        let fault = |error: String| ReportError::Draw { reason: error };
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment
+            .add_template("cohort", TEMPLATE)
+            .map_err(|error| fault(error.to_string()))?;
+        let data = serde_json::json!({ "columns": self.columns, "rows": self.rows }).to_string();
+        let charts: Vec<(&str, String)> = self
+            .measures
+            .iter()
+            .map(|(name, values)| (name.as_str(), histogram(values)))
+            .filter(|(_, svg)| !svg.is_empty())
+            .collect();
+        let page =
+            environment.get_template("cohort").map_err(|error| fault(error.to_string()))?;
+        page.render(context! {
+            summary => self.summary,
+            // Inside a script element only `<` could end it.
+            data => data.replace('<', "\\u003c"),
+            charts => charts,
+            outliers => self.outliers,
+            tables => self.tables,
+            notes => self.notes,
+        })
+        .map_err(|error| fault(error.to_string()))
+    }
+}
+
+/// A picture file made small, as a `data:` address.
+///
+/// # Errors
+/// If it cannot be read or encoded.
+pub fn thumbnail(path: &Path) -> Result<String, ReportError> {
+    let fault = |error: image::ImageError| ReportError::Draw {
+        reason: format!("{error}: {}", path.display()),
+    };
+    let picture = image::open(path).map_err(fault)?.to_rgb8();
+    let (width, height) = picture.dimensions();
+    let small = THUMBNAIL.min(width.max(1));
+    let tall = (height * small / width.max(1)).max(1);
+    let picture = image::imageops::thumbnail(&picture, small, tall);
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 80)
+        .encode_image(&picture)
+        .map_err(fault)?;
+    Ok(data_url("image/jpeg", &bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_holds_its_data_and_asks_for_nothing() {
+        let page = CohortPage {
+            summary: "2 scans".to_owned(),
+            columns: vec![("scan_id".to_owned(), false), ("cmb_count".to_owned(), true)],
+            rows: vec![CohortRow {
+                cells: vec!["</script><b>".to_owned(), "3".to_owned()],
+                link: Some("../sub-01/a.html".to_owned()),
+            }],
+            measures: vec![("cmb_count".to_owned(), vec![1.0, 2.0])],
+            outliers: vec![OutlierCard { scan: "sub-<2>".to_owned(), ..Default::default() }],
+            ..CohortPage::default()
+        };
+        let html = page.html().unwrap();
+        assert_eq!(html.matches("</script>").count(), 2, "the data and the script, no more");
+        assert!(html.contains("sub-&lt;2&gt;") && html.contains("<svg"));
+        let plain = html.replace("http://www.w3.org/2000/svg", "");
+        for outside in ["http://", "https://", "@import", "src=\"/", "fetch(", "XMLHttp"] {
+            assert!(!plain.contains(outside), "{outside}");
+        }
+    }
+}

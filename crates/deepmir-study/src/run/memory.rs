@@ -1,0 +1,121 @@
+//! How much memory subjects need, and how many fit at once.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use deepmir_volume::Grid;
+
+/// Of the program itself with a model.
+const BASE_GB: f64 = 0.10;
+/// Reconstruction: per voxel, and per voxel of each echo. Measured, see `docs/cohorts.md`.
+const RECON_BYTES: f64 = 190.0;
+const ECHO_BYTES: f64 = 12.0;
+/// Prediction, per voxel of the image's grid.
+const PREDICT_BYTES: f64 = 90.0;
+/// Registration of T2w, per voxel of both images.
+const ALIGN_BYTES: f64 = 60.0;
+
+/// What a scan needs at its peak, in GB.
+pub(super) fn need_gb(grid: &Grid, echoes: usize, moving: Option<&Grid>) -> f64 {
+    let voxels = grid.len() as f64;
+    let recon = match echoes {
+        0 => 0.0,
+        echoes => voxels * (RECON_BYTES + ECHO_BYTES * echoes as f64),
+    };
+    let align = moving.map_or(0.0, |moving| ALIGN_BYTES * (voxels + moving.len() as f64));
+    BASE_GB + recon.max(align).max(PREDICT_BYTES * voxels) / 1e9
+}
+
+/// What a run may use unless told: four fifths of what is free on the machine, in the control group
+/// and by Slurm's word, whichever is least; 4 GB where nobody says.
+pub fn default_budget_gb() -> f64 {
+    let limits = [available_gb(), control_group_gb(), slurm_gb()];
+    let least = limits.into_iter().flatten().fold(f64::INFINITY, f64::min);
+    if least.is_finite() { 0.8 * least } else { 4.0 }
+}
+
+fn available_gb() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024.0 / 1e9)
+}
+
+fn control_group_gb() -> Option<f64> {
+    let limit = std::fs::read_to_string(Path::new("/sys/fs/cgroup/memory.max")).ok()?;
+    Some(limit.trim().parse::<f64>().ok()? / 1e9)
+}
+
+fn slurm_gb() -> Option<f64> {
+    let mebibytes: f64 = std::env::var("SLURM_MEM_PER_NODE").ok()?.parse().ok()?;
+    (mebibytes > 0.0).then_some(mebibytes * 1024.0 * 1024.0 / 1e9)
+}
+
+/// Memory shared by the subjects that are worked on.
+pub(super) struct Budget {
+    total_gb: f64,
+    used_gb: Mutex<f64>,
+    freed: Condvar,
+}
+
+/// A share of the budget, given back when dropped.
+pub(super) struct Share<'a> {
+    budget: &'a Budget,
+    gb: f64,
+}
+
+impl Budget {
+    pub(super) fn new(total_gb: f64) -> Self {
+        Self { total_gb, used_gb: Mutex::new(0.0), freed: Condvar::new() }
+    }
+
+    /// Waits until that much is free; `None` if it never will be.
+    pub(super) fn take(&self, gb: f64) -> Option<Share<'_>> {
+        if gb > self.total_gb {
+            return None;
+        }
+        let mut used = self.used_gb.lock().unwrap_or_else(PoisonError::into_inner);
+        // Sums of shares that come and go keep a rounding error.
+        while *used + gb > self.total_gb + 1e-6 {
+            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        *used += gb;
+        Some(Share { budget: self, gb })
+    }
+
+    pub(super) fn total_gb(&self) -> f64 {
+        self.total_gb
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *self.budget.used_gb.lock().unwrap_or_else(PoisonError::into_inner) -= self.gb;
+        self.budget.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn no_more_work_at_once_than_fits() {
+        let budget = Budget::new(1.0);
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| {
+                    let share = budget.take(0.4).unwrap();
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    drop(share);
+                });
+            }
+        });
+        assert!(most.into_inner() <= 2);
+        assert!(budget.take(1.1).is_none());
+    }
+}

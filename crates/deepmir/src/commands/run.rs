@@ -1,0 +1,225 @@
+//! `deepmir run`: the BIDS-App.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use deepmir_net::infer::InferenceOptions;
+use deepmir_study::run::{
+    Decision, Event, RunOptions, State, Subject, SubjectStatus, Summary, default_budget_gb,
+    participants, subjects,
+};
+use deepmir_study::{bids, group};
+use deepmir_volume::nifti::ReadOptions;
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::iterator::Signals;
+
+use super::{NOT_A_DEVICE, open_model, recon};
+use crate::cli::Common;
+use crate::cli::run::{Level, Run};
+use crate::progress::Progress;
+use crate::status::Ended;
+
+pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
+    match arguments.level {
+        Level::Participant => participant_level(arguments, common),
+        Level::Group => group_level(arguments),
+    }
+}
+
+fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
+    let started = Instant::now();
+    if !arguments.skip_bids_validation {
+        bids::check_description(&arguments.data)?;
+    }
+    let chosen = chosen(arguments)?;
+    let options = options(arguments, common)?;
+    if arguments.dry_run {
+        return dry_run(&options, &chosen);
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    stop_when_asked(&interrupted)?;
+    tracing::info!(
+        "{} subjects, {} at once, {:.1} GB of memory",
+        chosen.len(),
+        options.jobs.min(chosen.len()),
+        options.memory_gb
+    );
+    let progress = Mutex::new((0, Progress::new("subjects", chosen.len() as u64, common)));
+    let summary = participants(&options, &chosen, &interrupted, &|event| {
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(&mut progress, event);
+    })?;
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).1.finish();
+    finish(&summary, started)
+}
+
+fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
+    let models = arguments.model.iter().map(|name| open_model(name)).collect::<Result<_, _>>()?;
+    let memory_gb = arguments.mem_gb.unwrap_or_else(default_budget_gb);
+    if !(memory_gb.is_finite() && memory_gb > 0.0) {
+        bail!("--mem-gb must be above 0");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = common.threads.map_or(cores, usize::from);
+    Ok(RunOptions {
+        out: std::path::absolute(&arguments.out)?,
+        sessions: arguments.session_label.clone(),
+        models,
+        device: common.device,
+        inference: InferenceOptions { flips: arguments.flips, ..InferenceOptions::default() },
+        read: ReadOptions { nan_to_zero: arguments.nan_to_zero },
+        recon: recon::configured(common)?,
+        jobs: arguments.jobs.map_or(threads, usize::from),
+        memory_gb,
+        rehash: arguments.rehash,
+        fresh: arguments.fresh && !arguments.resume,
+    })
+}
+
+/// The subjects of the dataset that were asked for.
+fn chosen(arguments: &Run) -> anyhow::Result<Vec<Subject>> {
+    let data = std::path::absolute(&arguments.data)?;
+    let masks = arguments.masks.as_deref().map(std::path::absolute).transpose()?;
+    let all = subjects(&data, masks.as_deref())?;
+    let wanted: Vec<String> = arguments
+        .participant_label
+        .iter()
+        .map(|label| format!("sub-{}", label.trim_start_matches("sub-")))
+        .collect();
+    if let Some(missing) = wanted.iter().find(|id| !all.iter().any(|subject| subject.id == **id)) {
+        bail!("there is no {missing} in this dataset: {}", data.display());
+    }
+    let asked = |subject: &Subject| wanted.is_empty() || wanted.contains(&subject.id);
+    Ok(all.into_iter().filter(asked).collect())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
+    let mut failing = 0;
+    for subject in subjects {
+        if let Err(reason) = &subject.scans {
+            failing += 1;
+            println!("{}: cannot be done: {reason}", subject.id);
+            continue;
+        }
+        let plans = options.plans(subject);
+        if plans.is_empty() {
+            println!("{}: skip: no images or raw echoes under BIDS names", subject.id);
+        }
+        for plan in plans {
+            let what = match plan.decision {
+                Decision::Predict { .. } => format!("find lesions ({:.1} GB)", plan.memory_gb),
+                Decision::Skip => "skip".to_owned(),
+                Decision::Fail => {
+                    failing += 1;
+                    "cannot be done".to_owned()
+                }
+            };
+            println!("{}: {what}: {}", plan.scan.id, plan.reasons.join("; "));
+        }
+    }
+    if failing > 0 {
+        return Err(Ended::SomeFailed(format!("{failing} of these cannot be done")).into());
+    }
+    Ok(())
+}
+
+/// The first interrupt (or Slurm's SIGTERM) lets what is being written come to its end, the second
+/// does not wait: files are whole either way.
+fn stop_when_asked(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let mut signals = Signals::new(TERM_SIGNALS).context("cannot listen for interrupts")?;
+    let flag = Arc::clone(interrupted);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(Ended::INTERRUPTED));
+            }
+            tracing::warn!("stopping; once more to stop at once");
+        }
+    });
+    Ok(())
+}
+
+fn tell((done, progress): &mut (u64, Progress), event: Event<'_>) {
+    match event {
+        Event::Step { scan, what } => tracing::debug!("{scan}: {what}"),
+        Event::Busy { subject, holder } => {
+            progress.say(&format!("{subject}: {holder} works on it; looking again later"));
+        }
+        Event::Finished { status, news } => {
+            *done += 1;
+            for warning in &status.warnings {
+                progress.say(&format!("{}: {warning}", status.subject));
+            }
+            match status.state {
+                State::Done if news => progress.say(&found(status)),
+                State::Done => {}
+                state => {
+                    for complaint in status.complaints() {
+                        progress.say(&format!("{} {complaint}", state.name()));
+                    }
+                }
+            }
+            progress.set(*done, || status.subject.clone());
+        }
+    }
+}
+
+fn found(status: &SubjectStatus) -> String {
+    let scans = status.scans.iter().map(|scan| {
+        let counts = scan.lesions.iter().map(|(class, count)| format!("{count} {class}"));
+        format!("{}: {}", scan.id, counts.collect::<Vec<_>>().join(", "))
+    });
+    scans.collect::<Vec<_>>().join("; ")
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
+    println!(
+        "{} done, {} skipped, {} failed",
+        summary.count(State::Done),
+        summary.count(State::Skipped),
+        summary.count(State::Failed) + summary.unwritten.len()
+    );
+    tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
+    if summary.interrupted {
+        return Err(Ended::Interrupted.into());
+    }
+    if !summary.has_failures() {
+        return Ok(());
+    }
+    let failed = summary.statuses.iter().filter(|status| status.state == State::Failed);
+    let mut lines: Vec<String> = failed.flat_map(SubjectStatus::complaints).collect();
+    let unwritten = summary.unwritten.iter();
+    lines.extend(unwritten.map(|(subject, reason)| format!("{subject}: {reason}")));
+    Err(Ended::SomeFailed(format!("some subjects failed\n  {}", lines.join("\n  "))).into())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn group_level(arguments: &Run) -> anyhow::Result<()> {
+    let unused = [
+        ("--participant-label", !arguments.participant_label.is_empty()),
+        ("--session-label", !arguments.session_label.is_empty()),
+        ("--dry-run", arguments.dry_run),
+    ];
+    if let Some((name, _)) = unused.into_iter().find(|(_, given)| *given) {
+        bail!("{name} is for the participant level: the group level takes all that lies in OUT");
+    }
+    check_results(&arguments.out)?;
+    let files = group::write(&arguments.out)?;
+    println!("{} scans in the tables, {} without results", files.scans, files.without);
+    for path in files.tables.iter().chain([&files.page]) {
+        println!("  {}", path.display());
+    }
+    Ok(())
+}
+
+fn check_results(out: &Path) -> anyhow::Result<()> {
+    if !deepmir_study::run::status_folder(out).is_dir() {
+        bail!("no results here; run the participant level first: {}", out.display());
+    }
+    Ok(())
+}

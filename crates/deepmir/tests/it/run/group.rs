@@ -1,0 +1,83 @@
+//! The group level.
+
+use std::fs;
+
+use super::Study;
+use crate::support::text;
+
+#[test]
+fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
+    let study = Study::new(4);
+    fs::remove_file(study.data.join("sub-03/anat/sub-03_T2w.nii.gz")).unwrap();
+    fs::write(study.data.join("sub-04/anat/sub-04_Chimap.nii.gz"), b"no image").unwrap();
+    assert_eq!(study.participants(&[]).0, 3);
+    let (code, out, told) = study.group();
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("2 scans in the tables, 2 without results"), "{out}");
+    let read = |name: &str| fs::read_to_string(study.out.join("group").join(name)).unwrap();
+    let subjects = read("subjects.tsv");
+    let lines: Vec<Vec<&str>> = subjects.lines().map(|line| line.split('\t').collect()).collect();
+    let column = |name: &str| lines[0].iter().position(|cell| *cell == name).unwrap();
+    let cell = |row: usize, name: &str| lines[row][column(name)];
+    assert_eq!(lines.len(), 5);
+    assert_eq!(
+        [1, 2, 3, 4].map(|row| cell(row, "state")),
+        ["done", "done", "skipped", "failed"]
+    );
+    assert!(cell(4, "reason").contains("sub-04_Chimap.nii.gz"));
+    assert_eq!(cell(3, "cmb_count"), "n/a");
+    let lesions = read("lesions.tsv");
+    let of = |scan: &str, class: &str| {
+        let rows = lesions.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        rows.filter(|row| row[0] == scan && row[3] == class).count()
+    };
+    for row in [1, 2] {
+        assert_eq!(cell(row, "cmb_count"), of(cell(row, "scan_id"), "CMB").to_string());
+        assert_eq!(cell(row, "nhid_count"), of(cell(row, "scan_id"), "NHID").to_string());
+    }
+    let page = read("index.html");
+    assert!(page.contains("../sub-01/anat/sub-01_desc-lesions_report.html"));
+    let plain = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!plain.contains("http://") && !plain.contains("https://"));
+    let first = study.tables();
+    assert!(first == study.tables(), "twice the same");
+}
+
+#[test]
+fn lesions_are_followed_over_sessions() {
+    let study = Study::new(0);
+    let made = study.data.with_file_name("made");
+    // The same head twice, and once with a microbleed gone.
+    let config = study.data.with_file_name("coarse.toml");
+    fs::write(
+        &config,
+        "[phantom.scan]\nvoxel_mm = [2.5, 2.5, 2.5]\nmatrix = [72, 88, 72]\nfine_voxel_mm = 1.25\n\
+         echo_times_s = [0.006, 0.012]\n",
+    )
+    .unwrap();
+    let (code, _, told) =
+        crate::support::run(&["phantom", text(&made), "--seed", "3", "--config", text(&config)]);
+    assert_eq!(code, 0, "{told}");
+    for session in ["a", "b"] {
+        let anat = study.data.join(format!("sub-01/ses-{session}/anat"));
+        fs::create_dir_all(&anat).unwrap();
+        for suffix in ["acq-swi_T2starw", "Chimap", "T2w"] {
+            fs::copy(
+                made.join(format!("sub-01/anat/sub-01_{suffix}.nii.gz")),
+                anat.join(format!("sub-01_ses-{session}_{suffix}.nii.gz")),
+            )
+            .unwrap();
+        }
+    }
+    let (code, _, told) = study.participants(&[]);
+    assert_eq!(code, 0, "{told}");
+    let table = study.out.join("sub-01/sub-01_desc-lesions_timeline.tsv");
+    let changes = fs::read_to_string(&table).unwrap();
+    let lesions = study.out.join("sub-01/ses-a/anat/sub-01_ses-a_desc-lesions.tsv");
+    let count = fs::read_to_string(lesions).unwrap().lines().count();
+    assert_eq!(changes.lines().count(), count, "{changes}");
+    assert!(changes.lines().skip(1).all(|line| line.contains("\tstable\t")), "{changes}");
+    study.tables();
+    let all = fs::read_to_string(study.out.join("group/timeline.tsv")).unwrap();
+    assert_eq!(all.lines().count(), count);
+}
