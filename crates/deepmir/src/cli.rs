@@ -1,7 +1,10 @@
 //! The command line.
 
+mod annotate;
+
 use std::path::PathBuf;
 
+pub use annotate::{Annotate, CombineName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::matching::MatchRule;
@@ -60,6 +63,8 @@ pub enum Verb {
     Train(Box<Train>),
     /// Compare predicted with true label maps
     Evaluate(Evaluate),
+    /// Mark lesions by hand, review a model's, settle between raters
+    Annotate(Annotate),
     /// List, describe and check models
     #[command(subcommand)]
     Model(Model),

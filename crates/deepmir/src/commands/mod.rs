@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod annotate;
 mod demo;
 mod evaluate;
 mod model;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
+        Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
     }
 }
