@@ -42,23 +42,23 @@ pub fn apply(
     let mut after = layer.clone();
     let mut edit = Edit { layer: &mut after, next_lesion, around };
     match operation {
-        Operation::Paint { runs, class, lesion } => {
+        Operation::Paint { runs, class, lesion, apart } => {
             let voxels = edit.voxels_of(runs)?;
-            edit.paint(&voxels, *class, *lesion)?;
+            edit.paint(&voxels, *class, *lesion, *apart)?;
         }
         Operation::Erase { runs } => {
             for voxel in edit.voxels_of(runs)? {
                 edit.layer.voxels.remove(&voxel);
             }
         }
-        Operation::Grow { seed, radius_mm, image, tolerance, class, lesion } => {
+        Operation::Grow { seed, radius_mm, image, tolerance, class, lesion, apart } => {
             let growth = Growth {
                 radius_mm: *radius_mm,
                 bright: *image == ImageKind::Qsm,
                 tolerance: *tolerance,
             };
             let voxels = edit.grown(*seed, *image, &growth)?;
-            edit.paint(&voxels, *class, *lesion)?;
+            edit.paint(&voxels, *class, *lesion, *apart)?;
         }
         Operation::Fill { lesion } => edit.fill(*lesion)?,
         Operation::Annotate { lesion, change } => edit.annotate(*lesion, change)?,
@@ -128,17 +128,19 @@ impl Edit<'_, '_> {
         voxels: &[u32],
         class: LesionClass,
         lesion: Option<u16>,
+        apart: bool,
     ) -> Result<(), AnnotateError> {
+        let touched = if apart { None } else { self.touched(voxels, class) };
         let lesion = match lesion {
             Some(lesion) => {
                 self.annotation(lesion)?;
                 lesion
             }
-            None => match self.touched(voxels, class) {
+            None => match touched {
                 Some(lesion) => lesion,
                 None if voxels.iter().all(|voxel| self.layer.voxels.contains_key(voxel)) => {
                     return Err(AnnotateError::refused(
-                        "these voxels belong to a lesion of the other class; change its class instead",
+                        "these voxels belong to another lesion; erase it there, or change its class",
                     ));
                 }
                 None => self.new_lesion(Annotation::new(class, Origin::Drawn))?,

@@ -22,6 +22,9 @@ pub enum Operation {
         class: LesionClass,
         /// The lesion they join [default: one of the class that they touch, else a new one].
         lesion: Option<u16>,
+        /// Make a new lesion though they touch one.
+        #[serde(default)]
+        apart: bool,
     },
     /// Clear voxels, whatever lesion they belong to.
     Erase {
@@ -40,8 +43,11 @@ pub enum Operation {
         tolerance: f32,
         /// What a new lesion is.
         class: LesionClass,
-        /// The lesion it joins.
+        /// The lesion it joins, as for painting.
         lesion: Option<u16>,
+        /// Make a new lesion, as for painting.
+        #[serde(default)]
+        apart: bool,
     },
     /// Fill what a lesion encloses in each axial slice.
     Fill {
