@@ -2,6 +2,8 @@
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
+mod browser;
+
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -38,12 +40,23 @@ fn main() -> ExitCode {
 
 /// Runs the tests under nextest where it is installed (a process a test, so a crash names its
 /// test), else under cargo's own runner.
+///
+/// Tests of the annotation page play in a browser, which is set up first.
 fn test(filters: &[String]) -> Result<(), String> {
+    let browser = if filters.is_empty() || filters.iter().any(|filter| filter.contains("browser")) {
+        browser::set_up()
+    } else {
+        Vec::new()
+    };
     if has_subcommand("nextest") {
-        cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], filters)?;
+        run(&["nextest", "run", "--workspace", "--no-fail-fast"], filters, &browser)?;
     } else {
         eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
-        cargo(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"], filters)?;
+        run(
+            &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"],
+            filters,
+            &browser,
+        )?;
     }
     if filters.is_empty() {
         cargo(&["test", "--workspace", "--doc", "--quiet"], &[])?;
@@ -70,9 +83,14 @@ fn has_subcommand(name: &str) -> bool {
 }
 
 fn cargo(arguments: &[&str], more: &[String]) -> Result<(), String> {
+    run(arguments, more, &[])
+}
+
+fn run(arguments: &[&str], more: &[String], variables: &[(&str, String)]) -> Result<(), String> {
     let shown = format!("cargo {}", arguments.join(" "));
     eprintln!("» {shown}");
-    match Command::new(cargo_path()).args(arguments).args(more).status() {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    match Command::new(cargo_path()).args(arguments).args(more).envs(variables).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(shown),
         Err(error) => Err(format!("{shown}: {error}")),

@@ -32,10 +32,24 @@ pub const COLUMNS: [&str; 17] = [
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path, rows: &[LesionRow]) -> Result<(), LesionError> {
-    let mut text = COLUMNS.join("\t");
+    write_with(path, rows, &[], &vec![Vec::new(); rows.len()])
+}
+
+/// As [`write`], with columns of the caller's own behind [`COLUMNS`]: `more` has a cell for each of
+/// them in every row, without tabs and line breaks. [`read`] passes over them.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_with(
+    path: &Path,
+    rows: &[LesionRow],
+    columns: &[&str],
+    more: &[Vec<String>],
+) -> Result<(), LesionError> {
+    let mut text = [&COLUMNS, columns].concat().join("\t");
     text.push('\n');
-    for row in rows {
-        text.push_str(&cells(row).join("\t"));
+    for (row, more) in rows.iter().zip(more) {
+        text.push_str(&[&cells(row), more.as_slice()].concat().join("\t"));
         text.push('\n');
     }
     atomic::write(path, text.as_bytes())

@@ -1,7 +1,7 @@
 //! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
 //! ([`folds()`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
 //! and what came of them together ([`group`]), many subjects against the truth ([`evaluate`]), many
-//! networks against each other ([`experiment`]).
+//! networks against each other ([`experiment`]), raters against each other ([`raters`]).
 
 pub mod bids;
 pub mod cohort;
@@ -13,6 +13,7 @@ pub mod group;
 mod page;
 pub mod predict;
 pub mod quality;
+pub mod raters;
 pub mod recon;
 pub mod run;
 

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod annotate;
 pub mod run;
 
 use std::path::PathBuf;
 
+pub use annotate::{Annotate, CombineName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::matching::MatchRule;
@@ -68,6 +70,8 @@ pub enum Verb {
     Evaluate(Evaluate),
     /// Compare inputs, classes and networks on a cohort, fold by fold
     Study(Box<Study>),
+    /// Mark lesions by hand, review a model's, settle between raters
+    Annotate(Annotate),
     /// List, describe and check models
     #[command(subcommand)]
     Model(Model),
@@ -356,11 +360,15 @@ pub struct Train {
 #[derive(Debug, Args)]
 pub struct Evaluate {
     /// True label map, or a folder of them
-    #[arg(long, value_name = "DIR|FILE")]
-    pub truth: PathBuf,
+    #[arg(long, value_name = "DIR|FILE", required_unless_present = "raters", requires = "pred")]
+    pub truth: Option<PathBuf>,
     /// Predicted label map, or a folder of them
-    #[arg(long, value_name = "DIR|FILE")]
-    pub pred: PathBuf,
+    #[arg(long, value_name = "DIR|FILE", requires = "truth")]
+    pub pred: Option<PathBuf>,
+    /// Compare raters with each other instead: the folder that `deepmir annotate` wrote, or any with
+    /// *_seg-lesions_desc-RATER_dseg
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["truth", "pred", "connectivity", "min_volume", "classes", "froc_extent", "allow_missing"])]
+    pub raters: Option<PathBuf>,
     /// Folder for evaluation.json, subjects.tsv and pooled.tsv
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,

@@ -2,12 +2,14 @@
 //!
 //! [`score`](score()) compares two label maps of one subject; [`pool`] sums many subjects up, each
 //! number with a bootstrap interval over subjects; [`froc()`] follows sensitivity against false
-//! positives as the threshold moves; [`Confusion`] says which class was taken for which.
+//! positives as the threshold moves; [`Confusion`] says which class was taken for which;
+//! [`agreement`](agreement()) compares two raters of whom neither is the truth.
 //!
 //! Empty references: sensitivity, F1 and Dice of a subject without true lesions are undefined, not
 //! 0 or 1, and left out of means over subjects; its false positives count all the same. Precision
 //! is undefined where nothing was predicted.
 
+mod agreement;
 mod bootstrap;
 mod confusion;
 mod froc;
@@ -15,6 +17,9 @@ mod pool;
 mod score;
 mod size;
 
+pub use agreement::{
+    Agreement, Disagreement, RatedScan, agreement, cohen_kappa, disagreements, icc_2_1,
+};
 pub use bootstrap::{Bootstrap, Estimate};
 pub use confusion::Confusion;
 pub use froc::{Detections, FALSE_POSITIVE_RATES, Froc, FrocPoint, froc};

@@ -12,6 +12,8 @@ use crate::StudyError;
 /// reconstruction, transforms; what became of each subject, and the cohort's tables.
 const IGNORED: &str = "\
 **/*_desc-lesions*
+**/*_lesions.tsv
+annotate.sqlite*
 **/*_minIP.*
 **/*_fieldmap.*
 **/*_xfm.*

@@ -19,4 +19,4 @@ pub use header::Header;
 pub use read::{Image, ReadOptions, read, read_header, read_integers, read_series, read_with};
 pub use spatial::{AffineSource, Spatial};
 pub use stem::{is_nifti_name, stem};
-pub use write::{write, write_scaled, write_scaled_signed};
+pub use write::{encode, write, write_scaled, write_scaled_signed};

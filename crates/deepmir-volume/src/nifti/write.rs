@@ -64,6 +64,23 @@ pub fn write_scaled_signed(
     write_voxels(path, volume.grid(), reference, f64::from(most) / f64::from(steps), &stored)
 }
 
+/// The bytes of a single-file NIfTI, not gzipped: for sending rather than keeping.
+pub fn encode<T: Voxel>(volume: &Volume<T>, reference: Option<&Header>) -> Vec<u8> {
+    let grid = volume.grid();
+    let mut bytes = Header::bytes_for(grid, &spatial(grid, reference), T::DATA_TYPE, 1.0, 0.0);
+    bytes.reserve(grid.len() * size_of::<T>());
+    volume.data().iter().for_each(|&voxel| voxel.append_to(&mut bytes));
+    bytes
+}
+
+/// The reference's own fields where it has the same grid.
+fn spatial(grid: &Grid, reference: Option<&Header>) -> Spatial {
+    match reference {
+        Some(header) if header.describes(grid) => header.spatial().clone(),
+        _ => Spatial::of(grid.affine()),
+    }
+}
+
 fn write_voxels<T: Voxel>(
     path: &Path,
     grid: &Grid,
@@ -71,11 +88,7 @@ fn write_voxels<T: Voxel>(
     slope: f64,
     voxels: &[T],
 ) -> Result<(), VolumeError> {
-    let spatial = match reference {
-        Some(header) if header.describes(grid) => header.spatial().clone(),
-        _ => Spatial::of(grid.affine()),
-    };
-    let header = Header::bytes_for(grid, &spatial, T::DATA_TYPE, slope, 0.0);
+    let header = Header::bytes_for(grid, &spatial(grid, reference), T::DATA_TYPE, slope, 0.0);
     let gzip = path.extension().is_some_and(|ending| ending == "gz");
     atomic::write_with(path, |file| {
         if gzip {

@@ -1,9 +1,14 @@
 //! `deepmir evaluate`.
 
+use std::path::Path;
+
 use comfy_table::{CellAlignment, Table, presets};
+use deepmir_annotate::Store;
+use deepmir_annotate::store::{self, Stage};
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Bootstrap, Confusion, Estimate};
 use deepmir_study::evaluate::{Evaluation, EvaluationOptions, evaluate, pairs, without_prediction};
+use deepmir_study::raters;
 use deepmir_volume::components::Connectivity;
 
 use crate::cli::{Common, Evaluate};
@@ -22,14 +27,20 @@ const SHOWN: [(&str, &str); 7] = [
 
 #[expect(clippy::print_stdout, reason = "the answer")]
 pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
-    let missing = without_prediction(&arguments.truth, &arguments.pred)?;
+    if let Some(folder) = &arguments.raters {
+        return compare_raters(folder, arguments);
+    }
+    let (Some(truth), Some(predicted)) = (&arguments.truth, &arguments.pred) else {
+        anyhow::bail!("give --truth and --pred, or --raters");
+    };
+    let missing = without_prediction(truth, predicted)?;
     if !missing.is_empty() && !arguments.allow_missing {
         anyhow::bail!(
             "no prediction for {}; predict them, or leave them out with --allow-missing",
             missing.join(", ")
         );
     }
-    let pairs = pairs(&arguments.truth, &arguments.pred)?;
+    let pairs = pairs(truth, predicted)?;
     let six = arguments.connectivity == "6";
     let options = EvaluationOptions {
         rule: arguments.rule,
@@ -52,6 +63,42 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     println!("{}", metrics_table(&evaluation));
     println!("{}", confusion_table(&evaluation.confusion));
     println!("{}", arguments.output.join("evaluation.json").display());
+    Ok(())
+}
+
+/// Agreement of raters; of a folder that `deepmir annotate` wrote, on cases they said they were done
+/// with.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
+    let mut maps = raters::rated_maps(folder)?;
+    if folder.join(store::FILE).is_file() {
+        let finished: Vec<store::LayerKey> = Store::open(folder)?
+            .progress()?
+            .into_iter()
+            .filter(|layer| layer.done.is_some())
+            .map(|layer| layer.key)
+            .collect();
+        for (case, of) in &mut maps {
+            of.retain(|rater, _| {
+                finished
+                    .iter()
+                    .any(|key| key.stage == Stage::Own && key.case == *case && key.rater == *rater)
+            });
+        }
+    }
+    let bootstrap = Bootstrap { resamples: arguments.resamples, seed: arguments.seed };
+    let pairs = raters::compare(&maps, arguments.rule, &bootstrap)?;
+    raters::write(&pairs, &arguments.output)?;
+    let mut rows = raters::agreement_rows(&pairs).into_iter();
+    let mut table = table();
+    if let Some(header) = rows.next() {
+        table.set_header(header.iter().map(|name| name.replace('_', " ")));
+    }
+    rows.for_each(|row| {
+        table.add_row(row);
+    });
+    println!("{table}");
+    println!("{}", arguments.output.join("agreement.html").display());
     Ok(())
 }
 

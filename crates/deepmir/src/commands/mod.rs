@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod annotate;
 mod demo;
 mod evaluate;
 mod fresh;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
+        Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
     }
 }

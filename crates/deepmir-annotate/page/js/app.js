@@ -1,0 +1,406 @@
+// The page: cases, tools, keys and pointers, wired together.
+
+import * as api from './api.js';
+import { brushAt, line } from './brush.js';
+import { ACTIONS, Keys } from './keys.js';
+import * as lists from './lists.js';
+import {
+  active, changeWindow, layOut, look, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
+  startPanes, step, zoom,
+} from './panes.js';
+import { $, indexOf, lesionAt, lesionById, placeOf, state } from './state.js';
+import { DEPTH, MARK } from './viewer.js';
+import * as work from './work.js';
+
+const keys = new Keys(saveSettings);
+const started = performance.now();
+
+function saveSettings() {
+  state.settings.keys = keys.own;
+  if (state.rater) api.saveSettings(state.rater, state.settings).catch((error) => work.banner(error.message));
+}
+
+// Cases
+
+async function refreshCases() {
+  state.cases = await api.cases(state.rater);
+  lists.showCases(open);
+}
+
+async function open(id, stage = 'own', opened = null) {
+  work.banner(null);
+  const asked = performance.now();
+  const rater = stage === 'adjudication' ? 'adjudicated' : state.rater;
+  const at = { case: id, rater, stage };
+  try {
+    const [wanted, layer] = await Promise.all([api.caseOf(id), opened ?? api.readLayer(at)]);
+    const same = state.case?.id === id;
+    Object.assign(state, { at, case: wanted, layer, lesion: null, candidate: null, startNew: false });
+    if (same) {
+      await layOut();
+    } else {
+      Object.assign(state, { voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
+      await openCase();
+    }
+    work.take(layer);
+    document.body.dataset.opened = `${id} ${stage}`;
+    document.body.dataset.openedMs = String(Math.round(performance.now() - asked));
+    await refreshCases();
+  } catch (error) {
+    work.banner(error.message, [['Try again', () => open(id, stage, opened)]]);
+  }
+}
+
+async function openNext() {
+  const unread = state.cases.find((other) => other.status === 'unread') ?? state.cases.find((other) => other.status === 'open');
+  if (unread) await open(unread.id);
+  else work.banner('Every case is done.', [['Good', () => {}]], true);
+}
+
+async function review() {
+  const id = state.at.case;
+  try {
+    await open(id, 'review', await api.startReview(id, state.rater));
+  } catch (error) {
+    work.banner(error.message, [['Good', () => {}]], true);
+  }
+}
+
+function adjudicate() {
+  const { finished } = state.cases.find((other) => other.id === state.at.case);
+  const options = () => finished.map((rater) => new Option(rater, rater));
+  $('first').replaceChildren(...options());
+  $('second').replaceChildren(...options());
+  $('second').selectedIndex = 1;
+  $('between').onclose = async () => {
+    if ($('between').returnValue !== 'go') return;
+    const id = state.at.case;
+    try {
+      await open(id, 'adjudication', await api.startAdjudication(id, $('first').value, $('second').value));
+    } catch (error) {
+      work.banner(error.message, [['Good', () => {}]], true);
+    }
+  };
+  $('between').showModal();
+}
+
+async function finish() {
+  await work.finish(!state.layer.done);
+  await refreshCases();
+  show();
+}
+
+// What is shown
+
+function show() {
+  if (!state.layer) return;
+  lists.showLesions(choose);
+  lists.showLesion();
+  lists.showCandidates(chooseCandidate);
+  const stage = state.at.stage;
+  const row = state.cases.find((other) => other.id === state.at.case);
+  $('undo').disabled = !state.layer.can_undo || Boolean(state.layer.done);
+  $('redo').disabled = !state.layer.can_redo || Boolean(state.layer.done);
+  const what = { own: 'this case', review: 'this review', adjudication: 'settling' }[stage];
+  $('done').textContent = state.layer.done ? `Reopen ${what}` : `Done with ${what}`;
+  $('review').hidden = !(stage === 'own' && row?.candidates && state.layer.done);
+  $('adjudicate').hidden = !(stage === 'own' && (row?.finished.length ?? 0) > 1);
+  $('own').hidden = stage === 'own';
+  document.body.dataset.revision = state.layer.revision;
+  document.body.dataset.lesions = state.layer.lesions.length;
+  showTools();
+  showWhere();
+}
+
+function showTools() {
+  document.querySelectorAll('[data-tool]').forEach((button) => button.setAttribute('aria-pressed', button.dataset.tool === state.tool));
+  document.querySelectorAll('[data-class]').forEach((button) => button.setAttribute('aria-pressed', button.dataset.class === state.cls));
+  $('brush').value = state.settings.brush;
+  $('brush-mm').textContent = `${(2 * state.settings.brush).toFixed(0)} mm`;
+  $('brush-3d').checked = state.settings.ball;
+  $('radius').value = state.settings.radius;
+  $('radius-mm').textContent = `${state.settings.radius} mm`;
+  $('tolerance').value = state.settings.tolerance;
+  $('tolerance-value').textContent = state.settings.tolerance.toFixed(2);
+}
+
+function showWhere() {
+  if (!state.case) return;
+  const place = placeOf(state.voxel).map((mm) => mm.toFixed(1).replace('-', '−'));
+  const lesion = lesionAt(indexOf(state.voxel));
+  $('where').textContent = `slice ${state.voxel[2] + 1} of ${state.case.shape[2]}; ${place.join(', ')} mm${lesion ? `; lesion ${lesion}` : ''}${state.startNew ? '; next mark is a new lesion' : ''}`;
+}
+
+function choose(id) {
+  state.lesion = id;
+  const lesion = lesionById(id);
+  if (lesion) moveTo(lesion.voxel);
+  if (state.zoom > 1) zoom(1);
+  show();
+  paintLayer();
+}
+
+function chooseNext(list, current, by, pick) {
+  if (!list.length) return;
+  const place = list.indexOf(current);
+  pick(list[(place + by + list.length + (place < 0 && by < 0 ? 1 : 0)) % list.length]);
+}
+
+function chooseCandidate(key) {
+  state.candidate = key;
+  const candidate = state.layer.candidates.find((other) => other.key === key);
+  if (candidate) moveTo(candidate.voxel);
+  if (state.zoom > 1) zoom(1);
+  show();
+  paintLayer();
+}
+
+async function decide(type) {
+  const key = state.candidate;
+  if (!key) return;
+  const rival = state.layer.candidates.find((other) => other.key === key)?.rival;
+  await work.operate({ type, candidate: key });
+  if (type === 'withdraw') return;
+  const open = state.layer.candidates.filter((other) => !other.verdict && other.key !== rival);
+  if (open.length && state.layer.candidates.find((other) => other.key === key)?.verdict) chooseCandidate(open[0].key);
+}
+
+const annotate = (change) => { if (state.lesion) work.operate({ type: 'annotate', lesion: state.lesion, ...change }); };
+
+// What can be done
+
+const actions = {
+  left: () => step(-1, 0, 0), right: () => step(1, 0, 0), up: () => step(0, 1, 0), down: () => step(0, -1, 0),
+  'slice-up': () => step(0, 0, 1), 'slice-down': () => step(0, 0, -1),
+  stamp: () => work.stamp(false, panes[active].view), 'stamp-erase': () => work.stamp(true, panes[active].view),
+  grow: () => work.growAt(state.voxel, panes[active].kind),
+  fill: () => { if (state.lesion) work.operate({ type: 'fill', lesion: state.lesion }); },
+  'new-lesion': () => { state.startNew = !state.startNew; },
+  'tool-brush': () => { state.tool = 'brush'; }, 'tool-eraser': () => { state.tool = 'eraser'; },
+  'tool-grow': () => { state.tool = 'grow'; }, 'tool-look': () => { state.tool = 'look'; },
+  smaller: () => set({ brush: Math.max(0.5, state.settings.brush - 0.5) }), larger: () => set({ brush: Math.min(15, state.settings.brush + 0.5) }),
+  ball: () => set({ ball: !state.settings.ball }),
+  cmb: () => { state.cls = 'CMB'; }, nhid: () => { state.cls = 'NHID'; },
+  class: () => annotate({ class: lesionById(state.lesion)?.class === 'CMB' ? 'NHID' : 'CMB' }),
+  certainty: () => annotate({ certainty: lesionById(state.lesion)?.certainty === 'definite' ? 'possible' : 'definite' }),
+  region: () => $('region').focus(), comment: () => $('comment').focus(),
+  delete: () => { if (state.lesion) work.operate({ type: 'delete', lesion: state.lesion }); },
+  'next-lesion': () => chooseNext(state.layer.lesions.map((lesion) => lesion.id), state.lesion, 1, choose),
+  'previous-lesion': () => chooseNext(state.layer.lesions.map((lesion) => lesion.id), state.lesion, -1, choose),
+  deselect: () => { state.lesion = null; show(); paintLayer(); },
+  undo: () => work.undo(), redo: () => work.redo(),
+  hide: () => setHidden(!state.hidden), view: () => { state.planes = !state.planes; layOut(); },
+  side: () => { set({ radiological: !state.settings.radiological }); layOut(); },
+  pane: () => setActive((active + 1) % 4), fourth: () => nextFourth(),
+  'zoom-in': () => zoom(1.4), 'zoom-out': () => zoom(1 / 1.4), reset: () => resetView(),
+  'pan-left': () => pan(-1, 0), 'pan-right': () => pan(1, 0), 'pan-up': () => pan(0, 1), 'pan-down': () => pan(0, -1),
+  brighter: () => changeWindow(active, -0.05, 0), darker: () => changeWindow(active, 0.05, 0),
+  narrower: () => changeWindow(active, 0, -0.1), wider: () => changeWindow(active, 0, 0.1),
+  done: () => finish(), 'next-case': () => openNext(), review: () => review(),
+  'next-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, 1, chooseCandidate),
+  'previous-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, -1, chooseCandidate),
+  accept: () => decide('accept'), reject: () => decide('reject'), withdraw: () => decide('withdraw'),
+  protocol: () => ($('protocol').open ? $('protocol').close() : $('protocol').show()),
+  help: () => { keys.render($('keys')); $('help').showModal(); },
+};
+
+function act(name) {
+  actions[name]();
+  showTools();
+  showWhere();
+}
+
+function set(change) {
+  Object.assign(state.settings, change);
+  saveSettings();
+}
+
+function listenToKeys() {
+  window.addEventListener('keydown', (event) => {
+    if (document.querySelector('dialog:modal')) return;
+    const typing = event.target.closest('input:not([type=range]):not([type=checkbox]), select');
+    if (typing) {
+      if (event.key === 'Escape' || (event.key === 'Enter' && typing.id === 'comment')) typing.blur();
+      return;
+    }
+    const name = keys.actionFor(event);
+    // Space presses the button that has the focus, as everywhere.
+    if (!name || (event.key === ' ' && event.target.closest('button, input'))) return;
+    if (!state.layer && !['help', 'protocol'].includes(name)) return;
+    event.preventDefault();
+    act(name);
+  });
+}
+
+// Pointers
+
+function listenToPointers(pane, n) {
+  let path = null;
+  const ring = document.createElement('div');
+  ring.className = 'ring';
+  ring.hidden = true;
+  pane.element.append(ring);
+  const erasing = (event) => state.tool === 'eraser' || event.buttons & 32;
+  const flat = () => (state.settings.ball ? undefined : DEPTH[pane.view]);
+
+  const extend = (voxel) => {
+    const fresh = [];
+    for (const at of line(path.last ?? voxel, voxel)) {
+      for (const touched of brushAt(at, state.case, state.settings.brush, flat())) {
+        if (!path.voxels.has(touched)) { path.voxels.add(touched); fresh.push(touched); }
+      }
+    }
+    path.last = voxel;
+    preview(fresh, path.erase ? MARK.eraser : MARK.stroke);
+  };
+
+  pane.cover.addEventListener('pointerdown', (event) => {
+    if (!state.layer) return;
+    document.activeElement?.blur();
+    setActive(n);
+    const voxel = pane.voxelAt(event);
+    pane.cover.setPointerCapture(event.pointerId);
+    if (event.button === 2) path = { window: [event.clientX, event.clientY] };
+    else if (event.button === 1 || event.ctrlKey) path = { pan: [event.clientX, event.clientY] };
+    else if (voxel && (state.tool === 'look' || event.shiftKey || pane.side !== undefined)) path = { look: true };
+    else if (voxel && state.tool === 'grow') { moveTo(voxel); work.growAt(voxel, pane.kind); }
+    else if (voxel) path = { voxels: new Set(), erase: erasing(event) };
+    if (voxel && path?.look) { moveTo(voxel); state.lesion = lesionAt(indexOf(voxel)) || null; show(); paintLayer(); }
+    if (voxel && path?.voxels) { state.voxel = voxel; look(); extend(voxel); }
+    showWhere();
+    event.preventDefault();
+  });
+
+  pane.cover.addEventListener('pointermove', (event) => {
+    showRing(event);
+    if (!path) return;
+    const voxel = pane.voxelAt(event);
+    if (path.window) {
+      changeWindow(n, (path.window[1] - event.clientY) / -400, (event.clientX - path.window[0]) / 400);
+      path.window = [event.clientX, event.clientY];
+    } else if (path.pan) {
+      // A screen pixel is so many millimetres at this zoom.
+      const mm = state.case.shape[1] * state.case.spacing_mm[1] / pane.element.clientHeight / state.zoom;
+      const flip = state.settings.radiological ? -1 : 1;
+      state.pan = [state.pan[0] + (event.clientX - path.pan[0]) * mm * flip, state.pan[1] - (event.clientY - path.pan[1]) * mm, state.pan[2]];
+      path.pan = [event.clientX, event.clientY];
+      look();
+    } else if (voxel && path.look) {
+      moveTo(voxel);
+      showWhere();
+    } else if (voxel && path.voxels) {
+      extend(voxel);
+    }
+  });
+
+  const end = () => {
+    if (path?.voxels) work.stroke(path.voxels, path.erase);
+    path = null;
+  };
+  pane.cover.addEventListener('pointerup', end);
+  pane.cover.addEventListener('pointercancel', end);
+  pane.cover.addEventListener('pointerleave', () => { ring.hidden = true; });
+  pane.cover.addEventListener('contextmenu', (event) => event.preventDefault());
+  pane.cover.addEventListener('wheel', (event) => {
+    event.preventDefault();
+    if (!state.layer) return;
+    if (event.ctrlKey) {
+      zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2);
+    } else {
+      setActive(n);
+      step(0, 0, event.deltaY < 0 ? 1 : -1);
+    }
+    showWhere();
+  }, { passive: false });
+
+  function showRing(event) {
+    const brush = ['brush', 'eraser'].includes(state.tool) && state.layer && pane.side === undefined;
+    const voxel = brush ? pane.voxelAt(event) : null;
+    ring.hidden = !voxel;
+    if (!voxel) return;
+    const [x, y] = { axial: [0, 1], coronal: [0, 2], sagittal: [1, 2] }[pane.view];
+    const next = [...voxel];
+    next[x] += voxel[x] > 0 ? -1 : 1;
+    const [here, there] = [pane.placeOf(voxel), pane.placeOf(next)];
+    if (!here || !there) return;
+    const pixels = Math.hypot(there[0] - here[0], there[1] - here[1]) / state.case.spacing_mm[x];
+    const radius = state.settings.brush * pixels;
+    const box = pane.element.getBoundingClientRect();
+    Object.assign(ring.style, { left: `${event.clientX - box.left - radius}px`, top: `${event.clientY - box.top - radius}px`, width: `${2 * radius}px`, height: `${2 * radius}px` });
+  }
+}
+
+function listenToButtons() {
+  document.querySelectorAll('[data-tool]').forEach((button) => button.addEventListener('click', () => act(`tool-${button.dataset.tool}`)));
+  document.querySelectorAll('[data-class]').forEach((button) => button.addEventListener('click', () => act(button.dataset.class.toLowerCase())));
+  const buttons = {
+    undo: 'undo', redo: 'redo', done: 'done', 'next-case': 'next-case', review: 'review', accept: 'accept', reject: 'reject', withdraw: 'withdraw',
+    'help-button': 'help', 'protocol-button': 'protocol', 'lesion-class': 'class', 'lesion-certainty': 'certainty', 'lesion-fill': 'fill', 'lesion-delete': 'delete',
+  };
+  for (const [id, name] of Object.entries(buttons)) {
+    $(id).addEventListener('click', () => act(name));
+    const key = ACTIONS.find(([action]) => action === name)?.[1];
+    if (key) $(id).title = key;
+  }
+  $('adjudicate').addEventListener('click', adjudicate);
+  $('own').addEventListener('click', () => open(state.at.case));
+  $('brush').addEventListener('input', (event) => { set({ brush: Number(event.target.value) }); showTools(); });
+  $('radius').addEventListener('input', (event) => { set({ radius: Number(event.target.value) }); showTools(); });
+  $('tolerance').addEventListener('input', (event) => { set({ tolerance: Number(event.target.value) }); showTools(); });
+  $('brush-3d').addEventListener('change', (event) => set({ ball: event.target.checked }));
+  $('region').addEventListener('change', (event) => { annotate({ region: event.target.value || null }); event.target.blur(); });
+  $('comment').addEventListener('change', (event) => annotate({ comment: event.target.value }));
+  $('lesion').addEventListener('submit', (event) => event.preventDefault());
+}
+
+// Beginning
+
+async function logIn(session) {
+  if (session.rater) {
+    Object.assign(state, { rater: session.rater });
+    return session.settings;
+  }
+  $('raters').replaceChildren(...session.raters.map((rater) => new Option(rater, rater)));
+  for (;;) {
+    $('login').showModal();
+    await new Promise((resolve) => { $('login').onclose = resolve; });
+    const id = $('rater').value.trim();
+    try {
+      const settings = await api.addRater(id);
+      state.rater = id;
+      return settings;
+    } catch (error) {
+      work.banner(error.message);
+    }
+  }
+}
+
+async function begin() {
+  // The token has done its work; it need not stand in the address bar.
+  history.replaceState(null, '', '/');
+  const session = await api.session();
+  state.regions = session.regions;
+  const settings = await logIn(session);
+  Object.assign(state.settings, settings);
+  keys.use(state.settings.keys);
+  $('who').textContent = `rater ${state.rater}`;
+  work.banner(null);
+  work.onLayer(show);
+  listenToKeys();
+  listenToButtons();
+  await startPanes();
+  panes.forEach(listenToPointers);
+  $('protocol-text').innerHTML = await api.protocol();
+  await refreshCases();
+  const open = state.cases.find((other) => other.status === 'open');
+  if (open) await openById(open.id);
+  else await openNext();
+  document.body.dataset.readyMs = String(Math.round(performance.now() - started));
+}
+
+const openById = (id) => open(id);
+
+// Read by tests; nothing secret is in it.
+globalThis.deepmir = { state, panes, placeOf, indexOf };
+
+begin().catch((error) => work.banner(error.message));

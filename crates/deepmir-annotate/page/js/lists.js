@@ -1,0 +1,109 @@
+// The lists beside the panes.
+
+import { $, lesionById, state } from './state.js';
+
+const STATUS = { unread: ['○', 'unread'], open: ['◐', 'begun'], done: ['●', 'done'], reviewing: ['◑', 'in review'], reviewed: ['✔', 'reviewed'] };
+const number = (value, digits) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
+
+function item(current, parts, act, data = {}) {
+  const li = document.createElement('li');
+  const button = document.createElement('button');
+  button.type = 'button';
+  if (current) button.setAttribute('aria-current', 'true');
+  Object.assign(button.dataset, data);
+  for (const [tag, text, cls] of parts) {
+    const part = document.createElement(tag);
+    part.textContent = text;
+    if (cls) part.className = cls;
+    button.append(part);
+  }
+  button.addEventListener('click', act);
+  li.append(button);
+  return li;
+}
+
+/** Fills a list, leaving the focus and the place where they were. */
+function fill(list, items) {
+  const focused = [...list.querySelectorAll('button')].indexOf(document.activeElement);
+  const top = list.scrollTop;
+  list.replaceChildren(...items);
+  list.scrollTop = top;
+  list.querySelectorAll('button')[focused]?.focus();
+  list.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
+}
+
+export function showCases(open) {
+  const finished = state.cases.filter((other) => ['done', 'reviewing', 'reviewed'].includes(other.status)).length;
+  $('progress').textContent = `${finished} of ${state.cases.length} done`;
+  fill($('cases'), state.cases.map((other) => {
+    const [sign, words] = STATUS[other.status];
+    const count = other.status === 'unread' ? words : `${other.lesions[0]} + ${other.lesions[1]}${other.adjudicated ? ', settled' : ''}`;
+    return item(other.id === state.at?.case, [['span', sign], ['span', other.id], ['small', count]], () => open(other.id), { case: other.id, status: other.status });
+  }));
+}
+
+const size = (lesion) => `${number(lesion.diameter_mm, 1)} mm`;
+const chi = (lesion) => (lesion.chi_mean_ppm === null ? '' : ` χ ${number(lesion.chi_mean_ppm, 2)}`);
+
+export function showLesions(choose) {
+  const { lesions } = state.layer;
+  const count = (cls) => lesions.filter((lesion) => lesion.class === cls).length;
+  $('counts').textContent = `${count('CMB')} CMB, ${count('NHID')} NHID`;
+  fill($('lesions'), lesions.map((lesion) => item(lesion.id === state.lesion, [
+    ['span', `${lesion.id}`],
+    ['b', lesion.class, lesion.class.toLowerCase()],
+    ['span', lesion.certainty === 'possible' ? '?' : ''],
+    ['span', `${lesion.side} ${lesion.region?.replaceAll('_', ' ') ?? lesion.lobe ?? ''}`],
+    ['small', size(lesion) + chi(lesion)],
+  ], () => choose(lesion.id), { lesion: lesion.id })));
+}
+
+export function showLesion() {
+  const lesion = lesionById(state.lesion);
+  $('lesion').hidden = !lesion;
+  if (!lesion) return;
+  $('lesion-title').textContent = `Lesion ${lesion.id}`;
+  const remarks = [
+    lesion.note?.includes('diamagnetic') ? 'dark on QSM: calcification?' : '',
+    lesion.note?.includes('linear') ? 'long: a vessel?' : '',
+    lesion.parts > 1 ? `in ${lesion.parts} pieces` : '',
+  ].filter(Boolean);
+  $('lesion-measures').textContent =
+    `${number(lesion.volume_mm3, 1)} mm³, ${size(lesion)}, ${lesion.n_voxels} voxels; χ ${number(lesion.chi_mean_ppm, 3)} ppm; `
+    + `SWI ${lesion.swi_contrast === null ? '–' : `${number(100 * lesion.swi_contrast, 0)} %`}${remarks.length ? `; ${remarks.join('; ')}` : ''}`;
+  $('lesion-class').textContent = lesion.class;
+  $('lesion-class').className = lesion.class.toLowerCase();
+  $('lesion-certainty').textContent = lesion.certainty;
+  const region = $('region');
+  if (!region.options.length) {
+    region.append(new Option('', ''), ...['lobar', 'deep', 'infratentorial'].map((lobe) => {
+      const group = document.createElement('optgroup');
+      group.label = lobe;
+      group.append(...state.regions.filter((other) => other.lobe === lobe).map((other) => new Option(other.name, other.key)));
+      return group;
+    }));
+  }
+  region.options[0].text = lesion.region ? 'not said' : `${lesion.lobe ?? 'not known'} (by place)`;
+  region.value = lesion.region ?? '';
+  if (document.activeElement !== $('comment')) $('comment').value = lesion.comment;
+}
+
+export function showCandidates(choose) {
+  const { candidates } = state.layer;
+  const settling = state.at.stage === 'adjudication';
+  $('decide').hidden = state.at.stage === 'own';
+  const open = candidates.filter((candidate) => !candidate.verdict).length;
+  $('decide-title').textContent = settling ? `Differences, ${open} open` : `Candidates of the model, ${open} open`;
+  fill($('candidates'), candidates.map((candidate) => {
+    const verdict = candidate.verdict === 'rejected' ? 'rejected' : candidate.verdict ? 'accepted' : 'open';
+    const remark = candidate.difference === 'class' ? 'other class' : candidate.difference ? 'alone' : candidate.marked_as.length ? `is ${candidate.marked_as.join(', ')}` : '';
+    return item(candidate.key === state.candidate, [
+      ['span', { open: '○', accepted: '✔', rejected: '✘' }[verdict]],
+      ['span', settling ? candidate.key : candidate.key.replace('model:', '')],
+      ['b', candidate.class, candidate.class.toLowerCase()],
+      ['span', remark, 'other'],
+      ['small', size(candidate) + chi(candidate)],
+    ], () => choose(candidate.key), { candidate: candidate.key, verdict });
+  }));
+  for (const id of ['accept', 'reject', 'withdraw']) $(id).disabled = !state.candidate || Boolean(state.layer.done);
+}

@@ -1,0 +1,31 @@
+// What the page knows: the rater, the case, its marks, and where one looks.
+
+export const state = {
+  rater: null, regions: [], cases: [],
+  /** Which marks are shown: case, rater, stage. */
+  at: null,
+  /** The case: shape, spacing_mm, affine, images. */
+  case: null,
+  /** The layer as the server last told it. */
+  layer: null,
+  voxel: [0, 0, 0], pan: [0, 0, 0], zoom: 1,
+  lesion: null, candidate: null, startNew: false,
+  tool: 'brush', cls: 'CMB', hidden: false, planes: false, fourth: 'minIP',
+  settings: { brush: 1.5, ball: false, radius: 4, tolerance: 0.5, radiological: true, keys: {} },
+};
+
+export const $ = (id) => document.getElementById(id);
+
+/** The place of a voxel in RAS+ millimetres. */
+export const placeOf = (voxel) =>
+  state.case.affine.slice(0, 3).map((row) => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
+
+export const indexOf = ([i, j, k]) => i + state.case.shape[0] * (j + state.case.shape[1] * k);
+
+export const lesionById = (id) => state.layer?.lesions.find((lesion) => lesion.id === id);
+
+/** The lesion of a voxel; 0 is none. */
+export function lesionAt(index) {
+  const run = state.layer?.runs.find(([start, length]) => index >= start && index < start + length);
+  return run ? run[2] : 0;
+}

@@ -1,0 +1,307 @@
+//! The cases of a dataset: which files there are, and their images brought to one grid.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_lesion::{BrainBox, LabelMap};
+use deepmir_volume::nifti::{self, ReadOptions};
+use deepmir_volume::{
+    Grid, Interpolation, Mask, Orientation, Volume, resample, resample_labels, statistics,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::AnnotateError;
+
+/// A minimum-intensity projection that is made here looks this far to either side.
+const SLAB_MM: f64 = 4.0;
+
+/// A kind of image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ImageKind {
+    /// Susceptibility-weighted image; the grid that is marked.
+    #[serde(rename = "SWI")]
+    Swi,
+    /// Susceptibility map in ppm.
+    #[serde(rename = "QSM")]
+    Qsm,
+    /// T2-weighted image.
+    T2w,
+    /// Phase, or a field map.
+    #[serde(rename = "phase")]
+    Phase,
+    /// Minimum-intensity projection of the SWI.
+    #[serde(rename = "minIP")]
+    MinIp,
+}
+
+impl ImageKind {
+    /// As the page shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Swi => "SWI",
+            Self::Qsm => "QSM",
+            Self::T2w => "T2w",
+            Self::Phase => "phase",
+            Self::MinIp => "minIP",
+        }
+    }
+}
+
+/// The files of one case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseFiles {
+    /// `sub-01_ses-2`.
+    pub id: String,
+    /// Where its derivatives go below the output folder: `sub-01/ses-2/anat`.
+    pub folder: PathBuf,
+    /// The name of its label maps without the ending, `{desc}` standing for whose it is:
+    /// `sub-01_acq-swi_seg-lesions_desc-{desc}`.
+    pub name: String,
+    /// Its images; the SWI, or else the first, gives the grid.
+    pub images: Vec<(ImageKind, PathBuf)>,
+    /// A brain mask.
+    pub brain: Option<PathBuf>,
+    /// A model's label map, to be reviewed.
+    pub candidates: Option<PathBuf>,
+}
+
+impl CaseFiles {
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.images.iter().map(|(_, path)| path).chain(&self.brain).chain(&self.candidates)
+    }
+
+    /// The image whose grid is marked.
+    pub fn reference(&self) -> Option<&PathBuf> {
+        let swi = self.images.iter().find(|(kind, _)| *kind == ImageKind::Swi);
+        swi.or(self.images.first()).map(|(_, path)| path)
+    }
+}
+
+/// The cases that are marked, and where the marks go.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// In the order of the list.
+    pub cases: Vec<CaseFiles>,
+    /// The derivatives folder.
+    pub out: PathBuf,
+}
+
+impl Dataset {
+    /// Takes cases whose files all lie below `roots`, whatever links lead there.
+    ///
+    /// # Errors
+    /// A file that is not there or lies elsewhere.
+    pub fn new(
+        cases: Vec<CaseFiles>,
+        out: PathBuf,
+        roots: &[PathBuf],
+    ) -> Result<Self, AnnotateError> {
+        let real = |path: &Path| {
+            path.canonicalize()
+                .map_err(|source| AnnotateError::Io { path: path.to_owned(), source })
+        };
+        let roots = roots.iter().map(|root| real(root)).collect::<Result<Vec<_>, _>>()?;
+        for path in cases.iter().flat_map(CaseFiles::paths) {
+            let place = real(path)?;
+            if !roots.iter().any(|root| place.starts_with(root)) {
+                return Err(AnnotateError::Outside { path: path.clone(), roots });
+            }
+        }
+        Ok(Self { cases, out })
+    }
+
+    /// A case by its name.
+    pub fn case(&self, id: &str) -> Option<&CaseFiles> {
+        self.cases.iter().find(|case| case.id == id)
+    }
+}
+
+/// An image as it is shown.
+#[derive(Clone, Debug)]
+pub struct ShownImage {
+    /// What it is.
+    pub kind: ImageKind,
+    /// On the case's grid, in RAS order.
+    pub volume: Volume<f32>,
+    /// Darkest and brightest value of the window to begin with.
+    pub window: [f32; 2],
+    /// Whether it had to be resampled.
+    pub resampled: bool,
+}
+
+/// A case with its images read, everything in RAS order.
+#[derive(Debug)]
+pub struct LoadedCase {
+    /// The files.
+    pub files: CaseFiles,
+    /// The header that label maps carry on.
+    pub header: nifti::Header,
+    /// How the file's axes run.
+    pub orientation: Orientation,
+    /// The grid that is marked.
+    pub grid: Grid,
+    /// The images.
+    pub images: Vec<ShownImage>,
+    /// The brain, given or what is not zero.
+    pub brain: Mask,
+    /// Its extent.
+    pub place: Option<BrainBox>,
+    /// A model's lesions.
+    pub candidates: Option<LabelMap>,
+}
+
+impl LoadedCase {
+    /// Reads the images. Those on another grid are resampled to the reference's.
+    ///
+    /// # Errors
+    /// Files that cannot be read; candidates on another grid.
+    pub fn read(files: &CaseFiles) -> Result<Self, AnnotateError> {
+        let path = files.reference().ok_or_else(|| {
+            AnnotateError::refused(format!("{} has no image to mark on", files.id))
+        })?;
+        let options = ReadOptions { nan_to_zero: true };
+        let read = |path: &Path| nifti::read_with(path, &options);
+        let header = nifti::read_header(path)?;
+        let orientation = Orientation::of(header.grid().affine());
+        let grid = orientation.grid_to_ras(header.grid());
+
+        // Decompressing takes longest, and each file has its own.
+        let volumes = std::thread::scope(|scope| {
+            let readers: Vec<_> =
+                files.images.iter().map(|(_, path)| scope.spawn(move || read(path))).collect();
+            readers
+                .into_iter()
+                .map(|reader| {
+                    reader.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))
+                })
+                .collect::<Vec<_>>()
+        });
+        let mut images = Vec::with_capacity(volumes.len() + 1);
+        for ((kind, _), image) in files.images.iter().zip(volumes) {
+            let volume = image?.volume;
+            let (volume, resampled) = if volume.grid().same_as(header.grid()) {
+                (orientation.to_ras(&volume), false)
+            } else {
+                (resample(&volume, &grid, Interpolation::Linear, 0.0), true)
+            };
+            images.push(ShownImage { kind: *kind, volume, window: [0.0, 1.0], resampled });
+        }
+        let brain = match &files.brain {
+            Some(path) => {
+                let mask = nifti::read_integers(path)?.volume.map(|&value| value != 0);
+                resample_labels(&mask, &grid, false)
+            }
+            None => images.first().map_or_else(
+                || Volume::filled(grid, true),
+                |image| image.volume.map(|&value| value != 0.0),
+            ),
+        };
+        let has = |kind| images.iter().any(|image: &ShownImage| image.kind == kind);
+        if !has(ImageKind::MinIp)
+            && let Some(swi) = images.iter().find(|image| image.kind == ImageKind::Swi)
+        {
+            let volume = minimum_intensity(&swi.volume, &brain);
+            images.push(ShownImage {
+                kind: ImageKind::MinIp,
+                volume,
+                window: [0.0, 1.0],
+                resampled: false,
+            });
+        }
+        for image in &mut images {
+            image.window = window(image.kind, &image.volume, &brain);
+        }
+        let candidates = match &files.candidates {
+            Some(path) => Some(read_labels(path, &header, &orientation)?),
+            None => None,
+        };
+        let place = BrainBox::of(&brain);
+        Ok(Self {
+            files: files.clone(),
+            header,
+            orientation,
+            grid,
+            images,
+            brain,
+            place,
+            candidates,
+        })
+    }
+
+    /// An image.
+    pub fn image(&self, kind: ImageKind) -> Option<&Volume<f32>> {
+        self.images.iter().find(|image| image.kind == kind).map(|image| &image.volume)
+    }
+}
+
+/// Reads a label map of a case and brings it to RAS order.
+///
+/// # Errors
+/// A map on another grid, with both grids in words.
+pub fn read_labels(
+    path: &Path,
+    reference: &nifti::Header,
+    orientation: &Orientation,
+) -> Result<LabelMap, AnnotateError> {
+    let (labels, header) = LabelMap::read(path)?;
+    if !header.grid().same_as(reference.grid()) {
+        return Err(AnnotateError::refused(format!(
+            "this label map is on another grid ({}) than the image it is for ({}); resample it to that image \
+             with nearest neighbours first: {}",
+            describe(header.grid()),
+            describe(reference.grid()),
+            path.display()
+        )));
+    }
+    let volume = orientation.to_ras(labels.volume()).map(|&value| i32::from(value));
+    Ok(LabelMap::from_integers(&volume, path)?)
+}
+
+/// A grid in words.
+pub fn describe(grid: &Grid) -> String {
+    let [nx, ny, nz] = grid.shape();
+    let rows = grid.affine().rows();
+    let rows: Vec<String> =
+        rows[..3].iter().map(|row| row.map(|value| format!("{value:.4}")).join(" ")).collect();
+    format!("{nx} × {ny} × {nz}, affine [{}]", rows.join("; "))
+}
+
+/// Grey values to begin with: of the protocol for susceptibility, else of the brain.
+fn window(kind: ImageKind, image: &Volume<f32>, brain: &Mask) -> [f32; 2] {
+    if kind == ImageKind::Qsm {
+        return [-0.15, 0.25];
+    }
+    let voxels = image.data().iter().zip(brain.data());
+    let mut inside: Vec<f32> =
+        voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect();
+    let low = statistics::quantile(&mut inside, 0.005).unwrap_or(0.0);
+    let high = statistics::quantile(&mut inside, 0.995).unwrap_or(1.0);
+    if high > low { [low, high] } else { [low, low + 1.0] }
+}
+
+/// The lowest value over a slab of axial slices around each; outside of the brain does not count.
+fn minimum_intensity(image: &Volume<f32>, brain: &Mask) -> Volume<f32> {
+    let [nx, ny, nz] = image.shape();
+    let reach = (SLAB_MM / image.grid().voxel_sizes_mm()[2]).round().max(1.0) as usize;
+    let area = nx * ny;
+    let mut data = Vec::with_capacity(image.data().len());
+    for k in 0..nz {
+        let mut lowest = vec![f32::INFINITY; area];
+        for z in k.saturating_sub(reach)..(k + reach + 1).min(nz) {
+            let slab = image.slice(z).iter().zip(brain.slice(z));
+            for (lowest, (&value, &inside)) in lowest.iter_mut().zip(slab) {
+                if inside && value < *lowest {
+                    *lowest = value;
+                }
+            }
+        }
+        let own = image.slice(k).iter().zip(brain.slice(k));
+        data.extend(lowest.into_iter().zip(own).map(
+            |(lowest, (&value, &inside))| {
+                if inside { lowest } else { value }
+            },
+        ));
+    }
+    let mut result = image.clone();
+    result.data_mut().copy_from_slice(&data);
+    result
+}

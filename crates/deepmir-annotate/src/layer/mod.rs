@@ -1,0 +1,142 @@
+//! The marks of one rater on one case: which voxel belongs to which lesion, and what the rater says
+//! of each lesion.
+//!
+//! Voxels are counted on the case's image brought to RAS order (axes permuted and flipped, nothing
+//! interpolated), the first axis running fastest.
+
+mod apply;
+mod delta;
+mod grow;
+mod operation;
+
+use std::collections::BTreeMap;
+
+use deepmir_lesion::LesionClass;
+use serde::{Deserialize, Serialize};
+
+pub use apply::{Surroundings, apply};
+pub use delta::Delta;
+pub use grow::{Growth, MOST_GROWTH_MM, grow};
+pub use operation::{Annotation as AnnotationChange, Operation, Run};
+
+use crate::mars::MarsRegion;
+
+/// How sure a rater is (MARS: definite, possible; BOMBS: certain, uncertain).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// Every criterion of the protocol is met.
+    #[default]
+    Definite,
+    /// A mimic could not be excluded.
+    Possible,
+}
+
+impl Certainty {
+    /// As tables have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Definite => "definite",
+            Self::Possible => "possible",
+        }
+    }
+}
+
+/// Where a mark came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Drawn by the rater.
+    Drawn,
+    /// A model's candidate that the rater accepted.
+    Model,
+    /// From a label map that was imported.
+    Imported,
+    /// Marked by both raters, or settled between them.
+    Adjudicated,
+}
+
+impl Origin {
+    /// As tables have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drawn => "drawn",
+            Self::Model => "model",
+            Self::Imported => "imported",
+            Self::Adjudicated => "adjudicated",
+        }
+    }
+}
+
+/// What a rater says of a lesion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// What it is.
+    pub class: LesionClass,
+    /// How sure.
+    pub certainty: Certainty,
+    /// Where, if the rater said so.
+    pub region: Option<MarsRegion>,
+    /// In the rater's words.
+    pub comment: String,
+    /// Where the mark came from.
+    pub origin: Origin,
+}
+
+impl Annotation {
+    /// A definite lesion of which nothing more is said.
+    pub fn new(class: LesionClass, origin: Origin) -> Self {
+        Self { class, certainty: Certainty::Definite, region: None, comment: String::new(), origin }
+    }
+}
+
+/// What a rater decided on a candidate of a model, or an adjudicator on a disagreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Taken over as this lesion.
+    Accepted(u16),
+    /// Not a lesion.
+    Rejected,
+}
+
+/// The marks of one rater on one case.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Voxels that belong to a lesion, with its number.
+    pub voxels: BTreeMap<u32, u16>,
+    /// What is said of each lesion. Numbers are never used again.
+    pub lesions: BTreeMap<u16, Annotation>,
+    /// Decisions, by what was decided on.
+    pub decisions: BTreeMap<String, Verdict>,
+}
+
+impl Layer {
+    /// The lesion that a voxel belongs to.
+    pub fn lesion_at(&self, voxel: u32) -> Option<u16> {
+        self.voxels.get(&voxel).copied()
+    }
+
+    /// The voxels of each lesion, ascending.
+    pub fn voxels_of_lesions(&self) -> BTreeMap<u16, Vec<usize>> {
+        let mut lesions: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (&voxel, &lesion) in &self.voxels {
+            lesions.entry(lesion).or_default().push(voxel as usize);
+        }
+        lesions
+    }
+
+    /// The voxels as runs of one lesion along the first axis: start, length, lesion.
+    pub fn runs(&self) -> Vec<(u32, u32, u16)> {
+        let mut runs: Vec<(u32, u32, u16)> = Vec::new();
+        for (&voxel, &lesion) in &self.voxels {
+            match runs.last_mut() {
+                Some((start, length, of)) if *of == lesion && *start + *length == voxel => {
+                    *length += 1;
+                }
+                _ => runs.push((voxel, 1, lesion)),
+            }
+        }
+        runs
+    }
+}

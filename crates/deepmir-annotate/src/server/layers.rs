@@ -1,0 +1,371 @@
+//! Reading and changing marks.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::answer::answer;
+use super::{App, Shared};
+use crate::AnnotateError;
+use crate::adjudicate::{Candidates, compare};
+use crate::case::LoadedCase;
+use crate::export::finished;
+use crate::layer::{Layer, Operation, Surroundings, Verdict, apply};
+use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
+use crate::view::{LesionView, Measures, lesions, model_candidates};
+
+/// A layer as the page shows it.
+#[derive(Serialize)]
+struct LayerView {
+    revision: u64,
+    done: Option<String>,
+    can_undo: bool,
+    can_redo: bool,
+    /// Start, length, lesion.
+    runs: Vec<(u32, u32, u16)>,
+    lesions: Vec<LesionView>,
+    /// What is to be decided on; empty in an own pass.
+    candidates: Vec<CandidateView>,
+    /// Of an adjudication: each rater's marks.
+    sides: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct CandidateView {
+    key: String,
+    class: &'static str,
+    voxel: [usize; 3],
+    #[serde(flatten)]
+    measures: Measures,
+    runs: Vec<(u32, u32, u16)>,
+    /// Own lesions that share a voxel with it.
+    marked_as: Vec<u16>,
+    /// `None`: still open.
+    verdict: Option<Verdict>,
+    /// Of an adjudication: what the raters disagree in.
+    difference: Option<Value>,
+    /// The other rater's mark of the same lesion.
+    rival: Option<String>,
+}
+
+fn key((case, rater, stage): (String, String, String)) -> Result<LayerKey, AnnotateError> {
+    let stage = Stage::parse(&stage)
+        .ok_or_else(|| AnnotateError::refused(format!("there is no stage called {stage:?}")))?;
+    Ok(LayerKey { case, rater, stage })
+}
+
+impl App {
+    fn check(&self, key: &LayerKey) -> Result<(), AnnotateError> {
+        if key.stage == Stage::Adjudication { Ok(()) } else { self.may_be(&key.rater) }
+    }
+
+    /// What can be accepted or rejected in a layer, and how an adjudication's raters differ.
+    fn decidable(
+        &self,
+        case: &LoadedCase,
+        key: &LayerKey,
+        state: &LayerState,
+    ) -> Result<Decidable, AnnotateError> {
+        match (key.stage, state.sources.as_slice()) {
+            (Stage::Review, _) => {
+                Ok(Decidable { candidates: model_candidates(case), ..Decidable::default() })
+            }
+            (Stage::Adjudication, [first, second]) => {
+                let layers = [first, second].map(|rater| {
+                    finished(&self.store, &key.case, rater)?.map(|state| state.layer).ok_or_else(
+                        || {
+                            AnnotateError::refused(format!(
+                                "{rater} has reopened {}; it must be done to be settled",
+                                key.case
+                            ))
+                        },
+                    )
+                });
+                let [one, other] = layers;
+                let (one, other) = (one?, other?);
+                let comparison = compare(case, [first, second], [&one, &other]);
+                let mut disputes = BTreeMap::new();
+                for dispute in &comparison.disputes {
+                    for (side, rival) in [(0, 1), (1, 0)] {
+                        if let Some(name) = &dispute.sides[side] {
+                            let difference = json!(dispute.difference);
+                            disputes
+                                .insert(name.clone(), (difference, dispute.sides[rival].clone()));
+                        }
+                    }
+                }
+                let sides = vec![(first.clone(), one), (second.clone(), other)];
+                Ok(Decidable { candidates: comparison.candidates, disputes, sides })
+            }
+            _ => Ok(Decidable::default()),
+        }
+    }
+
+    fn view(&self, key: &LayerKey, state: LayerState) -> Result<LayerView, AnnotateError> {
+        let case = self.load(&key.case)?;
+        let decidable = self.decidable(&case, key, &state)?;
+        Ok(LayerView {
+            revision: state.revision,
+            can_undo: state.can_undo,
+            can_redo: state.can_redo,
+            runs: state.layer.runs(),
+            lesions: lesions(&case, &state.layer).into_iter().map(|(view, _)| view).collect(),
+            candidates: decidable.views(&case, &state.layer),
+            sides: decidable.sides_json(&case),
+            done: state.done,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Decidable {
+    candidates: Candidates,
+    /// By candidate: how the raters differ, and the other's mark.
+    disputes: BTreeMap<String, (Value, Option<String>)>,
+    sides: Vec<(String, Layer)>,
+}
+
+impl Decidable {
+    fn views(&self, case: &LoadedCase, layer: &Layer) -> Vec<CandidateView> {
+        let mut views = Vec::new();
+        for (number, (name, (said, voxels))) in self.candidates.iter().enumerate() {
+            let dispute = self.disputes.get(name);
+            // What both raters marked alike needs no decision.
+            if !self.sides.is_empty() && dispute.is_none() {
+                continue;
+            }
+            let id = number as u16 + 1;
+            let alone = Layer {
+                voxels: voxels.iter().map(|&voxel| (voxel as u32, id)).collect(),
+                lesions: BTreeMap::from([(id, said.clone())]),
+                decisions: BTreeMap::new(),
+            };
+            let Some((view, _)) = lesions(case, &alone).into_iter().next() else { continue };
+            let mut marked: Vec<u16> =
+                voxels.iter().filter_map(|&voxel| layer.lesion_at(voxel as u32)).collect();
+            marked.sort_unstable();
+            marked.dedup();
+            views.push(CandidateView {
+                key: name.clone(),
+                class: said.class.name(),
+                voxel: view.voxel,
+                measures: view.measures,
+                runs: alone.runs(),
+                marked_as: marked,
+                verdict: layer.decisions.get(name).cloned(),
+                difference: dispute.map(|(difference, _)| difference.clone()),
+                rival: dispute.and_then(|(_, rival)| rival.clone()),
+            });
+        }
+        // Differing classes first, then what one marked alone; a model's in their own order.
+        let rank = |view: &CandidateView| {
+            (view.difference != Some(json!("class")), number_of(&view.key), view.key.clone())
+        };
+        views.sort_by_key(rank);
+        views
+    }
+
+    fn sides_json(&self, case: &LoadedCase) -> Vec<Value> {
+        let side = |(rater, layer): &(String, Layer)| {
+            let lesions: Vec<LesionView> =
+                lesions(case, layer).into_iter().map(|(view, _)| view).collect();
+            json!({ "rater": rater, "runs": layer.runs(), "lesions": lesions })
+        };
+        self.sides.iter().map(side).collect()
+    }
+}
+
+fn number_of(key: &str) -> u32 {
+    key.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// A layer; opened if it is an own pass that was not yet.
+pub async fn read(
+    State(app): State<Shared>,
+    Path(path): Path<(String, String, String)>,
+) -> Response {
+    answer(app, move |app| {
+        let key = key(path)?;
+        app.check(&key)?;
+        let state = if key.stage == Stage::Own {
+            app.load(&key.case)?;
+            app.store.add_rater(&key.rater)?;
+            app.store.open_layer(&key, &Layer::default(), &[])?
+        } else {
+            app.store.layer(&key)?.ok_or_else(|| {
+                AnnotateError::refused("the model's candidates are shown once the own pass is done")
+            })?
+        };
+        app.view(&key, state)
+    })
+    .await
+}
+
+/// An operation on the revision that the page shows.
+#[derive(Deserialize)]
+pub struct Request {
+    revision: u64,
+    operation: Operation,
+}
+
+/// Does an operation.
+pub async fn operate(
+    State(app): State<Shared>,
+    Path(path): Path<(String, String, String)>,
+    Json(request): Json<Request>,
+) -> Response {
+    answer(app, move |app| {
+        let key = key(path)?;
+        app.check(&key)?;
+        let case = app.load(&key.case)?;
+        let state = app.store.operate(&key, request.revision, &request.operation, |state| {
+            let decidable = if matches!(
+                request.operation,
+                Operation::Accept { .. } | Operation::Reject { .. } | Operation::Withdraw { .. }
+            ) {
+                app.decidable(&case, &key, state)?
+            } else {
+                Decidable::default()
+            };
+            let around = Surroundings {
+                grid: &case.grid,
+                images: &|kind| case.image(kind),
+                candidates: &decidable.candidates,
+            };
+            apply(&state.layer, state.next_lesion, &request.operation, around)
+        })?;
+        app.changed();
+        app.view(&key, state)
+    })
+    .await
+}
+
+/// The revision that the page shows.
+#[derive(Deserialize)]
+pub struct Seen {
+    revision: u64,
+    #[serde(default)]
+    done: bool,
+}
+
+async fn step(app: Shared, path: (String, String, String), seen: Seen, again: bool) -> Response {
+    answer(app, move |app| {
+        let key = key(path)?;
+        app.check(&key)?;
+        let state = app.store.undo(&key, seen.revision, again)?;
+        app.changed();
+        app.view(&key, state)
+    })
+    .await
+}
+
+/// Takes the last operation back.
+pub async fn undo(
+    State(app): State<Shared>,
+    Path(path): Path<(String, String, String)>,
+    Json(seen): Json<Seen>,
+) -> Response {
+    step(app, path, seen, false).await
+}
+
+/// Does again what was taken back.
+pub async fn redo(
+    State(app): State<Shared>,
+    Path(path): Path<(String, String, String)>,
+    Json(seen): Json<Seen>,
+) -> Response {
+    step(app, path, seen, true).await
+}
+
+/// Finishes a layer or reopens it. A review is finished when every candidate was decided on.
+pub async fn done(
+    State(app): State<Shared>,
+    Path(path): Path<(String, String, String)>,
+    Json(seen): Json<Seen>,
+) -> Response {
+    answer(app, move |app| {
+        let key = key(path)?;
+        app.check(&key)?;
+        if seen.done
+            && key.stage != Stage::Own
+            && let Some(state) = app.store.layer(&key)?
+        {
+            let view = app.view(&key, state)?;
+            let decided = |key: &String| {
+                view.candidates.iter().any(|other| other.key == *key && other.verdict.is_some())
+            };
+            let open = view.candidates.iter().filter(|candidate| {
+                candidate.verdict.is_none() && !candidate.rival.as_ref().is_some_and(decided)
+            });
+            let open = open.count();
+            if open > 0 {
+                return Err(AnnotateError::refused(format!(
+                    "{open} still to be decided on; accept or reject each"
+                )));
+            }
+        }
+        let state = app.store.set_done(&key, seen.revision, seen.done)?;
+        app.changed();
+        app.view(&key, state)
+    })
+    .await
+}
+
+/// Shows a model's candidates, on top of a copy of the own pass, which stays as it is.
+pub async fn start_review(
+    State(app): State<Shared>,
+    Path((case, rater)): Path<(String, String)>,
+) -> Response {
+    answer(app, move |app| {
+        app.may_be(&rater)?;
+        let own = LayerKey { case, rater, stage: Stage::Own };
+        let loaded = app.load(&own.case)?;
+        if loaded.candidates.is_none() {
+            return Err(AnnotateError::refused("there are no candidates of a model for this case"));
+        }
+        let state =
+            app.store.layer(&own)?.filter(|state| state.done.is_some()).ok_or_else(|| {
+                AnnotateError::refused("the model's candidates are shown once the own pass is done")
+            })?;
+        let key = LayerKey { stage: Stage::Review, ..own };
+        let state = app.store.open_layer(&key, &state.layer, &[])?;
+        app.view(&key, state)
+    })
+    .await
+}
+
+/// Puts two raters' marks side by side; what both marked alike is taken over.
+pub async fn start_adjudication(
+    State(app): State<Shared>,
+    Path((case, first, second)): Path<(String, String, String)>,
+) -> Response {
+    answer(app, move |app| {
+        if first == second {
+            return Err(AnnotateError::refused("an adjudication is between two raters"));
+        }
+        let loaded = app.load(&case)?;
+        let marks = |rater: &str| {
+            finished(&app.store, &case, rater)?.map(|state| state.layer).ok_or_else(|| {
+                AnnotateError::refused(format!("{rater} is not done with {case} yet"))
+            })
+        };
+        let (one, other) = (marks(&first)?, marks(&second)?);
+        let agreed = compare(&loaded, [&first, &second], [&one, &other]).agreed;
+        let key = LayerKey { case, rater: ADJUDICATED.to_owned(), stage: Stage::Adjudication };
+        app.store.add_adjudication()?;
+        let state = app.store.open_layer(&key, &agreed, &[&first, &second])?;
+        if state.sources != [first.clone(), second.clone()] {
+            return Err(AnnotateError::refused(format!(
+                "this case is being settled between {}",
+                state.sources.join(" and ")
+            )));
+        }
+        app.changed();
+        app.view(&key, state)
+    })
+    .await
+}
