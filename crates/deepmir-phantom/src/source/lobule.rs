@@ -5,6 +5,9 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+/// However rough, the radius stays at least this part of the ellipsoid's.
+const SMALLEST_BUMP: f64 = 0.3;
+
 /// An ellipsoid with a bumpy surface: its radius along a direction is that of the ellipsoid times
 /// 1 + Σ aₙ·cos(waveₙ·direction + phaseₙ).
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,19 @@ pub struct Lobule {
     /// From the head's axes to the lobule's.
     rotation: Rotation3<f64>,
     bumps: Vec<Bump>,
+    /// The mean of the cubed bump factor over all directions: a volume's correction.
+    mean_cubed_bump: f64,
+}
+
+/// Where a lobule lies against a ball.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// The ball is outside.
+    None,
+    /// The ball may be cut.
+    Some,
+    /// The ball is inside.
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +49,7 @@ impl Lobule {
             radii_mm: [diameter_mm / 2.0; 3],
             rotation: Rotation3::identity(),
             bumps: Vec::new(),
+            mean_cubed_bump: 1.0,
         }
     }
 
@@ -60,9 +77,10 @@ impl Lobule {
         let rotation = nalgebra::Unit::try_new(axis, 1e-6)
             .map_or_else(Rotation3::identity, |axis| Rotation3::from_axis_angle(&axis, angle));
         let radii_mm = stretch.map(|part| diameter_mm / 2.0 * part / volume);
-        let mut lobule = Self { centre_mm, radii_mm, rotation, bumps };
+        let mut lobule = Self { centre_mm, radii_mm, rotation, bumps, mean_cubed_bump: 1.0 };
         // Bumps change the volume a little: measured and corrected.
-        let correction = lobule.mean_cubed_bump().cbrt();
+        lobule.mean_cubed_bump = lobule.measured_cubed_bump();
+        let correction = lobule.mean_cubed_bump.cbrt();
         lobule.radii_mm = lobule.radii_mm.map(|radius| radius / correction);
         lobule
     }
@@ -77,28 +95,60 @@ impl Lobule {
         4.0 / 3.0
             * std::f64::consts::PI
             * self.radii_mm.iter().product::<f64>()
-            * self.mean_cubed_bump()
+            * self.mean_cubed_bump
     }
 
     /// The largest distance of its surface from its centre.
     pub fn reach_mm(&self) -> f64 {
         let largest = self.radii_mm.iter().copied().fold(0.0, f64::max);
-        let bumps: f64 = self.bumps.iter().map(|bump| bump.amplitude.abs()).sum();
-        largest * (1.0 + bumps)
+        largest * (1.0 + self.roughness())
     }
 
     /// Whether a place in the head's millimetres is inside.
     pub fn contains(&self, place_mm: [f64; 3]) -> bool {
+        let scaled = self.scaled_offset(place_mm);
+        let size = scaled.norm();
+        // Most places are decided before the bumps are asked, which costs six cosines.
+        if size < self.least_bump() {
+            return true;
+        }
+        size < self.most_bump() && size < self.bump(scaled / size)
+    }
+
+    /// How a ball of `radius_mm` lies; [`Overlap::Some`] where it is close.
+    pub(crate) fn overlap(&self, centre_mm: [f64; 3], radius_mm: f64) -> Overlap {
+        let size = self.scaled_offset(centre_mm).norm();
+        let smallest = self.radii_mm.iter().copied().fold(f64::INFINITY, f64::min);
+        let reach = radius_mm / smallest;
+        if size - reach > self.most_bump() {
+            Overlap::None
+        } else if size + reach < self.least_bump() {
+            Overlap::All
+        } else {
+            Overlap::Some
+        }
+    }
+
+    /// A place seen from the centre, along the lobule's axes and in units of its half axes.
+    fn scaled_offset(&self, place_mm: [f64; 3]) -> Vector3<f64> {
         let offset: Vector3<f64> =
             std::array::from_fn::<f64, 3, _>(|axis| place_mm[axis] - self.centre_mm[axis]).into();
         let own = self.rotation * offset;
-        let scaled = Vector3::new(
-            own.x / self.radii_mm[0],
-            own.y / self.radii_mm[1],
-            own.z / self.radii_mm[2],
-        );
-        let size = scaled.norm();
-        size <= 1e-9 || size < self.bump(scaled / size)
+        Vector3::new(own.x / self.radii_mm[0], own.y / self.radii_mm[1], own.z / self.radii_mm[2])
+    }
+
+    /// The most that all bumps together can add or take.
+    fn roughness(&self) -> f64 {
+        self.bumps.iter().map(|bump| bump.amplitude.abs()).sum()
+    }
+
+    /// Bounds of [`Self::bump`], with room for rounding.
+    fn least_bump(&self) -> f64 {
+        (1.0 - self.roughness()).max(SMALLEST_BUMP) - 1e-9
+    }
+
+    fn most_bump(&self) -> f64 {
+        1.0 + self.roughness() + 1e-9
     }
 
     fn bump(&self, direction: Vector3<f64>) -> f64 {
@@ -110,11 +160,11 @@ impl Lobule {
                 bump.amplitude * (along + bump.phase).cos()
             })
             .sum();
-        (1.0 + sum).max(0.3)
+        (1.0 + sum).max(SMALLEST_BUMP)
     }
 
     /// The mean of the cubed factor over all directions (a spiral of 400 of them).
-    fn mean_cubed_bump(&self) -> f64 {
+    fn measured_cubed_bump(&self) -> f64 {
         const COUNT: usize = 400;
         if self.bumps.is_empty() {
             return 1.0;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::structure::Region;
 pub use lobule::Lobule;
+pub(crate) use lobule::Overlap;
 pub(crate) use place::draw_sources;
 pub(crate) use progress::next_session;
 pub(crate) use raster::{Inclusion, rasterise};
