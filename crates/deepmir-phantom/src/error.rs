@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use deepmir_recon::ReconError;
 use deepmir_volume::VolumeError;
 
 /// Why a phantom could not be made.
@@ -73,6 +74,9 @@ pub enum PhantomError {
         /// The subject's record.
         path: PathBuf,
     },
+    /// SWI and QSM could not be reconstructed.
+    #[error("the simulated echoes could not be reconstructed: {0}")]
+    Reconstruction(#[from] ReconError),
     /// An image could not be read, written or made.
     #[error(transparent)]
     Volume(#[from] VolumeError),

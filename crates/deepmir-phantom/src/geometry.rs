@@ -1,11 +1,11 @@
 //! The grids of a scan. The world is the scanner's: millimetres from its centre, the main field
 //! along the third axis.
 
+use deepmir_recon::fourier::good_length;
 use deepmir_volume::{Affine, BoundingBox, Grid, VolumeError};
 use nalgebra::{Matrix4, Rotation3, Vector3};
 
 use crate::config::ScanConfig;
-use crate::physics::fft::good_size;
 use crate::physics::field::box_size;
 
 /// Sources closer than this to the field of view are drawn finely, in millimetres.
@@ -53,7 +53,7 @@ impl Geometry {
             std::array::from_fn(|axis| scan.matrix[axis] as f64 * scan.voxel_mm[axis]);
         let shape: [usize; 3] = std::array::from_fn(|axis| {
             let needed = (lengths[axis] / scan.fine_voxel_mm - 1e-6).ceil() as usize;
-            good_size(needed.max(scan.matrix[axis]))
+            good_length(needed.max(scan.matrix[axis]))
         });
         let spacing: [f64; 3] = std::array::from_fn(|axis| lengths[axis] / shape[axis] as f64);
         let fine = scan_grid.with_spacing(spacing)?;

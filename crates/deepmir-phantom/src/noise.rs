@@ -1,10 +1,9 @@
 //! Smooth random functions of place.
 
+use deepmir_recon::fourier::Fourier;
 use deepmir_volume::Grid;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-
-use crate::physics::fft::SpectrumFilter;
 
 /// A Gaussian random field of unit variance that repeats every [`Noise::period_mm`], with its
 /// gradient.
@@ -54,7 +53,7 @@ impl Noise {
     ) -> Self {
         let mut field: Vec<f32> =
             (0..size.pow(3)).map(|_| StandardNormal.sample(generator)).collect();
-        SpectrumFilter::new([size; 3]).apply(&mut field, |[x, y, z]| {
+        Fourier::new([size; 3]).filter_with(&mut field, |[x, y, z]| {
             let radius = (x * x + y * y + z * z).sqrt();
             // The mean would be an offset that differs from draw to draw.
             if radius == 0.0 { 0.0 } else { response(radius / spacing_mm as f32) }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::PhantomError;
 use crate::config::{PhantomConfig, uniform};
 use crate::geometry::{Geometry, rigid};
-use crate::maps::{MapInput, Maps, reconstruct};
+use crate::maps::{Maps, reconstruct};
 use crate::paint::{Painting, paint};
 use crate::physics::field::field_with_surroundings;
 use crate::physics::gradient_echo::{FineTissue, echoes};
@@ -154,7 +154,14 @@ pub fn simulate(
     let mut made = None;
     if config.output.contents.has_maps() {
         progress(Step::Maps);
-        made = Some(maps(config, &geometry, &magnitude, &phase_rad, &receiver, &truth)?);
+        made = Some(reconstruct(
+            scan,
+            &geometry,
+            &magnitude,
+            &phase_rad,
+            &truth.brain_mask,
+            &config.output.reconstruction,
+        )?);
     }
     let years = config.sessions.interval_years * session as f64;
     let drawn = Drawn {
@@ -252,43 +259,4 @@ fn scan_t2w(
     receiver.receive(&mut image, &grid, noise_seed, Purpose::T2wNoise, 0);
     let data = image.par_iter().map(|value| value.norm()).collect();
     Ok((Volume::new(grid, data)?, movement))
-}
-
-fn maps(
-    config: &PhantomConfig,
-    geometry: &Geometry,
-    magnitude: &[Volume<f32>],
-    phase_rad: &[Volume<f32>],
-    receiver: &Receiver,
-    truth: &Truth,
-) -> Result<Maps, PhantomError> {
-    let offsets = Volume::from_fn(geometry.scan, |voxel| {
-        receiver.phase_offset_rad.at(geometry.scan.position_mm(voxel)) as f32
-    });
-    let phase_rad: Vec<Volume<f32>> = phase_rad
-        .iter()
-        .map(|phase| {
-            let mut phase = phase.clone();
-            phase.data_mut().par_iter_mut().zip(offsets.data()).for_each(|(phase, offset)| {
-                *phase -= offset;
-            });
-            phase
-        })
-        .collect();
-    let input = MapInput {
-        magnitude,
-        phase_rad: &phase_rad,
-        echo_times_s: &config.scan.echo_times_s,
-        field_strength_t: config.scan.field_strength_t,
-        b0_direction: geometry.b0_direction,
-        mask: &truth.brain_mask,
-        whole_head_swi: !config.output.skull_strip,
-        true_field_ppm: &truth.field_ppm,
-        true_chi_ppm: &truth.chi_ppm,
-        swi_echo_time_s: config
-            .output
-            .swi_echo_time_s
-            .unwrap_or(0.06 / config.scan.field_strength_t),
-    };
-    Ok(reconstruct(&input)?)
 }

@@ -77,7 +77,8 @@ impl ReconConfig {
             100.0,
             "give radians from 0.001 to 100",
         )?;
-        within("swi.echo_time_s", self.swi.echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")
+        let echo_time_s = self.swi.echo_time_s.unwrap_or(0.0);
+        within("swi.echo_time_s", echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")
     }
 }
 

@@ -13,8 +13,9 @@ use crate::phase::wrapped;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SwiConfig {
-    /// The echo nearest to this time is used, seconds.
-    pub echo_time_s: f64,
+    /// The echo nearest to this time is used, seconds; by default 60 ms·T over the field strength,
+    /// so that a vein turns the phase as far at 1.5 T as at 7 T.
+    pub echo_time_s: Option<f64>,
     /// Standard deviation of the Gaussian, within slices, that the phase is compared with,
     /// millimetres.
     pub high_pass_sigma_mm: f64,
@@ -26,7 +27,20 @@ pub struct SwiConfig {
 
 impl Default for SwiConfig {
     fn default() -> Self {
-        Self { echo_time_s: 0.02, high_pass_sigma_mm: 2.5, mask_power: 4, slab_mm: 8.0 }
+        Self { echo_time_s: None, high_pass_sigma_mm: 2.5, mask_power: 4, slab_mm: 8.0 }
+    }
+}
+
+/// Echo time times field strength of an SWI, in seconds times tesla: 20 ms at 3 T.
+const USUAL_SECOND_TESLA: f64 = 0.06;
+
+impl SwiConfig {
+    /// Which of the echoes (times in seconds) SWI is made of, at a field strength in tesla.
+    pub fn echo_of(&self, echo_times_s: &[f64], field_strength_t: f64) -> usize {
+        let wanted = self.echo_time_s.unwrap_or(USUAL_SECOND_TESLA / field_strength_t);
+        let apart = |&n: &usize| (echo_times_s[n] - wanted).abs();
+        let nearest = (0..echo_times_s.len()).min_by(|a, b| apart(a).total_cmp(&apart(b)));
+        nearest.unwrap_or(0)
     }
 }
 
@@ -37,7 +51,7 @@ impl Default for SwiConfig {
 /// copy, which needs no unwrapping. The Gaussian of 2.5 mm passes about what the usual Hann window of
 /// a quarter of the k-space lines does.
 pub fn susceptibility_weighted(scan: &GradientEchoScan, config: &SwiConfig) -> Volume<f32> {
-    let echo = nearest_echo(scan.echoes(), config.echo_time_s);
+    let echo = &scan.echoes()[config.echo_of(&scan.echo_times_s(), scan.field_strength_t())];
     let phase = homodyne_phase(echo, slice_axis(&echo.magnitude), config.high_pass_sigma_mm);
     let mut swi = echo.magnitude.clone();
     let power = i32::from(config.mask_power);
@@ -45,12 +59,6 @@ pub fn susceptibility_weighted(scan: &GradientEchoScan, config: &SwiConfig) -> V
         *value *= (1.0 - phase.max(0.0) / PI).max(0.0).powi(power);
     });
     swi
-}
-
-fn nearest_echo(echoes: &[Echo], echo_time_s: f64) -> &Echo {
-    let apart = |echo: &Echo| (echo.echo_time_s - echo_time_s).abs();
-    let nearer = |a: &&Echo, b: &&Echo| apart(a).total_cmp(&apart(b));
-    echoes.iter().min_by(nearer).unwrap_or(&echoes[0])
 }
 
 /// The phase of the complex signal relative to its smoothed copy, −π to π.

@@ -33,9 +33,9 @@ impl Record {
     /// The echo time of the echo that SWI is made of.
     pub fn swi_echo_time_s(&self) -> f64 {
         let scan = &self.config.scan;
-        let wanted = self.config.output.swi_echo_time_s.unwrap_or(0.06 / scan.field_strength_t);
-        let nearer = |a: &f64, b: &f64| (a - wanted).abs().total_cmp(&(b - wanted).abs());
-        scan.echo_times_s.iter().copied().min_by(nearer).unwrap_or(wanted)
+        let swi = &self.config.output.reconstruction.swi;
+        let echo = swi.echo_of(&scan.echo_times_s, scan.field_strength_t);
+        scan.echo_times_s[echo]
     }
 
     /// Reads a record; `None` if there is none.

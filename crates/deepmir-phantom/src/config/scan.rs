@@ -1,5 +1,6 @@
 //! The scanner.
 
+use deepmir_recon::ReconConfig;
 use serde::{Deserialize, Serialize};
 
 use super::Range;
@@ -126,14 +127,18 @@ pub struct OutputConfig {
     pub skull_strip: bool,
     /// Write true susceptibility, field and R2* beside the labels.
     pub true_maps: bool,
-    /// Echo time in seconds whose echo (the nearest) SWI is made of; without it, the echo time
-    /// that suits the field strength: 60 ms·T / B0.
-    pub swi_echo_time_s: Option<f64>,
+    /// How SWI and QSM are reconstructed from the echoes.
+    pub reconstruction: ReconConfig,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { contents: Contents::Maps, skull_strip: true, true_maps: true, swi_echo_time_s: None }
+        Self {
+            contents: Contents::Maps,
+            skull_strip: true,
+            true_maps: true,
+            reconstruction: ReconConfig::default(),
+        }
     }
 }
 

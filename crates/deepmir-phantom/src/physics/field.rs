@@ -1,10 +1,10 @@
 //! The field in a box of a large head, without computing the whole head finely.
 
+use deepmir_recon::fourier::good_length;
 use deepmir_volume::{Affine, Grid, Interpolation, Volume, VolumeError, resample};
 use rayon::prelude::*;
 
-use super::dipole::{DipoleResponse, dipole_field};
-use super::fft::{SpectrumFilter, good_size};
+use super::dipole::dipole_field;
 
 /// How many fine voxels a voxel of the surroundings measures.
 pub const SURROUNDINGS_FACTOR: usize = 4;
@@ -49,9 +49,7 @@ pub fn field_with_surroundings(
         *value = wide_field[[start[0] + i, start[1] + j, start[2] + k]] - *value;
     }
     drop(wide_field);
-    let mut field = chi_ppm.clone();
-    let response = DipoleResponse::new(chi_ppm.grid().voxel_sizes_mm(), b0_direction);
-    SpectrumFilter::new(chi_ppm.shape()).apply(field.data_mut(), |k| response.of_voxels(k));
+    let mut field = dipole_field(chi_ppm, b0_direction);
     let correction = resample(&correction, chi_ppm.grid(), Interpolation::Linear, 0.0);
     field
         .data_mut()
@@ -63,7 +61,7 @@ pub fn field_with_surroundings(
 
 /// The size of at least `least` voxels that suits both the transform and the averaging.
 pub fn box_size(least: usize) -> usize {
-    SURROUNDINGS_FACTOR * good_size(least.div_ceil(SURROUNDINGS_FACTOR))
+    SURROUNDINGS_FACTOR * good_length(least.div_ceil(SURROUNDINGS_FACTOR))
 }
 
 /// Means over cubes of [`SURROUNDINGS_FACTOR`] voxels.
@@ -93,7 +91,7 @@ fn averaged(fine: &Volume<f32>) -> Result<Volume<f32>, VolumeError> {
 
 /// A grid twice as large around `inner`, on the same lattice, and where `inner` starts in it.
 fn wide_grid(inner: &Grid) -> Result<(Grid, [usize; 3]), VolumeError> {
-    let shape = inner.shape().map(|length| good_size(2 * length));
+    let shape = inner.shape().map(|length| good_length(2 * length));
     let start: [usize; 3] = std::array::from_fn(|axis| (shape[axis] - inner.shape()[axis]) / 2);
     let affine = inner.affine().shifted(start.map(|index| -(index as f64)));
     Ok((Grid::new(shape, affine)?, start))

@@ -1,8 +1,8 @@
 //! The spoiled multi-echo gradient-echo signal.
 
+use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
 use rustfft::num_complex::Complex32;
 
-use super::GYROMAGNETIC_RATIO_HZ_PER_TESLA;
 use super::kspace::KSpaceCrop;
 
 /// Signal after a train of pulses of one angle, relative to full magnetisation (Ernst):
@@ -36,7 +36,7 @@ pub fn echoes(
 ) -> Vec<Vec<Complex32>> {
     let area = tissue.shape[0] * tissue.shape[1];
     let radians_per_ppm_s =
-        std::f64::consts::TAU * GYROMAGNETIC_RATIO_HZ_PER_TESLA * field_strength_t * 1e-6;
+        std::f64::consts::TAU * GYROMAGNETIC_RATIO_HZ_PER_T * field_strength_t * 1e-6;
     let radians_per_ppm_s = radians_per_ppm_s as f32;
     let steps: Vec<f32> = std::iter::once(0.0)
         .chain(echo_times_s.iter().copied())

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use deepmir_recon::fourier::{Columns, frequency};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
-
-use super::fft::{columns, frequency};
 
 /// Keeps the central part of k-space: the signal of a fine grid, summed as complex numbers to the
 /// fewer and larger voxels of a scan over the same field of view, with partial volume, dephasing
@@ -116,14 +115,14 @@ impl AxisCrop {
 
     /// Each column of a slice whose rows are `width` long.
     fn reduce_columns(&self, slice: &mut [Complex32], width: usize) -> Vec<Complex32> {
-        columns(slice, width, self.fine, self.forward.as_ref());
+        Columns::new(self.forward.as_ref()).transform(self.forward.as_ref(), slice, width);
         let mut reduced = vec![Complex32::default(); width * self.coarse];
         for (to, &(place, factor)) in reduced.chunks_exact_mut(width).zip(&self.kept) {
             for (to, &from) in to.iter_mut().zip(&slice[place * width..(place + 1) * width]) {
                 *to = from * factor;
             }
         }
-        columns(&mut reduced, width, self.coarse, self.inverse.as_ref());
+        Columns::new(self.inverse.as_ref()).transform(self.inverse.as_ref(), &mut reduced, width);
         reduced
     }
 

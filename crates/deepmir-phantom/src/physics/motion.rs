@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use deepmir_recon::fourier::{Columns, frequency};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
-
-use super::fft::{columns, frequency};
 
 /// A head that sways along the phase-encoding axis (the second) while k-space is read line by
 /// line: line k gets the phase 2π·k·d(t), which shows as ghosts along that axis.
@@ -29,11 +28,11 @@ impl Sway {
         let inverse = planner.plan_fft_inverse(ny);
         let factors: Vec<Complex32> = (0..ny).map(|index| self.factor(index, ny)).collect();
         image.par_chunks_mut(nx * ny).for_each(|slice| {
-            columns(slice, nx, ny, forward.as_ref());
+            Columns::new(forward.as_ref()).transform(forward.as_ref(), slice, nx);
             for (row, factor) in slice.chunks_exact_mut(nx).zip(&factors) {
                 row.iter_mut().for_each(|value| *value *= factor);
             }
-            columns(slice, nx, ny, inverse.as_ref());
+            Columns::new(inverse.as_ref()).transform(inverse.as_ref(), slice, nx);
         });
     }
 

@@ -1,9 +1,10 @@
 //! Fields of bodies that have closed forms.
 
 use deepmir_phantom::physics::average::average;
-use deepmir_phantom::physics::dipole::{DipoleResponse, dipole_field};
-use deepmir_phantom::physics::fft::SpectrumFilter;
+use deepmir_phantom::physics::dipole::dipole_field;
 use deepmir_phantom::physics::field::field_with_surroundings;
+use deepmir_recon::dipole::DipoleResponse;
+use deepmir_recon::fourier::Fourier;
 use deepmir_volume::{Affine, Grid, Volume, nifti};
 
 /// A grid around the origin.
@@ -192,7 +193,7 @@ fn an_independent_simulator_finds_the_same_field() {
     // That simulator knows points, not voxels.
     let response = DipoleResponse::new(padded_grid.voxel_sizes_mm(), [0.12, -0.25, 0.96]);
     let mut field = padded;
-    SpectrumFilter::new(field.shape()).apply(field.data_mut(), |k| response.of_points(k));
+    Fourier::new(field.shape()).filter_with(field.data_mut(), |k| response.of_points(k));
     for index in 0..chi.data().len() {
         let got = f64::from(field[chi.grid().voxel(index)]) + third_of_mean;
         let want = f64::from(expected.data()[index]);

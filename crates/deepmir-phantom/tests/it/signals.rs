@@ -1,10 +1,10 @@
 //! Signals of objects that have closed forms.
 
-use deepmir_phantom::physics::GYROMAGNETIC_RATIO_HZ_PER_TESLA;
 use deepmir_phantom::physics::gradient_echo::{FineTissue, echoes, spoiled_steady_state};
 use deepmir_phantom::physics::receive::Receiver;
 use deepmir_phantom::physics::spin_echo::spin_echo;
 use deepmir_phantom::random::Purpose;
+use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
 use deepmir_volume::{Affine, Grid};
 
 #[test]
@@ -26,7 +26,7 @@ fn echoes_decay_and_turn_as_the_formula_says() {
         );
         for (image, time) in images.iter().zip(times) {
             let decay = f64::from(amplitude) * (-time * f64::from(r2star)).exp();
-            let turns = GYROMAGNETIC_RATIO_HZ_PER_TESLA * 3.0 * f64::from(field) * 1e-6 * time;
+            let turns = GYROMAGNETIC_RATIO_HZ_PER_T * 3.0 * f64::from(field) * 1e-6 * time;
             let angle = std::f64::consts::TAU * turns;
             for value in image {
                 assert!((f64::from(value.re) - decay * angle.cos()).abs() < 2e-5);
@@ -55,7 +55,7 @@ fn a_field_gradient_inside_voxels_dephases_them() {
         3.0,
         &[time],
     );
-    let turns = GYROMAGNETIC_RATIO_HZ_PER_TESLA * 3.0 * 1e-6 * time * f64::from(gradient);
+    let turns = GYROMAGNETIC_RATIO_HZ_PER_T * 3.0 * 1e-6 * time * f64::from(gradient);
     // The spatial frequency of the dephased signal, against the highest one that is kept.
     let kept = coarse as f64 / n as f64 / 2.0;
     assert!(turns < kept);

@@ -4,6 +4,8 @@
 //! for the transforms rather than for reading: z fastest, then x, then y. What is multiplied onto a
 //! spectrum is made by [`Fourier::kernel`] in that same layout.
 
+mod lines;
+
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -11,13 +13,15 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftPlanner};
 
+pub use lines::{Columns, frequency, good_length};
+
+use lines::COLUMNS;
+
 /// A complex number of single precision.
 pub type Complex32 = Complex<f32>;
 
 /// Slices along z that one task brings back at a time: one cache line of complex numbers.
 const BLOCK: usize = 8;
-/// Columns along y that are transformed together.
-const COLUMNS: usize = 16;
 
 /// Plans and scratch memory for transforms of one shape.
 pub struct Fourier {
@@ -78,18 +82,8 @@ impl Fourier {
         let [nx, ny, nz] = self.shape;
         let half = nx / 2 + 1;
         assert_eq!((volume.len(), spectrum.len()), (nx * ny * nz, half * ny * nz));
-        let (along_x, along_y, along_z) = (&self.forward_x, &self.forward_y, &self.forward_z);
-        self.slices.par_chunks_mut(half * ny).zip(volume.par_chunks(nx * ny)).for_each_init(
-            || (along_x.make_input_vec(), along_x.make_scratch_vec(), Columns::new(along_y, ny)),
-            |(row, scratch, columns), (slice, values)| {
-                for (to, from) in slice.chunks_exact_mut(half).zip(values.chunks_exact(nx)) {
-                    row.copy_from_slice(from);
-                    // Fails on wrong lengths only, and these come from the plan.
-                    let _ = along_x.process_with_scratch(row, to, scratch);
-                }
-                columns.transform(along_y, slice, half);
-            },
-        );
+        self.transform_slices(volume);
+        let along_z = &self.forward_z;
         let slices = &self.slices;
         spectrum.par_chunks_mut(half * nz).enumerate().for_each_init(
             || vec![Complex32::default(); along_z.get_inplace_scratch_len()],
@@ -112,7 +106,7 @@ impl Fourier {
         let [nx, ny, nz] = self.shape;
         let half = nx / 2 + 1;
         assert_eq!((volume.len(), spectrum.len()), (nx * ny * nz, half * ny * nz));
-        let (along_x, along_y, along_z) = (&self.inverse_x, &self.inverse_y, &self.inverse_z);
+        let along_z = &self.inverse_z;
         spectrum.par_chunks_mut(half * nz).for_each_init(
             || vec![Complex32::default(); along_z.get_inplace_scratch_len()],
             |scratch, plane| along_z.process_with_scratch(plane, scratch),
@@ -127,23 +121,7 @@ impl Fourier {
                 }
             }
         });
-        let scale = 1.0 / (nx * ny * nz) as f32;
-        self.slices.par_chunks_mut(half * ny).zip(volume.par_chunks_mut(nx * ny)).for_each_init(
-            || (along_x.make_scratch_vec(), Columns::new(along_y, ny)),
-            |(scratch, columns), (slice, values)| {
-                columns.transform(along_y, slice, half);
-                for (from, to) in slice.chunks_exact_mut(half).zip(values.chunks_exact_mut(nx)) {
-                    // A real signal's constant and highest frequency have no imaginary part; what
-                    // rounding left there would be refused.
-                    from[0].im = 0.0;
-                    if nx % 2 == 0 {
-                        from[half - 1].im = 0.0;
-                    }
-                    let _ = along_x.process_with_scratch(from, to, scratch);
-                    to.iter_mut().for_each(|value| *value *= scale);
-                }
-            },
-        );
+        self.restore_slices(volume);
     }
 
     /// `value` of every frequency of a spectrum, in its layout. Frequencies are in cycles a voxel,
@@ -169,66 +147,105 @@ impl Fourier {
         multiply(&mut spectrum, kernel);
         self.inverse(&mut spectrum, volume);
     }
+
+    /// Multiplies the spectrum of a volume by a function of frequency (cycles a voxel, −1/2 to 1/2)
+    /// that is the same for a frequency and its negative. The transform along z, the product and the
+    /// way back are one pass, and neither spectrum nor kernel needs memory of its own.
+    ///
+    /// # Panics
+    /// If the length is wrong.
+    pub fn filter_with(&mut self, volume: &mut [f32], response: impl Fn([f32; 3]) -> f32 + Sync) {
+        let [nx, ny, nz] = self.shape;
+        assert_eq!(volume.len(), nx * ny * nz);
+        self.transform_slices(volume);
+        let half = nx / 2 + 1;
+        let mut bands: Vec<Vec<&mut [Complex32]>> = (0..ny).map(|_| Vec::new()).collect();
+        for slice in self.slices.chunks_exact_mut(half * ny) {
+            for (band, row) in bands.iter_mut().zip(slice.chunks_exact_mut(half)) {
+                band.push(row);
+            }
+        }
+        let frequencies_z: Vec<f32> = (0..nz).map(|k| frequency(k, nz)).collect();
+        let (forward, inverse) = (&self.forward_z, &self.inverse_z);
+        let scratch_len = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+        bands.par_iter_mut().enumerate().for_each(|(j, band)| {
+            let fy = frequency(j, ny);
+            let mut scratch = vec![Complex32::default(); scratch_len];
+            let mut lines = vec![Complex32::default(); COLUMNS * nz];
+            for start in (0..half).step_by(COLUMNS) {
+                let width = COLUMNS.min(half - start);
+                for (k, row) in band.iter().enumerate() {
+                    for (n, value) in row[start..start + width].iter().enumerate() {
+                        lines[n * nz + k] = *value;
+                    }
+                }
+                for (n, line) in lines.chunks_exact_mut(nz).take(width).enumerate() {
+                    let fx = (start + n) as f32 / nx as f32;
+                    forward.process_with_scratch(line, &mut scratch);
+                    for (value, &fz) in line.iter_mut().zip(&frequencies_z) {
+                        *value *= response([fx, fy, fz]);
+                    }
+                    inverse.process_with_scratch(line, &mut scratch);
+                }
+                for (k, row) in band.iter_mut().enumerate() {
+                    for (n, value) in row[start..start + width].iter_mut().enumerate() {
+                        *value = lines[n * nz + k];
+                    }
+                }
+            }
+        });
+        self.restore_slices(volume);
+    }
+
+    /// The transform along x and y, into `slices`.
+    fn transform_slices(&mut self, volume: &[f32]) {
+        let [nx, ny, _] = self.shape;
+        let half = nx / 2 + 1;
+        let (along_x, along_y) = (&self.forward_x, &self.forward_y);
+        self.slices.par_chunks_mut(half * ny).zip(volume.par_chunks(nx * ny)).for_each_init(
+            || {
+                let columns = Columns::new(along_y.as_ref());
+                (along_x.make_input_vec(), along_x.make_scratch_vec(), columns)
+            },
+            |(row, scratch, columns), (slice, values)| {
+                for (to, from) in slice.chunks_exact_mut(half).zip(values.chunks_exact(nx)) {
+                    row.copy_from_slice(from);
+                    // Fails on wrong lengths only, and these come from the plan.
+                    let _ = along_x.process_with_scratch(row, to, scratch);
+                }
+                columns.transform(along_y.as_ref(), slice, half);
+            },
+        );
+    }
+
+    /// Back from `slices`, scaled.
+    fn restore_slices(&mut self, volume: &mut [f32]) {
+        let [nx, ny, nz] = self.shape;
+        let half = nx / 2 + 1;
+        let (along_x, along_y) = (&self.inverse_x, &self.inverse_y);
+        let scale = 1.0 / (nx * ny * nz) as f32;
+        self.slices.par_chunks_mut(half * ny).zip(volume.par_chunks_mut(nx * ny)).for_each_init(
+            || (along_x.make_scratch_vec(), Columns::new(along_y.as_ref())),
+            |(scratch, columns), (slice, values)| {
+                columns.transform(along_y.as_ref(), slice, half);
+                for (from, to) in slice.chunks_exact_mut(half).zip(values.chunks_exact_mut(nx)) {
+                    // A real signal's constant and highest frequency have no imaginary part; what
+                    // rounding left there would be refused.
+                    from[0].im = 0.0;
+                    if nx % 2 == 0 {
+                        from[half - 1].im = 0.0;
+                    }
+                    let _ = along_x.process_with_scratch(from, to, scratch);
+                    to.iter_mut().for_each(|value| *value *= scale);
+                }
+            },
+        );
+    }
 }
 
 /// Multiplies a spectrum by a kernel.
 pub fn multiply(spectrum: &mut [Complex32], kernel: &[f32]) {
     spectrum.par_iter_mut().zip(kernel).for_each(|(value, &factor)| *value *= factor);
-}
-
-/// The smallest even length of at least `length` whose prime factors are 2, 3 and 5.
-pub fn good_length(length: usize) -> usize {
-    let smooth = |mut rest: usize| {
-        for factor in [2, 3, 5] {
-            while rest.is_multiple_of(factor) {
-                rest /= factor;
-            }
-        }
-        rest == 1
-    };
-    let mut even = length.max(2).next_multiple_of(2);
-    while !smooth(even) {
-        even += 2;
-    }
-    even
-}
-
-/// Cycles a voxel of the `index`-th value of a transform.
-fn frequency(index: usize, length: usize) -> f32 {
-    let signed = if 2 * index > length { index as f32 - length as f32 } else { index as f32 };
-    signed / length as f32
-}
-
-/// Scratch memory for transforms along y within one slice.
-struct Columns {
-    gathered: Vec<Complex32>,
-    scratch: Vec<Complex32>,
-}
-
-impl Columns {
-    fn new(plan: &Arc<dyn Fft<f32>>, ny: usize) -> Self {
-        Self {
-            gathered: vec![Complex32::default(); COLUMNS * ny],
-            scratch: vec![Complex32::default(); plan.get_inplace_scratch_len()],
-        }
-    }
-
-    fn transform(&mut self, plan: &Arc<dyn Fft<f32>>, slice: &mut [Complex32], width: usize) {
-        let ny = slice.len() / width;
-        for first in (0..width).step_by(COLUMNS) {
-            let count = COLUMNS.min(width - first);
-            let gathered = &mut self.gathered[..count * ny];
-            for (y, row) in slice.chunks_exact(width).enumerate() {
-                let values = &row[first..first + count];
-                gathered[y..].iter_mut().step_by(ny).zip(values).for_each(|(to, &from)| *to = from);
-            }
-            plan.process_with_scratch(gathered, &mut self.scratch);
-            for (y, row) in slice.chunks_exact_mut(width).enumerate() {
-                let values = gathered[y..].iter().step_by(ny);
-                row[first..first + count].iter_mut().zip(values).for_each(|(to, &from)| *to = from);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -280,7 +297,32 @@ mod tests {
     }
 
     #[test]
-    fn good_lengths_are_even_and_smooth() {
-        assert_eq!([1, 2, 7, 199, 213, 257].map(good_length), [2, 2, 8, 200, 216, 270]);
+    fn filters_given_by_functions_and_by_kernels_agree() {
+        let shape = [12, 10, 7];
+        let mut fourier = Fourier::new(shape);
+        let response = |[x, y, z]: [f32; 3]| 1.0 + x * y - 2.0 * y * z;
+        let (mut one, mut other) = (some_volume(shape), some_volume(shape));
+        let kernel = fourier.kernel(response);
+        fourier.filter(&mut one, &kernel);
+        fourier.filter_with(&mut other, response);
+        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_wave_is_scaled_by_the_response_at_its_frequency() {
+        let [nx, ny, nz] = [12, 10, 8];
+        let wave = |index: usize| {
+            let (i, j, k) = (index % nx, index / nx % ny, index / (nx * ny));
+            let turns =
+                2.0 * i as f32 / nx as f32 - 3.0 * j as f32 / ny as f32 + k as f32 / nz as f32;
+            (std::f32::consts::TAU * turns).cos()
+        };
+        let mut data: Vec<f32> = (0..nx * ny * nz).map(wave).collect();
+        let response = |[x, y, z]: [f32; 3]| 1.0 + x * y - 2.0 * y * z;
+        Fourier::new([nx, ny, nz]).filter_with(&mut data, response);
+        let factor = response([2.0 / 12.0, -0.3, 0.125]);
+        for (index, value) in data.iter().enumerate() {
+            assert!((value - factor * wave(index)).abs() < 1e-4);
+        }
     }
 }
