@@ -14,7 +14,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3};
+use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3, xsim};
 use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles, ScanInput};
 use deepmir_recon::inversion::Inversion;
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
@@ -158,7 +158,7 @@ fn print_error(what: &str, map: &Volume<f32>, truth: &Volume<f32>, mask: &Mask) 
             error.detrended_nrmse_percent,
             error.slope,
             error.correlation,
-            error.xsim
+            xsim(map, truth, mask).unwrap_or(f64::NAN)
         );
     }
 }

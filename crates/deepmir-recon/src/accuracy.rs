@@ -1,6 +1,6 @@
 //! How near a reconstruction comes to a known truth.
 
-use deepmir_volume::{Mask, Volume, statistics};
+use deepmir_volume::{Mask, Volume, gaussian, statistics};
 
 /// Errors of a map in per cent of the truth's deviation from its mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,9 +13,6 @@ pub struct MapError {
     pub slope: f64,
     /// Pearson's correlation.
     pub correlation: f64,
-    /// Structural similarity for susceptibility maps (Milovic et al. 2019), 0 to 1, over the mask as
-    /// one window.
-    pub xsim: f64,
 }
 
 /// Compares a map with the truth over a mask. `None` if fewer than two voxels or either is constant.
@@ -39,18 +36,65 @@ pub fn map_error(map: &Volume<f32>, truth: &Volume<f32>, mask: &Mask) -> Option<
     }
     let slope = ab / bb;
     let detrended = aa / (slope * slope) - 2.0 * ab / slope + bb;
-    let (va, vb, covariance) = (aa / count, bb / count, ab / count);
-    // Constants for ppm: (0.01·1)² and (0.001·1)².
-    let (c1, c2) = (1e-4, 1e-6);
-    let xsim = (2.0 * mean_a * mean_b + c1) / (mean_a * mean_a + mean_b * mean_b + c1)
-        * ((2.0 * covariance + c2) / (va + vb + c2));
     Some(MapError {
         nrmse_percent: 100.0 * ((aa - 2.0 * ab + bb) / bb).max(0.0).sqrt(),
         detrended_nrmse_percent: 100.0 * (detrended / bb).max(0.0).sqrt(),
         slope,
         correlation: ab / (aa * bb).sqrt(),
-        xsim,
     })
+}
+
+/// Structural similarity for susceptibility maps, at most 1: the mean over the mask of the
+/// similarity within Gaussian windows (standard deviation 1.5 voxels), with constants for maps in
+/// ppm, (0.01·1)² and (0.001·1)² (Milovic et al., "XSIM: a structural similarity index measure
+/// optimized for MRI QSM", Magnetic Resonance in Medicine 93:411, 2025). `None` for an empty mask.
+pub fn xsim(map: &Volume<f32>, truth: &Volume<f32>, mask: &Mask) -> Option<f64> {
+    const C1: f64 = 1e-4;
+    const C2: f64 = 1e-6;
+    let sigma = map.grid().voxel_sizes_mm().map(|size| 1.5 * size);
+    let window = |value: &dyn Fn(usize) -> f32| {
+        let mut volume = map.clone();
+        volume.data_mut().iter_mut().enumerate().for_each(|(index, to)| {
+            *to = if mask.data()[index] { value(index) } else { 0.0 };
+        });
+        gaussian::smooth(&volume, sigma)
+    };
+    let (a, b) = (map.data(), truth.data());
+    let means = [window(&|n| a[n]), window(&|n| b[n])];
+    let squares = [window(&|n| a[n] * a[n]), window(&|n| b[n] * b[n]), window(&|n| a[n] * b[n])];
+    let inside = (0..mask.data().len()).filter(|&index| mask.data()[index]);
+    let similarity = inside.map(|index| {
+        let [ma, mb] = [0, 1].map(|n| f64::from(means[n].data()[index]));
+        let [aa, bb, ab] = [0, 1, 2].map(|n| f64::from(squares[n].data()[index]));
+        (2.0 * ma * mb + C1) / (ma * ma + mb * mb + C1) * (2.0 * (ab - ma * mb) + C2)
+            / (aa - ma * ma + bb - mb * mb + C2)
+    });
+    let (sum, count) =
+        similarity.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    (count > 0.0).then(|| sum / count)
+}
+
+/// Slope of a map's means over the truth's, one point a region (nucleus), by least squares. `None`
+/// with fewer than two regions that are not empty.
+pub fn slope_over_means(map: &Volume<f32>, truth: &Volume<f32>, regions: &[Mask]) -> Option<f64> {
+    let mean = |volume: &Volume<f32>, mask: &Mask| {
+        let values = volume.data().iter().zip(mask.data()).filter(|(_, inside)| **inside);
+        let (sum, count) =
+            values.fold((0.0, 0.0), |(sum, count), (&v, _)| (sum + f64::from(v), count + 1.0));
+        sum / count
+    };
+    let points: Vec<(f64, f64)> = regions
+        .iter()
+        .filter(|mask| mask.count() > 0)
+        .map(|mask| (mean(truth, mask), mean(map, mask)))
+        .collect();
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+    let (along, square) = points.iter().fold((0.0, 0.0), |(along, square), point| {
+        let apart = point.0 - x / count;
+        (along + apart * (point.1 - y / count), square + apart * apart)
+    });
+    (points.len() >= 2 && square > 0.0).then(|| along / square)
 }
 
 /// Overlap of two masks: twice the common voxels over the sum of both.
@@ -71,7 +115,8 @@ pub struct KnownSource {
 
 /// Susceptibility times volume of a source, above what surrounds it: the sum over a ball of the
 /// source's volume and `margin_mm` more radius, above the median of the shell of `margin_mm` around
-/// it, in ppm·mm³. `None` if the ball or the shell lies outside the mask by more than half.
+/// it, in ppm·mm³. `None` if more than half of the source's own ball, or of what is looked at, lies outside
+/// the mask.
 pub fn source_strength_ppm_mm3(
     chi_ppm: &Volume<f32>,
     mask: &Mask,
@@ -90,6 +135,7 @@ pub fn source_strength_ppm_mm3(
         (place(centre[axis] - reach), place(centre[axis] + reach))
     });
     let (mut ball, mut shell, mut lost) = (Vec::new(), Vec::new(), 0);
+    let (mut core, mut core_lost) = (0, 0);
     for k in span[2].0..=span[2].1 {
         for j in span[1].0..=span[1].1 {
             for i in span[0].0..=span[0].1 {
@@ -100,7 +146,12 @@ pub fn source_strength_ppm_mm3(
                 if distance > outer {
                     continue;
                 }
-                if !mask[[i, j, k]] {
+                let inside = mask[[i, j, k]];
+                if distance <= radius {
+                    core += 1;
+                    core_lost += usize::from(!inside);
+                }
+                if !inside {
                     lost += 1;
                 } else if distance <= inner {
                     ball.push(chi_ppm[[i, j, k]]);
@@ -110,7 +161,8 @@ pub fn source_strength_ppm_mm3(
             }
         }
     }
-    if ball.is_empty() || shell.is_empty() || lost > ball.len() + shell.len() {
+    let too_little = lost > ball.len() + shell.len() || 2 * core_lost > core;
+    if ball.is_empty() || shell.is_empty() || too_little {
         return None;
     }
     let level = f64::from(statistics::median(&mut shell)?);
@@ -132,6 +184,13 @@ mod tests {
         assert!((error.nrmse_percent - 50.0).abs() < 1e-6);
         assert!(error.detrended_nrmse_percent < 1e-4);
         assert!((error.slope - 0.5).abs() < 1e-9 && (error.correlation - 1.0).abs() < 1e-9);
+        let everywhere = Volume::filled(grid, true);
+        assert!((xsim(&truth, &truth, &everywhere).unwrap() - 1.0).abs() < 1e-4);
+        assert!(xsim(&map, &truth, &everywhere).unwrap() < 0.9);
+        assert!(xsim(&map, &truth, &Volume::filled(grid, false)).is_none());
+        let regions = [1, 3, 5].map(|n| Volume::from_fn(grid, |[_, j, _]| j == n));
+        assert!((slope_over_means(&map, &truth, &regions).unwrap() - 0.5).abs() < 1e-6);
+        assert!(slope_over_means(&map, &truth, &regions[..1]).is_none());
         let constant = Volume::filled(grid, 1.0);
         assert!(map_error(&constant, &truth, &Volume::filled(grid, true)).is_none());
     }
