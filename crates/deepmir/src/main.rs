@@ -6,7 +6,6 @@ mod commands;
 mod config;
 mod progress;
 mod status;
-mod study_arguments;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@ use deepmir_study::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct
 use crate::cli::{BackgroundName, Common, InversionName, RawFiles, Recon, UnwrappingName};
 use crate::config;
 use crate::progress::Progress;
+use crate::status::Ended;
 
 /// Reading, the chain's stages, aligning and writing.
 const STEPS: u64 = Stage::ALL.len() as u64 + 3;
@@ -42,6 +43,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
     if arguments.mask.is_some() || arguments.t2w.is_some() {
         bail!("--mask and --t2w are for one scan given by --mag and --phase");
     }
+    let mut failures = Vec::new();
     for scan in scans {
         tracing::info!("{}", scan.id);
         let input = ReconInput {
@@ -51,10 +53,19 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             t2w: scan.t2w,
         };
         let folder = output.join(&scan.folder);
-        announce(&reconstruct(&input, &settings, &folder, &scan.id, common)?);
+        match reconstruct(&input, &settings, &folder, &scan.id, common) {
+            Ok(made) => announce(&made),
+            Err(error) => {
+                tracing::warn!("{} failed: {error}", scan.id);
+                failures.push(format!("{}: {error}", scan.id));
+            }
+        }
     }
     bids::write_dataset_description(output)?;
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Ended::SomeFailed(format!("some scans failed\n  {}", failures.join("\n  "))).into())
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.
@@ -134,9 +145,7 @@ fn chosen(
 pub fn configured(common: &Common) -> anyhow::Result<ReconSettings> {
     let Some(path) = &common.config else { return Ok(ReconSettings::default()) };
     match config::read(path)?.remove("recon") {
-        Some(table) => {
-            table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))
-        }
+        Some(table) => table.try_into().map_err(|error| anyhow!("{error}: {}", path.display())),
         None => Ok(ReconSettings::default()),
     }
 }

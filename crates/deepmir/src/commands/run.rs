@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 
 use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::Common;
-use crate::cli::run::{Level, Run};
+use crate::cli::{Level, Run};
 use crate::progress::Progress;
 use crate::status::Ended;
 

@@ -11,8 +11,8 @@ use deepmir_study::experiment::{
 };
 
 use crate::cli::Common;
+use crate::cli::{Study, StudyPart};
 use crate::progress::Progress;
-use crate::study_arguments::{Study, StudyPart};
 
 pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
     match &arguments.part {

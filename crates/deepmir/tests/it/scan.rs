@@ -36,7 +36,21 @@ fn a_phantom_is_made_resumed_and_reconstructed() {
     }
     assert!(maps.join("dataset_description.json").exists());
 
-    let (code, _, told) = run(&["recon", text(&maps), text(&folder.path().join("again"))]);
+    // A scan that cannot be done does not keep the others from it.
+    let broken = heads.join("sub-00/anat");
+    fs::create_dir_all(&broken).unwrap();
+    for part in ["mag", "phase"] {
+        let name = format!("sub-00_echo-1_part-{part}_MEGRE.nii.gz");
+        fs::write(broken.join(name), b"no image").unwrap();
+    }
+    let again = folder.path().join("again");
+    let (code, _, told) = run(&["recon", text(&heads), text(&again)]);
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("some scans failed\n  sub-00: "), "{told}");
+    assert!(again.join("sub-01/anat/sub-01_Chimap.nii.gz").exists());
+    fs::remove_dir_all(heads.join("sub-00")).unwrap();
+
+    let (code, _, told) = run(&["recon", text(&maps), text(&folder.path().join("nothing"))]);
     assert_eq!(code, 1);
     assert!(told.contains("no raw echoes"), "{told}");
     let (code, _, told) = run(&["recon", text(&heads), text(&maps), "--participant-label", "07"]);
