@@ -153,8 +153,16 @@ def load(study):
     for row in splits:
         if row["role"] == "held_out":
             held[row["fold"]].append(row["scan"])
+    cells = read(study / "plan.tsv")
+    # Of an unfinished study, the folds in which every arm is finished (`collect --partial`).
+    unfinished = {
+        (cell["fold"], cell["seed"]) for cell in cells
+        if not (study / cell["folder"] / "done.json").exists()
+    }
     maps, results = {}, defaultdict(dict)
-    for cell in read(study / "plan.tsv"):
+    for cell in cells:
+        if (cell["fold"], cell["seed"]) in unfinished:
+            continue
         arm = f"{cell['variant']}_{cell['inputs']}_{cell['classes']}"
         classes = cell["classes"].split("+")
         for scan in held[cell["fold"]]:
