@@ -151,7 +151,8 @@ mod tests {
         let (width, height) = canvas.size();
         for row in 0..2 {
             for column in 0..4 {
-                let inside = |x: u32, y: u32| canvas.get(x + column * width / 4, y + row * height / 2);
+                let inside =
+                    |x: u32, y: u32| canvas.get(x + column * width / 4, y + row * height / 2);
                 let found = (0..width / 4)
                     .flat_map(|x| (0..height / 2).map(move |y| (x, y)))
                     .filter(|&(x, y)| inside(x, y) == OUTLINE)

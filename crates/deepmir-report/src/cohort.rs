@@ -63,9 +63,7 @@ impl CohortPage {
         let fault = |error: String| ReportError::Draw { reason: error };
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment
-            .add_template("cohort", TEMPLATE)
-            .map_err(|error| fault(error.to_string()))?;
+        environment.add_template("cohort", TEMPLATE).map_err(|error| fault(error.to_string()))?;
         let data = serde_json::json!({ "columns": self.columns, "rows": self.rows }).to_string();
         let charts: Vec<(&str, String)> = self
             .measures
@@ -73,8 +71,7 @@ impl CohortPage {
             .map(|(name, values)| (name.as_str(), histogram(values)))
             .filter(|(_, svg)| !svg.is_empty())
             .collect();
-        let page =
-            environment.get_template("cohort").map_err(|error| fault(error.to_string()))?;
+        let page = environment.get_template("cohort").map_err(|error| fault(error.to_string()))?;
         page.render(context! {
             summary => self.summary,
             // Inside a script element only `<` could end it.

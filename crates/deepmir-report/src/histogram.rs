@@ -47,7 +47,9 @@ pub fn histogram(values: &[f64]) -> String {
     }
     let base = TOP + tall;
     let text = |x: f64, y: f64, anchor: &str, text: String| {
-        format!("<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{text}</text>")
+        format!(
+            "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{text}</text>"
+        )
     };
     let _ = write!(
         svg,

@@ -68,7 +68,10 @@ fn checks(images: &[Shown<'_>], brain: &Mask) -> Vec<(String, Canvas)> {
     let outline = format!("{}, the brain as deepmir takes it outlined", reference.name);
     let mut checks = vec![(outline, brain_outline(reference, brain))];
     if let Some(t2w) = others.iter().find(|other| other.name == Modality::T2w.name()) {
-        let title = format!("{} and {} by turns: edges run on where they are aligned", reference.name, t2w.name);
+        let title = format!(
+            "{} and {} by turns: edges run on where they are aligned",
+            reference.name, t2w.name
+        );
         checks.push((title, checkerboard(reference, t2w, brain)));
     }
     checks

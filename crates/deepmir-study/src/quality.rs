@@ -53,10 +53,7 @@ impl Quality {
             ("brain_volume", !BRAIN_ML.contains(&brain_ml)),
             ("clipped", swi.is_some_and(|swi| is_clipped(&inside(swi, brain)))),
             ("dark_slices", swi.is_some_and(|swi| has_dark_slices(swi, brain))),
-            (
-                "chi_range",
-                chi_deviation_ppm.is_some_and(|ppm| !CHI_DEVIATION_PPM.contains(&ppm)),
-            ),
+            ("chi_range", chi_deviation_ppm.is_some_and(|ppm| !CHI_DEVIATION_PPM.contains(&ppm))),
         ];
         Self {
             brain_ml,
@@ -120,9 +117,9 @@ fn snr(image: &Volume<f32>, brain: &Mask) -> Option<f64> {
     for (row, mask) in image.data().chunks_exact(width).zip(brain.data().chunks_exact(width)) {
         let threes = row.windows(3).zip(mask.windows(3));
         second.extend(
-            threes.filter(|(_, mask)| mask.iter().all(|&inside| inside)).map(|(values, _)| {
-                (values[0] - 2.0 * values[1] + values[2]).abs()
-            }),
+            threes
+                .filter(|(_, mask)| mask.iter().all(|&inside| inside))
+                .map(|(values, _)| (values[0] - 2.0 * values[1] + values[2]).abs()),
         );
     }
     let noise = MAD_TO_DEVIATION * f64::from(statistics::median(&mut second)?) / 6.0_f64.sqrt();

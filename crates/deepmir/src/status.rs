@@ -28,9 +28,7 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::SomeFailed(who) => formatter.write_str(who),
-            Self::Interrupted => {
-                formatter.write_str("stopped; the same command goes on from here")
-            }
+            Self::Interrupted => formatter.write_str("stopped; the same command goes on from here"),
         }
     }
 }

@@ -15,8 +15,8 @@ const IGNORED: &str = "\
 **/*_minIP.*
 **/*_fieldmap.*
 **/*_xfm.*
-status/
-group/
+status
+group
 ";
 
 /// That a folder says it is a BIDS dataset: its `dataset_description.json` is there and names the
@@ -33,7 +33,8 @@ pub fn check_description(dataset: &Path) -> Result<(), StudyError> {
             path.display()
         ),
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| fault(format!("cannot read ({error})")))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| fault(format!("cannot read ({error})")))?;
     let description: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| fault(format!("not JSON ({error})")))?;
     if description.get("BIDSVersion").is_none_or(|version| !version.is_string()) {

@@ -5,10 +5,10 @@ mod derivative;
 mod name;
 mod raw;
 
-pub(crate) use dataset::{check_places, images_below, scans_of};
 pub use dataset::{Scan, brain_masks, label_maps, only_labels_folder, scans};
+pub(crate) use dataset::{check_places, images_below, scans_of};
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub(crate) use derivative::{write_json, write_text};
 pub use name::{BidsName, DerivedName};
-pub use raw::{RawScan, raw_scans};
 pub(crate) use raw::raw_scans_of;
+pub use raw::{RawScan, raw_scans};

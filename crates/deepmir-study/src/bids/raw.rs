@@ -64,8 +64,7 @@ pub(crate) fn raw_scans_of(subject: &Path) -> Result<Vec<RawScan>, StudyError> {
         match (name.suffix(), part) {
             ("T2w", None) => found.t2w = Some(path),
             ("MEGRE" | "T2starw" | "GRE", Some(part)) => {
-                let number =
-                    name.entity("echo").and_then(|echo| echo.parse().ok()).unwrap_or(1);
+                let number = name.entity("echo").and_then(|echo| echo.parse().ok()).unwrap_or(1);
                 let parts = &mut found.echoes.entry(number).or_default().0;
                 if let Some(first) = parts.insert(part.to_owned(), path.clone()) {
                     return Err(StudyError::TwoEchoParts {

@@ -43,10 +43,7 @@ pub fn collect(out: &Path) -> Result<Vec<Row>, StudyError> {
     let statuses = read_all(out)?;
     if statuses.is_empty() {
         return Err(StudyError::Subjects {
-            reason: format!(
-                "no results here; run the participant level first: {}",
-                out.display()
-            ),
+            reason: format!("no results here; run the participant level first: {}", out.display()),
         });
     }
     let mut rows = Vec::new();

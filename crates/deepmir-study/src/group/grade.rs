@@ -19,11 +19,8 @@ pub fn by_number(microbleeds: usize) -> &'static str {
 /// lobar (as in amyloid angiopathy), strictly deep or infratentorial (as in hypertension), or mixed.
 /// `n/a` where a region is not known.
 pub fn pattern(rows: &[LesionRow]) -> &'static str {
-    let regions: Option<Vec<Region>> = rows
-        .iter()
-        .filter(|row| row.class == LesionClass::Cmb)
-        .map(|row| row.region)
-        .collect();
+    let regions: Option<Vec<Region>> =
+        rows.iter().filter(|row| row.class == LesionClass::Cmb).map(|row| row.region).collect();
     let Some(regions) = regions else { return "n/a" };
     let lobar = regions.contains(&Region::Lobar);
     let deep = regions.iter().any(|&region| region != Region::Lobar);
@@ -42,9 +39,6 @@ mod tests {
     #[test]
     fn numbers_have_their_grades() {
         let grades: Vec<&str> = [0, 1, 4, 5, 9, 10, 300].map(by_number).to_vec();
-        assert_eq!(
-            grades,
-            ["none", "mild", "mild", "moderate", "moderate", "severe", "severe"]
-        );
+        assert_eq!(grades, ["none", "mild", "mild", "moderate", "moderate", "severe", "severe"]);
     }
 }

@@ -88,10 +88,9 @@ fn gallery(out: &Path, rows: &[Row], outliers: &[Outlier]) -> Result<Vec<Outlier
         if !order.contains(&outlier.row) {
             order.push(outlier.row);
         }
-        said.entry(outlier.row).or_default().push(format!(
-            "{} {:.4} (robust z {:+.1})",
-            outlier.measure, outlier.value, outlier.z
-        ));
+        said.entry(outlier.row)
+            .or_default()
+            .push(format!("{} {:.4} (robust z {:+.1})", outlier.measure, outlier.value, outlier.z));
     }
     let cards = order.into_iter().take(MOST_OUTLIERS).map(|n| {
         let row = &rows[n];

@@ -78,19 +78,15 @@ pub(super) fn subjects(rows: &[Row], outliers: &[Outlier]) -> Table {
     Table::of(laid_out, header)
 }
 
-fn scan<'a>(
-    row: &Row,
-    outliers: impl Iterator<Item = &'a Outlier>,
-) -> Vec<(&'static str, Cell)> {
+fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'static str, Cell)> {
     let done = row.state == State::Done;
     let of = |class| row.lesions.iter().filter(move |lesion: &&LesionRow| lesion.class == class);
     let count = |class, region: Option<Region>| {
         let there = of(class).filter(|lesion| region.is_none() || lesion.region == region).count();
         Cell::Count(done.then_some(there as i64))
     };
-    let volume = |class| {
-        Cell::Number(done.then(|| of(class).map(|lesion| lesion.volume_mm3).sum()), 3)
-    };
+    let volume =
+        |class| Cell::Number(done.then(|| of(class).map(|lesion| lesion.volume_mm3).sum()), 3);
     let chi = |class| {
         let sum = of(class).map(|lesion| lesion.chi_total_ppm_mm3).sum::<Option<f64>>();
         Cell::Number(sum.filter(|_| done), 4)

@@ -33,12 +33,8 @@ pub(super) fn t2w(
 ) -> Result<Aligned, StudyError> {
     let reference = images.first_key_value().map(|(&modality, _)| modality);
     let inputs: Vec<Modality> = reference.into_iter().collect();
-    let files = CaseFiles {
-        id: id.to_owned(),
-        images: images.clone(),
-        mask: mask.cloned(),
-        truth: None,
-    };
+    let files =
+        CaseFiles { id: id.to_owned(), images: images.clone(), mask: mask.cloned(), truth: None };
     let case = files.read(&inputs, read)?;
     let fixed = &case.images[&inputs[0]];
     let moving = nifti::read_with(t2w, read)?.volume;

@@ -69,9 +69,10 @@ pub struct Watch {
 
 impl Watch {
     fn is_stale(&self) -> bool {
-        let gone = self.holder.as_ref().is_some_and(|holder| {
-            holder.host == host() && process_is_known_gone(holder.pid)
-        });
+        let gone = self
+            .holder
+            .as_ref()
+            .is_some_and(|holder| holder.host == host() && process_is_known_gone(holder.pid));
         gone || self.seen.elapsed() >= STALE
     }
 }

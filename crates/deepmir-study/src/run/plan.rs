@@ -75,12 +75,8 @@ impl Planner<'_> {
     /// What is to be done with a scan: the first model whose images are there, or can be made from
     /// raw echoes, is used.
     pub fn plan(&self, scan: &FoundScan) -> ScanPlan {
-        let blank = |decision, reasons| ScanPlan {
-            scan: scan.clone(),
-            decision,
-            reasons,
-            memory_gb: 0.0,
-        };
+        let blank =
+            |decision, reasons| ScanPlan { scan: scan.clone(), decision, reasons, memory_gb: 0.0 };
         let mut lacking = Vec::new();
         for (number, model) in self.models.iter().enumerate() {
             let needs = &model.plan.inputs;
@@ -176,8 +172,7 @@ impl Planner<'_> {
         ];
         let moving = t2w.as_deref().map(grid).transpose()?;
         let memory_gb = need_gb(&grid(first)?, echoes.len(), moving.as_ref());
-        let source =
-            Source::Echoes { echoes: echoes.to_vec(), t2w, mask: scan.mask.clone() };
+        let source = Source::Echoes { echoes: echoes.to_vec(), t2w, mask: scan.mask.clone() };
         Ok((source, reasons, memory_gb))
     }
 }
@@ -222,7 +217,10 @@ mod tests {
                 .map(|(modality, path)| (modality, path.clone()))
                 .collect(),
             mask: None,
-            echoes: Ok(vec![EchoParts::Polar { magnitude: swi.clone(), phase: swi.clone() }; echoes]),
+            echoes: Ok(vec![
+                EchoParts::Polar { magnitude: swi.clone(), phase: swi.clone() };
+                echoes
+            ]),
         };
         let plan = |scan: &FoundScan, models: &[&ModelSettings]| {
             let planned = Planner { models: models.to_vec() }.plan(scan);
@@ -235,7 +233,8 @@ mod tests {
         );
         assert!(why.contains("raw echoes are not needed"), "{why}");
         let (decision, why) = plan(&scan(Some(&far), true, 0), &one);
-        let Decision::Predict { source: Source::Maps { t2w: Some((_, needed)), .. }, .. } = decision
+        let Decision::Predict { source: Source::Maps { t2w: Some((_, needed)), .. }, .. } =
+            decision
         else {
             unreachable!("{why}")
         };

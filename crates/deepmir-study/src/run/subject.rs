@@ -57,7 +57,10 @@ impl Worker<'_> {
 
     /// Does what is to be done; `None` if the user interrupted. The status is written after each
     /// stage, and is not touched if nothing was done.
-    pub(super) fn subject(&mut self, subject: &Subject) -> Result<Option<SubjectStatus>, StudyError> {
+    pub(super) fn subject(
+        &mut self,
+        subject: &Subject,
+    ) -> Result<Option<SubjectStatus>, StudyError> {
         let out = &self.options.out;
         let before = SubjectStatus::read(out, &subject.id).filter(|_| !self.options.fresh);
         let mut status = SubjectStatus::new(&subject.id);
@@ -184,7 +187,8 @@ impl Worker<'_> {
         self.heed();
         let ready = match source {
             Source::Echoes { echoes, t2w, mask } => {
-                let ready = self.recon(&plan.scan, echoes, t2w.as_ref(), mask.as_ref(), known, scan)?;
+                let ready =
+                    self.recon(&plan.scan, echoes, t2w.as_ref(), mask.as_ref(), known, scan)?;
                 if scan.recon.as_ref() != known.and_then(|known| known.recon.as_ref()) {
                     self.remember(&with(status, scan), before)?;
                 }
@@ -209,7 +213,9 @@ impl Worker<'_> {
                         }
                         Err(error) if *needed => return Err(error),
                         Err(error) => {
-                            status.warnings.push(format!("{}: T2w left out: {error}", plan.scan.id));
+                            status
+                                .warnings
+                                .push(format!("{}: T2w left out: {error}", plan.scan.id));
                         }
                     }
                 }
@@ -292,9 +298,9 @@ impl Worker<'_> {
                     t2w: t2w.cloned(),
                 };
                 reconstruct_to(&input, &self.options.recon, &folder, stem, &mut |what| {
-                        (self.heard)(Event::Step { scan: stem, what });
-                        self.heed();
-                    })?;
+                    (self.heard)(Event::Step { scan: stem, what });
+                    self.heed();
+                })?;
                 let written = beginning_with(&folder, stem)?;
                 StageRecord {
                     key: key.clone(),
@@ -364,8 +370,7 @@ impl Worker<'_> {
         let options = self.options;
         let bundle = &options.models[model];
         let id = bundle.id();
-        let settings =
-            (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -466,11 +471,13 @@ impl Worker<'_> {
                 continue;
             }
             let of = |ending: &str| {
-                let path = stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
+                let path =
+                    stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
                 path.map(|path| self.options.out.join(path))
             };
             let Some(table) = of("desc-lesions.tsv") else { continue };
-            let Some(files) = of("desc-lesions_qc.json").and_then(|path| reference(&scan.id, &path))
+            let Some(files) =
+                of("desc-lesions_qc.json").and_then(|path| reference(&scan.id, &path))
             else {
                 continue;
             };

@@ -226,13 +226,19 @@ mod tests {
     fn lesions_are_followed_through_a_moved_head() {
         // The head lies 20 mm further left in the later scan.
         let moved = Affine::from_spacing([1.0; 3], [20.0, 0.0, 0.0]);
-        let before = [row(1, [0.0; 3], 10.0), row(2, [30.0, 0.0, 0.0], 9.0), row(3, [0.0, 40.0, 0.0], 8.0)];
-        let after = [row(1, [50.5, 0.0, 0.0], 20.0), row(2, [20.0, 1.0, 0.0], 11.0), row(3, [-60.0, 0.0, 0.0], 5.0)];
+        let before =
+            [row(1, [0.0; 3], 10.0), row(2, [30.0, 0.0, 0.0], 9.0), row(3, [0.0, 40.0, 0.0], 8.0)];
+        let after = [
+            row(1, [50.5, 0.0, 0.0], 20.0),
+            row(2, [20.0, 1.0, 0.0], 11.0),
+            row(3, [-60.0, 0.0, 0.0], 5.0),
+        ];
         let found: Vec<(String, String, String)> = changes(&before, &after, &moved)
             .into_iter()
             .map(|row| (row[0].clone(), row[3].clone(), row[4].clone()))
             .collect();
-        let want = [("stable", "1", "2"), ("grown", "2", "1"), ("gone", "3", "n/a"), ("new", "n/a", "3")];
+        let want =
+            [("stable", "1", "2"), ("grown", "2", "1"), ("gone", "3", "n/a"), ("new", "n/a", "3")];
         let want = want.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
         assert_eq!(found, want);
     }

@@ -134,9 +134,7 @@ fn chosen(
 pub fn configured(common: &Common) -> anyhow::Result<ReconSettings> {
     let Some(path) = &common.config else { return Ok(ReconSettings::default()) };
     match config::read(path)?.remove("recon") {
-        Some(table) => {
-            table.try_into().map_err(|error| anyhow!("{error}: {}", path.display()))
-        }
+        Some(table) => table.try_into().map_err(|error| anyhow!("{error}: {}", path.display())),
         None => Ok(ReconSettings::default()),
     }
 }

@@ -20,7 +20,11 @@ struct Damaged<'a> {
 
 impl Damaged<'_> {
     /// A whole subject to damage: the path of one of its images.
-    fn subject(&mut self, state: &'static str, word: &'static str) -> impl Fn(&str) -> PathBuf + use<> {
+    fn subject(
+        &mut self,
+        state: &'static str,
+        word: &'static str,
+    ) -> impl Fn(&str) -> PathBuf + use<> {
         self.number += 1;
         let id = format!("sub-{:02}", self.number);
         deepmir_testing::write_subject(&self.study.data, self.number);

@@ -20,10 +20,7 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
     let column = |name: &str| lines[0].iter().position(|cell| *cell == name).unwrap();
     let cell = |row: usize, name: &str| lines[row][column(name)];
     assert_eq!(lines.len(), 5);
-    assert_eq!(
-        [1, 2, 3, 4].map(|row| cell(row, "state")),
-        ["done", "done", "skipped", "failed"]
-    );
+    assert_eq!([1, 2, 3, 4].map(|row| cell(row, "state")), ["done", "done", "skipped", "failed"]);
     assert!(cell(4, "reason").contains("sub-04_Chimap.nii.gz"));
     assert_eq!(cell(3, "cmb_count"), "n/a");
     let lesions = read("lesions.tsv");

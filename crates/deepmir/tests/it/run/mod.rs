@@ -34,14 +34,8 @@ impl Study {
 
     /// The participant level, with more options.
     pub fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        let fixed = [
-            "run",
-            text(&self.data),
-            text(&self.out),
-            "participant",
-            "--model",
-            text(&self.model),
-        ];
+        let fixed =
+            ["run", text(&self.data), text(&self.out), "participant", "--model", text(&self.model)];
         fixed.into_iter().chain(more.iter().copied()).collect()
     }
 

@@ -53,7 +53,8 @@ fn a_file_of_another_time_but_the_same_content_is_the_same() {
     let swi = study.data.join("sub-01/anat/sub-01_acq-swi_T2starw.nii.gz");
     // A clock that was never set.
     let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-    let set = |time| fs::File::options().write(true).open(&swi).unwrap().set_modified(time).unwrap();
+    let set =
+        |time| fs::File::options().write(true).open(&swi).unwrap().set_modified(time).unwrap();
     set(past);
     assert_eq!(study.participants(&[]).0, 0);
     set(SystemTime::now() + Duration::from_secs(86_400 * 365));
@@ -68,7 +69,10 @@ fn a_dry_run_tells_what_and_why_and_does_nothing() {
     fs::remove_file(study.data.join("sub-02/anat/sub-02_T2w.nii.gz")).unwrap();
     let (code, out, told) = study.participants(&["--dry-run"]);
     assert_eq!(code, 0, "{told}");
-    assert!(out.contains("sub-01: find lesions") && out.contains("T2w is on the SWI's grid"), "{out}");
+    assert!(
+        out.contains("sub-01: find lesions") && out.contains("T2w is on the SWI's grid"),
+        "{out}"
+    );
     assert!(out.contains("sub-02: skip: no T2w for random"), "{out}");
     assert!(!study.out.exists());
     let (code, out, _) = study.participants(&["--participant-label", "sub-02"]);
