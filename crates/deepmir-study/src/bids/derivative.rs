@@ -17,8 +17,8 @@ annotate.sqlite*
 **/*_minIP.*
 **/*_fieldmap.*
 **/*_xfm.*
-status/
-group/
+status
+group
 ";
 
 /// That a folder says it is a BIDS dataset: its `dataset_description.json` is there and names the

@@ -45,6 +45,7 @@ fn one_subject_gets_its_files_on_its_own_grid() {
             "sub-01_acq-swi_seg-lesions_label-NHID_probseg.nii.gz",
             "sub-01_desc-lesions.tsv",
             "sub-01_desc-lesions_mosaic.png",
+            "sub-01_desc-lesions_qc.json",
             "sub-01_desc-lesions_report.html",
         ]
     );
