@@ -10,7 +10,7 @@ use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::nifti;
+use deepmir_volume::{Volume, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
@@ -87,7 +87,7 @@ pub fn reconstruct_to(
     progress("reading");
     let scan = input.files.read(&input.read)?;
     let mask = match &input.mask {
-        Some(path) => Some(nifti::read(path)?.volume.map(|&value: &f32| value > 0.5)),
+        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
         None => None,
     };
     let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
@@ -107,7 +107,7 @@ pub fn reconstruct_to(
     let mut t2w = None;
     if let Some(path) = &input.t2w {
         progress("aligning T2w");
-        let moving = nifti::read(path)?.volume;
+        let moving = read_image(path, &input.read)?;
         let fixed = &scan.scan.echoes()[0].magnitude;
         let found = register_rigid(fixed, &result.brain, &moving, &settings.registration)?;
         let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
@@ -131,4 +131,59 @@ pub fn reconstruct_to(
         registration,
         timings: result.timings,
     })
+}
+
+/// An image beside the echoes, its missing values treated as theirs.
+fn read_image(path: &Path, options: &ReadOptions) -> Result<Volume<f32>, StudyError> {
+    let options = nifti::ReadOptions { nan_to_zero: options.non_finite_as_zero };
+    Ok(nifti::read_with(path, &options)?.volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_recon::input::EchoParts;
+    use deepmir_volume::{Affine, Grid};
+
+    #[test]
+    fn missing_values_of_mask_and_t2w_are_zero_where_those_of_echoes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
+            let grid = Grid::new([26; 3], Affine::from_spacing([2.0; 3], [-25.0; 3])).unwrap();
+            let path = folder.path().join(name);
+            nifti::write(&path, &Volume::from_fn(grid, value), None).unwrap();
+            path
+        };
+        let inside =
+            |voxel: [usize; 3]| voxel.iter().map(|&i| i.abs_diff(13).pow(2)).sum::<usize>() < 100;
+        let with_a_hole =
+            |voxel| if voxel == [0; 3] { f32::NAN } else { f32::from(u8::from(inside(voxel))) };
+        let mut input = ReconInput {
+            files: ScanFiles {
+                echoes: vec![EchoParts::Polar {
+                    magnitude: write("mag.nii", &|voxel| if inside(voxel) { 100.0 } else { 1.0 }),
+                    phase: write("phase.nii", &|[i, j, k]| (i * j + k) as f32 * 0.005 - 1.5),
+                }],
+                echo_times_s: vec![0.02],
+                field_strength_t: Some(3.0),
+                b0_direction: None,
+            },
+            mask: Some(write("mask.nii", &with_a_hole)),
+            ..ReconInput::default()
+        };
+        input.read.phase_units = deepmir_recon::input::PhaseUnits::Radians;
+        let out = folder.path().join("out");
+        let settings = ReconSettings::default();
+        let run =
+            |input: &ReconInput| reconstruct_to(input, &settings, &out, "sub-01", &mut |_| ());
+        let refused = run(&input).unwrap_err().to_string();
+        assert!(refused.contains("mask.nii"), "{refused}");
+        input.read.non_finite_as_zero = true;
+        let mask: Volume<f32> = nifti::read(&run(&input).unwrap().mask).unwrap().volume;
+        assert_eq!(mask[[13; 3]], 1.0);
+
+        let t2w = write("T2w.nii", &with_a_hole);
+        assert!(read_image(&t2w, &ReadOptions::default()).is_err());
+        assert_eq!(read_image(&t2w, &input.read).unwrap()[[0; 3]], 0.0);
+    }
 }
