@@ -87,7 +87,8 @@ fn folds_make_one_averaged_model_that_predicts() {
     assert_eq!(folds.members.len(), 2);
 
     let again = folder.path().join("everyone");
-    let more = ["--steps", "10", "--refit", text(&out.join("model"))];
+    let model = out.join("model");
+    let more = ["--steps", "10", "--refit", text(&model)];
     let (code, _, told) = call(&arguments(folder.path(), &again, &more));
     assert_eq!(code, 0, "{told}");
     assert!(!told.contains("validating on"), "{told}");
