@@ -388,17 +388,17 @@ async function begin() {
   work.onLayer(show);
   listenToKeys();
   listenToButtons();
+  await refreshCases();
+  const first = state.cases.find((other) => other.status === 'open') ?? state.cases.find((other) => other.status === 'unread');
+  // The server reads the images while the panes start.
+  if (first) api.caseOf(first.id).catch(() => {});
   await startPanes();
   panes.forEach(listenToPointers);
-  $('protocol-text').innerHTML = await api.protocol();
-  await refreshCases();
-  const open = state.cases.find((other) => other.status === 'open');
-  if (open) await openById(open.id);
+  if (first) await open(first.id);
   else await openNext();
+  api.protocol().then((html) => { $('protocol-text').innerHTML = html; }).catch((error) => work.banner(error.message));
   document.body.dataset.readyMs = String(Math.round(performance.now() - started));
 }
-
-const openById = (id) => open(id);
 
 // Read by tests; nothing secret is in it.
 globalThis.deepmir = { state, panes, placeOf, indexOf };

@@ -38,6 +38,11 @@ export class Pane {
     await this.nv.attachToCanvas(this.canvas, false);
     this.nv.drawOpacity = 0.18;
     this.nv.drawRimOpacity = 1;
+    // Before there is an image: afterwards each call would send the image to the card again.
+    this.nv.setDrawColormap({
+      R: COLOURS.map((c) => c[0]), G: COLOURS.map((c) => c[1]), B: COLOURS.map((c) => c[2]),
+      A: COLOURS.map((_, n) => (n ? 255 : 0)), I: COLOURS.map((_, n) => n), labels: COLOURS.map(String),
+    });
   }
 
   /** Shows an image (NIfTI bytes) with marks of the same shape. */
@@ -50,12 +55,7 @@ export class Pane {
       url: `${kind}.nii`, name: `${kind}.nii`, buffer: bytes, colormap: 'gray',
       cal_min: window[0], cal_max: window[1], trustCalMinMax: true,
     });
-    nv.setInterpolation(true);
     nv.createEmptyDrawing();
-    nv.setDrawColormap({
-      R: COLOURS.map((c) => c[0]), G: COLOURS.map((c) => c[1]), B: COLOURS.map((c) => c[2]),
-      A: COLOURS.map((_, n) => (n ? 255 : 0)), I: COLOURS.map((_, n) => n), labels: COLOURS.map(String),
-    });
     this.setMarks(marks);
   }
 
@@ -95,10 +95,10 @@ export class Pane {
 
   setView(view) {
     this.view = view;
-    this.nv.setSliceType(VIEWS[view]);
+    this.nv.opts.sliceType = VIEWS[view];
   }
 
-  setRadiological(on) { this.nv.setRadiologicalConvention(on); }
+  setRadiological(on) { this.nv.opts.isRadiologicalConvention = on; }
 
   setWindow([low, high]) {
     const volume = this.nv.volumes[0];

@@ -42,7 +42,7 @@ export async function browser(width = 1280, height = 800) {
 export async function open(context, url) {
   const page = await context.newPage();
   await page.goto(url);
-  await page.waitForSelector('body[data-ready-ms]', { timeout: 60000 });
+  await page.waitForSelector('body[data-ready-ms]', { timeout: 120000 });
   return page;
 }
 

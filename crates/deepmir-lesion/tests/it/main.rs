@@ -1,6 +1,5 @@
-//! Metrics against independent programs; one binary, so that it links once.
+//! Metrics against an independent script; one binary, so that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
-mod agreement;
 mod independent_scores;
