@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-1",
-    bytes: include_bytes!("../../../models/deepmir-1.deepmir"),
+    name: "deepmir-2",
+    bytes: include_bytes!("../../../models/deepmir-2.deepmir"),
 }];
 
 impl ShippedModel {

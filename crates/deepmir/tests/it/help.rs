@@ -4,7 +4,10 @@ use crate::support::{deepmir, finished, run};
 
 #[test]
 fn every_verb_explains_itself() {
-    for verb in [&[][..], &["predict"], &["train"], &["evaluate"], &["study"], &["model"]] {
+    let verbs = [
+        "demo", "predict", "recon", "run", "phantom", "train", "evaluate", "study", "annotate", "model",
+    ];
+    for verb in [&[][..]].into_iter().chain(verbs.each_ref().map(std::slice::from_ref)) {
         let output = deepmir(verb).arg("--help").env("COLUMNS", "100").output().unwrap();
         let (code, out, _) = finished(&output);
         assert_eq!(code, 0);

@@ -89,7 +89,7 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     refused(&study.arguments(&[]), &["dataset_description.json", "--skip-bids-validation"]);
     assert!(!study.out.exists());
     fs::write(&study.out, b"a file").unwrap();
-    refused(&study.arguments(&["--skip-bids-validation"]), &["cannot write", "out"]);
+    refused(&study.arguments(&["--skip-bids-validation", "-q"]), &["cannot write", "out"]);
     refused(&["run", text(&study.data), text(&study.data), "group"], &["participant level"]);
     let more = ["run", text(&study.data), text(&study.data), "group", "--dry-run"];
     refused(&more, &["--dry-run"]);
@@ -103,15 +103,6 @@ fn memory_is_a_bound() {
     assert!(told.contains("sub-01") && told.contains("--mem-gb"), "{told}");
     assert_eq!(study.participants(&["--mem-gb", "1"]).0, 0);
 }
-
-/// A coarse scan of the built-in head, so that it takes seconds.
-const COARSE: &str = "
-[phantom.scan]
-voxel_mm = [3.0, 3.0, 3.0]
-matrix = [64, 76, 60]
-echo_times_s = [0.006, 0.012, 0.018]
-fine_voxel_mm = 1.5
-";
 
 #[test]
 fn raw_echoes_are_reconstructed_once_whatever_the_model() {
