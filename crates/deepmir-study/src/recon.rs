@@ -76,7 +76,8 @@ impl Reconstructed {
 /// `progress` hears what is being done.
 ///
 /// # Errors
-/// Whatever is wrong with the input, naming the file; a registration that failed; a full disk.
+/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// T2w was written; a full disk.
 pub fn reconstruct_to(
     input: &ReconInput,
     settings: &ReconSettings,
@@ -103,6 +104,8 @@ pub fn reconstruct_to(
         field_strength_t: scan.scan.field_strength_t(),
         sources: &sources,
     };
+    progress("writing");
+    write_reconstruction(&result, &names, &context)?;
     let mut registration = None;
     let mut t2w = None;
     if let Some(path) = &input.t2w {
@@ -119,8 +122,6 @@ pub fn reconstruct_to(
         found.transform.write(folder, &transform, fixed.grid(), moving.grid())?;
         registration = Some(found);
     }
-    progress("writing");
-    write_reconstruction(&result, &names, &context)?;
     let path = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
     Ok(Reconstructed {
         swi: path("acq-swi_T2starw"),

@@ -1,8 +1,9 @@
 //! Finding the rigid transform.
 
-use deepmir_volume::{Interpolation, Mask, Volume, resample, resample_to_spacing};
+use deepmir_volume::{Interpolation, Mask, Volume, morphology, resample, resample_to_spacing};
 use serde::{Deserialize, Serialize};
 
+use super::bias::{BiasConfig, correct_bias};
 use super::information::{Information, Similarity};
 use super::powell::maximise;
 use super::transform::RigidTransform;
@@ -44,10 +45,15 @@ pub struct Registration {
 const FIRST_ROTATION_RAD: f64 = 0.24;
 /// Starts that are followed up at the coarsest step.
 const FOLLOWED: usize = 4;
+/// How far around the mask is compared, too: fluid and bone outline the brain.
+const MARGIN_MM: f32 = 4.0;
 
 /// Finds the rigid movement of the head between two images of any contrast: the transform from
 /// fixed to moving millimetres that maximises normalised mutual information over the points of
-/// `mask` (the brain, in the fixed image).
+/// `mask` (the brain, in the fixed image) and 4 mm around it.
+///
+/// The fixed image is evened out first ([`correct_bias`]): one tissue of many brightnesses tells
+/// little of the other image, and a wrong place may then tell more than the right one.
 ///
 /// Coarse to fine (6, 3, then `finest_mm`), by Powell's method, from the best of rotations about
 /// each axis around two starts: the scanner's coordinates, and equal centres of signal. The same
@@ -71,6 +77,8 @@ pub fn register_rigid(
         reason: "the moving image is zero everywhere".to_owned(),
     })?;
     let fixed_centre = centre_of(fixed).unwrap_or(centre_mm);
+    let even = correct_bias(fixed, mask, &BiasConfig::default());
+    let (fixed, mask) = (&even, &morphology::dilate_mm(mask, MARGIN_MM));
     let shift: [f64; 3] = std::array::from_fn(|axis| signal_centre[axis] - fixed_centre[axis]);
 
     let coarse = level(fixed, mask, moving, spacings[0])?;

@@ -5,7 +5,8 @@ use crate::support::{deepmir, finished, run};
 #[test]
 fn every_verb_explains_itself() {
     let verbs = [
-        "demo", "predict", "recon", "run", "phantom", "train", "evaluate", "study", "annotate", "model",
+        "demo", "predict", "recon", "run", "phantom", "train", "evaluate", "study", "annotate",
+        "model",
     ];
     for verb in [&[][..]].into_iter().chain(verbs.each_ref().map(std::slice::from_ref)) {
         let output = deepmir(verb).arg("--help").env("COLUMNS", "100").output().unwrap();

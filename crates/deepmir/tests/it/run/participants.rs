@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Study, leftovers};
-use crate::support::{refused, run, text};
+use crate::support::{COARSE, refused, run, text};
 
 #[test]
 fn a_run_is_not_done_again_and_a_changed_model_or_image_is() {
