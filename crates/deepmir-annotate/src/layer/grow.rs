@@ -19,8 +19,9 @@ pub struct Growth {
 }
 
 /// The voxels (positions in the data, ascending) that hang together by faces with the seed, lie
-/// within the sphere and are beyond a threshold between the seed's value and the median over the
-/// sphere. The seed's value is the most extreme one among it and its direct neighbours, so that a
+/// within the sphere and are beyond a threshold between the seed's value and that of the surroundings:
+/// the median over a sphere twice as wide, so that a lesion that fills its own is not taken for what
+/// surrounds it. The seed's value is the most extreme one among it and its direct neighbours, so that a
 /// click beside the darkest voxel does the same as one on it.
 pub fn grow(image: &Volume<f32>, seed: usize, growth: &Growth) -> Vec<usize> {
     let grid = image.grid();
@@ -28,18 +29,20 @@ pub fn grow(image: &Volume<f32>, seed: usize, growth: &Growth) -> Vec<usize> {
     let value = |voxel: [usize; 3]| sign * image[voxel];
     let start = grid.voxel(seed);
     let centre = grid.position_mm(start);
-    let inside = |voxel: [usize; 3]| {
+    let within = |voxel: [usize; 3], radius_mm: f64| {
         let place = grid.position_mm(voxel);
         let squared: f64 = (0..3).map(|axis| (place[axis] - centre[axis]).powi(2)).sum();
-        squared <= growth.radius_mm * growth.radius_mm
+        squared <= radius_mm * radius_mm
     };
+    let inside = |voxel: [usize; 3]| within(voxel, growth.radius_mm);
 
-    let sphere = sphere(grid, start, growth.radius_mm);
+    let wide_mm = 2.0 * growth.radius_mm;
+    let sphere = sphere(grid, start, wide_mm);
     // Zero is what lies outside a skull-stripped brain.
     let mut around: Vec<f32> = sphere
         .iter()
         .copied()
-        .filter(|&voxel| inside(voxel) && image[voxel] != 0.0)
+        .filter(|&voxel| within(voxel, wide_mm) && image[voxel] != 0.0)
         .map(value)
         .collect();
     let Some(around) = statistics::median(&mut around) else { return Vec::new() };

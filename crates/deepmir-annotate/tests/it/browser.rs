@@ -116,7 +116,13 @@ fn written(dataset: &Path, desc: &str, truth: &Truth, expected: &LabelMap) {
         if let Ok((labels, header)) = LabelMap::read(&path)
             && (&labels == expected || Instant::now() > deadline)
         {
-            assert_eq!(labels.volume().data(), expected.volume().data(), "{}", path.display());
+            let pairs = labels.volume().data().iter().zip(expected.volume().data());
+            let different: Vec<(usize, u8, u8)> = pairs
+                .enumerate()
+                .filter(|(_, (found, right))| found != right)
+                .map(|(index, (&found, &right))| (index, found, right))
+                .collect();
+            assert_eq!(different, [], "(voxel, found, expected): {}", path.display());
             let image = nifti::read_header(&truth.swi).unwrap();
             assert_eq!(
                 header.spatial(),
@@ -191,10 +197,10 @@ fn everything_can_be_done_with_keys() {
     if played("keyboard", &server.url, &truth.places()).is_none() {
         return;
     }
-    // A disc of 2 mm, its middle of 1.5 mm erased and filled again.
+    // A disc of 3 mm, its middle of 1.5 mm erased and filled again.
     let mut expected = LabelMap::empty(*truth.labels.grid());
     expected.paint(&truth.lesion(LesionClass::Cmb).voxels, LesionClass::Cmb);
-    expected.paint(&truth.disc(2.0), LesionClass::Nhid);
+    expected.paint(&truth.disc(3.0), LesionClass::Nhid);
     written(folder.path(), "anna", &truth, &expected);
 }
 
