@@ -222,15 +222,17 @@ pub async fn operate(
         let key = key(path)?;
         app.check(&key)?;
         let case = app.load(&key.case)?;
+        // Before the store is asked: it answers one question at a time, and what can be decided on in
+        // an adjudication is in other layers. Should this layer change meanwhile, its revision tells.
+        let decides = matches!(
+            request.operation,
+            Operation::Accept { .. } | Operation::Reject { .. } | Operation::Withdraw { .. }
+        );
+        let decidable = match app.store.layer(&key)? {
+            Some(state) if decides => app.decidable(&case, &key, &state)?,
+            _ => Decidable::default(),
+        };
         let state = app.store.operate(&key, request.revision, &request.operation, |state| {
-            let decidable = if matches!(
-                request.operation,
-                Operation::Accept { .. } | Operation::Reject { .. } | Operation::Withdraw { .. }
-            ) {
-                app.decidable(&case, &key, state)?
-            } else {
-                Decidable::default()
-            };
             let around = Surroundings {
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
