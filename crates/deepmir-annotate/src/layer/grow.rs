@@ -95,7 +95,6 @@ fn neighbours(shape: [usize; 3], voxel: [usize; 3]) -> impl Iterator<Item = [usi
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
     use deepmir_volume::{Affine, Grid};
 

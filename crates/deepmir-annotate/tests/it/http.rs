@@ -12,13 +12,6 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|_| panic!("{}: {}", self.status, String::from_utf8_lossy(&self.body)))
-    }
-}
-
 /// Sends one request; `headers` are whole lines.
 pub fn request(port: u16, method: &str, path: &str, headers: &[String], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

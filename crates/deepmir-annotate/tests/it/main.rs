@@ -1,6 +1,6 @@
 //! The server, its store and its page.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test says where")]
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod browser;
 mod http;

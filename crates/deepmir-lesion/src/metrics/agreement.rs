@@ -204,7 +204,6 @@ pub fn disagreements(scans: &[RatedScan], rule: MatchRule) -> Vec<Disagreement> 
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
     use deepmir_volume::{Affine, Grid};
 

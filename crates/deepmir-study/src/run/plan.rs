@@ -85,7 +85,7 @@ impl Planner<'_> {
             };
             let mapped = missing(&|modality| scan.images.contains_key(&modality));
             let outcome = if mapped.is_empty() {
-                self.from_maps(scan, number)
+                self.of_maps(scan, number)
             } else {
                 let of_echoes = |modality| match modality {
                     Modality::T2w => scan.images.contains_key(&Modality::T2w),
@@ -102,7 +102,7 @@ impl Planner<'_> {
                             lacking.push(format!("no {} for {}", unmade.join(", "), model.name));
                             continue;
                         }
-                        self.from_echoes(scan, number, echoes, &mapped)
+                        self.of_echoes(scan, number, echoes, &mapped)
                     }
                     Err(reason) => Err(reason.clone()),
                 }
@@ -120,7 +120,7 @@ impl Planner<'_> {
         blank(Decision::Skip, lacking)
     }
 
-    fn from_maps(&self, scan: &FoundScan, number: usize) -> Planned {
+    fn of_maps(&self, scan: &FoundScan, number: usize) -> Planned {
         let model = self.models[number];
         let reference = scan.images.first_key_value().map(|(_, path)| path.as_path());
         let grid = grid(reference.unwrap_or(Path::new("")))?;
@@ -150,7 +150,7 @@ impl Planner<'_> {
         Ok((Source::Maps { images, mask, t2w }, reasons, memory_gb))
     }
 
-    fn from_echoes(
+    fn of_echoes(
         &self,
         scan: &FoundScan,
         number: usize,

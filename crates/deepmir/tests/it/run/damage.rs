@@ -49,7 +49,7 @@ fn twenty_faults_are_named_and_the_good_are_done() {
     let study = Study::new(0);
     let mut damaged = Damaged { study: &study, number: 0, expected: Vec::new() };
     let d = &mut damaged;
-    d.subject("done", "");
+    let _whole = d.subject("done", "");
     let of = d.subject("failed", "grid");
     filled(&of("Chimap"), [32, 32, 24], 0.1);
     let of = d.subject("failed", "Chimap.nii.gz");
@@ -165,6 +165,7 @@ fn a_full_disk_is_told_for_each_subject_and_leaves_nothing_half() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "why nothing was tested")]
 fn folders_without_permission_are_told() {
     use std::os::unix::fs::PermissionsExt;
     let study = Study::new(2);

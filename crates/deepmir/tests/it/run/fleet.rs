@@ -125,6 +125,7 @@ fn fifty_kills() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what this test is run for")]
 #[ignore = "minutes; see docs/cohorts.md"]
 fn two_hundred_subjects() {
     let study = Study::new(200);
