@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
+mod agreement;
 mod independent_scores;
