@@ -1,7 +1,7 @@
 //! Many subjects, a few at a time.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -126,6 +126,24 @@ impl Summary {
 /// Subjects that wait, by number, and what is known of whoever else holds them.
 type Queue = VecDeque<(usize, Option<Watch>)>;
 
+/// Age from which a temporary file in a folder that runs share is nobody's: they live milliseconds.
+const OLD: Duration = Duration::from_secs(600);
+
+/// Temporary files that killed runs left in a folder that runs share; those of subjects go when
+/// their lock is taken. Another run may be writing one at this moment, so it must be old.
+fn sweep_old(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let old = age.is_some_and(|at| at.elapsed().is_ok_and(|age| age > OLD));
+        if name.starts_with('.') && name.ends_with(".tmp") && old {
+            // One that cannot be removed does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// The participant level: every subject from what there is to lesions and pages. A subject that
 /// fails is reported and the others go on; one that another process works on is waited for. Set
 /// `interrupted` to stop: files are whole then, and a later run goes on from there.
@@ -141,6 +159,8 @@ pub fn participants(
     let folder = status_folder(&options.out);
     std::fs::create_dir_all(&folder)
         .map_err(|source| StudyError::Write { path: folder.clone(), source })?;
+    sweep_old(&options.out);
+    sweep_old(&folder);
     bids::write_dataset_description(&options.out)?;
     let budget = Budget::new(options.memory_gb);
     let queue: Mutex<Queue> = Mutex::new((0..subjects.len()).map(|n| (n, None)).collect());
