@@ -95,7 +95,6 @@ fn neighbours(shape: [usize; 3], voxel: [usize; 3]) -> impl Iterator<Item = [usi
 
 #[cfg(test)]
 mod tests {
-
     use deepmir_volume::{Affine, Grid};
 
     use super::*;
