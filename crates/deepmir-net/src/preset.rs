@@ -67,7 +67,7 @@ pub fn deepmir() -> Preset {
             false_positive: 0.5,
             false_negative: 0.5,
         },
-        sampling: SamplingConfig { lesion: 0.5, mimic: 0.25, jitter: 0.8 },
+        sampling: SamplingConfig { lesion: 0.5, mimic: 0.25, jitter: 0.8, companions: 0.5 },
         augment: AugmentConfig {
             rotation_degrees: 15.0,
             scale: 0.1,
@@ -129,7 +129,7 @@ pub fn paper() -> Preset {
             false_positive: 1.0,
             false_negative: 1.0,
         },
-        sampling: SamplingConfig { lesion: 0.5, mimic: 0.0, jitter: 0.35 },
+        sampling: SamplingConfig { lesion: 0.5, mimic: 0.0, jitter: 0.35, companions: 0.5 },
         augment: AugmentConfig {
             rotation_degrees: 178.0,
             flip_left_right: true,

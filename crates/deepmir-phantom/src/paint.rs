@@ -17,6 +17,9 @@ use crate::tissue::{
 };
 use crate::veins;
 
+/// What a spin echo sees of blood that flows through the slice, drawn for each vessel.
+const FLOW_VOID: [f64; 2] = [0.0, 0.3];
+
 /// The painted head.
 pub(crate) struct Painting {
     /// Structures on the fine grid with its margin.
@@ -179,16 +182,22 @@ impl Painting {
         let r2_prime = (R2_PRIME_HZ_PER_PPM_3T * ratio * source.chi_ppm.abs()) as f32;
         // The same in every session, as the number of a source is.
         let mut generator = stream(seed, Purpose::IronForm, source.id);
-        let mut iron_r2 = |range| ratio * source.chi_ppm * uniform(range, &mut generator);
+        let mut drawn = |range| uniform(range, &mut generator);
+        let iron = ratio * source.chi_ppm;
         // Calcium has few protons; old blood has about as many as tissue.
+        let mut flow = 1.0;
         let (protons_left, extra_r2) = match source.kind {
             SourceKind::Calcification => (0.45, 12.0),
-            SourceKind::IronDeposit => (0.95, iron_r2(DEPOSIT_R2_HZ_PER_PPM_3T)),
+            SourceKind::IronDeposit => (0.95, iron * drawn(DEPOSIT_R2_HZ_PER_PPM_3T)),
             SourceKind::Microbleed | SourceKind::Cavernoma => {
-                (0.95, iron_r2(BLOOD_R2_HZ_PER_PPM_3T))
+                (0.95, iron * drawn(BLOOD_R2_HZ_PER_PPM_3T))
+            }
+            SourceKind::VesselLoop => {
+                flow = drawn(FLOW_VOID);
+                (0.95, 0.0)
             }
         };
-        let echo_left = (protons_left * (-config.t2w.echo_time_s * extra_r2).exp()) as f32;
+        let echo_left = (flow * protons_left * (-config.t2w.echo_time_s * extra_r2).exp()) as f32;
         let start = geometry.fine_in_wide.start();
         for &Inclusion { index, fraction } in filled {
             let [i, j, k] = geometry.fine.voxel(index);

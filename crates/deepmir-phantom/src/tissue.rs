@@ -11,8 +11,8 @@ use crate::structure::Structure;
 pub const R2_PRIME_HZ_PER_PPM_3T: f64 = 137.0;
 
 /// R2 in 1/s that one ppm of iron in a deposit adds at 3 T, drawn for each: deposits are dark on
-/// T2-weighted images too.
-pub const DEPOSIT_R2_HZ_PER_PPM_3T: [f64; 2] = [14.0, 28.0];
+/// T2-weighted images too, often black.
+pub const DEPOSIT_R2_HZ_PER_PPM_3T: [f64; 2] = [14.0, 80.0];
 
 /// R2 in 1/s that one ppm of old blood adds at 3 T, drawn for each bleed: a spin echo refocuses most
 /// of what packed iron does, so bleeds are anything from faint to dark on T2-weighted images.

@@ -73,6 +73,13 @@ pub struct SamplingConfig {
     pub mimic: f64,
     /// How far from the patch's centre the chosen voxel may lie, as a share of half the patch.
     pub jitter: f64,
+    /// Patches that come from companions, where there are any; the rest come from the cohort itself.
+    #[serde(default = "half")]
+    pub companions: f64,
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 impl TrainingConfig {
@@ -99,10 +106,16 @@ impl TrainingConfig {
             return Some(format!("patch {:?} must be multiples of {multiple}", self.patch));
         }
         let shares = [self.sampling.lesion, self.sampling.mimic];
-        if shares.iter().any(|share| !(0.0..=1.0).contains(share))
+        if !shares
+            .iter()
+            .chain([&self.sampling.companions])
+            .all(|share| (0.0..=1.0).contains(share))
             || shares.iter().sum::<f64>() > 1.0
         {
-            return Some("sampling shares must lie between 0 and 1 and not sum to more".to_owned());
+            return Some(
+                "sampling shares must lie between 0 and 1, lesion and mimic not sum to more"
+                    .to_owned(),
+            );
         }
         if !(0.0..1.0).contains(&self.weight_average) {
             return Some(format!(

@@ -24,6 +24,7 @@ pub struct Batch {
 /// Draws batches from stored subjects.
 pub struct Sampler<'a> {
     cases: &'a [StoredCase],
+    companions: &'a [StoredCase],
     plan: &'a Plan,
     seed: u64,
     batch_size: usize,
@@ -62,6 +63,7 @@ impl<'a> Sampler<'a> {
     pub fn new(cases: &'a [StoredCase], plan: &'a Plan, config: &TrainingConfig) -> Self {
         Self {
             cases,
+            companions: &[],
             plan,
             seed: config.seed,
             batch_size: config.batch_size,
@@ -72,9 +74,9 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Shows subjects that join while training, too.
-    pub(super) fn joined_by(self, fresh: &'a Arrivals) -> Self {
-        Self { fresh: Some(fresh), ..self }
+    /// Shows companions, too, and subjects that join them while training.
+    pub(super) fn joined_by(self, companions: &'a [StoredCase], fresh: &'a Arrivals) -> Self {
+        Self { companions, fresh: Some(fresh), ..self }
     }
 
     /// The batch of a step: the same for the same seed and step, whatever was drawn before.
@@ -83,8 +85,9 @@ impl<'a> Sampler<'a> {
     /// If a stored subject cannot be read, or one that joins could not be made.
     pub fn batch(&self, step: u64) -> Result<Batch, NetError> {
         let fresh = self.fresh.map(|fresh| fresh.at(step)).transpose()?.unwrap_or_default();
-        let cases = self.cases.iter().chain(fresh.iter().map(AsRef::as_ref)).collect();
-        let shown = Shown::new(cases, self.plan);
+        let own = Shown::new(self.cases.iter().collect(), self.plan);
+        let companions = self.companions.iter().chain(fresh.iter().map(AsRef::as_ref)).collect();
+        let companions = Shown::new(companions, self.plan);
         let area = self.size[0] * self.size[1];
         let mut batch = Batch {
             inputs: vec![0.0; self.batch_size * self.plan.input_channels() * area],
@@ -94,7 +97,14 @@ impl<'a> Sampler<'a> {
         let inputs = batch.inputs.chunks_exact_mut(self.plan.input_channels() * area);
         for (n, (input, target)) in inputs.zip(batch.targets.chunks_exact_mut(area)).enumerate() {
             let mut generator = augment::generator(self.seed, step, n as u64);
-            self.cut(&shown, &mut generator, input, target)?;
+            let shown = if companions.cases.is_empty()
+                || generator.random::<f64>() >= self.sampling.companions
+            {
+                &own
+            } else {
+                &companions
+            };
+            self.cut(shown, &mut generator, input, target)?;
         }
         Ok(batch)
     }
@@ -208,6 +218,8 @@ fn bilinear(source: &[half::f16], [nx, ny]: [usize; 2], x: f64, y: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use deepmir_lesion::LabelMap;
+
     use super::*;
     use crate::prepare::tests::prepared_subject;
     use crate::preset;
@@ -234,6 +246,30 @@ mod tests {
     }
 
     #[test]
+    fn companions_are_shown_in_their_share_of_the_patches() {
+        let folder = tempfile::tempdir().unwrap();
+        let preset = preset::deepmir();
+        let (prepared, _) = prepared_subject(&preset.plan);
+        let own = [StoredCase::write(&prepared, &preset.plan, &folder.path().join("own")).unwrap()];
+        // The companion is the same head without lesions.
+        let mut healthy = prepared;
+        healthy.truth = Some(LabelMap::empty(*healthy.grid()));
+        let path = folder.path().join("companion");
+        let companions = [StoredCase::write(&healthy, &preset.plan, &path).unwrap()];
+        assert!(companions[0].lesions.is_empty());
+        let none = Arrivals::new(0, 1);
+        let mut config = preset.training;
+        (config.patch, config.batch_size) = ([32, 32], 200);
+        config.sampling = SamplingConfig { lesion: 1.0, mimic: 0.0, jitter: 0.5, companions: 0.3 };
+        let sampler = Sampler::new(&own, &preset.plan, &config).joined_by(&companions, &none);
+        let batch = sampler.batch(1).unwrap();
+        let empty =
+            batch.targets.chunks_exact(32 * 32).filter(|target| target.iter().all(|&c| c == 0));
+        // Binomial: mean 60, three standard deviations 19.
+        assert!((41..=79).contains(&empty.count()));
+    }
+
+    #[test]
     fn without_augmentation_a_patch_is_what_was_prepared() {
         let folder = tempfile::tempdir().unwrap();
         let preset = preset::deepmir();
@@ -242,7 +278,8 @@ mod tests {
         let cases = [StoredCase::write(&prepared, &preset.plan, &path).unwrap()];
         let mut config = preset.training;
         (config.patch, config.batch_size, config.augment) = ([16, 16], 16, AugmentConfig::NONE);
-        config.sampling = SamplingConfig { lesion: 1.0, mimic: 0.0, jitter: 0.0 };
+        config.sampling =
+            SamplingConfig { lesion: 1.0, mimic: 0.0, jitter: 0.0, ..config.sampling };
         let sampler = Sampler::new(&cases, &preset.plan, &config);
         let batch = sampler.batch(0).unwrap();
         // Lesions are drawn dark on SWI (channel 1 is its middle slice) and so must be their targets.

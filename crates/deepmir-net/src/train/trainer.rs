@@ -39,12 +39,17 @@ pub struct Training {
     pub config: TrainingConfig,
     /// Subjects to learn from.
     pub training: Vec<CaseFiles>,
+    /// Others to learn from, of another kind: [`SamplingConfig::companions`] says how often they are
+    /// shown.
+    ///
+    /// [`SamplingConfig::companions`]: super::SamplingConfig::companions
+    pub companions: Vec<CaseFiles>,
     /// Subjects to choose weights and thresholds on; there may be none if `rule` is given, and then
     /// the last weights are kept.
     pub validation: Vec<CaseFiles>,
     /// Thresholds chosen elsewhere, in place of those that suit the validation subjects best.
     pub rule: Option<DetectionRule>,
-    /// Subjects that join while training goes on, to learn from.
+    /// Subjects that join the companions while training goes on.
     pub fresh: Option<Fresh>,
     /// Weights to begin with; fresh ones otherwise.
     pub start: Option<Weights>,
@@ -104,6 +109,9 @@ pub struct SavedSettings {
     pub name: String,
     /// Subjects to learn from.
     pub training_subjects: Vec<String>,
+    /// Companions.
+    #[serde(default)]
+    pub companions: Vec<String>,
     /// Subjects to validate on.
     pub validation_subjects: Vec<String>,
     /// How many subjects join while training.
@@ -149,7 +157,8 @@ impl Training {
         self.keep_settings()?;
         let stored = self.prepare(events)?;
         let arrivals = Arrivals::new(self.fresh_count(), self.config.steps);
-        let sampler = Sampler::new(&stored.training, &self.plan, &self.config).joined_by(&arrivals);
+        let sampler = Sampler::new(&stored.training, &self.plan, &self.config)
+            .joined_by(&stored.companions, &arrivals);
         let mut state = State::begin(self, &stored.validation, events)?;
 
         let first = state.progress.step;
@@ -205,16 +214,19 @@ impl Training {
             );
         }
         let both = self
-            .training
-            .iter()
+            .learned_from()
             .find(|case| self.validation.iter().any(|other| other.id == case.id));
         if let Some(case) = both {
             return fault(format!("{} is both trained and validated on", case.id));
         }
-        match self.training.iter().chain(&self.validation).find(|case| case.truth.is_none()) {
+        match self.learned_from().chain(&self.validation).find(|case| case.truth.is_none()) {
             Some(case) => fault(format!("{} has no label map to learn from", case.id)),
             None => Ok(()),
         }
+    }
+
+    fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
+        self.training.iter().chain(&self.companions)
     }
 
     fn settings(&self) -> SavedSettings {
@@ -223,6 +235,7 @@ impl Training {
             program: program(),
             name: self.name.clone(),
             training_subjects: ids(&self.training),
+            companions: ids(&self.companions),
             validation_subjects: ids(&self.validation),
             fresh_subjects: self.fresh_count(),
             config: self.config.clone(),
@@ -254,22 +267,22 @@ impl Training {
     fn prepare(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Stored, NetError> {
         std::fs::create_dir_all(&self.cache)
             .map_err(|source| NetError::Write { path: self.cache.clone(), source })?;
-        let total = self.training.len() + self.validation.len();
-        let mut stored = Stored { training: Vec::new(), validation: Vec::new() };
+        let total = self.learned_from().count() + self.validation.len();
+        let mut training = Vec::new();
         let pairs = rayon::current_num_threads().max(1);
-        for cases in self.training.chunks(pairs) {
+        for cases in self.learned_from().collect::<Vec<_>>().chunks(pairs) {
             let prepared = cases.par_iter().map(|case| self.store(case));
-            stored.training.extend(prepared.collect::<Result<Vec<_>, NetError>>()?);
-            events(Event::Prepared { done: stored.training.len(), total });
+            training.extend(prepared.collect::<Result<Vec<_>, NetError>>()?);
+            events(Event::Prepared { done: training.len(), total });
         }
+        let companions = training.split_off(self.training.len());
+        let mut validation = Vec::new();
         for case in &self.validation {
-            stored.validation.push(self.prepare_one(case)?);
-            events(Event::Prepared {
-                done: stored.training.len() + stored.validation.len(),
-                total,
-            });
+            validation.push(self.prepare_one(case)?);
+            let done = training.len() + companions.len() + validation.len();
+            events(Event::Prepared { done, total });
         }
-        Ok(stored)
+        Ok(Stored { training, companions, validation })
     }
 
     fn fresh_count(&self) -> usize {
@@ -309,7 +322,7 @@ impl Training {
             provenance: Provenance {
                 program: settings.program,
                 data: self.data.clone(),
-                training_subjects: settings.training_subjects,
+                training_subjects: [settings.training_subjects, settings.companions].concat(),
                 validation_subjects: settings.validation_subjects,
                 steps: best.step,
                 validation_f1: best.f1,
@@ -325,6 +338,7 @@ impl Training {
 /// Prepared subjects.
 struct Stored {
     training: Vec<StoredCase>,
+    companions: Vec<StoredCase>,
     validation: Vec<Prepared>,
 }
 

@@ -42,6 +42,7 @@ fn training(folder: &Path, output: &str, steps: u64) -> Training {
         architecture: preset.architecture,
         config: preset.training,
         training: (1..4).map(|number| write_subject(folder, number)).collect(),
+        companions: Vec::new(),
         validation: vec![write_subject(folder, 9)],
         rule: None,
         fresh: None,

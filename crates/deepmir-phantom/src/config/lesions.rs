@@ -39,6 +39,9 @@ pub struct LesionConfig {
     /// Clusters like cavernomas: several lobules with mixed susceptibility (`chi_ppm` is that of
     /// one lobule, the diameter that of the whole).
     pub cavernomas: CountAndSize,
+    /// Pial vessels that turn through the slices, knotted or looped: round and dark on SWI,
+    /// paramagnetic, and dark on T2-weighted images, where flowing blood gives no signal.
+    pub vessel_loops: CountAndSize,
     /// Least distance between the surfaces of two drawn sources in millimetres.
     pub clearance_mm: f64,
 }
@@ -76,6 +79,13 @@ impl Default for LesionConfig {
                 log_spread: 0.2,
                 diameter_mm: [7.0, 18.0],
                 chi_ppm: [0.4, 1.4],
+            },
+            vessel_loops: CountAndSize {
+                count: [0, 36],
+                median_diameter_mm: 2.3,
+                log_spread: 0.25,
+                diameter_mm: [1.4, 4.0],
+                chi_ppm: [0.3, 0.9],
             },
             clearance_mm: 4.0,
         }

@@ -147,6 +147,7 @@ impl PhantomConfig {
         kind("lesions.iron_deposits", &lesions.iron_deposits, [0.0, 10.0])?;
         kind("lesions.calcifications", &lesions.calcifications, [-10.0, 0.0])?;
         kind("lesions.cavernomas", &lesions.cavernomas, [0.0, 10.0])?;
+        kind("lesions.vessel_loops", &lesions.vessel_loops, [0.0, 10.0])?;
         range("veins.pial_radius_mm", self.veins.pial_radius_mm, [0.05, 5.0])?;
         range("veins.medullary_radius_mm", self.veins.medullary_radius_mm, [0.05, 5.0])?;
         count("veins.pial", self.veins.pial)?;

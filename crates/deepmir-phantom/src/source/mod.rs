@@ -29,6 +29,9 @@ pub enum SourceKind {
     /// A cluster like a cavernoma: no lesion that deepmir looks for.
     #[serde(rename = "cavernoma")]
     Cavernoma,
+    /// A pial vessel that turns through the slices: no lesion.
+    #[serde(rename = "vessel")]
+    VesselLoop,
 }
 
 impl SourceKind {
@@ -37,7 +40,7 @@ impl SourceKind {
         match self {
             Self::Microbleed => Some(1),
             Self::IronDeposit => Some(2),
-            Self::Calcification | Self::Cavernoma => None,
+            Self::Calcification | Self::Cavernoma | Self::VesselLoop => None,
         }
     }
 
@@ -48,6 +51,7 @@ impl SourceKind {
             Self::IronDeposit => "NHID",
             Self::Calcification => "calcification",
             Self::Cavernoma => "cavernoma",
+            Self::VesselLoop => "vessel",
         }
     }
 }

@@ -13,6 +13,11 @@ use crate::structure::{Region, Structure};
 /// Whether a structure is a site for something.
 type IsSite = fn(Structure) -> bool;
 
+/// Share of parenchyma around a site: of what lies in it, of what lies beside it, of the rest.
+const SURROUNDED: [f64; 2] = [0.6, 1.0];
+const BESIDE: [f64; 2] = [0.25, 0.8];
+const ANYWHERE: [f64; 2] = [0.0, 1.0];
+
 /// Tries to find a free site before a source is given up.
 const TRIES: usize = 60;
 
@@ -33,6 +38,7 @@ pub(crate) fn draw_sources(
     }
     (0..count(&config.cavernomas, generator)).for_each(|_| placer.cavernoma(generator));
     (0..count(&config.calcifications, generator)).for_each(|_| placer.calcification(generator));
+    (0..count(&config.vessel_loops, generator)).for_each(|_| placer.vessel_loop(generator));
     placer.sources
 }
 
@@ -81,7 +87,7 @@ impl<'a> Placer<'a> {
         let part = generator.random::<f64>().powf(1.0 + 0.35 * (diameter - 2.0).max(0.0));
         let chi_ppm = low + (high - low) * part;
         let wanted = |placer: &Self, index: usize| placer.region(index) == Some(region);
-        let Some(site) = self.site(wanted, diameter / 2.0, true, generator) else { return };
+        let Some(site) = self.site(wanted, diameter / 2.0, SURROUNDED, generator) else { return };
         let lobule = Lobule::draw(site, diameter, 0.12, 0.05, generator);
         let name = match region {
             Region::Lobar => "lobar",
@@ -110,7 +116,9 @@ impl<'a> Placer<'a> {
                 let x = placer.labels.grid().position_mm(placer.labels.grid().voxel(index))[0];
                 inside(placer.labels.data()[index]) && (x > 0.0) == right
             };
-            let Some(centre) = self.site(wanted, whole / 4.0, false, generator) else { continue };
+            let Some(centre) = self.site(wanted, whole / 4.0, ANYWHERE, generator) else {
+                continue;
+            };
             let lobules = self.strewn(centre, whole, inside, generator);
             // The two sides differ a little.
             let chi = (chi_ppm * uniform([0.85, 1.15], generator))
@@ -126,8 +134,8 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// Lobules around a centre whose centres lie where `inside` says, as large together as a ball
-    /// of the diameter `whole` (overlaps apart).
+    /// Lobules around a centre whose centres lie where `inside` says, each reaching into another, as
+    /// large together as a ball of the diameter `whole` (overlaps apart).
     fn strewn(
         &self,
         centre: [f64; 3],
@@ -148,7 +156,12 @@ impl<'a> Placer<'a> {
                 let spread = [0.25, 0.5, 0.35][axis];
                 centre[axis] + spread * whole * normal.clamp(-2.0, 2.0)
             });
-            if self.structure_at(place).is_some_and(&inside) {
+            let touches = lobules.iter().any(|other| {
+                let apart: f64 = (0..3).map(|n| (place[n] - other.centre_mm[n]).powi(2)).sum();
+                let radius = other.radii_mm.iter().product::<f64>().cbrt();
+                apart.sqrt() < 0.8 * (radius + size / 2.0)
+            });
+            if touches && self.structure_at(place).is_some_and(&inside) {
                 lobules.push(Lobule::draw(place, size, 0.25, 0.12, generator));
                 left -= 0.8 * size.powi(3);
             }
@@ -170,7 +183,7 @@ impl<'a> Placer<'a> {
         let diameter = diameter(kind, generator);
         let chi_ppm = uniform(kind.chi_ppm, generator);
         let wanted = |placer: &Self, index: usize| inside(placer.labels.data()[index]);
-        let Some(site) = self.site(wanted, diameter / 2.0, false, generator) else { return };
+        let Some(site) = self.site(wanted, diameter / 2.0, ANYWHERE, generator) else { return };
         let lobule = Lobule::draw(site, diameter, 0.2, 0.12, generator);
         self.add(SourceKind::Calcification, name, None, Change::Baseline, chi_ppm, vec![lobule]);
     }
@@ -180,19 +193,32 @@ impl<'a> Placer<'a> {
         let whole = diameter(kind, generator);
         let wanted =
             |placer: &Self, index: usize| placer.labels.data()[index] == Structure::WhiteMatter;
-        let Some(centre) = self.site(wanted, whole / 2.0, true, generator) else { return };
+        let Some(centre) = self.site(wanted, whole / 2.0, SURROUNDED, generator) else { return };
         let lobules = self.strewn(centre, whole, Structure::is_parenchyma, generator);
         let chi_ppm = uniform(kind.chi_ppm, generator);
         self.add(SourceKind::Cavernoma, "wm", None, Change::Baseline, chi_ppm, lobules);
     }
 
-    /// A random place that is `wanted`, whose ball of `radius` (and a rim of 1 mm) lies at least
-    /// 60 % in parenchyma if `surrounded`, and that keeps clear of the other sources.
+    /// A vessel in the fluid of a sulcus, beside parenchyma.
+    fn vessel_loop(&mut self, generator: &mut ChaCha8Rng) {
+        let kind = &self.config.vessel_loops;
+        let diameter = diameter(kind, generator);
+        let chi_ppm = uniform(kind.chi_ppm, generator);
+        let wanted = |placer: &Self, index: usize| {
+            placer.labels.data()[index] == Structure::CerebrospinalFluid
+        };
+        let Some(site) = self.site(wanted, diameter / 2.0, BESIDE, generator) else { return };
+        let lobule = Lobule::draw(site, diameter, 0.2, 0.05, generator);
+        self.add(SourceKind::VesselLoop, "sulcus", None, Change::Baseline, chi_ppm, vec![lobule]);
+    }
+
+    /// A random place that is `wanted`, of whose ball of `radius` (and a rim of 1 mm) a share
+    /// within `parenchyma` is that, and that keeps clear of the other sources.
     fn site(
         &self,
         wanted: impl Fn(&Self, usize) -> bool,
         radius: f64,
-        surrounded: bool,
+        parenchyma: [f64; 2],
         generator: &mut ChaCha8Rng,
     ) -> Option<[f64; 3]> {
         let candidates: Vec<usize> =
@@ -211,7 +237,11 @@ impl<'a> Placer<'a> {
                     (0..3).map(|axis| (site[axis] - centre[axis]).powi(2)).sum::<f64>().sqrt();
                 apart > radius + other.reach_mm() + self.config.clearance_mm
             });
-            if clear && (!surrounded || self.parenchyma_around(site, radius + 1.0) > 0.6) {
+            let [least, most] = parenchyma;
+            if clear
+                && (parenchyma == ANYWHERE
+                    || (least..=most).contains(&self.parenchyma_around(site, radius + 1.0)))
+            {
                 return Some(site);
             }
         }

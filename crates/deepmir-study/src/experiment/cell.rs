@@ -131,6 +131,7 @@ pub(super) fn training(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> T
         architecture: arm.preset.architecture.clone(),
         config,
         training: fold.training.clone(),
+        companions: Vec::new(),
         validation: fold.validation.clone(),
         rule: None,
         fresh: None,

@@ -39,6 +39,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
         training: Vec::new(),
+        companions,
         validation: Vec::new(),
         rule: None,
         fresh: fresh(arguments, common, preset.training.seed)?,
@@ -49,8 +50,8 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         read: read_options(arguments),
     };
     if let Some(folds) = folds {
-        let training = [cohort.cases.as_slice(), &companions].concat();
-        return refit(folds, Training { training, ..common_training }, arguments, common);
+        let everyone = Training { training: cohort.cases, ..common_training };
+        return refit(folds, everyone, arguments, common);
     }
     let splits = splits(arguments, &cohort, preset.training.seed)?;
     let mut models = Vec::new();
@@ -59,7 +60,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
             continue;
         }
         let mut training = Training {
-            training: [split.training.as_slice(), &companions].concat(),
+            training: split.training.clone(),
             validation: split.held_out.clone(),
             ..common_training.clone()
         };
@@ -262,6 +263,9 @@ fn train(mut training: Training, arguments: &Train, common: &Common) -> anyhow::
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
     };
     tracing::info!("training on {}", names(&training.training));
+    if !training.companions.is_empty() {
+        tracing::info!("and, as companions, on {}", names(&training.companions));
+    }
     if !training.validation.is_empty() {
         tracing::info!("validating on {}", names(&training.validation));
     }
@@ -274,7 +278,7 @@ fn train(mut training: Training, arguments: &Train, common: &Common) -> anyhow::
     );
     let mut progress = Progress::new(
         "preparing",
-        (training.training.len() + training.validation.len()) as u64,
+        (training.training.len() + training.companions.len() + training.validation.len()) as u64,
         common,
     );
     let mut stepping = false;
