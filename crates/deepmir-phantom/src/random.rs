@@ -23,6 +23,7 @@ pub enum Purpose {
     T2wNoise,
     Parameters,
     IronForm,
+    Chain,
 }
 
 /// The generator of one purpose; `index` tells apart sessions, slices, lesions.

@@ -59,7 +59,7 @@ impl<'a> Shown<'a> {
 type Site = (usize, usize, [f64; 2]);
 
 impl<'a> Sampler<'a> {
-    /// A sampler over subjects (at least one).
+    /// A sampler over subjects (at least one, or a companion).
     pub fn new(cases: &'a [StoredCase], plan: &'a Plan, config: &TrainingConfig) -> Self {
         Self {
             cases,
@@ -97,12 +97,11 @@ impl<'a> Sampler<'a> {
         let inputs = batch.inputs.chunks_exact_mut(self.plan.input_channels() * area);
         for (n, (input, target)) in inputs.zip(batch.targets.chunks_exact_mut(area)).enumerate() {
             let mut generator = augment::generator(self.seed, step, n as u64);
-            let shown = if companions.cases.is_empty()
-                || generator.random::<f64>() >= self.sampling.companions
-            {
-                &own
-            } else {
-                &companions
+            let shown = match (own.cases.is_empty(), companions.cases.is_empty()) {
+                (_, true) => &own,
+                (true, false) => &companions,
+                (false, false) if generator.random_bool(self.sampling.companions) => &companions,
+                (false, false) => &own,
             };
             self.cut(shown, &mut generator, input, target)?;
         }

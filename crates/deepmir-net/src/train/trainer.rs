@@ -207,7 +207,9 @@ impl Training {
         if let Some(reason) = contradiction {
             return fault(reason);
         }
-        if self.training.is_empty() || (self.validation.is_empty() && self.rule.is_none()) {
+        if self.learned_from().next().is_none()
+            || (self.validation.is_empty() && self.rule.is_none())
+        {
             return fault(
                 "training needs at least one subject to learn from and one to validate on"
                     .to_owned(),

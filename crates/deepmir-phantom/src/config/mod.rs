@@ -1,5 +1,6 @@
 //! Everything that can be set, with its unit and its usual value.
 
+mod draw;
 mod lesions;
 mod person;
 mod scan;
@@ -7,7 +8,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use validate::{pick, uniform};
+pub(crate) use draw::{pick, uniform};
 
 pub use lesions::{CountAndSize, LesionConfig, SessionConfig, VeinConfig};
 pub use person::PersonConfig;

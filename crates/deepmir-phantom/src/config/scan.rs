@@ -160,4 +160,5 @@ impl ScanRanges {
     pub(crate) const MOTION_MM: Range = [0.1, 0.6];
     pub(crate) const T2W_ECHO_S: Range = [0.075, 0.115];
     pub(crate) const T2W_REPETITION_S: Range = [3.0, 7.0];
+    pub(crate) const T2W_SHIFT_MM: Range = [0.2, 0.8];
 }

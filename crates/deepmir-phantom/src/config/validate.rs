@@ -1,59 +1,9 @@
-//! Refusing what cannot be simulated, and drawing protocols.
+//! Refusing what cannot be simulated.
 
-use rand::RngExt;
-use rand::rngs::ChaCha8Rng;
-
-use super::scan::ScanRanges;
 use super::{CountAndSize, PhantomConfig, Range};
 use crate::PhantomError;
-use crate::random::{Purpose, stream};
 
 impl PhantomConfig {
-    /// This configuration with another scanner and protocol, drawn by `seed`: field strength,
-    /// voxels (over the same field of view), echo times, flip angle, noise, tilt, shim, coil,
-    /// motion, T2w timing and contrast. People and lesions are drawn from their ranges anyway.
-    pub fn randomized(&self, seed: u64) -> Self {
-        let mut config = self.clone();
-        let mut generator = stream(seed, Purpose::Parameters, 0);
-        let scan = &mut config.scan;
-        let field_of_view: [f64; 3] =
-            std::array::from_fn(|axis| scan.matrix[axis] as f64 * scan.voxel_mm[axis]);
-        scan.field_strength_t = *pick(
-            &ScanRanges::FIELD_STRENGTHS_T,
-            &ScanRanges::FIELD_STRENGTH_SHARES,
-            &mut generator,
-        );
-        let in_plane = uniform(ScanRanges::IN_PLANE_MM, &mut generator);
-        let slice = uniform(ScanRanges::SLICE_MM, &mut generator).max(in_plane);
-        let sizes = [in_plane, in_plane, slice];
-        scan.matrix =
-            std::array::from_fn(|axis| (field_of_view[axis] / sizes[axis]).round() as usize);
-        scan.voxel_mm = sizes;
-        // Susceptibility acts faster in a stronger field, and protocols are shortened for it.
-        let tempo = (3.0 / scan.field_strength_t).sqrt();
-        let first = tempo * uniform(ScanRanges::FIRST_ECHO_S, &mut generator);
-        let spacing = tempo * uniform(ScanRanges::ECHO_SPACING_S, &mut generator);
-        let [fewest, most] = ScanRanges::ECHOES;
-        let echoes = generator.random_range(fewest..=most);
-        scan.echo_times_s = (0..echoes).map(|n| first + f64::from(n) * spacing).collect();
-        let last = first + f64::from(echoes - 1) * spacing;
-        scan.repetition_time_s = last + uniform([0.004, 0.012], &mut generator);
-        scan.flip_angle_deg = uniform(ScanRanges::FLIP_ANGLE_DEG, &mut generator);
-        scan.snr = uniform(ScanRanges::SNR, &mut generator);
-        scan.tilt_deg = [0, 1].map(|_| uniform(ScanRanges::TILT_DEG, &mut generator));
-        scan.shim_residual_ppm *= uniform([0.3, 2.5], &mut generator);
-        scan.coil_variation *= uniform([0.3, 2.0], &mut generator);
-        scan.phase_offset_rad *= uniform([0.3, 2.0], &mut generator);
-        let moves = generator.random::<f64>() < ScanRanges::MOTION_PROBABILITY;
-        let sway = uniform(ScanRanges::MOTION_MM, &mut generator);
-        scan.motion_mm = if moves { sway } else { 0.0 };
-        let t2w = &mut config.t2w;
-        t2w.echo_time_s = uniform(ScanRanges::T2W_ECHO_S, &mut generator);
-        t2w.repetition_time_s = uniform(ScanRanges::T2W_REPETITION_S, &mut generator);
-        t2w.snr = uniform(ScanRanges::SNR, &mut generator);
-        config
-    }
-
     /// Checks that every number can be used.
     ///
     /// # Errors
@@ -196,22 +146,4 @@ fn require(
         return Ok(());
     }
     Err(PhantomError::Setting { name, value: value.to_string(), must_be })
-}
-
-/// A number from a range.
-pub(crate) fn uniform([low, high]: Range, generator: &mut ChaCha8Rng) -> f64 {
-    low + (high - low) * generator.random::<f64>()
-}
-
-/// One of `choices`, the likelier the larger its share.
-pub(crate) fn pick<'a, T>(choices: &'a [T], shares: &[f64], generator: &mut ChaCha8Rng) -> &'a T {
-    let total: f64 = shares.iter().sum();
-    let mut left = total * generator.random::<f64>();
-    for (choice, share) in choices.iter().zip(shares) {
-        left -= share;
-        if left < 0.0 {
-            return choice;
-        }
-    }
-    &choices[choices.len() - 1]
 }

@@ -189,7 +189,9 @@ fn impossible_settings_are_named() {
     let text = config.validate().unwrap_err().to_string();
     assert!(text.contains("scan.echo_times_s"), "{text}");
     for seed in 0..40 {
-        PhantomConfig::default().randomized(seed).validate().unwrap();
+        let drawn = PhantomConfig::default().randomized(seed);
+        drawn.validate().unwrap();
+        drawn.output.reconstruction.check().unwrap();
     }
     assert!(parse("{\"scan\": {\"snr\": 30.0}}").is_ok());
     assert!(parse("{\"scan\": {\"signal_to_noise\": 30.0}}").is_err());

@@ -121,6 +121,8 @@ pub(super) fn work(
 pub(super) fn training(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> Training {
     let (arm, fold) = (plan.arm(cell), plan.fold(cell));
     let output = plan.folder(cell).join("training");
+    let is_companion = |case: &CaseFiles| plan.people.companions.contains(case);
+    let (companions, training) = fold.training.iter().cloned().partition(is_companion);
     let mut config = arm.preset.training.clone();
     config.seed = cell.seed;
     Training {
@@ -130,8 +132,8 @@ pub(super) fn training(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> T
         plan: arm.preset.plan.clone(),
         architecture: arm.preset.architecture.clone(),
         config,
-        training: fold.training.clone(),
-        companions: Vec::new(),
+        training,
+        companions,
         validation: fold.validation.clone(),
         rule: None,
         fresh: None,

@@ -106,6 +106,7 @@ fn measure(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> Result<Measur
     training.output = folder.path().join("training");
     training.cache = folder.path().join("cache");
     training.training.truncate(1);
+    training.companions.truncate(1);
     training.validation.truncate(1);
     training.config.steps = STEPS;
     training.config.validate_every = STEPS;

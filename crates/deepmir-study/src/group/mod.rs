@@ -2,17 +2,20 @@
 //!
 //! [`collect`] reads the results of a participant level, [`outliers`] finds the unusual,
 //! [`tables`] lays them out, and [`write()`] writes `group/subjects`, `group/lesions`,
-//! `group/timeline` and `group/index.html`. Nothing in them hangs on where, when or in which order
+//! `group/timeline` (each as TSV and as Parquet) and `group/index.html`. Nothing in them hangs on where, when or in which order
 //! subjects ran.
 
 mod collect;
 pub mod grade;
 mod outliers;
 mod page;
+mod parquet;
 mod tables;
 mod timeline;
 
 use std::path::{Path, PathBuf};
+
+use deepmir_volume::atomic;
 
 pub use collect::{Row, collect};
 pub use outliers::{MOST_ROBUST_Z, robust_z};
@@ -54,7 +57,12 @@ pub fn write(out: &Path) -> Result<GroupFiles, StudyError> {
     for (name, table) in &all {
         let tsv = folder.join(format!("{name}.tsv"));
         write_text(&tsv, &table.tsv())?;
-        files.tables.push(tsv);
+        let path = folder.join(format!("{name}.parquet"));
+        let bytes = parquet::bytes(table)
+            .map_err(|source| StudyError::Write { path: path.clone(), source })?;
+        atomic::write(&path, &bytes)
+            .map_err(|source| StudyError::Write { path: path.clone(), source })?;
+        files.tables.extend([tsv, path]);
     }
     let [(_, subjects), _, (_, changes)] = &all;
     let page = page::html(out, &rows, &outliers, subjects, changes)?;

@@ -13,6 +13,7 @@ mod lock;
 mod memory;
 mod plan;
 mod runner;
+mod stages;
 mod status;
 mod subject;
 mod timeline;

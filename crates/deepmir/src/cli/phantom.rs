@@ -24,7 +24,7 @@ pub struct Phantom {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Give every subject a scanner and protocol of its own
+    /// Give every subject a scanner, a protocol and a reconstruction of its own
     #[arg(long)]
     pub randomize: bool,
     /// Write the raw echoes too

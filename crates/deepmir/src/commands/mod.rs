@@ -11,6 +11,7 @@ mod recon;
 mod run;
 mod study;
 mod train;
+mod training;
 
 use std::path::Path;
 

@@ -127,7 +127,8 @@ fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
     for fold in ["fold-1", "fold-2"] {
         let saved = SavedSettings::read(&out.join(fold)).unwrap().unwrap();
         let from_site = |id: &&String| id.starts_with("site-");
-        assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 2);
+        assert_eq!(saved.companions.iter().filter(from_site).count(), 2);
+        assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 0);
         assert_eq!(saved.validation_subjects.iter().filter(from_site).count(), 0);
     }
     let bids = folder.path().join("bids");

@@ -51,7 +51,7 @@ impl Study {
     pub fn tables(&self) -> Vec<Vec<u8>> {
         let (code, _, told) = self.group();
         assert_eq!(code, 0, "{told}");
-        ["subjects.tsv", "lesions.tsv", "timeline.tsv", "index.html"]
+        ["subjects.tsv", "lesions.tsv", "lesions.parquet", "timeline.tsv", "index.html"]
             .map(|name| fs::read(self.out.join("group").join(name)).unwrap())
             .to_vec()
     }

@@ -1,0 +1,89 @@
+"""One row a condition: what was found among lesions, mimics and nothing.
+
+    table.py OUT
+
+Reads the folders that `prove` makes. A component of at least 1 mm³ counts; a mimic counts as called a
+lesion if one that matches no true lesion overlaps a ball of its diameter (or 1 mm more) around its centre.
+"""
+
+import csv
+import glob
+import json
+import os
+import sys
+
+import nibabel
+import numpy as np
+
+LEAST_MM3 = 1.0
+MIMICS = ("calcification", "vessel", "cavernoma")
+
+
+def one(pattern):
+    found = glob.glob(pattern, recursive=True)
+    return found[0] if len(found) == 1 else None
+
+
+def mimics(truth_folder, predicted_folder):
+    """Mimics and those called a lesion, scans, and false components on scans without lesions."""
+    there = dict.fromkeys(MIMICS, 0)
+    called = dict.fromkeys(MIMICS, 0)
+    for path in sorted(glob.glob(f"{truth_folder}/**/*_desc-sources_list.tsv", recursive=True)):
+        subject = os.path.basename(path).split("_")[0]
+        found = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        truth = one(f"{truth_folder}/{subject}/**/{subject}_seg-lesions_dseg.nii.gz")
+        if found is None or truth is None:
+            continue
+        image = nibabel.load(found)
+        labels = np.asarray(image.dataobj) > 0
+        lesion = np.asarray(nibabel.load(truth).dataobj) > 0
+        voxel = np.argwhere(labels)
+        place = nibabel.affines.apply_affine(image.affine, voxel)
+        inside = lesion[tuple(voxel.T)]
+        with open(path, newline="") as table:
+            for row in csv.DictReader(table, delimiter="\t"):
+                if row["kind"] not in there or row["change"] == "vanished":
+                    continue
+                there[row["kind"]] += 1
+                centre = np.array([float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")])
+                near = np.linalg.norm(place - centre, axis=1) < float(row["diameter_mm"]) / 2 + 1
+                called[row["kind"]] += bool((near & ~inside).any())
+    return there, called
+
+
+def shown(value):
+    return "n/a" if value is None else f"{value:.2f}"
+
+
+def line(condition, evaluation, there, called):
+    scans = len(evaluation["subjects"])
+    cells = [condition, scans]
+    for result in evaluation["classes"]:
+        true, predicted, matched = result["truth"], result["predicted"], result["matched"]
+        sensitivity = matched / true if true else None
+        precision = matched / predicted if predicted else None
+        f1 = 2 * matched / (true + predicted) if true + predicted else None
+        cells += [true, shown(sensitivity), shown(precision), shown(f1), shown((predicted - matched) / scans)]
+    counts = evaluation["confusion"]["counts"]
+    cells += [counts[1][2], counts[2][1]]
+    return cells + [f"{called[kind]}/{there[kind]}" for kind in MIMICS]
+
+
+def main():
+    out = sys.argv[1]
+    columns = ["condition", "scans"]
+    for name in ("CMB", "NHID"):
+        columns += [f"{name}_{what}" for what in ("true", "sensitivity", "precision", "F1", "FP_per_scan")]
+    columns += ["CMB_called_NHID", "NHID_called_CMB"] + [f"{kind}_called_lesion" for kind in MIMICS]
+    rows = []
+    for folder in sorted(glob.glob(f"{out}/evaluated/*"), key=os.path.getmtime):
+        condition = os.path.basename(folder)
+        with open(f"{folder}/evaluation.json") as file:
+            evaluation = json.load(file)
+        there, called = mimics(f"{out}/phantoms/{condition}/derivatives/truth", f"{out}/predicted/{condition}")
+        rows.append((condition, evaluation, there, called))
+    with open(f"{out}/table.tsv", "w") as file:
+        print(*columns, sep="\t", file=file)
+        for condition, evaluation, there, called in rows:
+            print(*line(condition, evaluation, there, called), sep="\t", file=file)
+    print(open(f"{out}/table.tsv").read(), end="")
