@@ -37,7 +37,7 @@ pub struct DatasetPlan {
     pub subjects: usize,
     /// Sessions of each subject, at least one. Without more than one, names have no `ses-`.
     pub sessions: usize,
-    /// Every subject with a scanner and protocol of its own ([`PhantomConfig::randomized`]).
+    /// Every subject with a scanner, protocol and reconstruction of its own ([`PhantomConfig::randomized`]).
     pub randomize: bool,
     /// Seed of the whole dataset.
     pub seed: u64,
