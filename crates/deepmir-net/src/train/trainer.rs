@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use deepmir_lesion::DetectionRule;
+use deepmir_lesion::{DetectionRule, LesionClass};
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use super::history::Validation;
 use super::loader::Loader;
 use super::sampler::Sampler;
 use super::state::{BEST, State};
-use super::store::StoredCase;
+use super::store::{StoredCase, stored_name};
 use crate::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
 use crate::{Architecture, CaseFiles, DeviceChoice, NetError, Plan, Prepared, Weights};
 
@@ -55,7 +55,7 @@ pub struct Training {
     pub start: Option<Weights>,
     /// Where checkpoints, tables and the model go.
     pub output: PathBuf,
-    /// Where prepared subjects are kept while training.
+    /// Where prepared subjects are kept: trainings on the same images may share it.
     pub cache: PathBuf,
     /// Where the arithmetic runs.
     pub device: DeviceChoice,
@@ -291,10 +291,16 @@ impl Training {
         self.fresh.as_ref().map_or(0, |fresh| fresh.count)
     }
 
-    /// Prepares a subject and keeps it in the cache.
+    /// Prepares a subject and keeps it in the cache, if it is not there.
     fn store(&self, case: &CaseFiles) -> Result<StoredCase, NetError> {
-        let prepared = self.prepare_one(case)?;
-        StoredCase::write(&prepared, &self.plan, &self.cache.join(format!("{}.case", case.id)))
+        let path = self.cache.join(stored_name(case, &self.plan, &self.read)?);
+        if let Some(stored) = StoredCase::open(&case.id, &self.plan, &path)? {
+            return Ok(stored);
+        }
+        // With the lesions of every class, so that trainings on one class find it, too.
+        let plan = Plan { classes: LesionClass::ALL.to_vec(), ..self.plan.clone() };
+        let prepared = Prepared::new(&case.read(&plan.inputs, &self.read)?, &plan)?;
+        StoredCase::write(&prepared, &self.plan, &path)
     }
 
     fn prepare_one(&self, case: &CaseFiles) -> Result<Prepared, NetError> {

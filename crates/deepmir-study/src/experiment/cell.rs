@@ -111,7 +111,7 @@ pub(super) fn work(
         predicting_seconds: seconds,
         validation_f1: predictor.bundle().settings.provenance.validation_f1,
     };
-    // Checkpoints and prepared images, which nobody needs any more.
+    // Checkpoints, which nobody needs any more.
     let _ = std::fs::remove_dir_all(&training.output);
     bids::write_json(&folder.join(DONE), &done)?;
     Ok(done)
@@ -138,7 +138,7 @@ pub(super) fn training(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> T
         rule: None,
         fresh: None,
         start: None,
-        cache: output.join("cache"),
+        cache: plan.cache(),
         output,
         device,
         read: ReadOptions { nan_to_zero: plan.config.nan_to_zero },

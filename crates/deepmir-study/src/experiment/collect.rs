@@ -88,6 +88,10 @@ pub fn collect(
     let page = plan.output.join("study.html");
     let html = document::page(&results, &summary, &comparisons)?.html()?;
     bids::write_text(&page, &html)?;
+    if !partial {
+        // Every cell is done, and nobody needs the images any more.
+        let _ = std::fs::remove_dir_all(plan.cache());
+    }
     Ok(Collected { summary, comparisons, page })
 }
 

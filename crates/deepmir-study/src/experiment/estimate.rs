@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use deepmir_net::DeviceChoice;
 use deepmir_net::train::Event;
+use deepmir_net::{DeviceChoice, Plan};
 
 use super::cell::{Cell, Done, training};
 use super::plan::StudyPlan;
@@ -32,7 +32,8 @@ pub struct Estimate {
     pub total: Duration,
     /// What its cells will keep, in bytes.
     pub kept_bytes: u64,
-    /// What a cell needs besides while it trains.
+    /// What its cells need besides until the study is done: prepared images, counted for the first of
+    /// the arms that share them, and checkpoints.
     pub working_bytes: u64,
 }
 
@@ -47,6 +48,8 @@ pub fn estimate(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Estimate>, StudyError> {
     let mut estimates = Vec::new();
+    let mut prepared = Vec::new();
+    let learned_from = plan.people.cohort.cases.len() + plan.people.companions.len();
     for (number, arm) in plan.arms.iter().enumerate() {
         let cells: Vec<&Cell> = plan.cells.iter().filter(|cell| cell.arm == number).collect();
         let Some(first) = cells.first() else { continue };
@@ -59,20 +62,27 @@ pub fn estimate(
         let measured = measure(plan, first, device)?;
         let config = &arm.preset.training;
         let validations = config.steps.div_ceil(config.validate_every);
-        let total = open.iter().map(|cell| {
-            let fold = plan.fold(cell);
-            let (learned, chosen) = (fold.training.len() as u32, fold.validation.len() as u32);
-            let predicted = fold.held_out.len() as u32;
-            let flips = if arm.flips { 4 } else { 1 };
-            measured.step.mul_f64(config.steps as f64)
-                + measured.scan * chosen * validations as u32
-                + measured.reading * (learned + chosen)
-                + (measured.reading * 2 + measured.scan * flips) * predicted
-        });
         let parameters = arm.preset.architecture.parameter_count();
         let scans: usize = cells.iter().map(|cell| plan.fold(cell).held_out.len()).sum();
-        let largest =
-            cells.iter().map(|cell| plan.fold(cell).training.len()).max().unwrap_or_default();
+        let Plan { inputs, voxel_mm, normalisation, .. } = arm.preset.plan.clone();
+        let images = (inputs, voxel_mm, normalisation);
+        let shared = prepared.contains(&images);
+        let stored = if shared { 0 } else { learned_from as u64 * measured.prepared_bytes };
+        prepared.push(images);
+        let total: Duration = open
+            .iter()
+            .map(|cell| {
+                let fold = plan.fold(cell);
+                let chosen = fold.validation.len() as u32;
+                let predicted = fold.held_out.len() as u32;
+                let flips = if arm.flips { 4 } else { 1 };
+                measured.step.mul_f64(config.steps as f64)
+                    + measured.scan * chosen * validations as u32
+                    + measured.reading * chosen
+                    + (measured.reading * 2 + measured.scan * flips) * predicted
+            })
+            .sum();
+        let reading = if shared || open.is_empty() { 0 } else { learned_from as u32 };
         estimates.push(Estimate {
             arm: arm.name.clone(),
             parameters,
@@ -80,9 +90,9 @@ pub fn estimate(
             step: measured.step,
             scan: measured.scan,
             reading: measured.reading,
-            total: total.sum(),
+            total: total + measured.reading * reading,
             kept_bytes: cells.len() as u64 * 2 * parameters as u64 + scans as u64 * SCAN_BYTES,
-            working_bytes: largest as u64 * measured.prepared_bytes + 24 * parameters as u64,
+            working_bytes: stored + 24 * parameters as u64,
         });
         progress(estimates.len());
     }

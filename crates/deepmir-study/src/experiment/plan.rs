@@ -195,6 +195,12 @@ impl StudyPlan {
         self.output.join("cells").join(&cell.hash)
     }
 
+    /// Where prepared images are kept until the whole study is done: cells with the same inputs share
+    /// them.
+    pub fn cache(&self) -> PathBuf {
+        self.output.join("prepared")
+    }
+
     /// Scans that are held out in turn.
     pub fn scans(&self) -> usize {
         self.people.cohort.cases.len()

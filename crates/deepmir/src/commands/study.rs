@@ -223,9 +223,9 @@ fn foretell(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     println!("{arms}");
     let total: Duration = estimates.iter().map(|arm| arm.total).sum();
     let kept: u64 = estimates.iter().map(|arm| arm.kept_bytes).sum();
-    let working = estimates.iter().map(|arm| arm.working_bytes).max().unwrap_or_default();
+    let working = estimates.iter().map(|arm| arm.working_bytes).sum();
     println!(
-        "about {} on this machine as busy as it is now, {} of disk, and {} while a cell trains: {}",
+        "about {} on this machine as busy as it is now, {} of disk, and {} until it is done: {}",
         duration(total),
         bytes(kept),
         bytes(working),
