@@ -246,7 +246,8 @@ mod tests {
         ));
         let (decision, why) = plan(&scan(None, true, 0), &one);
         assert_eq!(decision, Decision::Skip);
-        assert!(why.contains("no T2w for deepmir-2") && why.contains("--model"), "{why}");
+        let lacking = format!("no T2w for {}", model.name);
+        assert!(why.contains(&lacking) && why.contains("--model"), "{why}");
         let (decision, _) = plan(&scan(None, true, 0), &both);
         assert!(matches!(decision, Decision::Predict { model: 1, .. }));
     }
