@@ -24,6 +24,10 @@ pub struct ClassThreshold {
     pub peak: f32,
     /// Smaller lesions are dropped.
     pub min_volume_mm3: f64,
+    /// What cannot be so high across the slices is dropped: vessels that cross one slice, or two, look
+    /// like microbleeds there ([`Candidate::height_mm`]).
+    #[serde(default)]
+    pub min_height_mm: f64,
 }
 
 /// When a region of a probability map is a lesion.
@@ -43,7 +47,7 @@ pub struct DetectionRule {
 impl DetectionRule {
     /// Half the probability for extent and peak, every size: what argmax would give.
     pub fn half(classes: &[LesionClass]) -> Self {
-        let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0 };
+        let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0, min_height_mm: 0.0 };
         let classes = classes.iter().map(|&class| (class, threshold)).collect();
         Self { extent: 0.5, nhid_only_deep: false, classes }
     }
@@ -63,13 +67,23 @@ pub struct Candidate {
     pub peak_probability: f32,
     /// The mean probability of that class over the region.
     pub mean_probability: f32,
+    /// How high the region may be across axial slices, in millimetres: what is seen in n slices can
+    /// reach into the two beside them, half-way each.
+    pub height_mm: f64,
 }
 
 impl Candidate {
+    /// A region of `grid` with what the network thinks of it.
+    pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
+        let height_mm = height_mm(&lesion.voxels, grid);
+        Self { lesion, peak_probability, mean_probability, height_mm }
+    }
+
     /// Whether it counts as a lesion.
     pub fn passes(&self, threshold: &ClassThreshold) -> bool {
         self.peak_probability >= threshold.peak
             && self.lesion.volume_mm3 >= threshold.min_volume_mm3
+            && self.height_mm >= threshold.min_height_mm
     }
 }
 
@@ -166,7 +180,7 @@ impl ProbabilityMaps {
             sum += f64::from(probability);
         }
         let mean_probability = (sum / lesion.voxels.len().max(1) as f64) as f32;
-        Candidate { lesion, peak_probability: peak, mean_probability }
+        Candidate::new(lesion, peak, mean_probability, &self.grid)
     }
 
     /// The lesions that pass a rule, and the label map they make.
@@ -185,6 +199,18 @@ impl ProbabilityMaps {
     }
 }
 
+/// See [`Candidate::height_mm`]. Slices lie along the axis that points most upwards.
+fn height_mm(voxels: &[usize], grid: &Grid) -> f64 {
+    let upwards = grid.affine().rows()[2];
+    let sizes = grid.voxel_sizes_mm();
+    let along = |axis: usize| upwards[axis].abs() / sizes[axis];
+    let axis = (0..3).max_by(|&a, &b| along(a).total_cmp(&along(b))).unwrap_or(2);
+    let slices = voxels.iter().map(|&index| grid.voxel(index)[axis]);
+    let (lowest, highest) =
+        slices.fold((usize::MAX, 0), |(low, high), k| (low.min(k), high.max(k)));
+    (highest.saturating_sub(lowest) + 2) as f64 * sizes[axis]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +224,7 @@ mod tests {
     }
 
     fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
-        let threshold = ClassThreshold { peak, min_volume_mm3 };
+        let threshold = ClassThreshold { peak, min_volume_mm3, min_height_mm: 0.0 };
         let classes = LesionClass::ALL.map(|class| (class, threshold)).into();
         DetectionRule { extent, nhid_only_deep: false, classes }
     }
@@ -260,6 +286,30 @@ mod tests {
         brain.data_mut()[..2].fill(false);
         let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), Some(&brain));
         assert_eq!(labels.volume().data(), [0, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_seen_in_too_few_slices_is_dropped_however_the_file_lies() {
+        // Slices along the second axis, from top to bottom.
+        let affine = Affine::from_rows([
+            [1.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 0.0],
+            [0.0, -1.5, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ]);
+        let grid = Grid::new([8, 5, 1], affine.unwrap()).unwrap();
+        let mut map = Volume::filled(grid, 0.0);
+        let flat = [[0, 2, 0], [1, 2, 0], [2, 2, 0]].map(|voxel| grid.index(voxel));
+        let high = [[5, 1, 0], [5, 2, 0], [5, 3, 0]].map(|voxel| grid.index(voxel));
+        flat.iter().chain(&high).for_each(|&index| map.data_mut()[index] = 0.9);
+        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
+        let mut rule = rule(0.5, 0.5, 0.0);
+        assert_eq!(maps.detect(&rule, None).1.len(), 2);
+        let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0, min_height_mm: 5.0 };
+        rule.classes.insert(LesionClass::Cmb, threshold);
+        let (_, found) = maps.detect(&rule, None);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].height_mm, &found[0].lesion.voxels[..]), (6.0, &high[..]));
     }
 
     #[test]

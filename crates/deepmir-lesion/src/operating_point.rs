@@ -20,6 +20,8 @@ const PEAKS: [f32; 27] = [
 ];
 /// Smallest volumes that are tried.
 const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];
+/// Smallest heights that are tried: with slices of 1.5 mm any, two slices, three.
+const MIN_HEIGHTS_MM: [f64; 3] = [0.0, 4.0, 5.0];
 
 /// One validation subject, reduced to what choosing needs: its true lesions and, for each extent
 /// that is tried, its candidates. The probability maps need not be kept.
@@ -73,7 +75,7 @@ fn mean(values: &[(LesionClass, Option<f64>)]) -> f64 {
 
 /// The rule with the best mean lesion F measure over classes, lesions matched by overlap. `beta` is
 /// how many times as much a missed lesion weighs as a false one (van Rijsbergen 1979); 1 gives F1.
-/// Each class has its own peak threshold and smallest volume; of equally good peaks the middle one
+/// Each class has its own peak threshold, smallest volume and height; of equally good peaks the middle one
 /// is taken, as the one furthest from where it would get worse. Without true lesions of a class its
 /// threshold stays at one half.
 pub fn choose(
@@ -166,13 +168,19 @@ fn best_threshold(
     extent: f32,
     beta: f64,
 ) -> (ClassThreshold, Option<Counts>) {
-    let mut best = ClassThreshold { peak: extent.max(0.5), min_volume_mm3: 0.0 };
+    let mut best =
+        ClassThreshold { peak: extent.max(0.5), min_volume_mm3: 0.0, min_height_mm: 0.0 };
     let (mut best_counts, mut most) = (None, f64::NEG_INFINITY);
     let peaks: Vec<f32> = PEAKS.into_iter().filter(|&peak| peak >= extent).collect();
-    for min_volume_mm3 in MIN_VOLUMES_MM3 {
+    let sizes = MIN_HEIGHTS_MM
+        .iter()
+        .flat_map(|&height| MIN_VOLUMES_MM3.iter().map(move |&volume| (height, volume)));
+    for (min_height_mm, min_volume_mm3) in sizes {
         let counts: Vec<Counts> = peaks
             .iter()
-            .map(|&peak| Counts::of(subjects, &ClassThreshold { peak, min_volume_mm3 }))
+            .map(|&peak| {
+                Counts::of(subjects, &ClassThreshold { peak, min_volume_mm3, min_height_mm })
+            })
             .collect();
         let measures: Vec<Option<f64>> =
             counts.iter().map(|counts| counts.f_measure(beta)).collect();
@@ -181,7 +189,7 @@ fn best_threshold(
             let plateau: Vec<usize> =
                 (0..peaks.len()).filter(|&n| measures[n] == Some(here)).collect();
             let middle = plateau[plateau.len() / 2];
-            best = ClassThreshold { peak: peaks[middle], min_volume_mm3 };
+            best = ClassThreshold { peak: peaks[middle], min_volume_mm3, min_height_mm };
             (best_counts, most) = (Some(counts[middle]), here);
         }
     }

@@ -119,8 +119,14 @@ fn methods(settings: &ModelSettings, flips: bool) -> String {
         .iter()
         .filter_map(|&class| {
             let threshold = settings.detection.threshold(class)?;
+            let high = match threshold.min_height_mm {
+                0.0 => String::new(),
+                height => {
+                    format!(", up to {height:.1} mm high or more with half of the next slices")
+                }
+            };
             Some(format!(
-                "{:.2} for {} (at least {:.1} mm³)",
+                "{:.2} for {} (at least {:.1} mm³{high})",
                 threshold.peak,
                 class.name(),
                 threshold.min_volume_mm3

@@ -73,7 +73,7 @@ pub(super) fn keep(
     let mut table =
         String::from("candidate\tclass\tpeak_probability\tmean_probability\tvolume_mm3\n");
     for (number, candidate) in (1_u16..).zip(&candidates) {
-        let Candidate { lesion, peak_probability, mean_probability } = candidate;
+        let Candidate { lesion, peak_probability, mean_probability, .. } = candidate;
         lesion.voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
         table += &format!(
             "{number}\t{}\t{peak_probability}\t{mean_probability}\t{}\n",
@@ -116,11 +116,9 @@ pub(super) fn read(cell: &Path, scan: &str) -> Result<Kept, StudyError> {
         if row.candidate != n + 1 || voxels.is_empty() {
             return Err(fault(format!("candidate {} is out of order or nowhere", row.candidate)));
         }
-        Ok(Candidate {
-            lesion: Lesion::new(row.class, voxels, numbers.grid()),
-            peak_probability: row.peak_probability,
-            mean_probability: row.mean_probability,
-        })
+        let grid = numbers.grid();
+        let lesion = Lesion::new(row.class, voxels, grid);
+        Ok(Candidate::new(lesion, row.peak_probability, row.mean_probability, grid))
     });
     Ok(Kept { labels, candidates: candidates.collect::<Result<_, _>>()? })
 }
