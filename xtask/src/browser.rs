@@ -77,7 +77,8 @@ fn playwright() -> Result<PathBuf, String> {
     }
 }
 
-fn target() -> PathBuf {
+/// Where cargo builds.
+pub fn target() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
 }

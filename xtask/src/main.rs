@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test` and `cargo xtask lint`.
+//! The project's chores: `cargo xtask test`, `cargo xtask lint` and `cargo xtask timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
@@ -12,7 +12,8 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test [FILTER…]   every test of every crate, then the documentation's examples
-  lint             rustfmt, clippy with warnings as errors, and cargo-deny where it is installed";
+  lint             rustfmt, clippy with warnings as errors, and cargo-deny where it is installed
+  timing BIDS [N]  how long a rater waits for the annotation page's first image and for a stroke, N times (5)";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
         Some("lint") => ("lints", lint()),
+        Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(1);
@@ -73,6 +75,25 @@ fn lint() -> Result<(), String> {
         eprintln!("cargo-deny is not installed (cargo install cargo-deny --locked); left out");
     }
     Ok(())
+}
+
+/// Times the annotation page of the release build in a browser, on a dataset.
+fn timing(arguments: &[String]) -> Result<(), String> {
+    let [dataset, runs @ ..] = arguments else { return Err(USAGE.to_owned()) };
+    let browser = browser::set_up();
+    if browser.is_empty() {
+        return Err("a browser".to_owned());
+    }
+    cargo(&["build", "--release", "--quiet", "--package", "deepmir"], &[])?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/annotate/timing.mjs");
+    let program = browser::target().join("release/deepmir");
+    let mut node = Command::new("node");
+    node.arg(script).arg(program).arg(dataset).args(runs.first()).envs(browser);
+    match node.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("node bench/annotate/timing.mjs".to_owned()),
+        Err(error) => Err(format!("node: {error}")),
+    }
 }
 
 fn has_subcommand(name: &str) -> bool {

@@ -83,6 +83,8 @@ pub struct Dataset {
     pub cases: Vec<CaseFiles>,
     /// The derivatives folder.
     pub out: PathBuf,
+    /// Where files may lie, links followed.
+    roots: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -95,24 +97,37 @@ impl Dataset {
         out: PathBuf,
         roots: &[PathBuf],
     ) -> Result<Self, AnnotateError> {
-        let real = |path: &Path| {
-            path.canonicalize()
-                .map_err(|source| AnnotateError::Io { path: path.to_owned(), source })
-        };
         let roots = roots.iter().map(|root| real(root)).collect::<Result<Vec<_>, _>>()?;
-        for path in cases.iter().flat_map(CaseFiles::paths) {
+        let dataset = Self { cases, out, roots };
+        dataset.cases.iter().try_for_each(|case| dataset.check(case))?;
+        Ok(dataset)
+    }
+
+    /// Whether a case's files lie where they may, now: a link may have been changed since.
+    ///
+    /// # Errors
+    /// A file that is not there or lies elsewhere.
+    pub fn check(&self, case: &CaseFiles) -> Result<(), AnnotateError> {
+        for path in case.paths() {
             let place = real(path)?;
-            if !roots.iter().any(|root| place.starts_with(root)) {
-                return Err(AnnotateError::Outside { path: path.clone(), roots });
+            if !self.roots.iter().any(|root| place.starts_with(root)) {
+                return Err(AnnotateError::Outside {
+                    path: path.clone(),
+                    roots: self.roots.clone(),
+                });
             }
         }
-        Ok(Self { cases, out })
+        Ok(())
     }
 
     /// A case by its name.
     pub fn case(&self, id: &str) -> Option<&CaseFiles> {
         self.cases.iter().find(|case| case.id == id)
     }
+}
+
+fn real(path: &Path) -> Result<PathBuf, AnnotateError> {
+    path.canonicalize().map_err(|source| AnnotateError::Io { path: path.to_owned(), source })
 }
 
 /// An image as it is shown.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deepmir_lesion::{LabelMap, LesionClass, lesions_of, table};
 use deepmir_volume::components::Connectivity;
@@ -83,30 +84,42 @@ fn write_labels(path: &Path, case: &LoadedCase, labels: &LabelMap) -> Result<(),
     Ok(nifti::write(path, &native, Some(&case.header))?)
 }
 
-/// Writes every layer whose label map is older than it is; those that fail are named.
+/// Writes every layer whose label map is older than it is.
 ///
 /// # Errors
 /// A store that does not answer, or files that cannot be read or written.
 pub fn write_pending(dataset: &Dataset, store: &Store) -> Result<usize, AnnotateError> {
-    let mut loaded: Option<LoadedCase> = None;
+    let mut last: Option<Arc<LoadedCase>> = None;
+    write_pending_with(dataset, store, &mut |files| match &last {
+        Some(case) if case.files.id == files.id => Ok(Arc::clone(case)),
+        _ => {
+            let case = Arc::new(LoadedCase::read(files)?);
+            last = Some(Arc::clone(&case));
+            Ok(case)
+        }
+    })
+}
+
+/// As [`write_pending`], for those who have cases read already.
+///
+/// # Errors
+/// As above; what `load` refuses.
+pub fn write_pending_with(
+    dataset: &Dataset,
+    store: &Store,
+    load: &mut dyn FnMut(&CaseFiles) -> Result<Arc<LoadedCase>, AnnotateError>,
+) -> Result<usize, AnnotateError> {
     let mut written = 0;
     for key in store.not_exported()? {
         let (Some(files), Some(state)) = (dataset.case(&key.case), store.layer(&key)?) else {
             continue;
         };
-        if loaded.as_ref().is_none_or(|case| case.files.id != files.id) {
-            loaded = Some(LoadedCase::read(files)?);
-        }
-        if let Some(case) = &loaded {
-            store.check_grid(
-                &key.case,
-                case.header.grid(),
-                files.reference().unwrap_or(&dataset.out),
-            )?;
-            write_layer(dataset, case, &key, &state)?;
-            store.set_exported(&key, state.revision)?;
-            written += 1;
-        }
+        let case = load(files)?;
+        let reference = files.reference().unwrap_or(&dataset.out);
+        store.check_grid(&key.case, case.header.grid(), reference)?;
+        write_layer(dataset, &case, &key, &state)?;
+        store.set_exported(&key, state.revision)?;
+        written += 1;
     }
     Ok(written)
 }

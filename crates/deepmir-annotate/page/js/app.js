@@ -5,7 +5,7 @@ import { brushAt, line } from './brush.js';
 import { ACTIONS, Keys } from './keys.js';
 import * as lists from './lists.js';
 import {
-  active, changeWindow, layOut, look, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
+  active, beginAt, changeWindow, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
   startPanes, step, zoom,
 } from './panes.js';
 import { $, indexOf, lesionAt, lesionById, placeOf, state } from './state.js';
@@ -13,7 +13,6 @@ import { DEPTH, MARK } from './viewer.js';
 import * as work from './work.js';
 
 const keys = new Keys(saveSettings);
-const started = performance.now();
 
 function saveSettings() {
   state.settings.keys = keys.own;
@@ -37,15 +36,23 @@ async function open(id, stage = 'own', opened = null) {
     const same = state.case?.id === id;
     Object.assign(state, { at, case: wanted, layer, lesion: null, candidate: null, startNew: false });
     if (same) {
+      work.take(layer);
       await layOut();
     } else {
       Object.assign(state, { voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
-      await openCase();
+      // One can begin at the first image, while the others come.
+      await openCase(() => {
+        document.body.dataset.firstImageMs ??= String(Math.round(performance.now()));
+        work.take(layer);
+      });
     }
-    work.take(layer);
     document.body.dataset.opened = `${id} ${stage}`;
+    document.body.dataset.allImagesMs ??= String(Math.round(performance.now()));
     document.body.dataset.openedMs = String(Math.round(performance.now() - asked));
     await refreshCases();
+    // So that it is there when this one is done.
+    const next = state.cases.find((other) => other.status === 'unread');
+    if (next) api.caseOf(next.id).catch(() => {});
   } catch (error) {
     work.banner(error.message, [['Try again', () => open(id, stage, opened)]]);
   }
@@ -55,6 +62,11 @@ async function openNext() {
   const unread = state.cases.find((other) => other.status === 'unread') ?? state.cases.find((other) => other.status === 'open');
   if (unread) await open(unread.id);
   else work.banner('Every case is done.', [['Good', () => {}]], true);
+}
+
+async function openBeside(by) {
+  const beside = state.cases[state.cases.findIndex((other) => other.id === state.at.case) + by];
+  if (beside) await open(beside.id);
 }
 
 async function review() {
@@ -99,6 +111,10 @@ function show() {
   lists.showCandidates(chooseCandidate);
   const stage = state.at.stage;
   const row = state.cases.find((other) => other.id === state.at.case);
+  if (row && stage !== 'adjudication') {
+    row.lesions = ['CMB', 'NHID'].map((cls) => state.layer.lesions.filter((lesion) => lesion.class === cls).length);
+    lists.showCases(open);
+  }
   $('undo').disabled = !state.layer.can_undo || Boolean(state.layer.done);
   $('redo').disabled = !state.layer.can_redo || Boolean(state.layer.done);
   const what = { own: 'this case', review: 'this review', adjudication: 'settling' }[stage];
@@ -180,6 +196,8 @@ const actions = {
   'tool-grow': () => { state.tool = 'grow'; }, 'tool-look': () => { state.tool = 'look'; },
   smaller: () => set({ brush: Math.max(0.5, state.settings.brush - 0.5) }), larger: () => set({ brush: Math.min(15, state.settings.brush + 0.5) }),
   ball: () => set({ ball: !state.settings.ball }),
+  nearer: () => set({ radius: Math.max(1, state.settings.radius - 0.5) }), farther: () => set({ radius: Math.min(12, state.settings.radius + 0.5) }),
+  stricter: () => setTolerance(-0.05), looser: () => setTolerance(0.05),
   cmb: () => { state.cls = 'CMB'; }, nhid: () => { state.cls = 'NHID'; },
   class: () => annotate({ class: lesionById(state.lesion)?.class === 'CMB' ? 'NHID' : 'CMB' }),
   certainty: () => annotate({ certainty: lesionById(state.lesion)?.certainty === 'definite' ? 'possible' : 'definite' }),
@@ -193,10 +211,13 @@ const actions = {
   side: () => { set({ radiological: !state.settings.radiological }); layOut(); },
   pane: () => setActive((active + 1) % 4), fourth: () => nextFourth(),
   'zoom-in': () => zoom(1.4), 'zoom-out': () => zoom(1 / 1.4), reset: () => resetView(),
-  'pan-left': () => pan(-1, 0), 'pan-right': () => pan(1, 0), 'pan-up': () => pan(0, 1), 'pan-down': () => pan(0, -1),
+  'pan-left': () => pan(active, -10, 0), 'pan-right': () => pan(active, 10, 0), 'pan-up': () => pan(active, 0, 10), 'pan-down': () => pan(active, 0, -10),
   brighter: () => changeWindow(active, -0.05, 0), darker: () => changeWindow(active, 0.05, 0),
   narrower: () => changeWindow(active, 0, -0.1), wider: () => changeWindow(active, 0, 0.1),
-  done: () => finish(), 'next-case': () => openNext(), review: () => review(),
+  done: () => finish(), 'next-case': () => openNext(), 'case-below': () => openBeside(1), 'case-above': () => openBeside(-1),
+  // As their buttons: only where they are offered.
+  review: () => { if (!$('review').hidden) review(); }, adjudicate: () => { if (!$('adjudicate').hidden) adjudicate(); },
+  own: () => { if (!$('own').hidden) open(state.at.case); },
   'next-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, 1, chooseCandidate),
   'previous-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, -1, chooseCandidate),
   accept: () => decide('accept'), reject: () => decide('reject'), withdraw: () => decide('withdraw'),
@@ -209,6 +230,8 @@ function act(name) {
   showTools();
   showWhere();
 }
+
+const setTolerance = (by) => set({ tolerance: Math.round(100 * Math.max(0.1, Math.min(0.9, state.settings.tolerance + by))) / 100 });
 
 function set(change) {
   Object.assign(state.settings, change);
@@ -266,7 +289,7 @@ function listenToPointers(pane, n) {
     else if (voxel && state.tool === 'grow') { moveTo(voxel); work.growAt(voxel, pane.kind); }
     else if (voxel) path = { voxels: new Set(), erase: erasing(event) };
     if (voxel && path?.look) { moveTo(voxel); state.lesion = lesionAt(indexOf(voxel)) || null; show(); paintLayer(); }
-    if (voxel && path?.voxels) { state.voxel = voxel; look(); extend(voxel); }
+    if (voxel && path?.voxels) { beginAt(voxel); extend(voxel); }
     showWhere();
     event.preventDefault();
   });
@@ -279,12 +302,9 @@ function listenToPointers(pane, n) {
       changeWindow(n, (path.window[1] - event.clientY) / -400, (event.clientX - path.window[0]) / 400);
       path.window = [event.clientX, event.clientY];
     } else if (path.pan) {
-      // A screen pixel is so many millimetres at this zoom.
-      const mm = state.case.shape[1] * state.case.spacing_mm[1] / pane.element.clientHeight / state.zoom;
-      const flip = state.settings.radiological ? -1 : 1;
-      state.pan = [state.pan[0] + (event.clientX - path.pan[0]) * mm * flip, state.pan[1] - (event.clientY - path.pan[1]) * mm, state.pan[2]];
+      const mm = pane.onCanvas ? pane.mmPerPixel(state.case.spacing_mm) * state.zoom : 0;
+      pan(n, (event.clientX - path.pan[0]) * mm, (path.pan[1] - event.clientY) * mm);
       path.pan = [event.clientX, event.clientY];
-      look();
     } else if (voxel && path.look) {
       moveTo(voxel);
       showWhere();
@@ -318,12 +338,7 @@ function listenToPointers(pane, n) {
     const voxel = brush ? pane.voxelAt(event) : null;
     ring.hidden = !voxel;
     if (!voxel) return;
-    const [x, y] = { axial: [0, 1], coronal: [0, 2], sagittal: [1, 2] }[pane.view];
-    const next = [...voxel];
-    next[x] += voxel[x] > 0 ? -1 : 1;
-    const [here, there] = [pane.placeOf(voxel), pane.placeOf(next)];
-    if (!here || !there) return;
-    const pixels = Math.hypot(there[0] - here[0], there[1] - here[1]) / state.case.spacing_mm[x];
+    const pixels = 1 / pane.mmPerPixel(state.case.spacing_mm);
     const radius = state.settings.brush * pixels;
     const box = pane.element.getBoundingClientRect();
     Object.assign(ring.style, { left: `${event.clientX - box.left - radius}px`, top: `${event.clientY - box.top - radius}px`, width: `${2 * radius}px`, height: `${2 * radius}px` });
@@ -334,7 +349,7 @@ function listenToButtons() {
   document.querySelectorAll('[data-tool]').forEach((button) => button.addEventListener('click', () => act(`tool-${button.dataset.tool}`)));
   document.querySelectorAll('[data-class]').forEach((button) => button.addEventListener('click', () => act(button.dataset.class.toLowerCase())));
   const buttons = {
-    undo: 'undo', redo: 'redo', done: 'done', 'next-case': 'next-case', review: 'review', accept: 'accept', reject: 'reject', withdraw: 'withdraw',
+    undo: 'undo', redo: 'redo', done: 'done', 'next-case': 'next-case', review: 'review', adjudicate: 'adjudicate', own: 'own', accept: 'accept', reject: 'reject', withdraw: 'withdraw',
     'help-button': 'help', 'protocol-button': 'protocol', 'lesion-class': 'class', 'lesion-certainty': 'certainty', 'lesion-fill': 'fill', 'lesion-delete': 'delete',
   };
   for (const [id, name] of Object.entries(buttons)) {
@@ -342,8 +357,6 @@ function listenToButtons() {
     const key = ACTIONS.find(([action]) => action === name)?.[1];
     if (key) $(id).title = key;
   }
-  $('adjudicate').addEventListener('click', adjudicate);
-  $('own').addEventListener('click', () => open(state.at.case));
   $('brush').addEventListener('input', (event) => { set({ brush: Number(event.target.value) }); showTools(); });
   $('radius').addEventListener('input', (event) => { set({ radius: Number(event.target.value) }); showTools(); });
   $('tolerance').addEventListener('input', (event) => { set({ tolerance: Number(event.target.value) }); showTools(); });
@@ -390,14 +403,14 @@ async function begin() {
   listenToButtons();
   await refreshCases();
   const first = state.cases.find((other) => other.status === 'open') ?? state.cases.find((other) => other.status === 'unread');
-  // The server reads the images while the panes start.
-  if (first) api.caseOf(first.id).catch(() => {});
+  // The server reads the images while the first pane starts.
+  if (first) api.caseOf(first.id).then(expect).catch(() => {});
   await startPanes();
   panes.forEach(listenToPointers);
   if (first) await open(first.id);
   else await openNext();
   api.protocol().then((html) => { $('protocol-text').innerHTML = html; }).catch((error) => work.banner(error.message));
-  document.body.dataset.readyMs = String(Math.round(performance.now() - started));
+  document.body.dataset.readyMs = String(Math.round(performance.now()));
 }
 
 // Read by tests; nothing secret is in it.

@@ -1,24 +1,37 @@
 // The four panes: what each shows, marks over them, and where they look.
 
 import * as api from './api.js';
+import { Frames, nextFrame } from './frames.js';
+import { Marks } from './marks.js';
 import { $, lesionById, state } from './state.js';
+import { readImage, SliceViewer } from './niivue.js';
 import { DEPTH, MARK, Pane } from './viewer.js';
 
 /** @type {Pane[]} */
 export const panes = [];
 export let active = 0;
-let marks = new Uint8Array(0);
+const viewer = new SliceViewer();
+const frames = new Frames(panes, () => active, drawNow, () => viewer.idle());
+let marks = new Marks([0, 0, 0]);
 let sides = [];
-let bytes = new Map();
-let windows = {};
+/** The images of the case that were fetched, or are on the way, by `case kind`. */
+let images = new Map();
+let laying = Promise.resolve();
 
-export async function startPanes() {
-  for (let n = 0; n < 4; n += 1) {
-    const pane = new Pane($('panes'), n);
-    panes.push(pane);
-    await pane.start();
-  }
+/** Makes the panes, and what draws them. */
+export function startPanes() {
+  for (let n = 0; n < 4; n += 1) panes.push(new Pane($('panes'), n));
   setActive(0);
+  window.addEventListener('resize', draw);
+  const canvas = document.createElement('canvas');
+  canvas.id = 'drawing';
+  $('panes').append(canvas);
+  return viewer.start(canvas);
+}
+
+function drawNow(pane) {
+  const { voxel, pan: panned, zoom: zoomed, hidden, settings } = state;
+  pane.draw(viewer, { voxel, pan: panned, zoom: zoomed, hidden, radiological: settings.radiological });
 }
 
 export function setActive(n) {
@@ -26,128 +39,137 @@ export function setActive(n) {
   panes.forEach((pane, m) => pane.element.classList.toggle('active', m === n));
 }
 
-/** Fetches a case's images, and shows them. */
-export async function openCase() {
-  const { images, id } = state.case;
-  marks = new Uint8Array(state.case.shape.reduce((a, b) => a * b));
-  windows = Object.fromEntries(images.map((image) => [image.kind, [...image.window]]));
-  const fetched = await Promise.all(images.map((image) => api.image(id, image.kind)));
-  bytes = new Map(images.map((image, n) => [image.kind, fetched[n]]));
-  panes.forEach((pane) => { pane.kind = null; });
-  await layOut();
+/** An image, fetched once while its case is open. */
+function image({ id, images: all }, kind) {
+  const key = `${id} ${kind}`;
+  if (!images.has(key)) {
+    const { window } = all.find((other) => other.kind === kind);
+    const fetched = api.image(id, kind).then((bytes) => readImage(kind, bytes, window));
+    // What failed is asked for again.
+    fetched.catch(() => images.delete(key));
+    images.set(key, fetched);
+  }
+  return images.get(key);
+}
+
+/** Begins to fetch the image that a case shows first, before there is a pane for it. */
+export function expect(wanted) { image(wanted, kindsOf(wanted)[0]); }
+
+/** Shows the case of the state; `shown` is called when its first image is drawn. */
+export async function openCase(shown) {
+  const wanted = state.case;
+  panes.forEach((pane) => pane.take(null));
+  for (const [key, fetched] of images) {
+    if (!key.startsWith(`${wanted.id} `)) {
+      images.delete(key);
+      fetched.then((old) => viewer.forget([old]), () => {});
+    }
+  }
+  viewer.forget([marks, ...sides]);
+  sides = [];
+  marks = new Marks(wanted.shape);
+  await layOut(shown);
+}
+
+/** The kinds of a case's images that have a pane. */
+function kindsOf(wanted) {
+  const has = (kind) => wanted.images.some((other) => other.kind === kind);
+  const kinds = ['SWI', 'QSM', 'T2w', state.fourth].filter(has);
+  return kinds.length ? kinds : [wanted.images[0].kind];
 }
 
 /** What each pane shows now: image, view, whose marks. */
 function plan() {
-  const has = (kind) => bytes.has(kind);
-  const kinds = ['SWI', 'QSM', 'T2w', state.fourth].filter(has);
-  const first = kinds[0] ?? [...bytes.keys()][0];
+  const kinds = kindsOf(state.case);
+  const [first, second] = kinds;
   if (state.at?.stage === 'adjudication' && state.layer?.sides.length === 2) {
     return [0, 1].map((side) => ({ kind: first, view: 'axial', side }))
-      .concat([{ kind: first, view: 'axial', settled: true }, { kind: has('QSM') ? 'QSM' : first, view: 'axial', settled: true }]);
+      .concat([{ kind: first, view: 'axial', settled: true }, { kind: second ?? first, view: 'axial', settled: true }]);
   }
   if (state.planes) {
-    return [{ kind: first, view: 'axial' }, { kind: kinds[1] ?? first, view: 'axial' }, { kind: first, view: 'coronal' }, { kind: first, view: 'sagittal' }];
+    return [{ kind: first, view: 'axial' }, { kind: second ?? first, view: 'axial' }, { kind: first, view: 'coronal' }, { kind: first, view: 'sagittal' }];
   }
   return [0, 1, 2, 3].map((n) => ({ kind: kinds[n] ?? first, view: kinds[n] ? 'axial' : ['axial', 'axial', 'coronal', 'sagittal'][n] }));
 }
 
-export async function layOut() {
-  if (!state.case) return;
-  const plans = plan();
-  sides = (state.layer?.sides ?? []).map((side) => painted(side.runs, (id) => MARK[side.lesions.find((lesion) => lesion.id === id)?.class]));
-  for (const [n, { kind, view, side, settled }] of plans.entries()) {
-    const pane = panes[n];
-    const shown = side === undefined ? marks : sides[side];
-    if (pane.kind !== kind || pane.ofCase !== state.case.id) {
-      await pane.load(kind, bytes.get(kind).slice(0), windows[kind], shown);
-      pane.ofCase = state.case.id;
-    } else {
-      pane.setMarks(shown);
-    }
-    pane.side = side;
-    pane.setView(view);
-    pane.setRadiological(state.settings.radiological);
-    pane.showMarks(!state.hidden);
-    const image = state.case.images.find((other) => other.kind === kind);
-    const whose = side !== undefined ? `of ${state.layer.sides[side].rater}` : settled ? 'settled' : '';
-    pane.setTitle(kind, [whose, view === 'axial' ? '' : view, image?.resampled ? 'resampled' : ''].filter(Boolean).join(', '));
-    pane.element.dataset.kind = kind;
-  }
-  look();
+/** Brings the panes to what they should show, one after another; one layout at a time. */
+export function layOut(shown = () => {}) {
+  laying = laying.catch(() => {}).then(() => layOutNow(shown));
+  return laying;
 }
 
-/** The marks of runs as voxels. */
-function painted(runs, valueOf) {
-  const result = new Uint8Array(marks.length);
-  for (const [start, length, id] of runs) result.fill(valueOf(id) ?? 0, start, start + length);
-  return result;
+async function layOutNow(shown) {
+  const wanted = state.case;
+  if (!wanted) return;
+  viewer.forget(sides);
+  sides = (state.layer?.sides ?? []).map((side) => {
+    const values = new Marks(wanted.shape);
+    values.paint(side.runs.map(([start, length, id]) => [start, length, MARK[side.lesions.find((lesion) => lesion.id === id)?.class] ?? 0]));
+    return values;
+  });
+  const plans = plan();
+  plans.forEach((one, n) => setTitle(panes[n], one));
+  for (const [n, { kind, view, side }] of plans.entries()) {
+    const fetched = await image(wanted, kind);
+    if (state.case !== wanted) return;
+    const fresh = !fetched.texture;
+    panes[n].take({ kind, image: fetched, view, side, marks: side === undefined ? marks : sides[side] });
+    if (fresh) {
+      // What is there can be seen and used before the next one comes.
+      drawNow(panes[n]);
+      if (n === 0) shown();
+      await nextFrame();
+      if (state.case !== wanted) return;
+    }
+  }
+  draw();
+}
+
+function setTitle(pane, { kind, view, side, settled }) {
+  const resampled = state.case.images.find((other) => other.kind === kind)?.resampled;
+  const whose = side !== undefined ? `of ${state.layer.sides[side].rater}` : settled ? 'settled' : '';
+  pane.setTitle(kind, [whose, view === 'axial' ? '' : view, resampled ? 'resampled' : ''].filter(Boolean).join(', '));
+  pane.element.dataset.kind = kind;
 }
 
 /** Paints the layer anew: lesions by class, the chosen one and the candidate on top. */
 export function paintLayer() {
   if (!state.layer) return;
-  marks.fill(0);
-  for (const [start, length, id] of state.layer.runs) {
-    marks.fill(id === state.lesion ? MARK.selected : MARK[lesionById(id)?.class] ?? 0, start, start + length);
-  }
+  const runs = state.layer.runs.map(([start, length, id]) =>
+    [start, length, id === state.lesion ? MARK.selected : MARK[lesionById(id)?.class] ?? 0]);
   const candidate = state.layer.candidates.find((other) => other.key === state.candidate);
-  if (candidate && !candidate.verdict) {
-    for (const [start, length] of candidate.runs) {
-      for (let voxel = start; voxel < start + length; voxel += 1) if (!marks[voxel]) marks[voxel] = MARK.candidate;
-    }
-  }
-  upload(0, state.case.shape[2] - 1);
+  // What is marked already stays on top of the candidate.
+  const under = candidate && !candidate.verdict ? candidate.runs.map(([start, length]) => [start, length, MARK.candidate]) : [];
+  marks.paint([...under, ...runs]);
   draw();
 }
 
 /** Shows voxels of a stroke that the server has not confirmed yet. */
 export function preview(voxels, value) {
-  const area = state.case.shape[0] * state.case.shape[1];
-  let [low, high] = [Infinity, -1];
-  for (const voxel of voxels) {
-    if (value === MARK.eraser ? marks[voxel] : !marks[voxel]) marks[voxel] = value;
-    const slice = Math.floor(voxel / area);
-    low = Math.min(low, slice);
-    high = Math.max(high, slice);
-  }
-  if (high >= 0) upload(low, high);
-  draw();
+  const [nx, ny] = state.case.shape;
+  const fresh = marks.preview([...voxels], value).map((n) => [n % nx, Math.floor(n / nx) % ny, Math.floor(n / (nx * ny))]);
+  panes.forEach((pane) => pane.fill(fresh, value));
+  if (panes.some((pane) => pane.shows && !pane.onCanvas)) draw();
 }
 
-function upload(first, last) {
-  panes.forEach((pane) => { if (pane.kind && pane.side === undefined) pane.uploadMarks(first, last); });
+/** Takes the crosshair along with a stroke; panes that would show the same slice are not drawn for it. */
+export function beginAt(voxel) {
+  const moved = panes.some(({ shows, view }) => shows && voxel[DEPTH[view]] !== state.voxel[DEPTH[view]]);
+  state.voxel = voxel;
+  if (moved) draw();
 }
 
-let drawing = false;
-/** Draws all panes at the next frame, however often it is asked for. */
-export function draw() {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    panes.forEach((pane) => pane.draw());
-  });
-}
-
-export function look() {
-  panes.forEach((pane) => {
-    if (!pane.kind) return;
-    pane.setCamera(state);
-    pane.setCrosshair(state.voxel);
-  });
-  draw();
-}
+/** Draws all panes at the next frame. */
+export function draw() { frames.ask(); }
 
 export function moveTo(voxel) {
   state.voxel = voxel.map((at, axis) => Math.max(0, Math.min(state.case.shape[axis] - 1, at)));
-  look();
+  draw();
 }
 
 /** Moves the crosshair by voxels as one sees it: right, up, and deeper slices. */
 export function step(right, up, deeper) {
-  const { view } = panes[active];
-  const [x, y] = { axial: [0, 1], coronal: [0, 2], sagittal: [1, 2] }[view];
+  const { view, axes: [x, y] } = panes[active];
   const flip = x === 0 && state.settings.radiological ? -1 : 1;
   const voxel = [...state.voxel];
   voxel[x] += right * flip;
@@ -160,48 +182,49 @@ export function zoom(factor) {
   state.zoom = Math.max(1, Math.min(20, state.zoom * factor));
   // What one looks at stays in the middle.
   const { shape, spacing_mm: spacing } = state.case;
-  state.pan = state.zoom === 1 ? [0, 0, 0] : state.voxel.map((at, axis) => ((shape[axis] - 1) / 2 - at) * spacing[axis]);
-  look();
+  state.pan = state.zoom === 1 ? [0, 0, 0] : state.voxel.map((at, axis) => ((shape[axis] - 1) / 2 - state.zoom * at) * spacing[axis]);
+  draw();
 }
 
-export function pan(right, up) {
-  const flip = state.settings.radiological ? -1 : 1;
-  const mm = 10 / state.zoom;
-  state.pan = [state.pan[0] + right * mm * flip, state.pan[1] + up * mm, state.pan[2]];
-  look();
+/** Moves what all panes show, by millimetres of the screen at zoom 1: right and up as one sees it in a pane. */
+export function pan(n, right, up) {
+  const [x, y] = panes[n].axes;
+  const flip = x === 0 && state.settings.radiological ? -1 : 1;
+  const moved = [...state.pan];
+  moved[x] += right * flip;
+  moved[y] += up;
+  state.pan = moved;
+  draw();
 }
 
-/** Changes brightness and contrast of an image, by parts of its window. */
+/** Changes brightness and contrast of a pane's image, by parts of its window. */
 export function changeWindow(n, level, width) {
-  const { kind } = panes[n];
-  const [low, high] = windows[kind];
+  const shown = panes[n].shows?.image;
+  if (!shown) return;
+  const [low, high] = shown.window;
   const middle = (low + high) / 2 + level * (high - low);
   const half = Math.max(1e-6, ((high - low) / 2) * (1 + width));
-  setWindow(kind, [middle - half, middle + half]);
-}
-
-function setWindow(kind, window) {
-  windows[kind] = window;
-  panes.forEach((pane) => { if (pane.kind === kind) pane.setWindow(window); });
+  shown.window = [middle - half, middle + half];
   draw();
 }
 
 export function resetView() {
-  state.case.images.forEach((image) => setWindow(image.kind, [...image.window]));
+  for (const { shows } of panes.filter((pane) => pane.shows)) {
+    shows.image.window = [...state.case.images.find((one) => one.kind === shows.kind).window];
+  }
   state.zoom = 1;
   state.pan = [0, 0, 0];
-  look();
+  draw();
 }
 
 export function setHidden(hidden) {
   state.hidden = hidden;
-  panes.forEach((pane) => pane.showMarks(!hidden));
   draw();
 }
 
 /** The next image of those that have no pane of their own. */
 export async function nextFourth() {
-  const others = [...bytes.keys()].filter((kind) => !['SWI', 'QSM', 'T2w'].includes(kind));
+  const others = state.case.images.map((other) => other.kind).filter((kind) => !['SWI', 'QSM', 'T2w'].includes(kind));
   if (!others.length) return;
   state.fourth = others[(others.indexOf(state.fourth) + 1) % others.length];
   await layOut();

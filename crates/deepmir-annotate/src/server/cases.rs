@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use deepmir_volume::{Affine, Grid, nifti};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{answer, bytes};
+use super::picture::{self, WINDOW};
 use super::{App, Shared};
 use crate::mars::MarsRegion;
 use crate::store::{ADJUDICATED, Stage};
@@ -120,7 +120,7 @@ pub async fn list(State(app): State<Shared>, Path(rater): Path<String>) -> Respo
     .await
 }
 
-/// A case's grid and images, without their voxels.
+/// A case's grid and images, without their voxels. Windows are in the steps of the images as sent.
 pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response {
     answer(app, move |app| {
         let case = app.load(&id)?;
@@ -130,7 +130,7 @@ pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response
             .map(|image| {
                 json!({
                     "kind": image.kind,
-                    "window": image.window,
+                    "window": WINDOW,
                     "resampled": image.resampled,
                 })
             })
@@ -147,8 +147,7 @@ pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response
     .await
 }
 
-/// An image as NIfTI, in RAS order. Its geometry is upright, without the head's tilt: panes show
-/// voxels as they are, and places in millimetres come from the case's own affine.
+/// An image for the panes, see [`picture`].
 pub async fn image(
     State(app): State<Shared>,
     Path((id, kind)): Path<(String, String)>,
@@ -164,10 +163,10 @@ fn encoded(app: &App, id: &str, kind: &str) -> Result<Vec<u8>, AnnotateError> {
     let kind: ImageKind = serde_json::from_value(Value::from(kind)).map_err(|_| {
         AnnotateError::refused(format!("there is no kind of image called {kind:?}"))
     })?;
-    let volume = case
-        .image(kind)
+    let image = case
+        .images
+        .iter()
+        .find(|image| image.kind == kind)
         .ok_or_else(|| AnnotateError::refused(format!("{id} has no {}", kind.name())))?;
-    let upright = Affine::from_spacing(case.grid.voxel_sizes_mm(), [0.0; 3]);
-    let grid = Grid::new(case.grid.shape(), upright)?;
-    Ok(nifti::encode(&volume.clone().with_grid(grid)?, None))
+    picture::encoded(image)
 }

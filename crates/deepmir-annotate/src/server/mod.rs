@@ -5,6 +5,7 @@ mod cases;
 mod files;
 mod guard;
 mod layers;
+mod picture;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +17,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post, put};
 
 use crate::case::LoadedCase;
-use crate::{AnnotateError, Dataset, Store, export};
+use crate::store::LayerKey;
+use crate::{AnnotateError, CaseFiles, Dataset, Store, export};
 use guard::Guard;
 
 /// No request is larger: a stroke of runs takes a few kilobytes.
@@ -95,6 +97,8 @@ pub fn serve(options: Options, ready: impl FnOnce(&str)) -> Result<(), AnnotateE
     let outcome = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         ready(&url);
+        let reading = Arc::clone(&app);
+        tokio::task::spawn_blocking(move || reading.read_ahead());
         axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(interrupted()).await
     });
     // Open connections must not hold the end up.
@@ -128,7 +132,8 @@ async fn interrupted() {
 /// Writes label maps when the rater pauses, and what is left when the server ends.
 fn write_after_changes(app: &App, changes: &mpsc::Receiver<()>) {
     let write = || {
-        if let Err(error) = export::write_pending(&app.dataset, &app.store) {
+        let mut load = |files: &CaseFiles| app.load(&files.id);
+        if let Err(error) = export::write_pending_with(&app.dataset, &app.store, &mut load) {
             tracing::error!(
                 "a label map was not written, its marks are safe in the store: {error}"
             );
@@ -179,12 +184,30 @@ impl App {
             loaded.push_front(Arc::clone(&case));
             return Ok(case);
         }
+        self.dataset.check(files)?;
         let case = Arc::new(LoadedCase::read(files)?);
         let path = files.reference().unwrap_or(&self.dataset.out);
         self.store.check_grid(id, case.header.grid(), path)?;
         loaded.truncate(KEPT_CASES - 1);
         loaded.push_front(Arc::clone(&case));
         Ok(case)
+    }
+
+    /// Reads the case that the page will open first, while the rater still opens the page. What goes
+    /// wrong is told when the page asks.
+    fn read_ahead(&self) {
+        let Some(rater) = &self.rater else { return };
+        let Ok(progress) = self.store.progress() else { return };
+        let layers = |case: &CaseFiles| -> Vec<_> {
+            let own = |key: &LayerKey| key.case == case.id && key.rater == *rater;
+            progress.iter().filter(|layer| own(&layer.key)).collect()
+        };
+        let cases = || self.dataset.cases.iter();
+        let begun =
+            cases().find(|case| matches!(layers(case)[..], [layer] if layer.done.is_none()));
+        if let Some(case) = begun.or_else(|| cases().find(|case| layers(case).is_empty())) {
+            let _ = self.load(&case.id);
+        }
     }
 
     /// Has label maps written soon.

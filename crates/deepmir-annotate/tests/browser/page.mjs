@@ -56,7 +56,8 @@ export async function placeOf(page, voxel, pane = 0) {
     const { state, panes } = globalThis.deepmir;
     const { moveTo } = await import('/page/js/panes.js');
     moveTo([state.voxel[0], state.voxel[1], wanted[2]]);
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    // A click means what is on the screen: wait until that is the wanted slice.
+    while (panes[n].voxel?.[2] !== wanted[2]) await new Promise((resolve) => requestAnimationFrame(resolve));
     return panes[n].placeOf(wanted);
   }, [voxel, pane]);
 }

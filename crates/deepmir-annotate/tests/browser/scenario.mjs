@@ -56,6 +56,24 @@ const scenarios = {
   async keyboard(window) {
     const page = await open(window.context, url);
     await walkTo(page, given.cmb);
+    // Zoomed in, the crosshair stays in the middle, and is drawn there.
+    await page.keyboard.press('+');
+    await page.keyboard.press('+');
+    const apart = await page.evaluate(async () => {
+      const [pane] = globalThis.deepmir.panes;
+      const { state } = globalThis.deepmir;
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      for (let n = 0; n < 600 && String(pane.voxel) !== String(state.voxel); n += 1) await frame();
+      for (let n = 0; n < 30; n += 1) await frame();
+      const box = pane.element.getBoundingClientRect();
+      const [x, y] = pane.placeOf(state.voxel);
+      const line = pane.paper.getImageData(Math.round(pane.canvas.width / 2) - 3, 20, 7, 1).data;
+      return [Math.abs(x - box.left - box.width / 2), Math.abs(y - box.top - box.height / 2),
+        Math.max(...[...Array(7).keys()].map((n) => line[4 * n + 1] - line[4 * n]))];
+    });
+    assert.ok(apart[0] < 2 && apart[1] < 2, `the crosshair is ${apart} pixels from the middle`);
+    assert.ok(apart[2] > 15, 'the crosshair is green');
+    await page.keyboard.press('0');
     await page.keyboard.press('g');
     await revision(page, 1);
     await page.keyboard.press('c');

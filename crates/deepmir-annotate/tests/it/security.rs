@@ -46,6 +46,41 @@ fn every_request_needs_the_token() {
 }
 
 #[test]
+fn a_server_for_the_network_still_needs_the_token_and_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    write_as(folder.path(), 1, Layout::Codes("RAS"));
+    let server = Server::start_at(folder.path(), Some("anna"), "0.0.0.0");
+    let (port, token) = (server.port(), server.token());
+    assert!(server.url.starts_with(&format!("http://127.0.0.1:{port}/?token=")), "{}", server.url);
+    let bearer = format!("Authorization: Bearer {token}");
+    let cookie = format!("Cookie: deepmir-{port}={token}");
+    // Linux answers to all of 127.0.0.0/8 where a server listens on every address.
+    for host in ["127.0.0.1", "127.0.0.2", "192.0.2.7"] {
+        let host = format!("Host: {host}:{port}");
+        let status = |path: &str, more: &[&String]| {
+            let headers: Vec<String> = [&[&host][..], more].concat().into_iter().cloned().collect();
+            request(port, "GET", path, &headers, b"").status
+        };
+        for path in
+            ["/", "/page/js/app.js", "/api/session", "/api/cases/sub-01/images/SWI", "/?token=0000"]
+        {
+            assert_eq!(status(path, &[]), 401, "{host} {path}");
+        }
+        assert_eq!(status("/api/session", &[&bearer]), 200, "{host}");
+        assert_eq!(status("/api/session", &[&cookie]), 200, "{host}");
+        assert_eq!(
+            status("/api/session", &[&cookie, &"Origin: http://evil.example".to_owned()]),
+            403
+        );
+    }
+    // Names may lead here by somebody else's DNS: only addresses count.
+    for host in [format!("evil.example:{port}"), "192.0.2.7:1".to_owned()] {
+        let headers = [format!("Host: {host}"), cookie.clone()];
+        assert_eq!(request(port, "GET", "/api/session", &headers, b"").status, 421, "{host}");
+    }
+}
+
+#[test]
 fn another_host_or_origin_is_refused_though_it_has_the_cookie() {
     let (_folder, server) = served();
     let (port, token) = (server.port(), server.token());
@@ -135,6 +170,15 @@ fn a_link_out_of_the_dataset_is_refused_and_one_inside_is_not() {
         std::fs::remove_file(&swi).unwrap();
         std::fs::rename(&away, &swi).unwrap();
     }
+    // One that is put in its place while the server runs is not followed either.
+    let secret = outside.path().join("secret.nii.gz");
+    std::fs::copy(&swi, &secret).unwrap();
+    let server = Server::start(inside.path(), None);
+    std::fs::remove_file(&swi).unwrap();
+    std::os::unix::fs::symlink(&secret, &swi).unwrap();
+    let answer = ask(server.port(), server.token(), "GET", "/api/cases/sub-01/images/SWI", None);
+    assert_eq!(answer.status, 500);
+    assert!(String::from_utf8_lossy(&answer.body).contains("outside"));
 }
 
 #[test]

@@ -92,6 +92,11 @@ pub struct Server {
 impl Server {
     /// Starts one; without a rater, the page asks.
     pub fn start(dataset: &Path, rater: Option<&str>) -> Self {
+        Self::start_at(dataset, rater, "127.0.0.1")
+    }
+
+    /// Starts one that listens on another address.
+    pub fn start_at(dataset: &Path, rater: Option<&str>, host: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -101,6 +106,7 @@ impl Server {
             ])
             .env("DEEPMIR_SERVED", dataset)
             .env("DEEPMIR_RATER", rater.unwrap_or_default())
+            .env("DEEPMIR_HOST", host)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -143,7 +149,7 @@ fn serves_when_another_test_starts_it() {
     let options = Options {
         dataset: open(Path::new(&folder)),
         rater,
-        host: std::net::Ipv4Addr::LOCALHOST.into(),
+        host: std::env::var("DEEPMIR_HOST").unwrap().parse().unwrap(),
         port: 0,
     };
     serve(options, |url| {

@@ -73,6 +73,7 @@ fn give(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyhow::Resul
         CombineName::Adjudicated => Combine::Adjudicated,
     };
     let store = Store::open(&dataset.out)?;
+    write_pending(dataset, &store)?;
     let possible = !arguments.without_possible;
     let done = export(dataset, &store, folder, &arguments.raters, combine, possible)?;
     if done.written == 0 {

@@ -72,17 +72,26 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
 fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     let mut maps = raters::rated_maps(folder)?;
     if folder.join(store::FILE).is_file() {
-        let finished: Vec<store::LayerKey> = Store::open(folder)?
+        let store = Store::open(folder)?;
+        let finished: Vec<store::LayerKey> = store
             .progress()?
             .into_iter()
-            .filter(|layer| layer.done.is_some())
+            .filter(|layer| layer.done.is_some() && layer.key.stage == Stage::Own)
             .map(|layer| layer.key)
             .collect();
+        let behind = store.not_exported()?;
+        if let Some(key) = behind.iter().find(|key| finished.contains(key)) {
+            anyhow::bail!(
+                "the label map of {} by {} is older than the marks; `deepmir annotate BIDS` writes it when it \
+                 starts: {}",
+                key.case,
+                key.rater,
+                folder.display()
+            );
+        }
         for (case, of) in &mut maps {
             of.retain(|rater, _| {
-                finished
-                    .iter()
-                    .any(|key| key.stage == Stage::Own && key.case == *case && key.rater == *rater)
+                finished.iter().any(|key| key.case == *case && key.rater == *rater)
             });
         }
     }
