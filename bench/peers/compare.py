@@ -268,6 +268,9 @@ def main():
     line = "RATIOS " + " ".join(f"{k}={v:.2f}" for k, v in ratios(all_results).items())
     described, text = machine(sgemm_ceiling()), table(cases, all_results)
     options.report.parent.mkdir(parents=True, exist_ok=True)
+    # What was written by hand below the table stays.
+    before = options.report.read_text() if options.report.exists() else ""
+    _, heading, sections = before.partition("\n## ")
     options.report.write_text(
         f"# Speed of the reference network\n\n"
         f"{datetime.date.today()}, {described}.\n\n"
@@ -276,7 +279,7 @@ def main():
         f"of a model from a file are; everyone gets the same. A training step is a forward and a "
         f"backward pass with cross-entropy. Peak memory is the largest resident size of the "
         f"process.\n\n"
-        f"{text}\n\n`{line}`\n"
+        f"{text}\n\n`{line}`\n{heading}{sections}"
     )
     print(described)
     print(text)

@@ -2,7 +2,8 @@
 //! `MIRIFLAGS=-Zmiri-tree-borrows cargo +nightly miri test -p deepmir-kernels --test small` (the
 //! older model of borrows stops in crossbeam, under rayon), also with
 //! `RUSTFLAGS=-Ctarget-feature=+avx512f` and `--target aarch64-unknown-linux-gnu` for CPUs that
-//! are not at hand.
+//! are not at hand. Where there is no Miri, the address sanitizer sees every access out of bounds
+//! on the CPU at hand, in the other tests too (CONTRIBUTING.md has the command).
 
 mod common;
 
