@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,8 @@ class Result:
 class Worker:
     """A contestant in a process of its own."""
 
-    def __init__(self, command):
+    def __init__(self, command, cpu_time=False):
+        self.cpu_time = cpu_time
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -71,6 +73,16 @@ class Worker:
         if not answer:
             raise RuntimeError(f"no answer to {command}")
         return answer
+
+    def run(self):
+        """Seconds that a run took, by the clock or of processors."""
+        before = self.cpu_seconds()
+        seconds = float(self.ask("run"))
+        return self.cpu_seconds() - before if self.cpu_time else seconds
+
+    def cpu_seconds(self):
+        """What the process has had of processors so far, as `clock_getcpuclockid` would say."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def close(self):
         self.process.stdin.close()
@@ -125,19 +137,19 @@ def prepare(case, folder):
         torch.onnx.export(model.Probabilities(net.eval()), (images,), file, dynamo=False)
 
 
-def measure(case, folder):
+def measure(case, folder, cpu_time):
     """All contestants of a case, one run each in turn."""
     ours = [os.environ["PEERS_OURS"], case.mode, str(folder), *case.numbers()]
     commands = {"deepmir": ours}
     for name, (interpreter, script, variant) in case.peers:
         commands[name] = [interpreter, script, case.mode, str(folder), *case.numbers(), variant]
     results = {name: Result(name) for name in commands}
-    workers = {name: Worker(command) for name, command in commands.items()}
+    workers = {name: Worker(command, cpu_time) for name, command in commands.items()}
     for worker in workers.values():
         worker.ask("run")
     for _ in range(case.rounds):
         for name, worker in workers.items():
-            results[name].seconds.append(float(worker.ask("run")))
+            results[name].seconds.append(worker.run())
     for name, worker in workers.items():
         results[name].memory_mb = float(worker.ask("memory"))
         worker.ask(f"output {folder / 'output.bin'}")
@@ -221,7 +233,7 @@ def ratios(all_results):
         "infer_best": max(ratio(case, best) for case in infer),
         **{case: ratio(case, "PyTorch channels-last") for case in train},
         "memory": max(
-            *(ratio(case, "OpenVINO f32", memory) for case in infer),
+            *(ratio(case, peer, memory) for case in infer for peer in {"OpenVINO f32", best}),
             *(ratio(case, "PyTorch channels-last", memory) for case in train),
         ),
     }
@@ -230,6 +242,12 @@ def ratios(all_results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, fewer peers")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="time had of processors instead of passed, for a machine that others use too; "
+        "wants OMP_NUM_THREADS=1, since threads that wait for others may count",
+    )
     parser.add_argument("--report", type=Path, default=HERE.parents[1] / "docs/results/speed.md")
     options = parser.parse_args()
 
@@ -244,19 +262,24 @@ def main():
                 os._exit(0)
             if os.waitpid(child, 0)[1] != 0:
                 return f"could not prepare {case.title}"
-            all_results[case.name] = measure(case, Path(folder))
+            all_results[case.name] = measure(case, Path(folder), options.cpu_time)
         problems += disagreements(case, all_results[case.name])
 
     line = "RATIOS " + " ".join(f"{k}={v:.2f}" for k, v in ratios(all_results).items())
     described, text = machine(sgemm_ceiling()), table(cases, all_results)
     options.report.parent.mkdir(parents=True, exist_ok=True)
+    # What was written by hand below the table stays.
+    before = options.report.read_text() if options.report.exists() else ""
+    _, heading, sections = before.partition("\n## ")
     options.report.write_text(
         f"# Speed of the reference network\n\n"
         f"{datetime.date.today()}, {described}.\n\n"
         f"Medians of alternate runs on the same weights and images (`bench/peers/run"
-        f"{' --quick' if options.quick else ''}`). A training step is a forward and a backward "
-        f"pass with cross-entropy. Peak memory is the largest resident size of the process.\n\n"
-        f"{text}\n\n`{line}`\n"
+        f"{' --quick' if options.quick else ''}{' --cpu-time' if options.cpu_time else ''}`). The weights are numbers of half precision, as those "
+        f"of a model from a file are; everyone gets the same. A training step is a forward and a "
+        f"backward pass with cross-entropy. Peak memory is the largest resident size of the "
+        f"process.\n\n"
+        f"{text}\n\n`{line}`\n{heading}{sections}"
     )
     print(described)
     print(text)

@@ -92,7 +92,10 @@ def tensor_name(name):
 
 
 def create(base, poolings, seed=0, inputs=3, classes=3):
-    """A network whose weights and running statistics look trained: no zeros, no ones."""
+    """A network whose weights and running statistics look trained: no zeros, no ones.
+
+    Its numbers are numbers of half precision, as those of a model from a file are.
+    """
     torch.manual_seed(seed)
     net = UNet(inputs, base, poolings, classes)
     for name, tensor in net.state_dict().items():
@@ -104,6 +107,8 @@ def create(base, poolings, seed=0, inputs=3, classes=3):
             tensor.normal_(0, 0.05)
         elif tensor.dim() == 1 and name.endswith(".weight"):
             tensor.uniform_(0.8, 1.2)
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
     return net
 
 

@@ -13,7 +13,9 @@
 //! plain summation has 0.5e-6. It does a quarter of the products of the plain sum, and at every
 //! layer of a U-Net but the first it is faster than the plain sum would be at the speed of the
 //! machine's sgemm (`cargo bench` prints by how much). Weights of small maps with many channels
-//! are transformed on the fly in the cache, which reads a quarter of the memory.
+//! are transformed on the fly in the cache, which reads a quarter of the memory. Packed weights
+//! that half precision has exactly, as those of a model from a file, are kept in it, and made
+//! single in registers: the same bits from half the memory.
 //!
 //! Batch norm and ReLU happen as the next kernel reads or as the last one writes; concatenation
 //! is reading two maps. Nothing the size of a network is ever unrolled: kernels work in a few
@@ -53,6 +55,7 @@ mod channels;
 pub mod conv1x1;
 pub mod conv3x3;
 mod engine;
+mod half;
 mod head;
 mod layout;
 pub mod nchw;

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Data, assert_sums, engines, shapes};
-use deepmir_kernels::Shape;
+use common::{Data, assert_sums, engines, halved, shapes};
 use deepmir_kernels::nchw::{self, Tensor};
+use deepmir_kernels::{PackedConv3x3, Shape, Source, from_nchw, to_nchw};
 use proptest::prelude::*;
 
 /// Of the largest sum: the transforms of F(4×4, 3×3) cost about one decimal.
@@ -50,6 +50,26 @@ fn check_conv3x3(shape: Shape, outputs: usize, seed: u64) {
             PLAIN,
             &what("bias gradient"),
         );
+    }
+}
+
+/// Packed weights, in either precision, give the bits that plain ones do.
+fn check_packed(shape: Shape, outputs: usize, seed: u64) {
+    let out = shape.with_channels(outputs);
+    let data = Data::new(shape.values(), 9 * shape.channels * outputs, outputs, 0, seed);
+    for engine in engines() {
+        for weights in [data.weights.clone(), halved(&data.weights)] {
+            let mut expected = vec![f32::NAN; out.values()];
+            let input = Tensor::new(&data.input, shape);
+            nchw::conv3x3(&engine, input, &weights, &data.bias, &mut expected);
+            let packed = PackedConv3x3::new(&weights, &[shape.channels], None, &data.bias);
+            let (mut read, mut written) = (engine.arena().map(shape), engine.arena().map(out));
+            from_nchw(&data.input, read.view_mut());
+            packed.run(&engine, &[Source::new(read.view())], false, written.view_mut(), None);
+            let mut output = vec![f32::NAN; out.values()];
+            to_nchw(written.view(), &mut output);
+            assert_eq!(output, expected, "{shape:?} to {outputs}, {}", engine.instruction_set());
+        }
     }
 }
 
@@ -128,6 +148,11 @@ proptest! {
     }
 
     #[test]
+    fn packing_changes_nothing(shape in shapes(), outputs in 1usize..40, seed in 0u64..1000) {
+        check_packed(shape, outputs, seed);
+    }
+
+    #[test]
     fn conv1x1_is_a_convolution(shape in shapes(), outputs in 1usize..40, seed in 0u64..1000) {
         check_conv1x1(shape, outputs, seed);
     }
@@ -159,11 +184,13 @@ fn single_pixels_and_channels() {
 fn many_tiles_take_the_path_of_wide_maps() {
     check_conv3x3(Shape::new(1, 3, 37, 61), 20, 1);
     check_conv3x3(Shape::new(3, 32, 24, 20), 16, 2);
+    check_packed(Shape::new(1, 3, 37, 61), 20, 1);
 }
 
 #[test]
 fn many_channels_take_the_path_of_deep_maps() {
     check_conv3x3(Shape::new(2, 130, 5, 7), 100, 3);
+    check_packed(Shape::new(2, 130, 5, 7), 100, 3);
     check_upconv(Shape::new(2, 130, 3, 3), 100, 3);
     check_conv1x1(Shape::new(2, 130, 9, 3), 100, 3);
 }

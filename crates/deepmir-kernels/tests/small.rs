@@ -2,13 +2,14 @@
 //! `MIRIFLAGS=-Zmiri-tree-borrows cargo +nightly miri test -p deepmir-kernels --test small` (the
 //! older model of borrows stops in crossbeam, under rayon), also with
 //! `RUSTFLAGS=-Ctarget-feature=+avx512f` and `--target aarch64-unknown-linux-gnu` for CPUs that
-//! are not at hand.
+//! are not at hand. Where there is no Miri, the address sanitizer sees every access out of bounds
+//! on the CPU at hand, in the other tests too (CONTRIBUTING.md has the command).
 
 mod common;
 
-use common::{Data, assert_close, engines};
+use common::{Data, assert_close, engines, halved};
 use deepmir_kernels::nchw::{self, Tensor};
-use deepmir_kernels::{InstructionSet, Shape};
+use deepmir_kernels::{InstructionSet, PackedConv3x3, Shape, Source, from_nchw, to_nchw};
 
 /// A 3×3 convolution with an inner tile (rows and columns around it), or with edges only.
 fn check(shape: Shape, outputs: usize) {
@@ -34,6 +35,23 @@ fn a_map_of_edges() {
 #[test]
 fn a_map_with_an_inner_tile() {
     check(Shape::new(1, 1, 12, 12), 1);
+}
+
+#[test]
+fn weights_in_half_precision() {
+    let shape = Shape::new(1, 1, 2, 2);
+    let mut data = Data::new(4, 9, 1, 4, 1);
+    data.weights = halved(&data.weights);
+    let expected = data.convolution(shape, 3);
+    let packed = PackedConv3x3::new(&data.weights, &[1], None, &data.bias);
+    for engine in engines() {
+        let (mut read, mut written) = (engine.arena().map(shape), engine.arena().map(shape));
+        from_nchw(&data.input, read.view_mut());
+        packed.run(&engine, &[Source::new(read.view())], false, written.view_mut(), None);
+        let mut output = [f32::NAN; 4];
+        to_nchw(written.view(), &mut output);
+        assert_close(&output, &expected.output, 2e-5, "packed");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use common::naive_unet::{Map, NaiveUNet, Weights};
-use common::{assert_close, engines, values};
+use common::{assert_close, engines, halved, values};
 use deepmir_kernels::unet::{Architecture, Gradients, Network, Parameters, Step, UNetError};
 use deepmir_kernels::{Activation, Engine, Shape};
 
@@ -57,8 +57,12 @@ fn networks() -> Vec<(Architecture, Shape)> {
 
 #[test]
 fn inference_is_the_naive_network() {
-    for (architecture, shape) in networks() {
-        let weights = weights(&architecture, 1);
+    for (n, (architecture, shape)) in networks().into_iter().enumerate() {
+        let mut weights = weights(&architecture, 1);
+        if n % 2 == 0 {
+            // As they come from a file in half precision.
+            weights.values_mut().for_each(|values| *values = halved(values));
+        }
         let input = values(shape.values(), 99);
         let naive =
             NaiveUNet { architecture: &architecture, weights: &widened(&weights), training: false };

@@ -51,7 +51,7 @@ impl std::fmt::Display for DeviceChoice {
 impl DeviceChoice {
     /// Whether the work will run on the CPU, with our own kernels.
     pub fn is_cpu(self) -> bool {
-        self == Self::Cpu || (self == Self::Auto && gpu_count() == 0)
+        self == Self::Cpu || (self == Self::Auto && card().is_none())
     }
 
     /// Burn's device.
@@ -61,33 +61,50 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device, NetError> {
         match self {
             Self::Cpu | Self::BurnCpu => Ok(Device::flex()),
-            Self::Auto if gpu_count() == 0 => Ok(Device::flex()),
-            Self::Auto => gpu(0),
+            Self::Auto => Ok(card().unwrap_or_else(Device::flex)),
             Self::Gpu(number) => gpu(number),
         }
     }
 }
 
+/// What Vulkan finds: cards, then processors that stand in for one (Mesa's lavapipe).
 #[cfg(feature = "gpu")]
-fn gpu_count() -> usize {
-    use burn::tensor::{DeviceFilter, DeviceType};
-    Device::enumerate(DeviceFilter::new().with(DeviceType::Vulkan)).into_vec().len()
+fn gpus() -> Vec<Device> {
+    use burn::tensor::DeviceType;
+    let mut gpus = Device::enumerate(DeviceType::Vulkan).into_vec();
+    gpus.sort_by_key(is_stand_in);
+    gpus
+}
+
+#[cfg(feature = "gpu")]
+fn is_stand_in(device: &Device) -> bool {
+    *device == Device::vulkan(burn::tensor::DeviceKind::Cpu)
+}
+
+/// The first card. A processor in its place is slower than our kernels, so nobody is given one
+/// who has not asked for it.
+#[cfg(feature = "gpu")]
+fn card() -> Option<Device> {
+    gpus().into_iter().find(|gpu| !is_stand_in(gpu))
 }
 
 #[cfg(feature = "gpu")]
 fn gpu(number: usize) -> Result<Device, NetError> {
-    use burn::tensor::DeviceKind;
-    let count = gpu_count();
-    if number >= count {
-        let reason = format!("there is no GPU {number}: Vulkan finds {count}; use --device cpu");
-        return Err(NetError::Config { reason });
+    let mut gpus = gpus();
+    if number < gpus.len() {
+        return Ok(gpus.swap_remove(number));
     }
-    Ok(Device::vulkan(DeviceKind::DiscreteGpu(number)))
+    let found = match gpus.len() {
+        0 => "none (is there a driver for it?)".to_owned(),
+        count => format!("{count}, counted from 0"),
+    };
+    let reason = format!("there is no GPU {number}: Vulkan finds {found}; or use --device cpu");
+    Err(NetError::Config { reason })
 }
 
 #[cfg(not(feature = "gpu"))]
-fn gpu_count() -> usize {
-    0
+fn card() -> Option<Device> {
+    None
 }
 
 #[cfg(not(feature = "gpu"))]

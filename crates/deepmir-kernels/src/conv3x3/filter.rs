@@ -1,8 +1,11 @@
 //! Weights of 3×3 convolutions: as PyTorch and Burn keep them, or packed.
 
+use super::PackedConv3x3;
+use super::packed::Lines;
 use crate::block::{Block, LANES};
 use crate::channels::Channels;
-use crate::winograd::Weights3x3;
+use crate::simd::Simd;
+use crate::winograd::{Kernel, Weights3x3};
 
 /// Which way a convolution's weights are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,98 +44,61 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// The memory of the weights from a block of channels on, where they were packed: what
-    /// [`Filter::block`] will read next.
-    pub fn memory(&self, write: usize, read: usize) -> &'a [Block] {
-        match self {
-            Self::Packed(packed) => {
-                let at = write * packed.inputs.blocks() + read;
-                packed.blocks.get(at..).unwrap_or_default().as_flattened().as_flattened()
-            }
-            Self::Plain { .. } => &[],
-        }
-    }
-
     /// The weights from one block of channels read to one block written.
-    pub fn block<'s>(
-        &'s self,
-        write: usize,
-        read: usize,
-        room: &'s mut Weights3x3,
-    ) -> &'s Weights3x3 {
+    #[inline(always)]
+    pub fn block<'s>(&'s self, write: usize, read: usize, room: &'s mut Weights3x3) -> Kernel<'s> {
         match self {
-            Self::Packed(packed) => &packed.blocks[write * packed.inputs.blocks() + read],
-            Self::Plain { weights, inputs, outputs, direction } => {
-                let (output, input) = match direction {
-                    Direction::Forward => (write, read),
-                    Direction::Backward => (read, write),
-                };
-                *room = [[Block::ZERO; 9]; LANES];
-                for (i, co) in outputs.of_block(output).enumerate() {
-                    for (j, ci) in inputs.of_block(input).enumerate() {
-                        let at = (co * inputs.total() + ci) * 9;
-                        for (tap, weight) in weights[at..at + 9].iter().enumerate() {
-                            match direction {
-                                Direction::Forward => room[j][tap].0[i] = *weight,
-                                Direction::Backward => room[i][8 - tap].0[j] = *weight,
-                            }
-                        }
+            Self::Packed(packed) => packed.kernel(write, read),
+            Self::Plain { .. } => {
+                self.fill(write, read, room);
+                Kernel::Single(room)
+            }
+        }
+    }
+
+    /// Says that the weights of `count` blocks will be read soon, one of `of` shares of them.
+    /// Where they were not packed, nothing.
+    #[inline(always)]
+    pub fn prefetch<S: Simd>(
+        &self,
+        simd: S,
+        write: usize,
+        (read, count): (usize, usize),
+        (share, of): (usize, usize),
+    ) {
+        let Self::Packed(packed) = self else { return };
+        match packed.lines(write, read, count) {
+            Lines::Single(lines) => prefetch(simd, lines, count * LANES * 9, (share, of)),
+            Lines::Half(lines) => prefetch(simd, lines, count * LANES * 9 / 2, (share, of)),
+        }
+    }
+
+    /// Cuts a block out of plain weights.
+    pub(super) fn fill(&self, write: usize, read: usize, room: &mut Weights3x3) {
+        let Self::Plain { weights, inputs, outputs, direction } = self else { return };
+        let (output, input) = match direction {
+            Direction::Forward => (write, read),
+            Direction::Backward => (read, write),
+        };
+        *room = [[Block::ZERO; 9]; LANES];
+        for (i, co) in outputs.of_block(output).enumerate() {
+            for (j, ci) in inputs.of_block(input).enumerate() {
+                let at = (co * inputs.total() + ci) * 9;
+                for (tap, weight) in weights[at..at + 9].iter().enumerate() {
+                    match direction {
+                        Direction::Forward => room[j][tap].0[i] = *weight,
+                        Direction::Backward => room[i][8 - tap].0[j] = *weight,
                     }
                 }
-                room
             }
         }
     }
 }
 
-/// Weights of a 3×3 convolution, packed once for inference.
-#[derive(Clone, Debug)]
-pub struct PackedConv3x3 {
-    pub(super) inputs: Channels,
-    pub(super) outputs: Channels,
-    /// `[out block][in block]`.
-    blocks: Vec<Weights3x3>,
-    /// Added to the outputs.
-    pub(super) bias: Vec<Block>,
-}
-
-impl PackedConv3x3 {
-    /// Packs `weights` of `[out channel][in channel][3][3]`, each output's times `scale` of it
-    /// (a folded batch norm), and a bias an output. `inputs` are the channels of the maps that
-    /// it will read.
-    ///
-    /// # Panics
-    /// If the lengths do not fit together.
-    #[must_use]
-    pub fn new(weights: &[f32], inputs: &[usize], scale: Option<&[f32]>, bias: &[f32]) -> Self {
-        let (inputs, outputs) = (Channels::new(inputs), Channels::new(&[bias.len()]));
-        assert_eq!(
-            weights.len(),
-            9 * inputs.total() * outputs.total(),
-            "weights of a 3×3 convolution"
-        );
-        let filter = Filter::Plain {
-            weights,
-            inputs: &inputs,
-            outputs: &outputs,
-            direction: Direction::Forward,
-        };
-        let mut blocks = Vec::with_capacity(outputs.blocks() * inputs.blocks());
-        for output in 0..outputs.blocks() {
-            let factors = scale.map(|scale| Block::from_slice(&scale[outputs.of_block(output)]));
-            for input in 0..inputs.blocks() {
-                let mut block = [[Block::ZERO; 9]; LANES];
-                filter.block(output, input, &mut block);
-                if let Some(factors) = &factors {
-                    for weight in block.as_flattened_mut() {
-                        for (weight, factor) in weight.0.iter_mut().zip(factors.0) {
-                            *weight *= factor;
-                        }
-                    }
-                }
-                blocks.push(block);
-            }
-        }
-        Self { bias: crate::source::channel_blocks(bias), inputs, outputs, blocks }
+/// Prefetches one of `of` shares of `full` lines, as far as there are so many.
+#[inline(always)]
+fn prefetch<S: Simd, T>(simd: S, lines: &[T], full: usize, (share, of): (usize, usize)) {
+    for line in lines.chunks(full.div_ceil(of)).nth(share).unwrap_or_default() {
+        simd.prefetch(line);
     }
 }

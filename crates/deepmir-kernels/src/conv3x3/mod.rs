@@ -1,10 +1,11 @@
 //! 3×3 convolutions with stride 1 and a border of zeros.
 
 mod filter;
+mod packed;
 mod train;
 
 pub(crate) use filter::Filter;
-pub use filter::PackedConv3x3;
+pub use packed::PackedConv3x3;
 pub use train::{GatedGradient, forward, input_gradient, weight_gradient};
 
 use crate::block::MapMut;

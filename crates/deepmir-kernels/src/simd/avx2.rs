@@ -1,28 +1,29 @@
-//! AVX2 with fused multiply-add: two registers a block.
+//! AVX2 with fused multiply-add and half-precision conversion: two registers a block.
 
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps,
-    _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _MM_HINT_T1, _mm_load_si128, _mm_prefetch, _mm256_add_ps, _mm256_and_ps,
+    _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps,
 };
 
 use super::{Simd, Task};
 use crate::block::Block;
+use crate::half::HalfBlock;
 
-/// Proof that the CPU has AVX2 and FMA.
+/// Proof that the CPU has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
-    /// The CPU must have AVX2 and FMA.
+    /// The CPU must have AVX2, FMA and F16C.
     pub(super) const unsafe fn new() -> Self {
         Self(())
     }
 }
 
 // SAFETY of every block below: `self` proves that the CPU has the instructions. The pointers
-// come from references to blocks, whose alignment (64 bytes) suits aligned loads and stores, and
+// come from references to blocks, whose alignment (64 bytes, 32 in half precision) suits aligned loads and stores, and
 // indexing has checked that the eight lanes lie inside the block.
 impl Simd for Avx2 {
     type V = __m256;
@@ -33,7 +34,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn vectorize<T: Task>(self, task: T) -> T::Output {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn inner<T: Task>(simd: Avx2, task: T) -> T::Output {
             task.run(simd)
         }
@@ -49,6 +50,12 @@ impl Simd for Avx2 {
     fn load(self, block: &Block, part: usize) -> Self::V {
         let lanes = &block.0[part * 8..part * 8 + 8];
         unsafe { _mm256_load_ps(lanes.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_half(self, block: &HalfBlock, part: usize) -> Self::V {
+        let lanes = &block.0[part * 8..part * 8 + 8];
+        unsafe { _mm256_cvtph_ps(_mm_load_si128(lanes.as_ptr().cast())) }
     }
 
     #[inline(always)]
@@ -88,10 +95,10 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, block: &Block) {
+    fn prefetch<T>(self, value: &T) {
         #[allow(unused_unsafe, reason = "safe from Rust 1.97 on")]
         unsafe {
-            _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast());
+            _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast());
         }
     }
 

@@ -1,13 +1,15 @@
 //! AVX-512F: one register a block.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_cmp_ps_mask,
-    _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps, _mm512_sub_ps,
+    __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm256_load_si256, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps,
+    _mm512_sub_ps,
 };
 
 use super::{Simd, Task};
 use crate::block::Block;
+use crate::half::HalfBlock;
 
 /// Proof that the CPU has AVX-512F.
 #[derive(Clone, Copy)]
@@ -50,6 +52,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn load_half(self, block: &HalfBlock, _part: usize) -> Self::V {
+        unsafe { _mm512_cvtph_ps(_mm256_load_si256(block.0.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
     fn store(self, value: Self::V, block: &mut Block, _part: usize) {
         unsafe { _mm512_store_ps(block.0.as_mut_ptr(), value) }
     }
@@ -88,10 +95,10 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(self, block: &Block) {
+    fn prefetch<T>(self, value: &T) {
         #[allow(unused_unsafe, reason = "safe from Rust 1.97 on")]
         unsafe {
-            _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast());
+            _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast());
         }
     }
 

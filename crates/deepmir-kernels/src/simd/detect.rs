@@ -17,7 +17,7 @@ pub enum InstructionSet {
     Portable,
     /// 128-bit vectors of 64-bit Arm.
     Neon,
-    /// 256-bit vectors with fused multiply-add of x86-64.
+    /// 256-bit vectors with fused multiply-add and half-precision conversion of x86-64.
     Avx2,
     /// 512-bit vectors (AVX-512F) of x86-64.
     Avx512,
@@ -33,7 +33,11 @@ impl InstructionSet {
             Self::Portable => true,
             Self::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
             #[cfg(not(target_arch = "x86_64"))]

@@ -27,6 +27,7 @@ pub(crate) use detect::VARIABLE;
 pub use detect::{InstructionSet, UnknownInstructionSet};
 
 use crate::block::Block;
+use crate::half::HalfBlock;
 
 /// Work that runs on whichever instruction set it is given.
 pub(crate) trait Task {
@@ -55,6 +56,11 @@ pub(crate) trait Simd: Copy + Send + Sync {
 
     fn splat(self, value: f32) -> Self::V;
     fn load(self, block: &Block, part: usize) -> Self::V;
+    /// The same numbers in single precision.
+    #[inline(always)]
+    fn load_half(self, block: &HalfBlock, part: usize) -> Self::V {
+        self.load(&block.expand(), part)
+    }
     fn store(self, value: Self::V, block: &mut Block, part: usize);
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
@@ -66,8 +72,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `value` in the lanes where `gate` is above zero, zero elsewhere.
     fn where_positive(self, gate: Self::V, value: Self::V) -> Self::V;
 
-    /// Says that a block will be read soon. Changes nothing but time.
-    fn prefetch(self, _block: &Block) {}
+    /// Says that a value will be read soon. Changes nothing but time.
+    fn prefetch<T>(self, _value: &T) {}
 
     fn wide_zero(self) -> Self::Wide;
     fn wide_load(self, block: &Block) -> Self::Wide;

@@ -127,14 +127,10 @@ impl Task for ColumnTask<'_> {
                 let filters = &mut self.filters[i * LANES..];
                 filter::transform(simd, block, *lanes, filters, chunk_rows);
             }
-            // The weights of the next channels come from memory while these are multiplied.
-            let ahead = self.convolution.filter.memory(self.write, (chunk + 1) * READS);
-            let ahead = &ahead[..ahead.len().min(READS * LANES * 9)];
-            let mut ahead = ahead.chunks((READS * LANES * 9).div_ceil(POINTS));
+            let ahead = ((chunk + 1) * READS, READS);
             for point in 0..POINTS {
-                for block in ahead.next().unwrap_or_default() {
-                    simd.prefetch(block);
-                }
+                // The weights of the next channels come from memory while these are multiplied.
+                self.convolution.filter.prefetch(simd, self.write, ahead, (point, POINTS));
                 Product {
                     pixels: &self.points[(chunk * READS * POINTS + point) * self.stride..],
                     pixel_stride: POINTS * self.stride,

@@ -13,7 +13,7 @@ mod scatter;
 mod tiles;
 mod wide;
 
-pub(crate) use filter::Weights3x3;
+pub(crate) use filter::{HalfWeights3x3, Kernel, Weights3x3};
 pub(crate) use finish::Finish;
 pub(crate) use gradient::WeightGradient;
 pub(crate) use wide::Convolution;

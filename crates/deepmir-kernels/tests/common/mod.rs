@@ -23,6 +23,12 @@ pub fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
+/// The values cut to the digits and the range of half precision.
+pub fn halved(values: &[f32]) -> Vec<f32> {
+    let cut = |value: &f32| f32::from_bits(value.to_bits() & !0x1fff);
+    values.iter().map(cut).map(|v| if v.abs() < 6.2e-5 { 0.0 } else { v }).collect()
+}
+
 /// Small shapes of every kind: single pixels, odd sizes, single channels, batches.
 pub fn shapes() -> impl Strategy<Value = Shape> {
     (1usize..4, 1usize..40, 1usize..12, 1usize..12)
