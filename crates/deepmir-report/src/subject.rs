@@ -17,7 +17,7 @@ const MOST_PATCHES: usize = 40;
 /// A page is no larger than this, so that it opens from a file share and goes by mail.
 const MOST_BYTES: usize = 3_000_000;
 /// Qualities of its pictures, until it is small enough.
-const JPEG_QUALITIES: [u8; 4] = [88, 75, 55, 35];
+const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
 
 /// Headings and rows of a table of text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -249,7 +249,7 @@ mod tests {
         let mut state = 1_u32;
         let swi = Volume::from_fn(grid, |_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            0.4 + 0.3 * (state >> 8) as f32 / (1 << 24) as f32
+            0.4 + 0.2 * (state >> 8) as f32 / (1 << 24) as f32
         });
         let brain = swi.map(|_| true);
         let mut labels = LabelMap::empty(grid);
