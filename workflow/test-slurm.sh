@@ -19,6 +19,7 @@ MODEL=${MODEL:-default}
 export DEEPMIR
 
 PIDS=""
+LINKED=""
 unset SLURM_CONF
 finish() {
     # Jobs outlive the daemons.
@@ -26,6 +27,7 @@ finish() {
     sleep 1
     for pid in $PIDS; do kill "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
+    [ -z "$LINKED" ] || rm -f "$LINKED"
     [ -n "${KEEP:-}" ] || rm -rf "$WORK"
 }
 trap finish EXIT INT TERM
@@ -85,6 +87,15 @@ NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {pr
 PartitionName=main Nodes=$NODE Default=YES MaxTime=INFINITE State=UP
 CONF
 export SLURM_CONF="$WORK/slurm/slurm.conf"
+# Snakemake's plugin hands no SLURM_ variable on to its jobs, whose srun then looks here.
+if [ -e /etc/slurm/slurm.conf ]; then
+    echo "this machine has a Slurm of its own (/etc/slurm/slurm.conf): Snakemake is left out"
+else
+    mkdir -p /etc/slurm
+    rm -f /etc/slurm/slurm.conf
+    ln -s "$SLURM_CONF" /etc/slurm/slurm.conf
+    LINKED=/etc/slurm/slurm.conf
+fi
 sleep 1
 slurmctld -D -i >/dev/null 2>&1 &
 PIDS="$PIDS $!"
@@ -139,7 +150,7 @@ compare() {
 }
 compare "$WORK/array"
 
-if command -v snakemake >/dev/null; then
+if [ -n "$LINKED" ] && command -v snakemake >/dev/null; then
     echo "== Snakemake on the cluster: sub-02 fails its first try, sub-03 is killed; both are retried"
     cat > "$WORK/flaky" <<FLAKY
 #!/bin/sh
@@ -151,6 +162,7 @@ FLAKY
     chmod +x "$WORK/flaky"
     kill_sub_03 "$WORK/snake" &
     KILLER=$!
+    PIDS="$PIDS $KILLER"
     snakemake --snakefile "$HERE/Snakefile" --directory "$WORK" --executor slurm --jobs 2 \
         --slurm-no-account --slurm-status-command squeue --default-resources slurm_partition=main \
         --latency-wait 20 --quiet \
