@@ -82,8 +82,16 @@ impl Canvas {
     /// # Errors
     /// If it cannot be encoded.
     pub fn jpeg(&self) -> Result<Vec<u8>, ReportError> {
+        self.jpeg_of(JPEG_QUALITY)
+    }
+
+    /// As [`Canvas::jpeg`], of a quality from 1 to 100.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn jpeg_of(&self, quality: u8) -> Result<Vec<u8>, ReportError> {
         let mut bytes = Vec::new();
-        JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
+        JpegEncoder::new_with_quality(&mut bytes, quality)
             .encode_image(&self.pixels)
             .map_err(|error| ReportError::Draw { reason: error.to_string() })?;
         Ok(bytes)

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::context;
 use serde::Serialize;
 
 use crate::histogram::histogram;
+use crate::page::render;
 use crate::subject::data_url;
 use crate::{ReportError, TextTable};
 
@@ -60,10 +61,6 @@ impl CohortPage {
     /// # Errors
     /// If it cannot be rendered.
     pub fn html(&self) -> Result<String, ReportError> {
-        let fault = |error: String| ReportError::Draw { reason: error };
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.add_template("cohort", TEMPLATE).map_err(|error| fault(error.to_string()))?;
         let data = serde_json::json!({ "columns": self.columns, "rows": self.rows }).to_string();
         let charts: Vec<(&str, String)> = self
             .measures
@@ -71,8 +68,7 @@ impl CohortPage {
             .map(|(name, values)| (name.as_str(), histogram(values)))
             .filter(|(_, svg)| !svg.is_empty())
             .collect();
-        let page = environment.get_template("cohort").map_err(|error| fault(error.to_string()))?;
-        page.render(context! {
+        let values = context! {
             summary => self.summary,
             // Inside a script element only `<` could end it.
             data => data.replace('<', "\\u003c"),
@@ -80,8 +76,8 @@ impl CohortPage {
             outliers => self.outliers,
             tables => self.tables,
             notes => self.notes,
-        })
-        .map_err(|error| fault(error.to_string()))
+        };
+        render(TEMPLATE, values)
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod histogram;
 pub mod intervals;
 mod mosaic;
+mod page;
 mod patches;
 mod study;
 mod subject;

@@ -1,8 +1,9 @@
 //! The page of a study: sections of text, tables, plots and pictures in one file.
 
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::context;
 use serde::Serialize;
 
+use crate::page::render;
 use crate::subject::data_url;
 use crate::{Canvas, ReportError, TextTable};
 
@@ -80,21 +81,16 @@ impl StudyPage {
     /// # Errors
     /// If a picture cannot be encoded.
     pub fn html(&self) -> Result<String, ReportError> {
-        let fault = |error: minijinja::Error| ReportError::Draw { reason: error.to_string() };
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.add_template("study", TEMPLATE).map_err(fault)?;
         let sections =
             self.sections.iter().map(Section::shown).collect::<Result<Vec<_>, ReportError>>()?;
-        let page = environment.get_template("study").map_err(fault)?;
-        page.render(context! {
+        let values = context! {
             title => self.title,
             lead => self.lead,
             warnings => self.warnings,
             sections => sections,
             provenance => self.provenance,
-        })
-        .map_err(fault)
+        };
+        render(TEMPLATE, values)
     }
 }
 

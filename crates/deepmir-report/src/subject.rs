@@ -4,15 +4,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deepmir_lesion::{LabelMap, LesionClass, LesionRow, Region};
 use deepmir_volume::{Mask, Volume};
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::context;
 use serde::Serialize;
 
+use crate::page::render;
 use crate::patches::{Patches, Shown};
 use crate::{Canvas, Mosaic, ReportError, class_colour};
 
 const TEMPLATE: &str = include_str!("../templates/subject.html");
 /// Lesions that are shown close up; the rest are in the table.
 const MOST_PATCHES: usize = 40;
+/// A page is no larger than this, so that it opens from a file share and goes by mail.
+const MOST_BYTES: usize = 3_000_000;
+/// Qualities of its pictures, until it is small enough.
+const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
 
 /// Headings and rows of a table of text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -70,15 +75,23 @@ struct LesionCard {
 }
 
 impl SubjectReport<'_> {
-    /// The page: one HTML file that asks for nothing else.
+    /// The page: one HTML file of 3 MB at most that asks for nothing else. With very many lesions its
+    /// pictures are compressed more.
     ///
     /// # Errors
     /// If a picture cannot be encoded.
     pub fn html(&self) -> Result<String, ReportError> {
-        let fault = |error: minijinja::Error| ReportError::Draw { reason: error.to_string() };
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.add_template("subject", TEMPLATE).map_err(fault)?;
+        let mut page = String::new();
+        for quality in JPEG_QUALITIES {
+            page = self.html_of(quality)?;
+            if page.len() <= MOST_BYTES {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    fn html_of(&self, quality: u8) -> Result<String, ReportError> {
         let counts: Vec<(&str, usize)> = LesionClass::ALL
             .iter()
             .map(|&class| (class.name(), self.rows.iter().filter(|row| row.class == class).count()))
@@ -87,27 +100,26 @@ impl SubjectReport<'_> {
             let [red, green, blue] = class_colour(class);
             format!("rgb({red},{green},{blue})")
         };
-        let page = environment.get_template("subject").map_err(fault)?;
-        page.render(context! {
+        let values = context! {
             id => self.id,
             counts => counts,
             colours => [colour(LesionClass::Cmb), colour(LesionClass::Nhid)],
-            mosaics => self.mosaics()?,
-            lesions => self.cards()?,
+            mosaics => self.mosaics(quality)?,
+            lesions => self.cards(quality)?,
             tables => self.tables,
-            checks => self.checks()?,
+            checks => self.checks(quality)?,
             quality => self.quality,
             methods => self.methods,
             provenance => self.provenance,
-        })
-        .map_err(fault)
+        };
+        render(TEMPLATE, values)
     }
 
-    fn mosaics(&self) -> Result<Vec<Picture>, ReportError> {
+    fn mosaics(&self, quality: u8) -> Result<Vec<Picture>, ReportError> {
         let mut pictures = Vec::new();
         let mut add = |title: String, shown: &Shown<'_>, labels: &LabelMap| {
             let canvas = Mosaic::new(shown.volume, labels, self.brain, shown.window).draw();
-            picture(title, &canvas).map(|picture| pictures.push(picture))
+            picture(title, &canvas, quality).map(|picture| pictures.push(picture))
         };
         for shown in &self.images {
             add(format!("{}, found lesions outlined", shown.name), shown, self.labels)?;
@@ -118,11 +130,11 @@ impl SubjectReport<'_> {
         Ok(pictures)
     }
 
-    fn checks(&self) -> Result<Vec<Picture>, ReportError> {
-        self.checks.iter().map(|(title, canvas)| picture(title.clone(), canvas)).collect()
+    fn checks(&self, quality: u8) -> Result<Vec<Picture>, ReportError> {
+        self.checks.iter().map(|(title, canvas)| picture(title.clone(), canvas, quality)).collect()
     }
 
-    fn cards(&self) -> Result<Vec<LesionCard>, ReportError> {
+    fn cards(&self, quality: u8) -> Result<Vec<LesionCard>, ReportError> {
         let mut shown = self.images.clone();
         shown.extend(self.probability.as_ref().map(|volume| Shown {
             name: "probability".to_owned(),
@@ -139,7 +151,7 @@ impl SubjectReport<'_> {
             .map(|row| {
                 let patches = close_up
                     .contains(&row.lesion_id)
-                    .then(|| patches.draw([row.x_mm, row.y_mm, row.z_mm]).jpeg());
+                    .then(|| patches.draw([row.x_mm, row.y_mm, row.z_mm]).jpeg_of(quality));
                 Ok(LesionCard {
                     id: row.lesion_id,
                     class: row.class.name(),
@@ -170,8 +182,8 @@ fn facts(row: &LesionRow) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn picture(title: String, canvas: &Canvas) -> Result<Picture, ReportError> {
-    let source = data_url("image/jpeg", &canvas.jpeg()?);
+fn picture(title: String, canvas: &Canvas, quality: u8) -> Result<Picture, ReportError> {
+    let source = data_url("image/jpeg", &canvas.jpeg_of(quality)?);
     Ok(Picture { title, source, width: canvas.size().0 })
 }
 
@@ -227,5 +239,44 @@ mod tests {
             let body = html.replace("https://doi.org", "");
             assert!(!body.contains(what), "{what}");
         }
+    }
+
+    #[test]
+    fn a_page_of_very_many_lesions_is_not_too_large() {
+        let affine = Affine::from_spacing([1.0; 3], [-90.0, -110.0, -70.0]);
+        let grid = Grid::new([180, 220, 140], affine).unwrap();
+        // Noise, which compresses badly.
+        let mut state = 1_u32;
+        let swi = Volume::from_fn(grid, |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            0.4 + 0.2 * (state >> 8) as f32 / (1 << 24) as f32
+        });
+        let brain = swi.map(|_| true);
+        let mut labels = LabelMap::empty(grid);
+        for n in 0..100 {
+            let voxel = [30 + 12 * (n % 10), 40 + 14 * (n / 10), 10 + n];
+            labels.paint(&[grid.index(voxel)], LesionClass::Cmb);
+        }
+        let images = MeasuredImages { swi: Some(&swi), brain: Some(&brain), ..Default::default() };
+        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        let window = Window { low: 0.0, high: 1.0 };
+        let shown = |name: &str| Shown { name: name.to_owned(), volume: &swi, window };
+        let report = SubjectReport {
+            id: "sub-1".to_owned(),
+            images: ["SWI", "QSM", "T2w"].map(shown).to_vec(),
+            labels: &labels,
+            probability: None,
+            brain: &brain,
+            rows: &rows,
+            truth: None,
+            tables: Vec::new(),
+            checks: Vec::new(),
+            quality: Vec::new(),
+            methods: String::new(),
+            provenance: Vec::new(),
+        };
+        let html = report.html().unwrap();
+        assert!(html.len() <= MOST_BYTES, "{} bytes", html.len());
+        assert_eq!(html.matches("class=\"card\"").count(), 100);
     }
 }

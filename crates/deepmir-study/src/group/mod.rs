@@ -19,6 +19,8 @@ use deepmir_volume::atomic;
 
 pub use collect::{Row, collect};
 pub use outliers::{MOST_ROBUST_Z, robust_z};
+#[cfg(test)]
+pub(crate) use tables::unmeasured;
 pub use tables::{Cell, Table};
 
 use crate::StudyError;

@@ -81,15 +81,18 @@ pub(super) fn subjects(rows: &[Row], outliers: &[Outlier]) -> Table {
 fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'static str, Cell)> {
     let done = row.state == State::Done;
     let of = |class| row.lesions.iter().filter(move |lesion: &&LesionRow| lesion.class == class);
-    let count = |class, region: Option<Region>| {
-        let there = of(class).filter(|lesion| region.is_none() || lesion.region == region).count();
-        Cell::Count(done.then_some(there as i64))
+    let there = |class, region: Option<Region>| {
+        of(class).filter(move |lesion| region.is_none() || lesion.region == region)
     };
-    let volume =
-        |class| Cell::Number(done.then(|| of(class).map(|lesion| lesion.volume_mm3).sum()), 3);
+    let count = |class, region| Cell::Count(done.then(|| there(class, region).count() as i64));
+    let volume = |class, region| {
+        // The sum of nothing is minus zero.
+        let sum = || there(class, region).map(|lesion| lesion.volume_mm3).sum::<f64>() + 0.0;
+        Cell::Number(done.then(sum), 3)
+    };
     let chi = |class| {
         let sum = of(class).map(|lesion| lesion.chi_total_ppm_mm3).sum::<Option<f64>>();
-        Cell::Number(sum.filter(|_| done), 4)
+        Cell::Number(sum.filter(|_| done).map(|sum| sum + 0.0), 4)
     };
     let (cmb, nhid) = (LesionClass::Cmb, LesionClass::Nhid);
     let when_done = |text: &str| Cell::Text(done.then(|| text.to_owned()));
@@ -112,10 +115,13 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         ("cmb_lobar", count(cmb, Some(Region::Lobar))),
         ("cmb_deep", count(cmb, Some(Region::Deep))),
         ("cmb_infratentorial", count(cmb, Some(Region::Infratentorial))),
-        ("cmb_volume_mm3", volume(cmb)),
+        ("cmb_volume_mm3", volume(cmb, None)),
+        ("cmb_lobar_volume_mm3", volume(cmb, Some(Region::Lobar))),
+        ("cmb_deep_volume_mm3", volume(cmb, Some(Region::Deep))),
+        ("cmb_infratentorial_volume_mm3", volume(cmb, Some(Region::Infratentorial))),
         ("cmb_chi_total_ppm_mm3", chi(cmb)),
         ("nhid_count", count(nhid, None)),
-        ("nhid_volume_mm3", volume(nhid)),
+        ("nhid_volume_mm3", volume(nhid, None)),
         ("nhid_chi_total_ppm_mm3", chi(nhid)),
         ("brain_ml", Cell::Number(quality.map(|quality| quality.brain_ml), 1)),
         ("snr", Cell::Number(quality.and_then(|quality| quality.snr), 2)),
@@ -134,9 +140,9 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
     ]
 }
 
-/// A row a lesion.
-pub(super) fn lesions(rows: &[Row]) -> Table {
-    let none = LesionRow {
+/// A lesion of which nothing is known.
+pub(crate) fn unmeasured() -> LesionRow {
+    LesionRow {
         lesion_id: 0,
         class: LesionClass::Cmb,
         region: None,
@@ -154,11 +160,15 @@ pub(super) fn lesions(rows: &[Row]) -> Table {
         t2w_contrast: None,
         sphericity: 0.0,
         note: None,
-    };
+    }
+}
+
+/// A row a lesion.
+pub(super) fn lesions(rows: &[Row]) -> Table {
     let laid_out = rows
         .iter()
         .flat_map(|row| row.lesions.iter().map(|found| lesion(&row.scan, &row.subject, found)));
-    Table::of(laid_out.collect(), lesion("", "", &none))
+    Table::of(laid_out.collect(), lesion("", "", &unmeasured()))
 }
 
 fn lesion(scan: &str, subject: &str, row: &LesionRow) -> Vec<(&'static str, Cell)> {

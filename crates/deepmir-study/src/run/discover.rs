@@ -36,38 +36,56 @@ pub struct FoundScan {
     pub echoes: Result<Vec<EchoParts>, String>,
 }
 
-/// Every subject of a dataset, by name. Scans are looked up when they are needed, by
-/// [`Subject::scans`]; `masks` is a folder with more brain masks (`*_desc-brain_mask`).
+/// Subjects of a dataset, by name: those of the `wanted` names (`sub-01`), or all if it is empty. The
+/// folders of the others are not looked into: on a cluster, ten thousand jobs of one subject each would
+/// otherwise read ten thousand folders each. `masks` is a folder with more brain masks
+/// (`*_desc-brain_mask`).
 ///
 /// # Errors
-/// A folder that cannot be read or holds no subject.
-pub fn subjects(dataset: &Path, masks: Option<&Path>) -> Result<Vec<Subject>, StudyError> {
-    let fault = |source| StudyError::Read { path: dataset.to_owned(), source };
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(dataset).map_err(fault)? {
-        let path = entry.map_err(fault)?.path();
-        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-            continue;
-        };
-        // A link to nowhere is no folder, and yet somebody meant a subject by it.
-        let folder = path.is_dir() || path.is_symlink();
-        if name.starts_with("sub-") && folder {
-            folders.push((name, path));
-        }
-    }
+/// A folder that cannot be read or holds no subject, or a wanted subject that is not there.
+pub fn subjects(
+    dataset: &Path,
+    masks: Option<&Path>,
+    wanted: &[String],
+) -> Result<Vec<Subject>, StudyError> {
+    let mut folders = subject_names(dataset)?;
     if folders.is_empty() {
         return Err(StudyError::NoScans { path: dataset.to_owned() });
     }
-    folders.sort();
+    if let Some(missing) = wanted.iter().find(|id| !folders.contains(id)) {
+        let reason = format!("there is no {missing} in this dataset: {}", dataset.display());
+        return Err(StudyError::Subjects { reason });
+    }
+    folders.retain(|name| wanted.is_empty() || wanted.contains(name));
     let masks = match masks {
         Some(folder) => bids::brain_masks(folder)?,
         None => BTreeMap::new(),
     };
-    let subject = |(id, path): (String, PathBuf)| {
-        let scans = scans_of(&id, &path, &masks).map_err(|error| error.to_string());
+    let subject = |id: String| {
+        let scans = scans_of(&id, &dataset.join(&id), &masks).map_err(|error| error.to_string());
         Subject { id, scans }
     };
     Ok(folders.into_iter().map(subject).collect())
+}
+
+/// The names of a dataset's subjects (`sub-01`), in order. None of their folders is looked into.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn subject_names(dataset: &Path) -> Result<Vec<String>, StudyError> {
+    let fault = |source| StudyError::Read { path: dataset.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dataset).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A link to nowhere is no folder, and yet somebody meant a subject by it.
+        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
+        if name.starts_with("sub-") && folder {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn scans_of(
@@ -169,7 +187,7 @@ mod tests {
             fs::write(path, b"").unwrap();
         }
         fs::create_dir(folder.path().join("sub-07")).unwrap();
-        let found = subjects(folder.path(), None).unwrap();
+        let found = subjects(folder.path(), None, &[]).unwrap();
         let of = |n: usize| &found[n].scans;
         assert_eq!(of(0).as_ref().unwrap()[0].folder, Path::new("sub-01/anat"));
         assert!(of(1).as_ref().unwrap_err().contains("two SWI"), "{:?}", of(1));
@@ -179,5 +197,9 @@ mod tests {
         assert!(runs.iter().all(|run| run.images.len() == 2), "{runs:?}");
         assert!(of(4).as_ref().unwrap_err().contains("ses-b"), "{:?}", of(4));
         assert!(of(5).as_ref().unwrap().is_empty());
+        let some = subjects(folder.path(), None, &["sub-05".to_owned()]).unwrap();
+        assert_eq!(some.iter().map(|subject| &subject.id[..]).collect::<Vec<_>>(), ["sub-05"]);
+        let none = subjects(folder.path(), None, &["sub-99".to_owned()]).unwrap_err().to_string();
+        assert!(none.contains("no sub-99"), "{none}");
     }
 }

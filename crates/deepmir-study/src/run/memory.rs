@@ -47,8 +47,12 @@ fn control_group_gb() -> Option<f64> {
     Some(limit.trim().parse::<f64>().ok()? / 1e9)
 }
 
+/// What a job asked for with `--mem`, or with `--mem-per-cpu` for each of its cores.
 fn slurm_gb() -> Option<f64> {
-    let mebibytes: f64 = std::env::var("SLURM_MEM_PER_NODE").ok()?.parse().ok()?;
+    let number = |name: &str| std::env::var(name).ok()?.parse::<f64>().ok();
+    let mebibytes = number("SLURM_MEM_PER_NODE").or_else(|| {
+        Some(number("SLURM_MEM_PER_CPU")? * number("SLURM_CPUS_ON_NODE").unwrap_or(1.0))
+    })?;
     (mebibytes > 0.0).then_some(mebibytes * 1024.0 * 1024.0 / 1e9)
 }
 

@@ -18,7 +18,7 @@ mod status;
 mod subject;
 mod timeline;
 
-pub use discover::{FoundScan, Subject, subjects};
+pub use discover::{FoundScan, Subject, subject_names, subjects};
 pub use lock::{Holder, Lock, Taken};
 pub use memory::default_budget_gb;
 pub use plan::{Decision, Planner, ScanPlan, Source};

@@ -135,9 +135,12 @@ fn sweep_old(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
-        let old = age.is_some_and(|at| at.elapsed().is_ok_and(|age| age > OLD));
-        if name.starts_with('.') && name.ends_with(".tmp") && old {
+        // A name costs nothing, its time a look at the disk, of thousands of files in every job.
+        if !(name.starts_with('.') && name.ends_with(".tmp")) {
+            continue;
+        }
+        let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        if written.is_some_and(|at| at.elapsed().is_ok_and(|age| age > OLD)) {
             // One that cannot be removed does no harm.
             let _ = std::fs::remove_file(entry.path());
         }

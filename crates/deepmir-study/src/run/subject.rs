@@ -49,7 +49,8 @@ impl Worker<'_> {
         subject: &Subject,
     ) -> Result<Option<SubjectStatus>, StudyError> {
         let out = &self.options.out;
-        let before = SubjectStatus::read(out, &subject.id).filter(|_| !self.options.fresh);
+        let there = SubjectStatus::read(out, &subject.id);
+        let before = there.clone().filter(|_| !self.options.fresh);
         let mut status = SubjectStatus::new(&subject.id);
         match &subject.scans {
             Err(reason) => {
@@ -81,16 +82,16 @@ impl Worker<'_> {
                     status.state = State::Skipped;
                     status.reason = Some("none of the sessions asked for".to_owned());
                 }
-                self.timeline(&mut status, before.as_ref());
             }
         }
-        // What other sessions came to in another run is kept.
-        if let (Some(before), false) = (&before, self.options.sessions.is_empty()) {
-            let other = before.scans.iter().filter(|scan| status.scan(&scan.id).is_none());
+        // What other sessions came to in another run is kept, and lesions are followed through them all.
+        if let (Some(there), false) = (&there, self.options.sessions.is_empty()) {
+            let other = there.scans.iter().filter(|scan| status.scan(&scan.id).is_none());
             let other: Vec<ScanStatus> = other.cloned().collect();
             status.scans.extend(other);
             status.scans.sort_by(|a, b| a.id.cmp(&b.id));
         }
+        self.timeline(&mut status, before.as_ref());
         if SubjectStatus::read(out, &subject.id).is_none_or(|there| !same(&there, &status)) {
             status.write(out)?;
         }

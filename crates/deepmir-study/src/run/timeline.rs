@@ -198,28 +198,11 @@ fn cells(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepmir_lesion::LesionClass;
+    use crate::group::unmeasured;
 
     fn row(id: usize, place: [f64; 3], volume_mm3: f64) -> LesionRow {
-        LesionRow {
-            lesion_id: id,
-            class: LesionClass::Cmb,
-            region: None,
-            x_mm: place[0],
-            y_mm: place[1],
-            z_mm: place[2],
-            volume_mm3,
-            diameter_mm: 1.0,
-            n_voxels: 1,
-            mean_probability: None,
-            max_probability: None,
-            chi_mean_ppm: None,
-            chi_total_ppm_mm3: None,
-            swi_contrast: None,
-            t2w_contrast: None,
-            sphericity: 1.0,
-            note: None,
-        }
+        let [x_mm, y_mm, z_mm] = place;
+        LesionRow { lesion_id: id, x_mm, y_mm, z_mm, volume_mm3, ..unmeasured() }
     }
 
     #[test]

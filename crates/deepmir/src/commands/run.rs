@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use deepmir_net::infer::InferenceOptions;
 use deepmir_study::run::{
     Decision, Event, RunOptions, State, Subject, SubjectStatus, Summary, default_budget_gb,
-    participants, subjects,
+    participants, subject_names, subjects,
 };
 use deepmir_study::{bids, group};
 use deepmir_volume::nifti::ReadOptions;
@@ -83,17 +83,9 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
 fn chosen(arguments: &Run) -> anyhow::Result<Vec<Subject>> {
     let data = std::path::absolute(&arguments.data)?;
     let masks = arguments.masks.as_deref().map(std::path::absolute).transpose()?;
-    let all = subjects(&data, masks.as_deref())?;
-    let wanted: Vec<String> = arguments
-        .participant_label
-        .iter()
-        .map(|label| format!("sub-{}", label.trim_start_matches("sub-")))
-        .collect();
-    if let Some(missing) = wanted.iter().find(|id| !all.iter().any(|subject| subject.id == **id)) {
-        bail!("there is no {missing} in this dataset: {}", data.display());
-    }
-    let asked = |subject: &Subject| wanted.is_empty() || wanted.contains(&subject.id);
-    Ok(all.into_iter().filter(asked).collect())
+    let label = |name: &String| format!("sub-{}", name.trim_start_matches("sub-"));
+    let wanted: Vec<String> = arguments.participant_label.iter().map(label).collect();
+    Ok(subjects(&data, masks.as_deref(), &wanted)?)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -209,12 +201,28 @@ fn group_level(arguments: &Run) -> anyhow::Result<()> {
         bail!("{name} is for the participant level: the group level takes all that lies in OUT");
     }
     check_results(&arguments.out)?;
+    tell_unfinished(arguments);
     let files = group::write(&arguments.out)?;
     println!("{} scans in the tables, {} without results", files.scans, files.without);
     for path in files.tables.iter().chain([&files.page]) {
         println!("  {}", path.display());
     }
     Ok(())
+}
+
+/// Subjects of the dataset that no run has finished (killed, or never begun) are in no table: that is
+/// said. The tables themselves need OUT alone, so a dataset that has been moved away is no error.
+fn tell_unfinished(arguments: &Run) {
+    let Ok(names) = subject_names(&arguments.data) else { return };
+    let known = |name: &String| SubjectStatus::path(&arguments.out, name).exists();
+    let unfinished: Vec<String> = names.into_iter().filter(|name| !known(name)).collect();
+    if !unfinished.is_empty() {
+        tracing::warn!(
+            "{} subjects have no results yet and are in no table; run the participant level: {}",
+            unfinished.len(),
+            unfinished.join(", ")
+        );
+    }
 }
 
 fn check_results(out: &Path) -> anyhow::Result<()> {

@@ -42,11 +42,16 @@ pub fn text(path: &Path) -> &str {
 
 /// A model of the `deepmir` preset, much narrower, with random weights.
 pub fn random_model(folder: &Path) -> PathBuf {
+    random_model_of(folder, "random", 1)
+}
+
+/// As [`random_model`], with other weights.
+pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
     let mut preset = preset::deepmir();
     preset.architecture.widths = vec![4, 6];
     let settings = ModelSettings {
         format: FORMAT,
-        name: "random".to_owned(),
+        name: name.to_owned(),
         description: "Random weights, for tests.".to_owned(),
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
@@ -62,8 +67,8 @@ pub fn random_model(folder: &Path) -> PathBuf {
         architecture: preset.architecture.clone(),
         weights: Vec::new(),
     };
-    let bundle = Bundle::new(settings, vec![Weights::initial(&preset.architecture, 1)]).unwrap();
-    let path = folder.join("random.deepmir");
+    let bundle = Bundle::new(settings, vec![Weights::initial(&preset.architecture, seed)]).unwrap();
+    let path = folder.join(format!("{name}.deepmir"));
     bundle.write(&path).unwrap();
     path
 }

@@ -38,6 +38,12 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
     assert!(!plain.contains("http://") && !plain.contains("https://"));
     let first = study.tables();
     assert!(first == study.tables(), "twice the same");
+    assert!(!subjects.contains("-0.0000"), "{subjects}");
+    // A subject that nobody has worked on is in no table, and that is said.
+    deepmir_testing::write_subject(&study.data, 5);
+    let (code, _, told) = study.group();
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("sub-05") && !told.contains("sub-04"), "{told}");
 }
 
 #[test]
@@ -66,9 +72,13 @@ fn lesions_are_followed_over_sessions() {
             .unwrap();
         }
     }
-    let (code, _, told) = study.participants(&[]);
-    assert_eq!(code, 0, "{told}");
+    // One session a run, as jobs of a cluster do it, and again: the other is kept.
     let table = study.out.join("sub-01/sub-01_desc-lesions_timeline.tsv");
+    for (session, more) in [("a", "--resume"), ("b", "--resume"), ("a", "--fresh")] {
+        assert_eq!(table.exists(), more == "--fresh");
+        let (code, _, told) = study.participants(&["--session-label", session, more]);
+        assert_eq!(code, 0, "{told}");
+    }
     let changes = fs::read_to_string(&table).unwrap();
     let lesions = study.out.join("sub-01/ses-a/anat/sub-01_ses-a_desc-lesions.tsv");
     let count = fs::read_to_string(lesions).unwrap().lines().count();

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Study, leftovers};
-use crate::support::{COARSE, refused, run, text};
+use crate::support::{COARSE, random_model_of, refused, run, text};
 
 #[test]
 fn a_run_is_not_done_again_and_a_changed_model_or_image_is() {
@@ -39,7 +39,7 @@ fn a_run_is_not_done_again_and_a_changed_model_or_image_is() {
     fs::remove_file(&table).unwrap();
     let (_, _, told) = study.participants(&[]);
     assert!(table.exists() && told.contains("sub-02: "), "{told}");
-    // Another threshold is another model.
+    // Another setting: all are predicted again.
     let (code, _, told) = study.participants(&["--flips"]);
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("sub-01: ") && told.contains("sub-03: "), "{told}");
@@ -123,10 +123,17 @@ fn raw_echoes_are_reconstructed_once_whatever_the_model() {
     assert_eq!(code, 0, "{told}");
     let map = study.out.join("sub-01/anat/sub-01_Chimap.nii.gz");
     let made = fs::metadata(&map).unwrap().modified().unwrap();
-    let (code, _, told) = study.participants(&["--flips"]);
+    let aligned = study.out.join("sub-01/anat/sub-01_T2w.nii.gz");
+    let aligned_at = fs::metadata(&aligned).unwrap().modified().unwrap();
+    let other = random_model_of(study.model.parent().unwrap(), "other", 2);
+    let arguments = ["run", text(&study.data), text(&study.out), "participant"];
+    let (code, _, told) = run(&[&arguments[..], &["--model", text(&other)]].concat());
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("sub-01: "), "{told}");
     assert_eq!(fs::metadata(&map).unwrap().modified().unwrap(), made);
+    assert_eq!(fs::metadata(&aligned).unwrap().modified().unwrap(), aligned_at);
+    let sheet = study.out.join("sub-01/anat/sub-01_acq-swi_seg-lesions_dseg.json");
+    assert!(fs::read_to_string(sheet).unwrap().contains("other"));
     let sheet = fs::read_to_string(study.out.join("sub-01/anat/sub-01_desc-lesions_qc.json"));
     assert!(sheet.unwrap().contains("RegistrationSimilarity"));
 }
