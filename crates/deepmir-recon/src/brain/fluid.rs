@@ -1,7 +1,8 @@
 //! The fluid around the brain.
 
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::morphology::{close_mm, fill_holes, largest_component, open_mm};
+use deepmir_volume::distance::distance_to;
+use deepmir_volume::morphology::{close_mm, fill_holes, largest_component, not, open_mm};
 use deepmir_volume::{BoundingBox, Interpolation, Mask, Volume, gaussian, resample, statistics};
 use rayon::prelude::*;
 
@@ -19,6 +20,8 @@ const LEVEL_VOXEL_MM: f64 = 4.0;
 const MOST_DECAY: f32 = 4.0;
 /// Half the width of membranes that hang on the brain, millimetres.
 const MEMBRANE_RADIUS_MM: f32 = 1.0;
+/// Fluid deeper than this, millimetres, lies in ventricles: they are open to cisterns.
+const VENTRICLE_DEPTH_MM: f32 = 20.0;
 /// Part of what was taken for brain that tissue makes up at the least; where less is left, fluid could
 /// not be told from tissue in these images.
 const LEAST_TISSUE: f64 = 0.5;
@@ -42,7 +45,12 @@ pub(super) fn without_fluid(
     if (tissue.count() as f64) < LEAST_TISSUE * inside.count() as f64 {
         return None;
     }
-    let mut whole = fill_holes(&close_mm(&tissue, config.sulcus_radius_mm));
+    let mut whole = close_mm(&tissue, config.sulcus_radius_mm);
+    let depth_mm = distance_to(&not(&inside));
+    whole.data_mut().iter_mut().zip(depth_mm.data()).for_each(|(value, &depth_mm)| {
+        *value |= depth_mm > VENTRICLE_DEPTH_MM;
+    });
+    let mut whole = fill_holes(&whole);
     whole.data_mut().iter_mut().zip(inside.data()).for_each(|(value, &inside)| *value &= inside);
     let mut result = Volume::filled(*brain.grid(), false);
     result.paste(&whole, &place);

@@ -11,8 +11,8 @@ use crate::common::{ball, distance, grid};
 
 /// Millimetres: of the brain, of the fluid below it, of the skull's inside and outside, and of the head.
 const BRAIN: f64 = 36.0;
-const SKULL: [f64; 2] = [46.0, 50.0];
-const HEAD: f64 = 55.0;
+const SKULL: [f64; 2] = [42.0, 46.0];
+const HEAD: f64 = 51.0;
 
 /// Signal at echo time zero and decay per second at a place: a brain with a ventricle and a sulcus,
 /// fluid all around in the lower half and a thin layer above, skull, scalp.
@@ -56,7 +56,7 @@ fn scan(fluid: [f64; 2], echo_times_s: &[f64]) -> (GradientEchoScan, Mask) {
 #[test]
 fn cisterns_are_left_out_and_ventricles_stay() {
     let config = BrainConfig::default();
-    let (dark, slow) = ([0.65, 20.0], [1.0, 3.0]);
+    let (dark, slow) = ([0.55, 20.0], [1.0, 3.0]);
     let many: &[f64] = &[0.006, 0.012, 0.018, 0.024];
     for (fluid, echo_times_s) in [(dark, many), (slow, many), (dark, &many[1..2])] {
         let (scan, brain) = scan(fluid, echo_times_s);
@@ -68,7 +68,7 @@ fn cisterns_are_left_out_and_ventricles_stay() {
             found[voxel]
         };
         assert!(at([0.0, 6.0, 0.0]) && at([0.0, 0.0, 24.0]), "{fluid:?}");
-        assert!(!at([0.0, 0.0, -42.0]), "{fluid:?}");
+        assert!(!at([0.0, 0.0, -39.0]), "{fluid:?}");
     }
 }
 
@@ -78,5 +78,5 @@ fn without_contrast_the_fluid_stays() {
     let (scan, brain) = scan([0.92, 20.0], &[0.012]);
     let found = find_brain(&scan, &BrainConfig::default()).unwrap();
     let overlap = dice(&found, &brain);
-    assert!((0.75..0.95).contains(&overlap), "Dice {overlap}");
+    assert!((0.7..0.96).contains(&overlap), "Dice {overlap}");
 }
