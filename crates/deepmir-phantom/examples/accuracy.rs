@@ -1,9 +1,11 @@
 //! How near the reconstruction comes to the truth of simulated heads:
-//! `cargo run --release -p deepmir-phantom --example accuracy -- [SEEDS] [LABELS] [field=T]`.
+//! `cargo run --release -p deepmir-phantom --example accuracy -- [SEEDS] [LABELS] [field=T]
+//! [first=SEED] [recon=JSON] [default-only]`.
 //!
-//! Simulates heads of seeds 1 to `SEEDS` (six) of the built-in anatomy, or of label maps in turn,
+//! Simulates heads of `SEEDS` (six) seeds from 1, or `first`, of the built-in anatomy, or of label maps in turn,
 //! reconstructs their echoes with the brain mask found, not given, and prints a table; thresholded
-//! division (TKD) and closed-form L2 on the same local fields beside it. Nothing is written.
+//! division (TKD) and closed-form L2 on the same local fields beside it, unless told otherwise. Nothing
+//! is written.
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
 
 #[path = "accuracy/figures.rs"]
@@ -37,21 +39,24 @@ fn main() -> Result<(), Fault> {
     config.lesions.calcifications.count = [10, 10];
     let mut maps = Vec::new();
     let mut recon = ReconConfig::default();
+    let (mut first, mut baselines) = (1, true);
     for word in arguments.iter().skip(1) {
         match word.split_once('=') {
             Some(("field", tesla)) => config.scan.field_strength_t = tesla.parse()?,
             Some(("recon", json)) => recon = serde_json::from_str(json)?,
+            Some(("first", seed)) => first = seed.parse()?,
+            None if word == "default-only" => baselines = false,
             _ => maps = list_label_maps(Path::new(word))?,
         }
     }
-    let methods = [
-        ("default", recon.inversion),
-        ("TKD", Inversion::THRESHOLDED_KERNEL),
-        ("L2", Inversion::CLOSED_FORM_L2),
-    ];
+    let mut methods = vec![("default", recon.inversion)];
+    if baselines {
+        methods.push(("TKD", Inversion::THRESHOLDED_KERNEL));
+        methods.push(("L2", Inversion::CLOSED_FORM_L2));
+    }
     let mut table: Vec<Vec<Figures>> = vec![Vec::new(); methods.len()];
     let mut all = SourceFigures::default();
-    for seed in 1..=count {
+    for seed in first..first + count {
         let anatomy = match maps.len() {
             0 => Anatomy::BuiltIn,
             maps_count => Anatomy::LabelMap(maps[(seed - 1) as usize % maps_count].clone()),
@@ -63,10 +68,14 @@ fn main() -> Result<(), Fault> {
         let regions = Regions::of(&subject, &config, &scan);
         let echoes = gradient_echoes(&config, &scan)?;
         let mut brain = None;
-        for (column, (name, inversion)) in table.iter_mut().zip(methods) {
+        for (column, (name, inversion)) in table.iter_mut().zip(&methods) {
             let begun = Instant::now();
-            let made =
-                reconstruct(&echoes, brain.as_ref(), &ReconConfig { inversion, ..recon }, |_| ())?;
+            let made = reconstruct(
+                &echoes,
+                brain.as_ref(),
+                &ReconConfig { inversion: *inversion, ..recon },
+                |_| (),
+            )?;
             let seconds = begun.elapsed().as_secs_f64();
             let figures = Figures::of(&made, &scan, &regions);
             println!("seed {seed} {name:8} {figures} ({simulated_s:.0} s + {seconds:.0} s)");
@@ -81,7 +90,7 @@ fn main() -> Result<(), Fault> {
     }
     println!();
     println!("mean of {count}; {}", Figures::HEADER);
-    for (column, (name, _)) in table.iter().zip(methods) {
+    for (column, (name, _)) in table.iter().zip(&methods) {
         println!("{name:8} {}", Figures::mean(column));
     }
     println!("{}", all.summary());

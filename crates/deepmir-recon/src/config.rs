@@ -52,6 +52,7 @@ impl ReconConfig {
     pub fn check(&self) -> Result<(), ReconError> {
         let lengths_mm = [
             ("brain.bridge_radius_mm", f64::from(self.brain.bridge_radius_mm)),
+            ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),
             ("offset.smoothing_sigma_mm", self.offset.smoothing_sigma_mm),
             ("reliability.edge_depth_mm", f64::from(self.reliability.edge_depth_mm)),
             ("swi.high_pass_sigma_mm", self.swi.high_pass_sigma_mm),
@@ -63,6 +64,8 @@ impl ReconConfig {
         let fractions = [
             ("brain.signal_fraction", self.brain.signal_fraction),
             ("brain.phase_quality", self.brain.phase_quality),
+            ("brain.fluid_signal", self.brain.fluid_signal),
+            ("brain.fluid_decay", self.brain.fluid_decay),
             ("reliability.edge_weight", self.reliability.edge_weight),
             ("reliability.void_weight", self.reliability.void_weight),
         ];

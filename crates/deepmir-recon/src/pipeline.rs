@@ -11,8 +11,8 @@ use crate::config::{ReconConfig, Unwrapping};
 use crate::input::{Echo, GradientEchoScan};
 use crate::inversion::{InversionInput, invert, reference_to_median};
 use crate::phase::{
-    EdgeWeights, FieldFit, fit_field, phase_quality, remove_phase_offset, unwrap_in_time,
-    unwrap_laplacian, unwrap_romeo,
+    EdgeWeights, FieldFit, fit_field, remove_phase_offset, unwrap_in_time, unwrap_laplacian,
+    unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, fill_voids, reliable_mask};
@@ -109,7 +109,7 @@ pub fn reconstruct(
     let magnitude = combined_magnitude(scan);
     let brain = match brain {
         Some(mask) => check_mask(mask, scan)?,
-        None => find_brain(&magnitude, &phase_quality(scan.echoes()), &config.brain)?,
+        None => find_brain(scan, &config.brain)?,
     };
     clock.begin(Stage::Swi);
     let swi = susceptibility_weighted(scan, &config.swi);

@@ -3,6 +3,7 @@
 mod pdf;
 mod resharp;
 mod sphere;
+mod trend;
 mod vsharp;
 
 use deepmir_volume::{Mask, Volume};
@@ -33,8 +34,8 @@ pub enum BackgroundRemoval {
         /// Steps of conjugate gradients.
         iterations: usize,
     },
-    /// Projection onto dipole fields (Liu et al. 2011): what sources outside the brain can explain
-    /// is background.
+    /// Projection onto dipole fields (Liu et al. 2011): what sources outside the brain and a polynomial of
+    /// second order (the shim) can explain is background.
     Pdf {
         /// Steps of conjugate gradients.
         iterations: usize,

@@ -3,6 +3,7 @@
 use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
+use super::trend::Trend;
 use super::{LocalField, masked};
 use crate::conjugate_gradients::solve;
 use crate::dipole::dipole_kernel;
@@ -12,7 +13,11 @@ use crate::padding::{Padding, voxels_in};
 /// Room around the image for sources outside it, millimetres.
 const MARGIN_MM: f64 = 20.0;
 
-/// Fits the total field, weighted, by sources outside the mask; the rest is local.
+/// Fits the total field, weighted, by sources outside the mask and a polynomial of second order; the rest
+/// is local.
+///
+/// The polynomial is solved for inside each step: without it, a shim of second order stays in the local field,
+/// however many steps are made.
 pub(super) fn pdf(
     total: &Volume<f32>,
     mask: &Mask,
@@ -22,7 +27,8 @@ pub(super) fn pdf(
 ) -> LocalField {
     let padding = Padding::new(total.grid(), voxels_in(total.grid(), MARGIN_MM));
     let outside: Vec<bool> = padding.pad(mask, false).data().iter().map(|inside| !inside).collect();
-    let weights = padding.pad(&masked(weights, mask), 0.0);
+    let mut weights = padding.pad(&masked(weights, mask), 0.0).into_data();
+    weights.par_iter_mut().for_each(|weight| *weight *= *weight);
     let mut fourier = Fourier::new(padding.grid().shape());
     let dipole = dipole_kernel(&fourier, padding.grid().voxel_sizes_mm(), b0_direction);
     let keep_outside = |values: &mut [f32]| {
@@ -32,11 +38,13 @@ pub(super) fn pdf(
             }
         });
     };
+    let Some(trend) = Trend::new(padding.grid().shape(), &weights) else {
+        // Nothing is trusted.
+        return LocalField { field_ppm: masked(total, mask), mask: mask.clone() };
+    };
     let weigh = |values: &mut [f32]| {
-        values
-            .par_iter_mut()
-            .zip(weights.data())
-            .for_each(|(value, &weight)| *value *= weight * weight);
+        trend.remove(values, &weights);
+        values.par_iter_mut().zip(&weights).for_each(|(value, &weight)| *value *= weight);
     };
     let mut right = padding.pad(&masked(total, mask), 0.0).into_data();
     weigh(&mut right);
@@ -50,8 +58,8 @@ pub(super) fn pdf(
         keep_outside(applied);
     });
     fourier.filter(&mut sources, &dipole);
-    let background = padding.crop_data(&sources);
-    let mut local = masked(total, mask);
-    local.data_mut().iter_mut().zip(background.data()).for_each(|(value, &from)| *value -= from);
-    LocalField { field_ppm: masked(&local, mask), mask: mask.clone() }
+    let mut local = padding.pad(&masked(total, mask), 0.0).into_data();
+    local.par_iter_mut().zip(&sources).for_each(|(value, &from)| *value -= from);
+    trend.remove(&mut local, &weights);
+    LocalField { field_ppm: masked(&padding.crop_data(&local), mask), mask: mask.clone() }
 }

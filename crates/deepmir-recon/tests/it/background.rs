@@ -42,6 +42,24 @@ fn outside_sources_vanish_and_inside_sources_stay() {
     }
 }
 
+/// A shim of x² − y² + z²/2 is no field of sources, so it cannot be projected onto them.
+#[test]
+fn a_shim_of_second_order_does_not_stay_after_pdf() {
+    let grid = grid([56, 56, 40], [1.0, 1.0, 1.5]);
+    let mask = ball(&grid, [0.0; 3], 22.0);
+    let iron = Sphere { centre_mm: [4.0, 3.0, 2.0], radius_mm: 4.0, chi_ppm: 0.5 };
+    let local = field_of(&grid, &[iron], B0);
+    let mut total = local.clone();
+    for index in 0..grid.len() {
+        let [x, y, z] = grid.position_mm(grid.voxel(index)).map(|mm| (mm / 22.0) as f32);
+        total.data_mut()[index] += 0.2 * (x * x - y * y + 0.5 * z * z) + 0.1;
+    }
+    let weights = mask.map(|&inside| f32::from(inside));
+    let found = remove_background(&total, &mask, &weights, B0, &BackgroundRemoval::PDF).unwrap();
+    let error = deepmir_recon::accuracy::map_error(&found.field_ppm, &local, &found.mask).unwrap();
+    assert!(error.correlation > 0.9, "{error:?}");
+}
+
 #[test]
 fn a_mask_that_is_too_thin_is_an_error() {
     let grid = grid([20, 20, 20], [1.0; 3]);

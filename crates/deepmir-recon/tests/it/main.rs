@@ -5,6 +5,7 @@
 mod common;
 
 mod background;
+mod brain;
 mod chain;
 mod dipole;
 mod files;

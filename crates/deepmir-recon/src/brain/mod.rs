@@ -1,4 +1,6 @@
-//! The brain, from magnitude and phase quality.
+//! The brain, from magnitude, phase quality and decay.
+
+mod fluid;
 
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::morphology::{
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ReconError;
 use crate::input::GradientEchoScan;
+use crate::phase::phase_quality;
 
 /// How the brain is found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,17 +27,31 @@ pub struct BrainConfig {
     /// Half the width in millimetres of the bridges (optic nerves, vessels) between the brain and
     /// what lies outside the skull.
     pub bridge_radius_mm: f32,
+    /// Signal of the brightest fluid over the signal of tissue, both at echo time zero.
+    pub fluid_signal: f32,
+    /// Decay (R2*) of the fastest fluid over the median decay of the brain.
+    pub fluid_decay: f32,
+    /// Half the width in millimetres of the widest sulcus that counts as brain, fluid and all; wider ones
+    /// are cisterns.
+    pub sulcus_radius_mm: f32,
 }
 
 impl Default for BrainConfig {
     fn default() -> Self {
-        Self { signal_fraction: 0.55, phase_quality: 0.5, bridge_radius_mm: 10.0 }
+        Self {
+            signal_fraction: 0.55,
+            phase_quality: 0.5,
+            bridge_radius_mm: 10.0,
+            fluid_signal: 0.8,
+            fluid_decay: 0.45,
+            sulcus_radius_mm: 3.5,
+        }
     }
 }
 
 /// Voxel size of the search in millimetres.
 const COARSE_MM: f64 = 2.0;
-/// Thickness of what is taken off the brain's outside, millimetres.
+/// Thickness of what is taken off the brain's outside where fluid cannot be told from tissue, millimetres.
 const MEMBRANE_MM: f32 = 0.75;
 /// A stripped image is zero in at least this part of its voxels.
 const ZEROS_OF_STRIPPED: f64 = 0.2;
@@ -57,18 +74,16 @@ pub fn combined_magnitude(scan: &GradientEchoScan) -> Volume<f32> {
 /// Tissue is where the magnitude, divided by its own surroundings, and the phase quality (see
 /// [`crate::phase::phase_quality`]) are both high: bone has neither. Tissue further than
 /// `bridge_radius_mm` from anything else falls apart into brain and the rest; the largest part grows
-/// back into the tissue around it, and gaps (sulci, vessels, lesions) are closed.
+/// back into the tissue around it, and gaps (sulci, vessels, lesions) are closed. Of that, the fluid
+/// outside the brain is left out: it is darker than tissue at echo time zero, or decays more slowly.
 ///
 /// # Errors
 /// [`ReconError::EmptyMask`] if nothing is left.
-pub fn find_brain(
-    magnitude: &Volume<f32>,
-    quality: &Volume<f32>,
-    config: &BrainConfig,
-) -> Result<Mask, ReconError> {
+pub fn find_brain(scan: &GradientEchoScan, config: &BrainConfig) -> Result<Mask, ReconError> {
+    let magnitude = &combined_magnitude(scan);
     let signal = magnitude.map(|&value| value > 0.0);
     let zeros = 1.0 - signal.count() as f64 / signal.data().len() as f64;
-    let tissue = tissue(magnitude, quality, config);
+    let tissue = tissue(magnitude, &phase_quality(scan.echoes()), config);
     let brain = brain_of(&tissue, config.bridge_radius_mm);
     if zeros >= ZEROS_OF_STRIPPED {
         let whole = fill_holes(&largest_component(&signal, Connectivity::Six));
@@ -80,7 +95,8 @@ pub fn find_brain(
         let reason = "no brain was found in the magnitude".to_owned();
         return Err(ReconError::EmptyMask { reason });
     }
-    Ok(brain)
+    let parenchyma = fluid::without_fluid(scan, &brain, config);
+    Ok(parenchyma.unwrap_or_else(|| erode_mm(&brain, MEMBRANE_MM)))
 }
 
 /// Where magnitude and phase quality are those of tissue.
@@ -141,6 +157,5 @@ fn brain_of(tissue: &Mask, bridge_radius_mm: f32) -> Mask {
         *value = near.data()[voxel] > 0.5 && (*value || inner.data()[voxel] > 0.5);
     });
     let fine = largest_component(&open_mm(&fine, 1.0), Connectivity::Six);
-    // The outermost layer is membranes and fluid.
-    erode_mm(&fill_holes(&close_mm(&fine, 3.0)), MEMBRANE_MM)
+    fill_holes(&close_mm(&fine, 3.0))
 }
