@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-2",
-    bytes: include_bytes!("../../../models/deepmir-2.deepmir"),
+    name: "deepmir-3",
+    bytes: include_bytes!("../../../models/deepmir-3.deepmir"),
 }];
 
 impl ShippedModel {

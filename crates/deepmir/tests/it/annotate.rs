@@ -123,7 +123,7 @@ fn marks_are_imported_compared_and_exported_for_training() {
     // By class and region, with an interval where there is something to compare.
     let agreement = rows("agreement.tsv");
     let of = |class: &str, region: &str| {
-        agreement.iter().find(|row| row[3] == class && row[4] == region).cloned()
+        agreement.iter().find(|row| row[2] == class && row[3] == region).cloned()
     };
     for class in ["CMB", "NHID"] {
         for region in ["all", "lobar", "deep", "infratentorial"] {
