@@ -89,7 +89,9 @@ async function once() {
     return { first_image: Number(firstImageMs), all_images: Number(allImagesMs), ...await strokes(page), cpu_first: cpu, load: loadavg()[0] };
   } finally {
     await window.close();
+    const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill();
+    await ended;
     rmSync(derivatives, { recursive: true, force: true });
   }
 }
