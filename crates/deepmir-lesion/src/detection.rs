@@ -5,7 +5,8 @@
 //! counts if its highest probability of that class reaches the class's peak threshold and it is
 //! not smaller than the class's smallest volume. Two thresholds, as in hysteresis edge detection
 //! (Canny 1986), separate *how large is it* from *is it there*; deciding the class for the whole
-//! lesion keeps one deposit from being counted as a CMB and an NHID side by side.
+//! lesion keeps one deposit from being counted as a CMB and an NHID side by side. Where the rule has a
+//! [`SecondLook`], that decides the class, and its probability takes the peak's place.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +14,17 @@ use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
 use serde::{Deserialize, Serialize};
 
-use crate::lesion::sort;
+use crate::lesion::{order, sort};
+use crate::second_look::surroundings::largest_piece;
+use crate::second_look::{SecondLook, Surroundings};
 use crate::{BrainBox, LabelMap, Lesion, LesionClass};
 
 /// Thresholds of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassThreshold {
-    /// A lesion's highest probability must reach this.
+    /// A lesion's highest probability must reach this, or that of the second look, where there is one
+    /// ([`Candidate::score`]).
     pub peak: f32,
     /// Smaller lesions are dropped.
     pub min_volume_mm3: f64,
@@ -40,8 +44,15 @@ pub struct DetectionRule {
     /// microbleed. Where the brain is not known this does nothing.
     #[serde(default)]
     pub nhid_only_deep: bool,
+    /// Of a lesion, voxels whose probability of any lesion does not reach this are left out (if any does):
+    /// where candidates begin faint, lesions would come out too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<f32>,
     /// For each class that the model tells, its thresholds.
     pub classes: BTreeMap<LesionClass, ClassThreshold>,
+    /// What candidates are looked at with again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_look: Option<SecondLook>,
 }
 
 impl DetectionRule {
@@ -49,7 +60,7 @@ impl DetectionRule {
     pub fn half(classes: &[LesionClass]) -> Self {
         let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0, min_height_mm: 0.0 };
         let classes = classes.iter().map(|&class| (class, threshold)).collect();
-        Self { extent: 0.5, nhid_only_deep: false, classes }
+        Self { extent: 0.5, nhid_only_deep: false, outline: None, classes, second_look: None }
     }
 
     /// The thresholds of a class; `None` if the model does not tell it.
@@ -70,18 +81,25 @@ pub struct Candidate {
     /// How high the region may be across axial slices, in millimetres: what is seen in n slices can
     /// reach into the two beside them, half-way each.
     pub height_mm: f64,
+    /// The probability of being a lesion that a second look gave it.
+    pub second_look: Option<f32>,
 }
 
 impl Candidate {
     /// A region of `grid` with what the network thinks of it.
     pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
         let height_mm = height_mm(&lesion.voxels, grid);
-        Self { lesion, peak_probability, mean_probability, height_mm }
+        Self { lesion, peak_probability, mean_probability, height_mm, second_look: None }
+    }
+
+    /// How sure it is: the probability of the second look, where there was one, else the peak.
+    pub fn score(&self) -> f32 {
+        self.second_look.unwrap_or(self.peak_probability)
     }
 
     /// Whether it counts as a lesion.
     pub fn passes(&self, threshold: &ClassThreshold) -> bool {
-        self.peak_probability >= threshold.peak
+        self.score() >= threshold.peak
             && self.lesion.volume_mm3 >= threshold.min_volume_mm3
             && self.height_mm >= threshold.min_height_mm
     }
@@ -183,19 +201,51 @@ impl ProbabilityMaps {
         Candidate::new(lesion, peak, mean_probability, &self.grid)
     }
 
-    /// The lesions that pass a rule, and the label map they make.
-    pub fn detect(&self, rule: &DetectionRule, brain: Option<&Mask>) -> (LabelMap, Vec<Candidate>) {
+    /// The lesions that pass a rule, and the label map they make. A rule's second look needs `images`;
+    /// without them its thresholds are taken as those of peaks.
+    pub fn detect(
+        &self,
+        rule: &DetectionRule,
+        brain: Option<&Mask>,
+        images: Option<&Surroundings<'_>>,
+    ) -> (LabelMap, Vec<Candidate>) {
         let deep = if rule.nhid_only_deep { brain.and_then(BrainBox::of) } else { None };
         let mut found = self.candidates(rule.extent, brain, deep.as_ref());
+        if let (Some(look), Some(images)) = (&rule.second_look, images) {
+            look.review(&mut found, self, images, deep.as_ref());
+        }
         found.retain(|candidate| {
             rule.threshold(candidate.lesion.class)
                 .is_some_and(|threshold| candidate.passes(&threshold))
         });
+        if let Some(outline) = rule.outline {
+            found.iter_mut().for_each(|candidate| self.outline(candidate, outline));
+        }
+        if rule.second_look.is_some() {
+            // The class may be another.
+            for candidate in &mut found {
+                let second_look = candidate.second_look;
+                *candidate =
+                    Candidate { second_look, ..self.candidate(candidate.lesion.clone(), true) };
+            }
+        }
+        found.sort_by(|a, b| order(&a.lesion, &b.lesion));
         let mut labels = LabelMap::empty(self.grid);
         for Candidate { lesion, .. } in &found {
             labels.paint(&lesion.voxels, lesion.class);
         }
         (labels, found)
+    }
+
+    /// Leaves out a candidate's faint voxels, and what falls off it then.
+    fn outline(&self, candidate: &mut Candidate, outline: f32) {
+        let any = |index: usize| self.maps.iter().map(|(_, map)| map.data()[index]).sum::<f32>();
+        let voxels = candidate.lesion.voxels.iter().copied();
+        let bright: Vec<usize> = voxels.filter(|&index| any(index) >= outline).collect();
+        if !bright.is_empty() && bright.len() < candidate.lesion.voxels.len() {
+            let piece = largest_piece(&bright, &self.grid);
+            candidate.lesion = Lesion::new(candidate.lesion.class, piece, &self.grid);
+        }
     }
 }
 
@@ -226,14 +276,14 @@ mod tests {
     fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
         let threshold = ClassThreshold { peak, min_volume_mm3, min_height_mm: 0.0 };
         let classes = LesionClass::ALL.map(|class| (class, threshold)).into();
-        DetectionRule { extent, nhid_only_deep: false, classes }
+        DetectionRule { extent, nhid_only_deep: false, outline: None, classes, second_look: None }
     }
 
     #[test]
     fn the_whole_region_takes_the_class_with_more_probability() {
         // Two voxels lean to NHID, three to CMB; by voxel that would be two lesions.
         let maps = maps(&[0.0, 0.3, 0.3, 0.9, 0.9, 0.8, 0.0], &[0.0, 0.5, 0.4, 0.1, 0.0, 0.1, 0.0]);
-        let (labels, found) = maps.detect(&rule(0.4, 0.5, 0.0), None);
+        let (labels, found) = maps.detect(&rule(0.4, 0.5, 0.0), None, None);
         assert_eq!(labels.volume().data(), [0, 1, 1, 1, 1, 1, 0]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].peak_probability, 0.9);
@@ -259,10 +309,10 @@ mod tests {
         ];
         let maps = ProbabilityMaps::new(maps).unwrap();
         let mut rule = rule(0.5, 0.5, 0.0);
-        let (labels, _) = maps.detect(&rule, Some(&brain));
+        let (labels, _) = maps.detect(&rule, Some(&brain), None);
         assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Nhid));
         rule.nhid_only_deep = true;
-        let (labels, found) = maps.detect(&rule, Some(&brain));
+        let (labels, found) = maps.detect(&rule, Some(&brain), None);
         assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Cmb));
         assert_eq!(labels.class_at(putamen), Some(LesionClass::Nhid));
         assert!((found[0].peak_probability - 0.88).abs() < 1e-6);
@@ -271,20 +321,20 @@ mod tests {
     #[test]
     fn extent_says_how_large_and_peak_says_whether() {
         let maps = maps(&[0.3, 0.6, 0.3, 0.0, 0.35, 0.45, 0.3], &[0.0; 7]);
-        let (labels, _) = maps.detect(&rule(0.25, 0.5, 0.0), None);
+        let (labels, _) = maps.detect(&rule(0.25, 0.5, 0.0), None, None);
         assert_eq!(labels.volume().data(), [1, 1, 1, 0, 0, 0, 0]);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 0.0), None);
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 0.0), None, None);
         assert_eq!(labels.volume().data(), [0, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn small_lesions_and_those_outside_the_brain_are_dropped() {
         let maps = maps(&[0.9, 0.9, 0.0, 0.9, 0.0, 0.9, 0.9], &[0.0; 7]);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), None);
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), None, None);
         assert_eq!(labels.volume().data(), [1, 1, 0, 0, 0, 1, 1]);
         let mut brain = labels.volume().map(|_| true);
         brain.data_mut()[..2].fill(false);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), Some(&brain));
+        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), Some(&brain), None);
         assert_eq!(labels.volume().data(), [0, 0, 0, 0, 0, 1, 1]);
     }
 
@@ -304,10 +354,10 @@ mod tests {
         flat.iter().chain(&high).for_each(|&index| map.data_mut()[index] = 0.9);
         let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
         let mut rule = rule(0.5, 0.5, 0.0);
-        assert_eq!(maps.detect(&rule, None).1.len(), 2);
+        assert_eq!(maps.detect(&rule, None, None).1.len(), 2);
         let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0, min_height_mm: 5.0 };
         rule.classes.insert(LesionClass::Cmb, threshold);
-        let (_, found) = maps.detect(&rule, None);
+        let (_, found) = maps.detect(&rule, None, None);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].height_mm, &found[0].lesion.voxels[..]), (6.0, &high[..]));
     }

@@ -63,13 +63,16 @@ pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> 
 /// By class, then by falling volume; ties by place in the head, so that the order is the same
 /// whatever the orientation of the file.
 pub(crate) fn sort(lesions: &mut [Lesion]) {
+    lesions.sort_by(order);
+}
+
+/// See [`sort`].
+pub(crate) fn order(a: &Lesion, b: &Lesion) -> std::cmp::Ordering {
     let micrometres = |lesion: &Lesion| lesion.centre_mm.map(|mm| (mm * 1e3).round() as i64);
-    lesions.sort_by(|a, b| {
-        a.class
-            .cmp(&b.class)
-            .then(b.voxels.len().cmp(&a.voxels.len()))
-            .then(micrometres(a).cmp(&micrometres(b)))
-    });
+    a.class
+        .cmp(&b.class)
+        .then(b.voxels.len().cmp(&a.voxels.len()))
+        .then(micrometres(a).cmp(&micrometres(b)))
 }
 
 #[cfg(test)]

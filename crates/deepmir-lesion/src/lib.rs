@@ -2,7 +2,7 @@
 //! they agree.
 //!
 //! A [`LabelMap`] falls apart into [`Lesion`]s ([`lesions_of`]); [`ProbabilityMaps`] become
-//! lesions by a [`DetectionRule`]; [`MeasuredImages`] turns them into the rows of a [`table`];
+//! lesions by a [`DetectionRule`], perhaps after a [`second_look`]; [`MeasuredImages`] turns them into the rows of a [`table`];
 //! [`matching`] pairs the lesions of two maps, and [`metrics`] counts, pools, resamples and
 //! compares.
 
@@ -16,6 +16,7 @@ mod measure;
 pub mod metrics;
 pub mod operating_point;
 mod region;
+pub mod second_look;
 pub mod shape;
 pub mod table;
 

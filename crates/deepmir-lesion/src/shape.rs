@@ -53,6 +53,13 @@ pub fn surface_mm2(voxels: &[usize], grid: &Grid) -> f64 {
 /// The length of the longest principal axis over that of the second: 1 for a ball or a disc,
 /// large for a piece of vessel. The voxels' own extent is counted in, so a single voxel is no line.
 pub fn elongation(voxels: &[usize], grid: &Grid) -> f64 {
+    let [longest, middle, _] = principal_axes_mm(voxels, grid);
+    longest / middle
+}
+
+/// Standard deviations along the principal axes, longest first, in millimetres, the voxels' own extent
+/// counted in.
+pub fn principal_axes_mm(voxels: &[usize], grid: &Grid) -> [f64; 3] {
     let places: Vec<Vector3<f64>> =
         voxels.iter().map(|&index| Vector3::from(grid.position_mm(grid.voxel(index)))).collect();
     let count = places.len().max(1) as f64;
@@ -63,9 +70,9 @@ pub fn elongation(voxels: &[usize], grid: &Grid) -> f64 {
     // A uniform box has a variance of size²/12 along each of its axes.
     let box_axes = grid.affine().linear();
     covariance += box_axes * box_axes.transpose() / 12.0;
-    let mut variances: Vec<f64> = covariance.symmetric_eigenvalues().iter().copied().collect();
-    variances.sort_by(f64::total_cmp);
-    (variances[2] / variances[1]).sqrt()
+    let mut variances: [f64; 3] = covariance.symmetric_eigenvalues().into();
+    variances.sort_by(|a, b| b.total_cmp(a));
+    variances.map(f64::sqrt)
 }
 
 /// One of each pair of opposite neighbours: 13 directions.

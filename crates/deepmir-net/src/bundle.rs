@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use deepmir_lesion::DetectionRule;
+use deepmir_lesion::second_look::SecondLook;
 use deepmir_volume::atomic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -235,6 +236,9 @@ impl Bundle {
             plan.classes.iter().find(|class| detection.threshold(**class).is_none())
         {
             return fault(format!("there is no detection threshold for {class}"));
+        }
+        if let Some(reason) = detection.second_look.as_ref().and_then(SecondLook::fault) {
+            return fault(reason);
         }
         if self.members.is_empty() {
             return fault("there are no weights".to_owned());

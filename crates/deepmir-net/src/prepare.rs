@@ -1,5 +1,6 @@
 //! From a subject's images to the network's input, and from its output back.
 
+use deepmir_lesion::second_look::Surroundings;
 use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{
@@ -8,7 +9,7 @@ use deepmir_volume::{
 };
 
 use crate::plan::{Normalisation, Plan};
-use crate::{Case, NetError};
+use crate::{Case, Modality, NetError};
 
 /// Room around the brain, in millimetres, so that convolutions at its edge see what they would see
 /// inside a larger image.
@@ -87,6 +88,15 @@ impl Prepared {
         });
         let placement = Placement { orientation, ras, part, resampled: spacing.is_some() };
         Ok(Self { id: case.id.clone(), images, brain, truth, placement })
+    }
+
+    /// What a second look at candidates sees. `plan` is the one that was followed.
+    pub fn surroundings(&self, plan: &Plan) -> Surroundings<'_> {
+        let image = |modality: Modality| {
+            plan.inputs.iter().position(|&input| input == modality).map(|n| &self.images[n])
+        };
+        let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
+        Surroundings::new(&self.brain, swi, qsm, t2w)
     }
 
     /// The grid of the prepared images.
@@ -196,7 +206,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{Modality, preset};
+    use crate::preset;
     use deepmir_volume::{Affine, nifti};
 
     /// A ball-shaped brain with one lesion of each class, prepared by a plan, and the case.

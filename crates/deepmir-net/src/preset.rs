@@ -84,6 +84,7 @@ pub fn deepmir() -> Preset {
             absent_chance: 0.15,
         },
         nhid_only_deep: true,
+        second_look: true,
         best_after: 0.5,
         threshold_beta: 1.5,
         validate_every: 500,
@@ -137,6 +138,7 @@ pub fn paper() -> Preset {
             ..AugmentConfig::NONE
         },
         nhid_only_deep: false,
+        second_look: false,
         best_after: 0.0,
         threshold_beta: 1.0,
         validate_every: 200,

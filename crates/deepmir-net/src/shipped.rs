@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-3",
-    bytes: include_bytes!("../../../models/deepmir-3.deepmir"),
+    name: "deepmir-4",
+    bytes: include_bytes!("../../../models/deepmir-4.deepmir"),
 }];
 
 impl ShippedModel {

@@ -106,7 +106,9 @@ impl Predictor {
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
-        let (labels, found) = probabilities.detect(&settings.detection, Some(&case.brain));
+        let around = prepared.surroundings(&settings.plan);
+        let rule = &settings.detection;
+        let (labels, found) = probabilities.detect(rule, Some(&case.brain), Some(&around));
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
             qsm_ppm: case.images.get(&Modality::Qsm),
@@ -153,7 +155,7 @@ impl Predictor {
         let quality = folder.join(name.of_scan(&[("desc", "lesions")], "_qc.json"));
         bids::write_json(&quality, &prediction.quality.sheet(files))?;
         let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
-        table::write(&rows, &prediction.rows)?;
+        self.write_rows(&rows, prediction)?;
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;
         let report = folder.join(name.of_scan(&[("desc", "lesions")], "_report.html"));
@@ -162,6 +164,16 @@ impl Predictor {
             .map_err(|source| StudyError::Write { path: report.clone(), source })?;
         all.extend([&quality, &rows, &mosaic, &report].map(Clone::clone));
         Ok(Written { labels, table: rows, mosaic, report, all })
+    }
+
+    /// The lesion table, with the probability of each lesion where the model takes a second look.
+    fn write_rows(&self, path: &Path, prediction: &Prediction) -> Result<(), StudyError> {
+        if self.bundle.settings.detection.second_look.is_none() {
+            return Ok(table::write(path, &prediction.rows)?);
+        }
+        let cell = |candidate: &Candidate| vec![format!("{:.4}", candidate.score())];
+        let cells: Vec<Vec<String>> = prediction.found.iter().map(cell).collect();
+        Ok(table::write_with(path, &prediction.rows, &["lesion_probability"], &cells)?)
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.

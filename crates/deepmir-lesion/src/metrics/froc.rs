@@ -24,14 +24,14 @@ impl Detections {
     /// matches best among those not yet taken, or is false.
     pub fn new(truth: &[&Lesion], candidates: &[&Candidate], rule: MatchRule) -> Self {
         let mut order: Vec<&Candidate> = candidates.to_vec();
-        order.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
+        order.sort_by(|a, b| b.score().total_cmp(&a.score()));
         let mut free: Vec<&Lesion> = truth.to_vec();
         let scored = order.into_iter().map(|candidate| {
             let pairs = match_lesions(&free, &[&candidate.lesion], rule);
             if let Some(pair) = pairs.first() {
                 free.remove(pair.truth);
             }
-            (candidate.peak_probability, !pairs.is_empty())
+            (candidate.score(), !pairs.is_empty())
         });
         Self { truth: truth.len(), scored: scored.collect() }
     }

@@ -1,6 +1,7 @@
-//! Metrics against an independent script; one binary, so that it links once.
+//! Metrics and second looks against independent programs; one binary, so that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod agreement;
 mod independent_scores;
+mod second_look;

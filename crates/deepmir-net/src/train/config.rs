@@ -35,6 +35,11 @@ pub struct TrainingConfig {
     pub augment: AugmentConfig,
     /// Whether iron deposits are only looked for in the basal ganglia, where they are by definition.
     pub nhid_only_deep: bool,
+    /// Whether the model of a cross-validation looks at its candidates again, with what it learns from
+    /// subjects as predicted by networks that did not learn from them. One network alone has too few
+    /// such subjects and does without.
+    #[serde(default)]
+    pub second_look: bool,
     /// Share of the steps before which no validation can be the best.
     pub best_after: f64,
     /// How many times as much a missed lesion weighs as a false one when thresholds are chosen: the

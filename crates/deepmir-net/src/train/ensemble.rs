@@ -1,5 +1,7 @@
 //! Several networks of one kind made one model.
 
+use std::collections::BTreeSet;
+
 use deepmir_lesion::operating_point::{self, ValidationSubject};
 use deepmir_lesion::{BrainBox, LabelMap};
 use deepmir_volume::nifti::ReadOptions;
@@ -10,7 +12,8 @@ use crate::infer::{InferenceOptions, networks, probability_maps};
 use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
 
 /// Joins the models of a cross-validation: the median of their probabilities will count, and the thresholds
-/// are chosen anew on every subject as predicted by the one network that did not learn from it.
+/// are chosen anew on every subject as predicted by the one network that did not learn from it, with a
+/// second look where `config` asks for one.
 /// `held_out[n]` are the subjects that `models[n]` did not learn from; `config` is the training's;
 /// `progress` hears of subjects done.
 ///
@@ -18,7 +21,7 @@ use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
 /// Models of different kinds, unreadable subjects, a failing device.
 pub fn join_folds(
     models: &[Bundle],
-    held_out: &[&[CaseFiles]],
+    held_out: &[Vec<CaseFiles>],
     config: &TrainingConfig,
     device: DeviceChoice,
     read: &ReadOptions,
@@ -38,7 +41,7 @@ pub fn join_folds(
     let mut subjects = Vec::new();
     for (model, cases) in models.iter().zip(held_out) {
         let mut networks = networks(architecture, &model.members, device)?;
-        for case in *cases {
+        for case in cases {
             let prepared = Prepared::new(&case.read(&plan.inputs, read)?, plan)?;
             let options = InferenceOptions::default();
             let maps = probability_maps(
@@ -52,7 +55,9 @@ pub fn join_folds(
             let nothing = LabelMap::empty(*prepared.grid());
             let truth = prepared.truth.as_ref().unwrap_or(&nothing);
             let deep = if config.nhid_only_deep { BrainBox::of(&prepared.brain) } else { None };
-            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref()));
+            let images = config.second_look.then(|| prepared.surroundings(plan));
+            let subject = ValidationSubject::new(&maps, truth, deep.as_ref(), images.as_ref());
+            subjects.push(subject);
             progress(subjects.len());
         }
     }
@@ -61,10 +66,12 @@ pub fn join_folds(
     let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
     let mut everyone: Vec<String> = all.collect();
     everyone.sort();
+    let learned_from = models.iter().map(|model| &model.settings.provenance.training_subjects);
+    let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
     let settings = ModelSettings {
         detection: point.rule,
         provenance: Provenance {
-            training_subjects: everyone.clone(),
+            training_subjects: learned_from.into_iter().collect(),
             validation_subjects: everyone,
             validation_f1,
             ..first.settings.provenance.clone()

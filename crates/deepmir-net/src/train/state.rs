@@ -177,7 +177,7 @@ impl<'a> State<'a> {
             let nothing = LabelMap::empty(*case.grid());
             let deep = if config.nhid_only_deep { BrainBox::of(&case.brain) } else { None };
             let truth = case.truth.as_ref().unwrap_or(&nothing);
-            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref()));
+            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref(), None));
         }
         let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
         let progress = &mut self.progress;

@@ -196,7 +196,7 @@ fn a_short_training_learns_to_find_and_to_tell() {
         let largest = differences.fold(0.0, f32::max);
         assert!(largest < 1e-4, "{class}: the kernels differ from Burn by {largest}");
     }
-    let (labels, _) = maps.detect(&bundle.settings.detection, None);
+    let (labels, _) = maps.detect(&bundle.settings.detection, None, None);
     let truth = prepared.truth.as_ref().unwrap();
     for class in LesionClass::ALL {
         let both = (0..truth.grid().len())

@@ -22,6 +22,10 @@ pub struct Train {
     /// Learn from these too, in every fold: phantoms, another site. Nothing is chosen on them
     #[arg(long, value_name = "DATA", num_args = 1..)]
     pub also: Vec<PathBuf>,
+    /// With --folds, choose thresholds and the second look at candidates on these too, shared out
+    /// among the folds' networks: other scanners, phantoms. Nothing is learned from them
+    #[arg(long, value_name = "DATA", num_args = 1.., requires = "folds", conflicts_with = "fold")]
+    pub choose_also: Vec<PathBuf>,
     /// Draw this many phantoms while training and learn from them, each with a scanner of its own
     /// unless the config file gives one ([phantom.scan]); they stay in the output folder
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -128,6 +128,10 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
     // Before anyone is left out: those held out must not come in by this door.
     let companions = cohort.companions(&arguments.also)?;
+    cohort.companions(&arguments.choose_also)?;
+    if let Some(both) = arguments.also.iter().find(|data| arguments.choose_also.contains(data)) {
+        bail!("learned from or chosen on, not both: {}", both.display());
+    }
     if !arguments.participant_label.is_empty() {
         cohort = cohort.only(&arguments.participant_label)?;
     }
@@ -245,9 +249,14 @@ fn join(
     arguments: &Train,
     common: &Common,
 ) -> anyhow::Result<Bundle> {
-    let held_out: Vec<&[CaseFiles]> =
-        splits.iter().map(|split| split.held_out.as_slice()).collect();
-    let total = held_out.iter().map(|cases| cases.len()).sum::<usize>() as u64;
+    let mut held_out: Vec<Vec<CaseFiles>> =
+        splits.iter().map(|split| split.held_out.clone()).collect();
+    let everyone = Cohort { cases: held_out.iter().flatten().cloned().collect() };
+    let folds = held_out.len();
+    for (n, case) in everyone.companions(&arguments.choose_also)?.into_iter().enumerate() {
+        held_out[n % folds].push(case);
+    }
+    let total = held_out.iter().map(Vec::len).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
     let read = read_options(arguments);

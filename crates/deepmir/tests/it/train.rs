@@ -116,12 +116,14 @@ fn folds_make_one_averaged_model_that_predicts() {
 #[test]
 fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
     let folder = dataset();
-    let site = folder.path().join("site");
+    let [site, scanner] = ["site", "scanner"].map(|name| folder.path().join(name));
     (1..3).for_each(|number| {
         deepmir_testing::write_subject(&site, number);
+        deepmir_testing::write_subject(&scanner, number);
     });
     let out = folder.path().join("out");
     let more = ["--steps", "2", "--folds", "2", "--also", text(&site)];
+    let more = [more.as_slice(), &["--choose-also", text(&scanner)]].concat();
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
     for fold in ["fold-1", "fold-2"] {
@@ -131,6 +133,16 @@ fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
         assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 0);
         assert_eq!(saved.validation_subjects.iter().filter(from_site).count(), 0);
     }
+    // Thresholds are chosen on the other scanner, too, from which nothing was learned.
+    let provenance = Bundle::read(&out.join("model")).unwrap().settings.provenance;
+    let of_scanner =
+        |names: &[String]| names.iter().filter(|name| name.starts_with("scanner-")).count();
+    assert_eq!(of_scanner(&provenance.validation_subjects), 2);
+    assert_eq!(of_scanner(&provenance.training_subjects), 0);
+    let more = ["--folds", "2", "--also", text(&site), "--choose-also", text(&site)];
+    let both = arguments(folder.path(), &folder.path().join("both"), &more);
+    let both: Vec<&str> = both.iter().map(String::as_str).collect();
+    refused(&both, &["not both", "site"]);
     let bids = folder.path().join("bids");
     let more = ["--held-out", "05", "--also", text(&bids)];
     let again = arguments(folder.path(), &folder.path().join("again"), &more);

@@ -1,0 +1,171 @@
+//! What a second look measures.
+
+use deepmir_volume::statistics::{mean_and_deviation, quantile};
+use deepmir_volume::{Grid, Volume};
+use serde::{Deserialize, Serialize};
+
+use super::surroundings::Surroundings;
+use crate::shape::principal_axes_mm;
+use crate::{Candidate, LesionClass, ProbabilityMaps};
+
+/// Something measured on a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// Natural logarithm of its volume in mm³.
+    Volume,
+    /// −log₁₀ of what its highest probability of any lesion lacks to 1, at most 4.
+    Peak,
+    /// The same of its mean probability of any lesion.
+    Mean,
+    /// NHID's share of its probability.
+    NhidShare,
+    /// Its longest principal axis over the second.
+    Elongation,
+    /// Its second principal axis over the third.
+    Flatness,
+    /// Lowest SWI in it.
+    SwiLowest,
+    /// Mean SWI in it.
+    SwiMean,
+    /// Median SWI around it.
+    SwiAround,
+    /// Deviation of SWI around it.
+    SwiSpread,
+    /// A tenth of SWI around it is darker.
+    SwiDark,
+    /// Lowest T2w in it.
+    T2wLowest,
+    /// Mean T2w in it.
+    T2wMean,
+    /// Median T2w around it.
+    T2wAround,
+    /// Deviation of T2w around it: large in sulci, where veins lie in fluid.
+    T2wSpread,
+    /// A tenth of T2w around it is brighter: fluid.
+    T2wBright,
+    /// Lowest susceptibility in it.
+    ChiLowest,
+    /// Mean susceptibility in it.
+    ChiMean,
+    /// Highest susceptibility in it.
+    ChiHighest,
+    /// Median susceptibility around it.
+    ChiAround,
+    /// Deviation of susceptibility around it.
+    ChiSpread,
+    /// How deep its middle lies under the brain's surface, in millimetres, at most 15.
+    Depth,
+    /// How much of what is around it is no brain.
+    Outside,
+}
+
+/// Values of the features that could be measured; the order is that of [`Feature`].
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Features(Vec<(Feature, f64)>);
+
+impl Features {
+    /// Those of a candidate of `maps`.
+    pub fn of(candidate: &Candidate, maps: &ProbabilityMaps, images: &Surroundings<'_>) -> Self {
+        let mut features = Self::default();
+        let lesion = &candidate.lesion;
+        let grid = maps.grid();
+        features.set(Feature::Volume, lesion.volume_mm3.ln());
+        features.of_probabilities(&lesion.voxels, maps);
+        let [longest, middle, shortest] = principal_axes_mm(&lesion.voxels, grid);
+        features.set(Feature::Elongation, longest / middle);
+        features.set(Feature::Flatness, middle / shortest);
+        features.of_images(&lesion.voxels, grid, images);
+        features.0.retain(|(_, value)| value.is_finite());
+        features.0.sort_by_key(|(feature, _)| *feature);
+        features
+    }
+
+    /// A feature's value.
+    pub fn get(&self, feature: Feature) -> Option<f64> {
+        self.0.iter().find(|(other, _)| *other == feature).map(|(_, value)| *value)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Feature, f64)> {
+        self.0.iter().copied()
+    }
+
+    /// From values.
+    pub fn from_values(values: Vec<(Feature, f64)>) -> Self {
+        Self(values)
+    }
+
+    fn set(&mut self, feature: Feature, value: f64) {
+        self.0.push((feature, value));
+    }
+
+    fn of_probabilities(&mut self, voxels: &[usize], maps: &ProbabilityMaps) {
+        let (mut highest, mut sum, mut nhid) = (0.0_f64, 0.0, 0.0);
+        for &index in voxels {
+            let mut any = 0.0;
+            for (class, map) in maps.iter() {
+                let probability = f64::from(map.data()[index]);
+                any += probability;
+                nhid += if class == LesionClass::Nhid { probability } else { 0.0 };
+            }
+            highest = highest.max(any);
+            sum += any;
+        }
+        let nines = |probability: f64| -(1.0 - probability).max(1e-4).log10();
+        self.set(Feature::Peak, nines(highest));
+        self.set(Feature::Mean, nines(sum / voxels.len().max(1) as f64));
+        if LesionClass::ALL.iter().all(|&class| maps.of(class).is_some()) {
+            self.set(Feature::NhidShare, nhid / sum);
+        }
+    }
+
+    fn of_images(&mut self, voxels: &[usize], grid: &Grid, images: &Surroundings<'_>) {
+        let Some(site) = images.site(voxels, grid) else { return };
+        let depth = images.depth_mm(&site);
+        let depths = site.within.iter().map(|&index| f64::from(depth.data()[index]));
+        self.set(Feature::Depth, depths.fold(0.0, f64::max).min(15.0));
+        self.set(Feature::Outside, site.outside_share);
+        let values = |image: &Volume<f32>, places: &[usize]| -> Vec<f32> {
+            let image = image.crop(&site.part);
+            places.iter().map(|&index| image.data()[index]).collect()
+        };
+        // Lowest, mean and highest in it; median, deviation, first and last tenth around it.
+        let measure = |image: &Volume<f32>| {
+            let mut within = values(image, &site.within);
+            let mut around = values(image, &site.around);
+            let of = |value: Option<f32>| value.map_or(f64::NAN, f64::from);
+            let spread = mean_and_deviation(&around).map_or(f64::NAN, |(_, deviation)| deviation);
+            [
+                of(quantile(&mut within, 0.0)),
+                mean_and_deviation(&within).map_or(f64::NAN, |(mean, _)| mean),
+                of(quantile(&mut within, 1.0)),
+                of(quantile(&mut around, 0.5)),
+                spread,
+                of(quantile(&mut around, 0.1)),
+                of(quantile(&mut around, 0.9)),
+            ]
+        };
+        if let Some([lowest, mean, _, around, spread, dark, _]) = images.swi.map(measure) {
+            self.set(Feature::SwiLowest, lowest);
+            self.set(Feature::SwiMean, mean);
+            self.set(Feature::SwiAround, around);
+            self.set(Feature::SwiSpread, spread);
+            self.set(Feature::SwiDark, dark);
+        }
+        if let Some([lowest, mean, _, around, spread, _, bright]) = images.t2w.map(measure) {
+            self.set(Feature::T2wLowest, lowest);
+            self.set(Feature::T2wMean, mean);
+            self.set(Feature::T2wAround, around);
+            self.set(Feature::T2wSpread, spread);
+            self.set(Feature::T2wBright, bright);
+        }
+        if let Some([lowest, mean, highest, around, spread, ..]) = images.qsm.map(measure) {
+            self.set(Feature::ChiLowest, lowest);
+            self.set(Feature::ChiMean, mean);
+            self.set(Feature::ChiHighest, highest);
+            self.set(Feature::ChiAround, around);
+            self.set(Feature::ChiSpread, spread);
+        }
+    }
+}

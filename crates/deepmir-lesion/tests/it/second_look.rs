@@ -1,0 +1,169 @@
+//! Second looks: against scikit-learn, and on drawn bleeds and vessels.
+
+use std::path::PathBuf;
+
+use deepmir_lesion::operating_point::{ValidationSubject, choose};
+use deepmir_lesion::second_look::{Example, Feature, Features, Surroundings, fit};
+use deepmir_lesion::{LabelMap, LesionClass, ProbabilityMaps};
+use deepmir_volume::{Affine, Grid, Mask, Volume};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    values: Vec<[f64; 3]>,
+    kinds: Vec<usize>,
+    probabilities: Vec<[f64; 3]>,
+    weights: Vec<[f64; 3]>,
+}
+
+const NAMES: [Feature; 3] = [Feature::Volume, Feature::T2wSpread, Feature::Depth];
+
+#[test]
+fn weights_and_probabilities_are_those_of_scikit_learn() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/second_look.json");
+    let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let features: Vec<Features> = fixture
+        .values
+        .iter()
+        .map(|values| Features::from_values(NAMES.into_iter().zip(*values).collect()))
+        .collect();
+    let truths = [None, Some(LesionClass::Cmb), Some(LesionClass::Nhid)];
+    let examples: Vec<Example<'_>> = features
+        .iter()
+        .zip(&fixture.kinds)
+        .map(|(features, &kind)| Example { features, truth: truths[kind] })
+        .collect();
+    let look = fit(&examples, &LesionClass::ALL).unwrap();
+    assert_eq!(look.fault(), None);
+    for (n, feature) in look.features.iter().enumerate() {
+        assert_eq!(feature.name, NAMES[n]);
+        for (kind, weight) in feature.weights.iter().enumerate() {
+            assert!((weight - fixture.weights[kind][n]).abs() < 1e-4, "{weight}");
+        }
+    }
+    for (features, expected) in features.iter().zip(&fixture.probabilities) {
+        for (found, expected) in look.probabilities(features).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4);
+        }
+    }
+    // Nothing to learn a class from.
+    let without: Vec<Example<'_>> =
+        examples.into_iter().filter(|example| example.truth != truths[2]).collect();
+    assert!(fit(&without, &LesionClass::ALL).is_none());
+    assert!(fit(&without, &[LesionClass::Cmb]).is_some());
+}
+
+/// A brain of 60 mm across with four bleeds in tissue and four vessels in fluid, all of them as
+/// probable as can be; drawn anew by the seed.
+struct Head {
+    maps: ProbabilityMaps,
+    truth: LabelMap,
+    swi: Volume<f32>,
+    t2w: Volume<f32>,
+    brain: Mask,
+}
+
+impl Head {
+    fn new(seed: u32) -> Self {
+        let affine = Affine::from_spacing([1.0, 1.0, 1.5], [-30.0, -30.0, -24.0]);
+        let grid = Grid::new([60, 60, 32], affine).unwrap();
+        let within = |voxel: [usize; 3], centre: [f64; 3], mm: f64| {
+            let place = grid.position_mm(voxel);
+            (0..3).map(|axis| (place[axis] - centre[axis]).powi(2)).sum::<f64>() <= mm * mm
+        };
+        let mut state = seed;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / f64::from(1 << 24) - 0.5
+        };
+        let brain = Volume::from_fn(grid, |voxel| within(voxel, [0.0; 3], 22.0));
+        let mut truth = LabelMap::empty(grid);
+        let mut map = Volume::filled(grid, 0.0);
+        let mut swi = Volume::from_fn(grid, |_| random() as f32);
+        let mut t2w = Volume::from_fn(grid, |_| random() as f32);
+        let corners = [[-9.0, -9.0], [-9.0, 9.0], [9.0, -9.0], [9.0, 9.0]];
+        for (n, [x, y]) in corners.into_iter().enumerate() {
+            for (vessel, z) in [(false, -8.0), (true, 8.0)] {
+                let centre = [x + 4.0 * random(), y + 4.0 * random(), z + 4.0 * random()];
+                for index in 0..grid.len() {
+                    let voxel = grid.voxel(index);
+                    if vessel && within(voxel, centre, 4.0) {
+                        t2w.data_mut()[index] += 5.0;
+                    }
+                    if within(voxel, centre, 1.8 + 0.2 * n as f64) {
+                        map.data_mut()[index] = 1.0;
+                        swi.data_mut()[index] -= 5.0;
+                        t2w.data_mut()[index] = -2.0;
+                        if !vessel {
+                            truth.paint(&[index], LesionClass::Cmb);
+                        }
+                    } else if within(voxel, centre, 3.0) {
+                        map.data_mut()[index] = 0.3;
+                    }
+                }
+            }
+        }
+        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
+        Self { maps, truth, swi, t2w, brain }
+    }
+
+    fn around(&self) -> Surroundings<'_> {
+        Surroundings::new(&self.brain, Some(&self.swi), None, Some(&self.t2w))
+    }
+
+    fn subject(&self, images: bool) -> ValidationSubject {
+        let around = self.around();
+        ValidationSubject::new(&self.maps, &self.truth, None, images.then_some(&around))
+    }
+}
+
+#[test]
+fn vessels_in_fluid_are_told_from_bleeds_in_tissue() {
+    let heads: Vec<Head> = (1..=6).map(Head::new).collect();
+    let subjects = |images| heads.iter().map(|head| head.subject(images)).collect::<Vec<_>>();
+    let classes = [LesionClass::Cmb];
+    // By peaks alone half of what is found is vessels.
+    let plain = choose(&subjects(false), &classes, 1.0);
+    assert!(plain.rule.second_look.is_none() && plain.rule.outline.is_none());
+    assert!((plain.mean_f1() - 2.0 / 3.0).abs() < 1e-9, "{}", plain.mean_f1());
+    // Too few subjects for a second look.
+    assert!(choose(&subjects(true)[..4], &classes, 1.0).rule.second_look.is_none());
+
+    let point = choose(&subjects(true), &classes, 1.0);
+    assert_eq!(point.mean_f1(), 1.0);
+    let head = Head::new(77);
+    let around = head.around();
+    let (labels, found) = head.maps.detect(&point.rule, Some(&head.brain), Some(&around));
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|candidate| candidate.score() > 0.5));
+    // Neither the faint rim nor anything else is painted.
+    assert_eq!(labels.volume(), head.truth.volume());
+    // The same rule from the file that a model keeps it in.
+    let text = serde_json::to_string(&point.rule).unwrap();
+    let again = serde_json::from_str(&text).unwrap();
+    assert_eq!(head.maps.detect(&again, Some(&head.brain), Some(&around)).1.len(), 4);
+}
+
+#[test]
+fn a_candidate_is_measured_alike_on_another_grid() {
+    let head = Head::new(5);
+    let around = head.around();
+    let fine =
+        Grid::new([120, 120, 32], Affine::from_spacing([0.5, 0.5, 1.5], [-30.25, -30.25, -24.0]));
+    let fine = fine.unwrap();
+    let (_, map) = head.maps.iter().next().unwrap();
+    let doubled =
+        Volume::from_fn(fine, |[i, j, k]| map.data()[map.grid().index([i / 2, j / 2, k])]);
+    let doubled = ProbabilityMaps::new(vec![(LesionClass::Cmb, doubled)]).unwrap();
+    let coarse = head.maps.candidates(0.5, None, None);
+    let found = doubled.candidates(0.5, None, None);
+    assert_eq!((coarse.len(), found.len()), (8, 8));
+    for (one, other) in coarse.iter().zip(&found) {
+        let one = Features::of(one, &head.maps, &around);
+        let other = Features::of(other, &doubled, &around);
+        assert_eq!(one.iter().count(), other.iter().count());
+        for ((feature, a), (_, b)) in one.iter().zip(other.iter()) {
+            assert!((a - b).abs() < 0.06, "{feature:?}: {a} and {b}");
+        }
+    }
+}
