@@ -2,7 +2,8 @@
 
     table.py OUT
 
-Reads the folders that `prove` makes. A component of at least 1 mm³ counts; a mimic counts as called a
+Reads the folders that `prove` makes. `calibration.tsv` says, for what the model found with a probability
+of its second look in each range, how much of it is a lesion. A component of at least 1 mm³ counts; a mimic counts as called a
 lesion if one that matches no true lesion overlaps a ball of its diameter (or 1 mm more) around its centre.
 """
 
@@ -14,6 +15,7 @@ import sys
 
 import nibabel
 import numpy as np
+from scipy import ndimage
 
 LEAST_MM3 = 1.0
 MIMICS = ("calcification", "vessel", "cavernoma")
@@ -51,6 +53,36 @@ def mimics(truth_folder, predicted_folder):
     return there, called
 
 
+RANGES = (0.0, 0.5, 0.7, 0.9, 0.97, 1.0)
+
+
+def judged(truth_folder, predicted_folder):
+    """Probability of each component of at least 1 mm³, and whether it overlaps a lesion."""
+    found = []
+    for path in sorted(glob.glob(f"{predicted_folder}/sub-*/**/*_desc-lesions.tsv", recursive=True)):
+        subject = os.path.basename(path).split("_")[0]
+        labels = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        truth = one(f"{truth_folder}/{subject}/**/{subject}_seg-lesions_dseg.nii.gz")
+        with open(path, newline="") as table:
+            rows = list(csv.DictReader(table, delimiter="\t"))
+        if labels is None or truth is None or not rows or "lesion_probability" not in rows[0]:
+            continue
+        image = nibabel.load(labels)
+        lesion = np.asarray(nibabel.load(truth).dataobj) > 0
+        places = np.array([[float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")] for row in rows])
+        volume = abs(np.linalg.det(image.affine[:3, :3]))
+        for value in (1, 2):
+            pieces, count = ndimage.label(np.asarray(image.dataobj) == value, np.ones((3, 3, 3)))
+            for number in range(1, count + 1):
+                voxels = np.argwhere(pieces == number)
+                if len(voxels) * volume < LEAST_MM3:
+                    continue
+                centre = nibabel.affines.apply_affine(image.affine, voxels.mean(axis=0))
+                row = rows[int(np.linalg.norm(places - centre, axis=1).argmin())]
+                found.append((float(row["lesion_probability"]), bool(lesion[tuple(voxels.T)].any())))
+    return found
+
+
 def shown(value):
     return "n/a" if value is None else f"{value:.2f}"
 
@@ -75,15 +107,30 @@ def main():
     for name in ("CMB", "NHID"):
         columns += [f"{name}_{what}" for what in ("true", "sensitivity", "precision", "F1", "FP_per_scan")]
     columns += ["CMB_called_NHID", "NHID_called_CMB"] + [f"{kind}_called_lesion" for kind in MIMICS]
-    rows = []
+    rows, found = [], []
     for folder in sorted(glob.glob(f"{out}/evaluated/*"), key=os.path.getmtime):
         condition = os.path.basename(folder)
         with open(f"{folder}/evaluation.json") as file:
             evaluation = json.load(file)
-        there, called = mimics(f"{out}/phantoms/{condition}/derivatives/truth", f"{out}/predicted/{condition}")
+        truth, predicted = f"{out}/phantoms/{condition}/derivatives/truth", f"{out}/predicted/{condition}"
+        there, called = mimics(truth, predicted)
+        found += judged(truth, predicted)
         rows.append((condition, evaluation, there, called))
     with open(f"{out}/table.tsv", "w") as file:
         print(*columns, sep="\t", file=file)
         for condition, evaluation, there, called in rows:
             print(*line(condition, evaluation, there, called), sep="\t", file=file)
-    print(open(f"{out}/table.tsv").read(), end="")
+    with open(f"{out}/calibration.tsv", "w") as file:
+        print("from", "to", "found", "mean_probability", "lesions", sep="\t", file=file)
+        for low, high in zip(RANGES, RANGES[1:]):
+            inside = [item for item in found if low <= item[0] < high or item[0] == high == 1.0]
+            if inside:
+                mean, share = np.mean(inside, axis=0)
+                print(low, high, len(inside), f"{mean:.2f}", f"{share:.2f}", sep="\t", file=file)
+    for name in ("table", "calibration"):
+        with open(f"{out}/{name}.tsv") as file:
+            print(file.read())
+
+
+if __name__ == "__main__":
+    main()
