@@ -100,7 +100,8 @@ fn mark_mimics(labels: &mut Volume<f32>, table: &str) {
     }
 }
 
-/// One slice in each fifth of the brain's height: the one with most labelled voxels, or its middle.
+/// One slice in each fifth of the brain's height, some way from the next fifth: the one with most labelled
+/// voxels, or its middle.
 fn chosen_slices(labels: &Volume<f32>, brain: &BoundingBox) -> Vec<usize> {
     let (bottom, height) = (brain.start()[2], brain.shape()[2]);
     // Leave the lowest and highest tenth: little brain is there.
@@ -108,9 +109,10 @@ fn chosen_slices(labels: &Volume<f32>, brain: &BoundingBox) -> Vec<usize> {
     (0..SLICES)
         .map(|n| {
             let middle = (edge(n) + edge(n + 1)) / 2;
+            let apart = (edge(n + 1) - edge(n)) / 8;
             let count = |k: usize| labels.slice(k).iter().filter(|&&label| label > 0.0).count();
-            let best =
-                (edge(n)..edge(n + 1)).max_by_key(|&k| (count(k), usize::MAX - k.abs_diff(middle)));
+            let best = (edge(n) + apart..edge(n + 1) - apart)
+                .max_by_key(|&k| (count(k), usize::MAX - k.abs_diff(middle)));
             best.unwrap_or(middle)
         })
         .collect()

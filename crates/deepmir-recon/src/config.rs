@@ -55,6 +55,7 @@ impl ReconConfig {
             ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),
             ("offset.smoothing_sigma_mm", self.offset.smoothing_sigma_mm),
             ("reliability.edge_depth_mm", f64::from(self.reliability.edge_depth_mm)),
+            ("reliability.rim_mm", f64::from(self.reliability.rim_mm)),
             ("swi.high_pass_sigma_mm", self.swi.high_pass_sigma_mm),
             ("swi.slab_mm", self.swi.slab_mm),
         ];

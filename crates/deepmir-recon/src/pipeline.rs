@@ -15,7 +15,7 @@ use crate::phase::{
     unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
-use crate::reliability::{field_quality, fill_voids, reliable_mask};
+use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
 
 /// A step of the chain.
@@ -117,30 +117,49 @@ pub fn reconstruct(
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
 
-    // All that follows happens in the box around the brain.
+    // All that follows happens in the box around the brain and its rim.
     let Some(place) = BoundingBox::around(&brain) else {
         return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
     };
-    let place = place.grown([2; 3], scan.grid());
+    let rim_mm = f64::from(config.reliability.rim_mm);
+    let margin = scan.grid().voxel_sizes_mm().map(|size| 2 + (rim_mm / size) as usize);
+    let place = place.grown(margin, scan.grid());
     let mask = brain.crop(&place);
     let magnitude = magnitude.crop(&place);
-    let mut fit = field_in(crop_scan(scan, &place)?, &mask, config, &mut clock);
-    let quality = field_quality(&fit, &mask, &config.reliability);
-    let reliable = reliable_mask(&mask, &quality, &config.reliability);
-    fill_voids(&mut fit.field_ppm, &reliable, &quality, &config.reliability);
+    let cropped = crop_scan(scan, &place)?;
+    let region = field_region(&mask, cropped.echoes(), &config.reliability);
+    let mut fit = field_in(cropped, &region, config, &mut clock);
+    let mut quality = field_quality(&fit, &mask, &region, &config.reliability);
+    let wide = reliable_mask(&mask, &quality, &config.reliability);
+    fill_voids(&mut fit.field_ppm, &wide, &quality, &config.reliability);
     clock.begin(Stage::Background);
     let b0_direction = scan.b0_direction();
-    let LocalField { field_ppm, mask: reliable } =
-        remove_background(&fit.field_ppm, &reliable, &quality, b0_direction, &config.background)?;
+    let LocalField { mut field_ppm, mask: wide } =
+        remove_background(&fit.field_ppm, &wide, &quality, b0_direction, &config.background)?;
     clock.begin(Stage::Inversion);
     let input = InversionInput {
         local_field_ppm: &field_ppm,
-        mask: &reliable,
+        mask: &wide,
         weights: &quality,
         magnitude: &magnitude,
         b0_direction,
     };
     let mut chi_ppm = invert(&input, &config.inversion)?;
+    // The rim has served; maps are the brain's.
+    let mut reliable = wide;
+    reliable.data_mut().iter_mut().zip(mask.data()).for_each(|(value, &inside)| *value &= inside);
+    if reliable.count() == 0 {
+        let reason = "the field is reliable nowhere in the brain mask".to_owned();
+        return Err(ReconError::EmptyMask { reason });
+    }
+    for (map, part) in [
+        (&mut fit.field_ppm, &mask),
+        (&mut quality, &mask),
+        (&mut field_ppm, &reliable),
+        (&mut chi_ppm, &reliable),
+    ] {
+        clear_outside(map, part);
+    }
     reference_to_median(&mut chi_ppm, &reliable);
     let timings = clock.finish();
 
@@ -189,6 +208,14 @@ fn field_in<F: FnMut(Stage)>(
     };
     clock.begin(Stage::Fit);
     fit_field(echoes, &unwrapped, mask, scan.radians_per_ppm_second())
+}
+
+fn clear_outside(map: &mut Volume<f32>, mask: &Mask) {
+    map.data_mut().iter_mut().zip(mask.data()).for_each(|(value, &inside)| {
+        if !inside {
+            *value = 0.0;
+        }
+    });
 }
 
 fn check_mask(mask: &Mask, scan: &GradientEchoScan) -> Result<Mask, ReconError> {

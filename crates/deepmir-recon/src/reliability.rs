@@ -6,6 +6,7 @@ use deepmir_volume::{Mask, Volume, statistics};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::input::Echo;
 use crate::phase::FieldFit;
 
 /// What counts as unreliable.
@@ -20,24 +21,55 @@ pub struct ReliabilityConfig {
     pub edge_depth_mm: f32,
     /// Weight below which a voxel deeper inside counts as void, its field as unknown.
     pub void_weight: f32,
+    /// How far outside the brain the field is used where it is reliable, millimetres: background removal
+    /// gives up the edge of what it is given, which should be fluid and not cortex. Zero keeps to the brain.
+    pub rim_mm: f32,
 }
 
 impl Default for ReliabilityConfig {
     fn default() -> Self {
-        Self { residual_rad: 0.2, edge_weight: 0.3, edge_depth_mm: 12.0, void_weight: 0.1 }
+        Self {
+            residual_rad: 0.2,
+            edge_weight: 0.3,
+            edge_depth_mm: 12.0,
+            void_weight: 0.1,
+            rim_mm: 4.0,
+        }
     }
 }
 
+/// Quality of the field above which it is used outside the brain.
+const LEAST_RIM_QUALITY: f32 = 0.3;
+
+/// The brain and what lies within `rim_mm` of it where all magnitudes are above zero: skull-stripped
+/// images end where they were stripped. Where the field is to be found.
+pub fn field_region(brain: &Mask, echoes: &[Echo], config: &ReliabilityConfig) -> Mask {
+    let mut region = brain.clone();
+    if config.rim_mm > 0.0 {
+        let near = dilate_mm(brain, config.rim_mm);
+        region.data_mut().par_iter_mut().enumerate().for_each(|(voxel, value)| {
+            let signal = || echoes.iter().all(|echo| echo.magnitude.data()[voxel] > 0.0);
+            *value |= near.data()[voxel] && signal();
+        });
+    }
+    region
+}
+
 /// The quality of the field, 0 to 1: its precision (in units of the brain's median, at most 1) times
-/// a Gaussian of the residual. Zero outside the mask.
-pub fn field_quality(fit: &FieldFit, mask: &Mask, config: &ReliabilityConfig) -> Volume<f32> {
-    let inside = fit.precision.data().iter().zip(mask.data()).filter(|(_, inside)| **inside);
+/// a Gaussian of the residual. Zero outside `region` (see [`field_region`]).
+pub fn field_quality(
+    fit: &FieldFit,
+    brain: &Mask,
+    region: &Mask,
+    config: &ReliabilityConfig,
+) -> Volume<f32> {
+    let inside = fit.precision.data().iter().zip(brain.data()).filter(|(_, inside)| **inside);
     let mut precisions: Vec<f32> = inside.map(|(&value, _)| value).collect();
     let typical = statistics::median(&mut precisions).unwrap_or(0.0).max(f32::MIN_POSITIVE);
-    let mut quality = Volume::filled(*mask.grid(), 0.0_f32);
+    let mut quality = Volume::filled(*brain.grid(), 0.0_f32);
     let scale = -0.5 / (config.residual_rad * config.residual_rad).max(1e-12);
     quality.data_mut().par_iter_mut().enumerate().for_each(|(voxel, value)| {
-        if mask.data()[voxel] {
+        if region.data()[voxel] {
             let precision = (fit.precision.data()[voxel] / typical).min(1.0);
             let residual = fit.residual_rad.data()[voxel];
             *value = precision * (scale * residual * residual).exp();
@@ -94,25 +126,32 @@ fn mean_around(field: &Volume<f32>, quality: &Volume<f32>, at: [usize; 3]) -> Op
     (weights > 1e-3).then(|| sum / weights)
 }
 
-/// The mask without the unreliable voxels that hang together with its outside and lie within
-/// `edge_depth_mm` of it (sinuses, bone, drop-out); unreliable voxels deeper inside (lesions, veins)
-/// stay, with their low weights.
-pub fn reliable_mask(mask: &Mask, quality: &Volume<f32>, config: &ReliabilityConfig) -> Mask {
-    let mut bad = Volume::filled(*mask.grid(), false);
-    let outside = not(mask);
-    let near = dilate_mm(&outside, config.edge_depth_mm);
+/// Where the field is used: the brain and the good part of its rim (`quality` is zero outside the region
+/// that the field was found in), without the brain's unreliable voxels that hang together with the outside
+/// and lie within `edge_depth_mm` of the brain's edge (sinuses, bone, drop-out). Unreliable voxels deeper
+/// inside (lesions, veins) stay, with their low weights.
+pub fn reliable_mask(brain: &Mask, quality: &Volume<f32>, config: &ReliabilityConfig) -> Mask {
+    let near = dilate_mm(&not(brain), config.edge_depth_mm);
+    let known = |voxel: usize| brain.data()[voxel] || quality.data()[voxel] >= LEAST_RIM_QUALITY;
+    let mut bad = Volume::filled(*brain.grid(), false);
     bad.data_mut().par_iter_mut().enumerate().for_each(|(voxel, bad)| {
         let doubtful = quality.data()[voxel] < config.edge_weight && near.data()[voxel];
-        *bad = !mask.data()[voxel] || doubtful;
+        *bad = !known(voxel) || doubtful;
     });
     // Pockets that the outside does not reach are lesions near the edge, not the edge.
     let mut kept = not(&bad);
     for pocket in components(&bad, false, Connectivity::Six) {
-        if pocket.voxels.iter().all(|&voxel| mask.data()[voxel]) {
+        if pocket.voxels.iter().all(|&voxel| known(voxel)) {
             pocket.voxels.iter().for_each(|&voxel| kept.data_mut()[voxel] = true);
         }
     }
-    fill_holes(&largest_component(&kept, Connectivity::Six))
+    let mut kept = fill_holes(&largest_component(&kept, Connectivity::Six));
+    // What the rim encloses outside the brain is bone or air.
+    let whole = fill_holes(brain);
+    kept.data_mut().par_iter_mut().enumerate().for_each(|(voxel, kept)| {
+        *kept &= whole.data()[voxel] || known(voxel);
+    });
+    kept
 }
 
 #[cfg(test)]
@@ -151,5 +190,38 @@ mod tests {
         });
         let kept = reliable_mask(&mask, &quality, &ReliabilityConfig::default());
         assert!(!kept[[3, 7, 7]] && kept[[4, 7, 7]] && kept[[7, 7, 7]] && !kept[[1, 7, 7]]);
+    }
+
+    #[test]
+    fn a_rim_is_used_where_it_is_good_and_not_across_it() {
+        let grid = Grid::new([17, 15, 15], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let brain = Volume::from_fn(grid, |voxel| voxel.iter().all(|&i| (4..11).contains(&i)));
+        // Good to the left of the brain but for one voxel of bone, noise to the right of it.
+        let bone = [2, 7, 7];
+        let good = |voxel: [usize; 3]| voxel[0] < 11 && voxel != bone;
+        let quality = Volume::from_fn(grid, |voxel| if good(voxel) { 1.0 } else { 0.2 });
+        // However little is asked of the brain itself.
+        let config = ReliabilityConfig { edge_weight: 0.0, ..Default::default() };
+        let kept = reliable_mask(&brain, &quality, &config);
+        assert!(kept[[1, 7, 7]] && kept[[3, 7, 7]] && !kept[bone]);
+        assert!(kept[[10, 7, 7]] && !kept[[11, 7, 7]]);
+    }
+
+    #[test]
+    fn the_rim_ends_where_an_echo_has_no_signal() {
+        let grid = Grid::new([21, 5, 5], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let brain = Volume::from_fn(grid, |[i, ..]| (8..12).contains(&i));
+        let echo = |from: usize| Echo {
+            name: String::new(),
+            magnitude: Volume::from_fn(grid, |[i, ..]| if i >= from { 1.0 } else { 0.0 }),
+            phase_rad: Volume::filled(grid, 0.0),
+            echo_time_s: 0.01,
+        };
+        let config = ReliabilityConfig { rim_mm: 3.0, ..Default::default() };
+        let region = field_region(&brain, &[echo(0), echo(7)], &config);
+        let row: Vec<usize> = (0..21).filter(|&i| region[[i, 2, 2]]).collect();
+        assert_eq!(row, (7..15).collect::<Vec<_>>());
+        let none = ReliabilityConfig { rim_mm: 0.0, ..config };
+        assert_eq!(field_region(&brain, &[echo(0)], &none), brain);
     }
 }

@@ -1,11 +1,12 @@
 use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3};
 use deepmir_recon::background::BackgroundRemoval;
+use deepmir_recon::input::GradientEchoScan;
 use deepmir_recon::inversion::Inversion;
 use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility_weighted};
 use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};
 use deepmir_volume::Volume;
 
-use crate::common::{Head, Sphere};
+use crate::common::{Head, Sphere, distance};
 
 fn strength(result: &Reconstruction, sphere: &Sphere) -> f64 {
     let volume_mm3 = 4.0 / 3.0 * std::f64::consts::PI * sphere.radius_mm.powi(3);
@@ -67,9 +68,63 @@ fn a_skull_stripped_scan_is_all_brain() {
             *value *= f32::from(inside);
         }
     }
-    scan = deepmir_recon::input::GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    scan = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
     let result = reconstruct(&scan, None, &ReconConfig::default(), |_| ()).unwrap();
     assert!(dice(&result.brain, &head.brain) > 0.999);
+}
+
+/// Fluid around the brain carries the field to the brain's edge; maps end at the mask.
+#[test]
+fn the_cortex_is_kept_where_fluid_lies_outside_it() {
+    let mut head = Head::new();
+    for index in 0..head.grid.len() {
+        let r = distance(head.grid.position_mm(head.grid.voxel(index)), [0.0; 3]);
+        if r > 40.0 && r < 44.0 {
+            head.magnitude.data_mut()[index] = 0.6;
+        }
+    }
+    let scan = head.scan();
+    let part = |rim_mm| {
+        let mut config = ReconConfig::default();
+        config.reliability.rim_mm = rim_mm;
+        let made = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
+        let maps = [&made.total_field_ppm, &made.local_field_ppm, &made.chi_ppm, &made.quality];
+        for index in (0..head.grid.len()).filter(|&index| !head.brain.data()[index]) {
+            assert!(
+                !made.reliable.data()[index] && maps.iter().all(|map| map.data()[index] == 0.0)
+            );
+        }
+        assert!((strength(&made, &head.iron) / 0.6 - 1.0).abs() < 0.4);
+        made.reliable.count() as f64 / head.brain.count() as f64
+    };
+    let (with, without) = (part(ReconConfig::default().reliability.rim_mm), part(0.0));
+    assert!(with > 0.98 && without < 0.95, "{with} with the rim, {without} without");
+}
+
+/// Where there is no signal, and where there is noise alone, the phase outside the mask says nothing.
+#[test]
+fn nothing_without_signal_is_used_outside_the_mask() {
+    let head = Head::new();
+    let scan = head.scan();
+    let made = |phase: f32| {
+        let mut echoes = scan.echoes().to_vec();
+        for echo in &mut echoes {
+            let inside = head.brain.data().iter();
+            let values = echo.magnitude.data_mut().iter_mut().zip(echo.phase_rad.data_mut());
+            values.zip(inside).filter(|(_, inside)| !**inside).for_each(|((size, angle), _)| {
+                *size = 0.0;
+                *angle = phase;
+            });
+        }
+        let scan = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+        reconstruct(&scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap()
+    };
+    let (one, other) = (made(0.5), made(-2.0));
+    assert_eq!(one.chi_ppm, other.chi_ppm);
+    assert_eq!(one.reliable, other.reliable);
+    // The dark skull of the head as it is.
+    let noisy = reconstruct(&scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap();
+    assert!(noisy.reliable.count() <= one.reliable.count());
 }
 
 #[test]
@@ -77,8 +132,7 @@ fn a_single_echo_is_enough() {
     let head = Head::new();
     let scan = head.scan();
     let echoes = vec![scan.echoes()[2].clone()];
-    let scan =
-        deepmir_recon::input::GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    let scan = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
     let result = reconstruct(&scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap();
     assert!(result.r2_star_per_s.is_none());
     assert!(strength(&result, &head.iron) > 0.3 && strength(&result, &head.calcium) < -0.3);
