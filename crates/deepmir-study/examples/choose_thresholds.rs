@@ -1,57 +1,92 @@
 //! Chooses a model's thresholds and second look anew on the subjects of its cross-validation, each as
-//! predicted by the network that did not learn from it: for models that were trained before the way of
-//! choosing changed.
+//! predicted by the networks that did not learn from it: for models that were trained before the way of
+//! choosing changed, and for models of networks from several trainings.
 //!
 //! ```sh
 //! cargo run --release -p deepmir-study --example choose_thresholds -- \
-//!     FOLDS COHORT MODEL OUT [HELD_OUT…] [--also DATA…]
+//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--also DATA…]
 //! ```
 //!
-//! `FOLDS` is a model of `deepmir train COHORT --folds K` with the preset's seed, its networks in order;
-//! `MODEL` the one to be given the thresholds (that of `--refit`, or `FOLDS` itself); `OUT` a folder for it.
-//! What follows `--also` was learned from by no network, and is shared out among them.
+//! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order;
+//! with several, a subject that all of them know is judged by the networks of all that did not learn from
+//! it. `MODEL` are those whose networks count together in `OUT`, a folder: of `--refit`, or `FOLDS`
+//! themselves. What follows `--also` was learned from by no network, and is shared out among them.
 
 #![expect(clippy::print_stdout, reason = "the answer")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use deepmir_net::bundle::ModelSettings;
+use deepmir_net::bundle::{ModelSettings, Provenance};
 use deepmir_net::train::join_folds;
-use deepmir_net::{Bundle, CaseFiles, DeviceChoice, preset};
+use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Weights, preset};
 use deepmir_study::Cohort;
 use deepmir_study::folds::folds;
 use deepmir_volume::nifti::ReadOptions;
 
+/// Networks, and the subjects that none of them learned from.
+type Group = (Vec<Weights>, Vec<CaseFiles>);
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut parts = arguments.split(|argument| argument == "--also");
-    let [folds_model, cohort, model, out, held_out @ ..] = parts.next().unwrap_or_default() else {
-        return Err("give FOLDS COHORT MODEL OUT [HELD_OUT…] [--also DATA…]".into());
+    let [folds_models, cohort, models, out] = parts.next().unwrap_or_default() else {
+        return Err("give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--also DATA…]".into());
     };
     let also: Vec<PathBuf> = parts.flatten().map(PathBuf::from).collect();
-    let together = Bundle::read(Path::new(folds_model))?;
-    let cohort = Cohort::read(Path::new(cohort), None)?.without(held_out)?;
-    let training = preset::deepmir().training;
-    let splits = folds(&cohort, together.members.len(), training.seed)?;
-    let mut held_out: Vec<Vec<CaseFiles>> =
-        splits.into_iter().map(|split| split.held_out).collect();
-    let count = held_out.len();
-    for (n, case) in cohort.companions(&also)?.into_iter().enumerate() {
-        held_out[n % count].push(case);
-    }
-    let single = |weights: &deepmir_net::Weights| {
-        Bundle::new(together.settings.clone(), vec![weights.clone()])
+    let read = |names: &str| -> Result<Vec<Bundle>, deepmir_net::NetError> {
+        names.split(',').map(|name| Bundle::read(Path::new(name))).collect()
     };
-    let models = together.members.iter().map(single).collect::<Result<Vec<_>, _>>()?;
+    let (cross_validated, mut together) = (read(folds_models)?, read(models)?);
+    let cohort = Cohort::read(Path::new(cohort), None)?;
+    let training = preset::deepmir().training;
+
+    let mut groups: Vec<Group> = vec![(Vec::new(), cohort.cases.clone())];
+    for model in &cross_validated {
+        let known = cohort.clone().only(&model.settings.provenance.validation_subjects)?;
+        let splits = folds(&known, model.members.len(), training.seed)?;
+        let parted = groups.iter().flat_map(|(networks, cases)| {
+            splits.iter().zip(&model.members).map(move |(split, weights)| {
+                let held_out = |case: &&CaseFiles| split.held_out.contains(case);
+                let cases = cases.iter().filter(held_out).cloned().collect();
+                ([networks.as_slice(), std::slice::from_ref(weights)].concat(), cases)
+            })
+        });
+        groups = parted.collect();
+    }
+    let count = groups.len();
+    for (n, case) in cohort.companions(&also)?.into_iter().enumerate() {
+        groups[n % count].1.push(case);
+    }
+    let settings = &cross_validated[0].settings;
+    let single = |(networks, _): &Group| Bundle::new(settings.clone(), networks.clone());
+    let singles = groups.iter().map(single).collect::<Result<Vec<_>, _>>()?;
+    let held_out: Vec<Vec<CaseFiles>> = groups.into_iter().map(|(_, cases)| cases).collect();
     let (device, read) = (DeviceChoice::Cpu, ReadOptions::default());
-    let joined = join_folds(&models, &held_out, &training, device, &read, &mut |_| {})?;
+    let joined = join_folds(&singles, &held_out, &training, device, &read, &mut |_| {})?;
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
 
-    let mut chosen = Bundle::read(Path::new(model))?;
-    chosen.settings =
-        ModelSettings { detection: joined.settings.detection, ..chosen.settings.clone() };
-    chosen.settings.provenance.validation_f1 = f1;
-    chosen.write(Path::new(out))?;
+    let members: Vec<Weights> =
+        together.iter().flat_map(|model| model.members.iter().cloned()).collect();
+    let mut data: Vec<String> = Vec::new();
+    let mut learned_from: BTreeSet<String> = BTreeSet::new();
+    for model in &together {
+        let Provenance { data: of_one, training_subjects, .. } = &model.settings.provenance;
+        if !data.contains(of_one) {
+            data.push(of_one.clone());
+        }
+        learned_from.extend(training_subjects.iter().cloned());
+    }
+    let first = together.swap_remove(0).settings;
+    let provenance = Provenance {
+        data: data.join("; "),
+        training_subjects: learned_from.into_iter().collect(),
+        validation_subjects: joined.settings.provenance.validation_subjects,
+        validation_f1: f1,
+        ..first.provenance
+    };
+    let settings = ModelSettings { detection: joined.settings.detection, provenance, ..first };
+    Bundle::new(settings, members)?.write(Path::new(out))?;
     Ok(())
 }
