@@ -37,7 +37,8 @@ pub struct LesionRow {
     pub mean_probability: Option<f64>,
     /// Highest probability of the class in the lesion.
     pub max_probability: Option<f64>,
-    /// Mean susceptibility.
+    /// Mean susceptibility over the voxels that have one (maps are zero elsewhere); none where more than
+    /// half of the lesion has none.
     pub chi_mean_ppm: Option<f64>,
     /// Susceptibility summed over the volume: of a small lesion, what blooming and partial volume
     /// leave unchanged.
@@ -108,7 +109,7 @@ impl MeasuredImages<'_> {
             let around = f64::from(statistics::median(&mut around)?);
             (around > 0.0).then_some(mean_in(image)? / around - 1.0)
         };
-        let chi_mean_ppm = self.qsm_ppm.and_then(mean_in);
+        let chi_mean_ppm = self.qsm_ppm.and_then(|map| mean_susceptibility(map, lesion));
         LesionRow {
             lesion_id,
             class: lesion.class,
@@ -143,6 +144,14 @@ impl MeasuredImages<'_> {
             flags.iter().filter(|(raised, _)| *raised).map(|(_, flag)| *flag).collect();
         (!raised.is_empty()).then(|| raised.join(","))
     }
+}
+
+/// Mean over the lesion's voxels that have a susceptibility: maps are zero where none was found (at the
+/// brain's rim, near air). `None` if more than half of the lesion has none.
+fn mean_susceptibility(map: &Volume<f32>, lesion: &Lesion) -> Option<f64> {
+    let given = lesion.voxels.iter().map(|&index| map.data()[index]).filter(|&chi| chi != 0.0);
+    let given: Vec<f32> = given.collect();
+    if 2 * given.len() < lesion.voxels.len() { None } else { statistics::mean(given) }
 }
 
 /// Whether a voxel is outside the brain or shares a face with one that is.
@@ -239,6 +248,23 @@ mod tests {
         assert!((row.chi_mean_ppm.unwrap() - 0.25).abs() < 1e-6);
         assert!((row.chi_total_ppm_mm3.unwrap() - 2.0).abs() < 1e-6);
         assert_eq!((row.t2w_contrast, row.note.clone()), (None, None));
+    }
+
+    #[test]
+    fn where_a_map_is_not_given_there_is_no_susceptibility() {
+        let labels = block(8..12, 8..12, 5..7);
+        // 32 voxels; the map begins at x = `from`.
+        let chi = |from: usize| {
+            let inside = labels.volume();
+            let qsm = Volume::from_fn(grid(), |voxel| {
+                if voxel[0] >= from && inside[voxel] == 1 { 0.25 } else { 0.0 }
+            });
+            let images = MeasuredImages { qsm_ppm: Some(&qsm), ..Default::default() };
+            let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+            (rows[0].chi_mean_ppm, rows[0].chi_total_ppm_mm3)
+        };
+        assert_eq!(chi(9), (Some(0.25), Some(2.0)));
+        assert_eq!(chi(11), (None, None));
     }
 
     #[test]

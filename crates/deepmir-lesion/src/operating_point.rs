@@ -24,6 +24,9 @@ const PEAKS: [f32; 27] = [
 const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];
 /// Smallest heights that are tried: with slices of 1.5 mm any, two slices, three.
 const MIN_HEIGHTS_MM: [f64; 3] = [0.0, 4.0, 5.0];
+/// An extent at which a subject has more candidates than this is not tried: no one would look at so many, and
+/// matching them takes minutes. Networks that have hardly learned anything have tens of thousands.
+const MOST_CANDIDATES: usize = 2000;
 /// A second look needs this many subjects to learn from, so that each can be judged by what was
 /// learned from the others.
 const LEAST_SUBJECTS: usize = 5;
@@ -37,9 +40,11 @@ const PARTS: usize = 12;
 #[derive(Clone, Debug)]
 pub struct ValidationSubject {
     truth: Vec<Lesion>,
-    /// In the order of the extents tried.
+    /// In the order of the extents tried; none where there are too many.
     candidates: Vec<Vec<Candidate>>,
-    /// For each of them, where images were given.
+    /// Whether there are too many.
+    crowded: Vec<bool>,
+    /// For each candidate, where images were given.
     features: Vec<Vec<Features>>,
     deep: Option<BrainBox>,
 }
@@ -53,8 +58,14 @@ impl ValidationSubject {
         deep: Option<&BrainBox>,
         images: Option<&Surroundings<'_>>,
     ) -> Self {
-        let candidates: Vec<Vec<Candidate>> =
+        let mut candidates: Vec<Vec<Candidate>> =
             EXTENTS.iter().map(|&extent| maps.candidates(extent, None, deep)).collect();
+        let crowded: Vec<bool> =
+            candidates.iter().map(|candidates| candidates.len() > MOST_CANDIDATES).collect();
+        for (candidates, _) in candidates.iter_mut().zip(&crowded).filter(|(_, crowded)| **crowded)
+        {
+            candidates.clear();
+        }
         let features = images.map(|images| {
             let of = |candidate: &Candidate| Features::of(candidate, maps, images);
             candidates.iter().map(|all| all.par_iter().map(of).collect()).collect()
@@ -63,6 +74,7 @@ impl ValidationSubject {
             truth: lesions_of(truth, Connectivity::TwentySix),
             features: features.unwrap_or_default(),
             candidates,
+            crowded,
             deep: deep.copied(),
         }
     }
@@ -116,13 +128,18 @@ fn mean(values: &[(LesionClass, Option<f64>)]) -> f64 {
 /// Where every subject came with images, and there are enough subjects and lesions, candidates get a
 /// second look: thresholds are chosen on what each subject gets from a look learned from the others,
 /// and the look of the rule is learned from all.
+///
+/// Extents at which a subject has thousands of candidates are passed over; where all are so, nothing is found
+/// worth having, and the rule is that of argmax.
 pub fn choose(
     subjects: &[ValidationSubject],
     classes: &[LesionClass],
     beta: f64,
 ) -> OperatingPoint {
-    let points: Vec<(f64, OperatingPoint)> =
-        (0..EXTENTS.len()).map(|n| at_extent(subjects, n, classes, beta)).collect();
+    let points: Vec<(f64, OperatingPoint)> = (0..EXTENTS.len())
+        .filter(|&n| !subjects.iter().any(|subject| subject.crowded[n]))
+        .map(|n| at_extent(subjects, n, classes, beta))
+        .collect();
     let best = points.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, point)| point).unwrap_or_else(|| OperatingPoint {
         rule: DetectionRule::half(classes),
@@ -385,6 +402,19 @@ mod tests {
         let (labels, found) = maps.detect(&point.rule, None, None);
         assert_eq!(found.len(), 2);
         assert_eq!(labels.count_of(LesionClass::Nhid), 0);
+    }
+
+    #[test]
+    fn a_network_that_sees_lesions_everywhere_finds_nothing_worth_having() {
+        let grid = Grid::new([200, 200, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let dots = Volume::from_fn(grid, |[i, j, _]| f32::from(u8::from(i % 3 + j % 3 == 0)));
+        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, dots)]).unwrap();
+        let mut truth = LabelMap::empty(grid);
+        truth.paint(&[0], LesionClass::Cmb);
+        let subject = ValidationSubject::new(&maps, &truth, None, None);
+        let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
+        assert_eq!(point.rule, DetectionRule::half(&[LesionClass::Cmb]));
+        assert_eq!(point.mean_f1(), 0.0);
     }
 
     #[test]
