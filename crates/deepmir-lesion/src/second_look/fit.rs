@@ -77,27 +77,28 @@ fn columns(rows: &[(&Features, usize)]) -> Vec<(Feature, f64, f64)> {
 
 /// Weights of kind after kind.
 fn newton(design: &DMatrix<f64>, truth: &[usize], kinds: usize) -> DVector<f64> {
-    let (count, width) = design.shape();
+    let width = design.ncols();
     let size = kinds * width;
     let mut weights = DVector::zeros(size);
     // Offsets are free but for their common part, which changes nothing.
     let ridge = DVector::from_fn(size, |n, _| if n % width == width - 1 { 1e-6 } else { RIDGE });
     let cost = |weights: &DVector<f64>| {
-        let likelihood: f64 = (0..count)
-            .map(|row| probabilities(design, weights, row, kinds)[truth[row]].max(1e-300).ln())
-            .sum();
+        let of = |(row, &kind): (usize, &usize)| {
+            probabilities(design, weights, row, kinds)[kind].max(1e-300).ln()
+        };
+        let likelihood: f64 = truth.iter().enumerate().map(of).sum();
         0.5 * weights.component_mul(weights).dot(&ridge) - likelihood
     };
     let mut now = cost(&weights);
     for _ in 0..STEPS {
         let mut gradient = ridge.component_mul(&weights);
         let mut hessian = DMatrix::from_diagonal(&ridge);
-        for row in 0..count {
+        for (row, &kind) in truth.iter().enumerate() {
             let x = design.row(row).transpose();
             let probabilities = probabilities(design, &weights, row, kinds);
             let outer = &x * x.transpose();
             for a in 0..kinds {
-                let missed = probabilities[a] - f64::from(truth[row] == a);
+                let missed = probabilities[a] - f64::from(kind == a);
                 let mut part = gradient.rows_mut(a * width, width);
                 part.axpy(missed, &x, 1.0);
                 for b in 0..kinds {
