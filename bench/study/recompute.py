@@ -229,7 +229,7 @@ def main(study):
             for unit, scan in scans:
                 units[unit].append(scan)
         units = [units[name] for name in sorted(units)]
-        if not draws:
+        if len(draws) == 0:
             size = (settings["resamples"], len(units))
             draws = rng.integers(0, len(units), size)
         everyone = [scan for unit in units for scan in unit]
