@@ -14,8 +14,7 @@ use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
 use serde::{Deserialize, Serialize};
 
-use crate::lesion::{order, sort};
-use crate::second_look::surroundings::largest_piece;
+use crate::lesion::{largest_piece, order, sort};
 use crate::second_look::{SecondLook, Surroundings};
 use crate::{BrainBox, LabelMap, Lesion, LesionClass};
 
@@ -66,6 +65,12 @@ impl DetectionRule {
     /// The thresholds of a class; `None` if the model does not tell it.
     pub fn threshold(&self, class: LesionClass) -> Option<ClassThreshold> {
         self.classes.get(&class).copied()
+    }
+
+    /// Whether a candidate counts as a lesion: if its class is one that the model tells, and passes.
+    pub fn passes(&self, candidate: &Candidate) -> bool {
+        let threshold = self.threshold(candidate.lesion.class);
+        threshold.is_some_and(|threshold| candidate.passes(&threshold))
     }
 }
 
@@ -214,20 +219,12 @@ impl ProbabilityMaps {
         if let (Some(look), Some(images)) = (&rule.second_look, images) {
             look.review(&mut found, self, images, deep.as_ref());
         }
-        found.retain(|candidate| {
-            rule.threshold(candidate.lesion.class)
-                .is_some_and(|threshold| candidate.passes(&threshold))
-        });
-        if let Some(outline) = rule.outline {
-            found.iter_mut().for_each(|candidate| self.outline(candidate, outline));
-        }
-        if rule.second_look.is_some() {
-            // The class may be another.
-            for candidate in &mut found {
-                let second_look = candidate.second_look;
-                *candidate =
-                    Candidate { second_look, ..self.candidate(candidate.lesion.clone(), true) };
-            }
+        found.retain(|candidate| rule.passes(candidate));
+        for candidate in &mut found {
+            // Another outline and another class have other probabilities.
+            let lesion = self.outlined(&candidate.lesion, rule.outline.unwrap_or(rule.extent));
+            let second_look = candidate.second_look;
+            *candidate = Candidate { second_look, ..self.candidate(lesion, true) };
         }
         found.sort_by(|a, b| order(&a.lesion, &b.lesion));
         let mut labels = LabelMap::empty(self.grid);
@@ -237,15 +234,15 @@ impl ProbabilityMaps {
         (labels, found)
     }
 
-    /// Leaves out a candidate's faint voxels, and what falls off it then.
-    fn outline(&self, candidate: &mut Candidate, outline: f32) {
+    /// A lesion without its faint voxels, and without what falls off it then.
+    fn outlined(&self, lesion: &Lesion, outline: f32) -> Lesion {
         let any = |index: usize| self.maps.iter().map(|(_, map)| map.data()[index]).sum::<f32>();
-        let voxels = candidate.lesion.voxels.iter().copied();
+        let voxels = lesion.voxels.iter().copied();
         let bright: Vec<usize> = voxels.filter(|&index| any(index) >= outline).collect();
-        if !bright.is_empty() && bright.len() < candidate.lesion.voxels.len() {
-            let piece = largest_piece(&bright, &self.grid);
-            candidate.lesion = Lesion::new(candidate.lesion.class, piece, &self.grid);
+        if bright.is_empty() || bright.len() == lesion.voxels.len() {
+            return lesion.clone();
         }
+        Lesion::new(lesion.class, largest_piece(&bright, &self.grid), &self.grid)
     }
 }
 

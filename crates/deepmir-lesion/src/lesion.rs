@@ -1,7 +1,8 @@
 //! One lesion: a connected piece of a label map.
 
-use deepmir_volume::Grid;
 use deepmir_volume::components::{Connectivity, components};
+use deepmir_volume::morphology::largest_component;
+use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
 use crate::{LabelMap, LesionClass};
 
@@ -58,6 +59,39 @@ pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> 
         .collect();
     sort(&mut lesions);
     lesions
+}
+
+/// The part of `grid` around some voxels, grown by `margin` on every side, and where they are in it; `None`
+/// without voxels.
+pub(crate) fn cut_out(
+    voxels: &[usize],
+    grid: &Grid,
+    margin: [usize; 3],
+) -> Option<(BoundingBox, Mask)> {
+    let tight = BoundingBox::around_voxels(voxels.iter().map(|&index| grid.voxel(index)))?;
+    let part = tight.grown(margin, grid);
+    let mut inside = Volume::filled(part.grid_of(grid), false);
+    for &index in voxels {
+        let voxel = grid.voxel(index);
+        inside[std::array::from_fn(|axis| voxel[axis] - part.start()[axis])] = true;
+    }
+    Some((part, inside))
+}
+
+/// Positions in `grid` of the true voxels of a mask on a part of it, ascending.
+pub(crate) fn put_back(mask: &Mask, part: &BoundingBox, grid: &Grid) -> Vec<usize> {
+    let within = (0..mask.data().len()).filter(|&at| mask.data()[at]);
+    let back = |at| {
+        let voxel = mask.grid().voxel(at);
+        grid.index(std::array::from_fn(|axis| voxel[axis] + part.start()[axis]))
+    };
+    within.map(back).collect()
+}
+
+/// The largest connected piece of some voxels of `grid`.
+pub(crate) fn largest_piece(voxels: &[usize], grid: &Grid) -> Vec<usize> {
+    let Some((part, inside)) = cut_out(voxels, grid, [0; 3]) else { return Vec::new() };
+    put_back(&largest_component(&inside, Connectivity::TwentySix), &part, grid)
 }
 
 /// By class, then by falling volume; ties by place in the head, so that the order is the same

@@ -4,6 +4,7 @@ use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Grid, Mask, Volume, morphology, statistics};
 use serde::{Deserialize, Serialize};
 
+use crate::lesion::{cut_out, put_back};
 use crate::shape::{elongation, sphericity};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, Region};
 
@@ -179,30 +180,13 @@ fn at_edge(brain: &Mask, voxel: [usize; 3]) -> bool {
 fn surroundings(lesion: &Lesion, labels: &LabelMap, brain: Option<&Mask>) -> Vec<usize> {
     let grid = labels.grid();
     let sizes = grid.voxel_sizes_mm();
-    let (mut start, mut end) = (grid.shape(), [0; 3]);
-    for &index in &lesion.voxels {
-        let voxel = grid.voxel(index);
-        for axis in 0..3 {
-            start[axis] = start[axis].min(voxel[axis]);
-            end[axis] = end[axis].max(voxel[axis] + 1);
-        }
-    }
-    let Some(tight) = deepmir_volume::BoundingBox::new(start, end) else { return Vec::new() };
     let margin = sizes.map(|size| (SHELL_MM / size).ceil() as usize + 1);
-    let part = tight.grown(margin, grid);
-    let mut inside = Volume::filled(part.grid_of(grid), false);
-    for &index in &lesion.voxels {
-        let voxel = grid.voxel(index);
-        inside[std::array::from_fn(|axis| voxel[axis] - part.start()[axis])] = true;
-    }
-    let near = morphology::dilate_mm(&inside, SHELL_MM as f32);
+    let Some((part, inside)) = cut_out(&lesion.voxels, grid, margin) else { return Vec::new() };
+    let mut near = morphology::dilate_mm(&inside, SHELL_MM as f32);
     let touching = morphology::dilate(&inside, Connectivity::Six);
-    (0..inside.data().len())
-        .filter(|&at| near.data()[at] || touching.data()[at])
-        .map(|at| {
-            let voxel = inside.grid().voxel(at);
-            grid.index(std::array::from_fn(|axis| voxel[axis] + part.start()[axis]))
-        })
+    near.data_mut().iter_mut().zip(touching.data()).for_each(|(near, &too)| *near |= too);
+    put_back(&near, &part, grid)
+        .into_iter()
         .filter(|&index| {
             labels.class_at(index).is_none() && brain.is_none_or(|brain| brain.data()[index])
         })

@@ -1,6 +1,6 @@
 //! The page of a prediction: pictures, measures, and how they came about.
 
-use deepmir_lesion::{LesionClass, ProbabilityMaps};
+use deepmir_lesion::{ClassThreshold, LesionClass, ProbabilityMaps};
 use deepmir_net::bundle::ModelSettings;
 use deepmir_net::{CaseFiles, Modality};
 use deepmir_report::{Canvas, Shown, SubjectReport, Window, brain_outline, checkerboard};
@@ -114,38 +114,50 @@ fn methods(settings: &ModelSettings, flips: bool) -> String {
         count => format!("the median of {count} networks"),
     };
     let flips = if flips { ", each run over four mirror images of every slice," } else { "" };
-    let thresholds: Vec<String> = plan
-        .classes
-        .iter()
-        .filter_map(|&class| {
+    let thresholds = |wording: &dyn Fn(&ClassThreshold) -> String| {
+        let classes = plan.classes.iter();
+        let each = classes.filter_map(|&class| {
             let threshold = settings.detection.threshold(class)?;
+            Some(format!("{:.2} for {}{}", threshold.peak, class.name(), wording(&threshold)))
+        });
+        each.collect::<Vec<_>>().join(" and ")
+    };
+    let called = if settings.detection.second_look.is_some() {
+        let outline = settings.detection.outline.unwrap_or(settings.detection.extent);
+        format!(
+            "were measured: size, shape, probabilities, and the images in them and around them. A \
+             logistic regression gave each its class and its probability of being a lesion, and those \
+             of {} or more were called lesions, of the voxels where a lesion's probability reached \
+             {outline:.2}.",
+            thresholds(&|_| String::new()),
+        )
+    } else {
+        let sizes = |threshold: &ClassThreshold| {
             let high = match threshold.min_height_mm {
                 0.0 => String::new(),
                 height => {
                     format!(", up to {height:.1} mm high or more with half of the next slices")
                 }
             };
-            Some(format!(
-                "{:.2} for {} (at least {:.1} mm³{high})",
-                threshold.peak,
-                class.name(),
-                threshold.min_volume_mm3
-            ))
-        })
-        .collect();
+            format!(" (at least {:.1} mm³{high})", threshold.min_volume_mm3)
+        };
+        format!(
+            "were called lesions where it peaked at {} or more, and given the class with more \
+             probability.",
+            thresholds(&sizes),
+        )
+    };
     format!(
         "{} were segmented with {} (model {}) from {}. Images were {voxels}cut to the brain and \
          normalised; axial slices with {} of context were given to {members}{flips} of U-Net design \
          (Ronneberger et al. 2015) after Rashid et al. (2021, https://doi.org/10.1038/s41598-021-93427-x). \
-         26-connected regions in which the probability of a lesion reached {:.2} were called lesions where \
-         it peaked at {} or more, and given the class with more probability.",
+         26-connected regions in which the probability of a lesion reached {:.2} {called}",
         capitalised(&classes.join(" and ")),
         program(),
         settings.name,
         inputs.join(", "),
         plan.context_slices,
         settings.detection.extent,
-        thresholds.join(" and "),
     )
 }
 

@@ -106,9 +106,9 @@ impl Predictor {
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
-        let around = prepared.surroundings(&settings.plan);
         let rule = &settings.detection;
-        let (labels, found) = probabilities.detect(rule, Some(&case.brain), Some(&around));
+        let around = rule.second_look.as_ref().map(|_| prepared.surroundings(&settings.plan));
+        let (labels, found) = probabilities.detect(rule, Some(&case.brain), around.as_ref());
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
             qsm_ppm: case.images.get(&Modality::Qsm),

@@ -41,6 +41,18 @@ impl BoundingBox {
         Self::new(start, end)
     }
 
+    /// The smallest box around some voxels; `None` if there are none.
+    pub fn around_voxels(voxels: impl IntoIterator<Item = [usize; 3]>) -> Option<Self> {
+        let (mut start, mut end) = ([usize::MAX; 3], [0; 3]);
+        for voxel in voxels {
+            for axis in 0..3 {
+                start[axis] = start[axis].min(voxel[axis]);
+                end[axis] = end[axis].max(voxel[axis] + 1);
+            }
+        }
+        Self::new(start, end)
+    }
+
     /// The first voxel inside.
     pub fn start(&self) -> [usize; 3] {
         self.start
@@ -77,6 +89,13 @@ impl BoundingBox {
 mod tests {
     use super::*;
     use crate::{Affine, Volume};
+
+    #[test]
+    fn a_box_around_voxels_holds_them_and_no_more() {
+        let tight = BoundingBox::around_voxels([[3, 1, 7], [2, 5, 7]]).unwrap();
+        assert_eq!((tight.start(), tight.end()), ([2, 1, 7], [4, 6, 8]));
+        assert_eq!(BoundingBox::around_voxels([]), None);
+    }
 
     #[test]
     fn the_box_is_tight_and_grows_up_to_the_edge() {

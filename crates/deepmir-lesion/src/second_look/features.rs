@@ -130,42 +130,54 @@ impl Features {
             let image = image.crop(&site.part);
             places.iter().map(|&index| image.data()[index]).collect()
         };
-        // Lowest, mean and highest in it; median, deviation, first and last tenth around it.
-        let measure = |image: &Volume<f32>| {
-            let mut within = values(image, &site.within);
-            let mut around = values(image, &site.around);
-            let of = |value: Option<f32>| value.map_or(f64::NAN, f64::from);
-            let spread = mean_and_deviation(&around).map_or(f64::NAN, |(_, deviation)| deviation);
-            [
-                of(quantile(&mut within, 0.0)),
-                mean_and_deviation(&within).map_or(f64::NAN, |(mean, _)| mean),
-                of(quantile(&mut within, 1.0)),
-                of(quantile(&mut around, 0.5)),
-                spread,
-                of(quantile(&mut around, 0.1)),
-                of(quantile(&mut around, 0.9)),
-            ]
-        };
-        if let Some([lowest, mean, _, around, spread, dark, _]) = images.swi.map(measure) {
-            self.set(Feature::SwiLowest, lowest);
-            self.set(Feature::SwiMean, mean);
-            self.set(Feature::SwiAround, around);
-            self.set(Feature::SwiSpread, spread);
-            self.set(Feature::SwiDark, dark);
-        }
-        if let Some([lowest, mean, _, around, spread, _, bright]) = images.t2w.map(measure) {
-            self.set(Feature::T2wLowest, lowest);
-            self.set(Feature::T2wMean, mean);
-            self.set(Feature::T2wAround, around);
-            self.set(Feature::T2wSpread, spread);
-            self.set(Feature::T2wBright, bright);
-        }
-        if let Some([lowest, mean, highest, around, spread, ..]) = images.qsm.map(measure) {
-            self.set(Feature::ChiLowest, lowest);
-            self.set(Feature::ChiMean, mean);
-            self.set(Feature::ChiHighest, highest);
-            self.set(Feature::ChiAround, around);
-            self.set(Feature::ChiSpread, spread);
+        for (image, wanted) in
+            [(images.swi, &OF_SWI), (images.t2w, &OF_T2W), (images.qsm, &OF_SUSCEPTIBILITY)]
+        {
+            let Some(image) = image else { continue };
+            let (mut within, mut around) =
+                (values(image, &site.within), values(image, &site.around));
+            for &(feature, measure) in wanted {
+                let value = match measure {
+                    Measure::Within(q) => quantile(&mut within, q).map(f64::from),
+                    Measure::MeanWithin => mean_and_deviation(&within).map(|(mean, _)| mean),
+                    Measure::Around(q) => quantile(&mut around, q).map(f64::from),
+                    Measure::DeviationAround => mean_and_deviation(&around).map(|(_, sd)| sd),
+                };
+                self.0.extend(value.map(|value| (feature, value)));
+            }
         }
     }
 }
+
+/// What is measured on an image.
+#[derive(Clone, Copy)]
+enum Measure {
+    /// A quantile in the candidate.
+    Within(f64),
+    MeanWithin,
+    /// A quantile around it.
+    Around(f64),
+    DeviationAround,
+}
+
+const OF_SWI: [(Feature, Measure); 5] = [
+    (Feature::SwiLowest, Measure::Within(0.0)),
+    (Feature::SwiMean, Measure::MeanWithin),
+    (Feature::SwiAround, Measure::Around(0.5)),
+    (Feature::SwiSpread, Measure::DeviationAround),
+    (Feature::SwiDark, Measure::Around(0.1)),
+];
+const OF_T2W: [(Feature, Measure); 5] = [
+    (Feature::T2wLowest, Measure::Within(0.0)),
+    (Feature::T2wMean, Measure::MeanWithin),
+    (Feature::T2wAround, Measure::Around(0.5)),
+    (Feature::T2wSpread, Measure::DeviationAround),
+    (Feature::T2wBright, Measure::Around(0.9)),
+];
+const OF_SUSCEPTIBILITY: [(Feature, Measure); 5] = [
+    (Feature::ChiLowest, Measure::Within(0.0)),
+    (Feature::ChiMean, Measure::MeanWithin),
+    (Feature::ChiHighest, Measure::Within(1.0)),
+    (Feature::ChiAround, Measure::Around(0.5)),
+    (Feature::ChiSpread, Measure::DeviationAround),
+];

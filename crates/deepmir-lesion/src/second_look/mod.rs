@@ -9,7 +9,7 @@
 
 mod features;
 mod fit;
-pub(crate) mod surroundings;
+mod surroundings;
 
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::distance::distance_to;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
@@ -114,36 +113,4 @@ pub(super) struct Site {
     pub around: Vec<usize>,
     /// How much of what is around is no brain.
     pub outside_share: f64,
-}
-
-/// The largest connected piece of some voxels of `grid`.
-pub(crate) fn largest_piece(voxels: &[usize], grid: &Grid) -> Vec<usize> {
-    let mut low = [usize::MAX; 3];
-    let mut high = [0; 3];
-    for &index in voxels {
-        for (axis, at) in grid.voxel(index).into_iter().enumerate() {
-            (low[axis], high[axis]) = (low[axis].min(at), high[axis].max(at + 1));
-        }
-    }
-    let Some(part) = BoundingBox::new(low, high) else { return Vec::new() };
-    let part_grid = part.grid_of(grid);
-    let mut mask = Volume::filled(part_grid, false);
-    for &index in voxels {
-        let voxel = grid.voxel(index);
-        let inner = part_grid.index(std::array::from_fn(|axis| voxel[axis] - low[axis]));
-        mask.data_mut()[inner] = true;
-    }
-    let pieces = components(&mask, false, Connectivity::TwentySix);
-    let largest = pieces.into_iter().max_by_key(|piece| piece.voxels.len());
-    let mut largest: Vec<usize> = largest
-        .map(|piece| piece.voxels)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|inner| {
-            let voxel = part_grid.voxel(inner);
-            grid.index(std::array::from_fn(|axis| voxel[axis] + low[axis]))
-        })
-        .collect();
-    largest.sort_unstable();
-    largest
 }

@@ -128,8 +128,12 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
     // Before anyone is left out: those held out must not come in by this door.
     let companions = cohort.companions(&arguments.also)?;
+    // Read again when the folds are joined; faults are better told before they are trained.
     cohort.companions(&arguments.choose_also)?;
-    if let Some(both) = arguments.also.iter().find(|data| arguments.choose_also.contains(data)) {
+    let place = |data: &Path| data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let chosen_on =
+        |data: &PathBuf| arguments.choose_also.iter().any(|other| place(other) == place(data));
+    if let Some(both) = arguments.also.iter().find(|data| chosen_on(data)) {
         bail!("learned from or chosen on, not both: {}", both.display());
     }
     if !arguments.participant_label.is_empty() {
@@ -141,6 +145,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
         let test = Cohort::from_table(Path::new(&table))?;
         check_apart(&cohort, "the training data", &test, &table)?;
         test.companions(&arguments.also)?;
+        test.companions(&arguments.choose_also)?;
     }
     if !names.is_empty() {
         if arguments.participant_label.is_empty() {

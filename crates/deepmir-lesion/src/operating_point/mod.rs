@@ -1,17 +1,14 @@
 //! Choosing a [`DetectionRule`] on validation subjects.
 
-use std::collections::BTreeSet;
+mod again;
+mod validation;
 
-use deepmir_volume::components::Connectivity;
-use rayon::prelude::*;
+pub use validation::ValidationSubject;
 
 use crate::matching::{MatchRule, match_lesions};
 use crate::metrics::{Detections, froc};
-use crate::second_look::{Example, Features, SecondLook, Surroundings, fit};
-use crate::{
-    BrainBox, Candidate, ClassThreshold, DetectionRule, LabelMap, Lesion, LesionClass,
-    ProbabilityMaps, lesions_of,
-};
+use crate::{Candidate, ClassThreshold, DetectionRule, Lesion, LesionClass};
+use validation::Tried;
 
 /// Extents that are tried.
 const EXTENTS: [f32; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
@@ -24,73 +21,6 @@ const PEAKS: [f32; 27] = [
 const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];
 /// Smallest heights that are tried: with slices of 1.5 mm any, two slices, three.
 const MIN_HEIGHTS_MM: [f64; 3] = [0.0, 4.0, 5.0];
-/// An extent at which a subject has more candidates than this is not tried: no one would look at so many, and
-/// matching them takes minutes. Networks that have hardly learned anything have tens of thousands.
-const MOST_CANDIDATES: usize = 2000;
-/// A second look needs this many subjects to learn from, so that each can be judged by what was
-/// learned from the others.
-const LEAST_SUBJECTS: usize = 5;
-/// And this many true candidates of every class.
-const LEAST_OF_A_CLASS: usize = 10;
-/// Parts that subjects are dealt to when second looks are tried, each part judged by the others.
-const PARTS: usize = 12;
-
-/// One validation subject, reduced to what choosing needs: its true lesions and, for each extent
-/// that is tried, its candidates. The probability maps need not be kept.
-#[derive(Clone, Debug)]
-pub struct ValidationSubject {
-    truth: Vec<Lesion>,
-    /// In the order of the extents tried; none where there are too many.
-    candidates: Vec<Vec<Candidate>>,
-    /// Whether there are too many.
-    crowded: Vec<bool>,
-    /// For each candidate, where images were given.
-    features: Vec<Vec<Features>>,
-    deep: Option<BrainBox>,
-}
-
-impl ValidationSubject {
-    /// Reduces a subject's maps. Both are on one grid, and true lesions are 26-connected. With
-    /// `deep`, rules have [`DetectionRule::nhid_only_deep`]; with `images`, a second look can be chosen.
-    pub fn new(
-        maps: &ProbabilityMaps,
-        truth: &LabelMap,
-        deep: Option<&BrainBox>,
-        images: Option<&Surroundings<'_>>,
-    ) -> Self {
-        let mut candidates: Vec<Vec<Candidate>> =
-            EXTENTS.iter().map(|&extent| maps.candidates(extent, None, deep)).collect();
-        let crowded: Vec<bool> =
-            candidates.iter().map(|candidates| candidates.len() > MOST_CANDIDATES).collect();
-        for (candidates, _) in candidates.iter_mut().zip(&crowded).filter(|(_, crowded)| **crowded)
-        {
-            candidates.clear();
-        }
-        let features = images.map(|images| {
-            let of = |candidate: &Candidate| Features::of(candidate, maps, images);
-            candidates.iter().map(|all| all.par_iter().map(of).collect()).collect()
-        });
-        Self {
-            truth: lesions_of(truth, Connectivity::TwentySix),
-            features: features.unwrap_or_default(),
-            candidates,
-            crowded,
-            deep: deep.copied(),
-        }
-    }
-
-    /// What a candidate is: the class of the true lesion that it overlaps most.
-    fn truth_of(&self, candidate: &Candidate) -> Option<LesionClass> {
-        let shared = |lesion: &Lesion| {
-            let is_there = |voxel: &&usize| lesion.voxels.binary_search(voxel).is_ok();
-            candidate.lesion.voxels.iter().filter(is_there).count()
-        };
-        let most =
-            self.truth.iter().map(|lesion| (shared(lesion), lesion.class)).max_by_key(|x| x.0)?;
-        (most.0 > 0).then_some(most.1)
-    }
-}
-
 /// A rule, and how it did on the subjects it was chosen on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatingPoint {
@@ -136,34 +66,50 @@ pub fn choose(
     classes: &[LesionClass],
     beta: f64,
 ) -> OperatingPoint {
-    let points: Vec<(f64, OperatingPoint)> = (0..EXTENTS.len())
-        .filter(|&n| !subjects.iter().any(|subject| subject.crowded[n]))
-        .map(|n| at_extent(subjects, n, classes, beta))
-        .collect();
-    let best = points.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map(|(_, point)| point).unwrap_or_else(|| OperatingPoint {
+    let half = || OperatingPoint {
         rule: DetectionRule::half(classes),
         f1: Vec::new(),
         average_precision: Vec::new(),
-    })
+    };
+    let mut best: Option<Chosen<'_>> = None;
+    for n in 0..EXTENTS.len() {
+        let everyone: Option<Vec<_>> =
+            subjects.iter().map(|subject| Some((subject, subject.tried[n].as_ref()?))).collect();
+        let Some(everyone) = everyone else { continue };
+        let next = at_extent(n, everyone, classes, beta);
+        if best.as_ref().is_none_or(|best| next.quality > best.quality) {
+            best = Some(next);
+        }
+    }
+    let Some(Chosen { n, mut point, everyone, judged, .. }) = best else { return half() };
+    if let Some(judged) = judged {
+        again::complete(&mut point, n, &everyone, &judged, classes);
+    }
+    point
 }
 
-/// The best rule of one extent, and how good it is.
-fn at_extent(
-    subjects: &[ValidationSubject],
+/// The best rule of one extent, but for its second look.
+struct Chosen<'a> {
     n: usize,
+    quality: f64,
+    point: OperatingPoint,
+    everyone: Vec<(&'a ValidationSubject, &'a Tried)>,
+    /// What it was chosen on, if that was looked at again.
+    judged: Option<Vec<Vec<Candidate>>>,
+}
+
+fn at_extent<'a>(
+    n: usize,
+    everyone: Vec<(&'a ValidationSubject, &'a Tried)>,
     classes: &[LesionClass],
     beta: f64,
-) -> (f64, OperatingPoint) {
+) -> Chosen<'a> {
     let extent = EXTENTS[n];
-    let looked = looked_at_by_others(subjects, n, classes);
-    let again = looked.is_some();
-    let candidates: Vec<Vec<Candidate>> = looked
-        .unwrap_or_else(|| subjects.iter().map(|subject| subject.candidates[n].clone()).collect());
+    let judged = again::judged_by_others(&everyone, classes);
     let mut point = OperatingPoint {
         rule: DetectionRule {
             extent,
-            nhid_only_deep: subjects.iter().any(|subject| subject.deep.is_some()),
+            nhid_only_deep: everyone.iter().any(|(subject, _)| subject.deep.is_some()),
             ..DetectionRule::half(&[])
         },
         f1: Vec::new(),
@@ -171,111 +117,19 @@ fn at_extent(
     };
     let mut measures = Vec::new();
     for &class in classes {
-        let of_class: Vec<OfClass<'_>> = subjects
-            .iter()
-            .zip(&candidates)
-            .map(|(subject, candidates)| OfClass::new(subject, candidates, class))
-            .collect();
-        let (threshold, counts) = best_threshold(&of_class, extent, beta, again);
+        let of_class = |(place, (subject, tried)): (usize, &(&'a ValidationSubject, &'a Tried))| {
+            let candidates = judged.as_ref().map_or(&tried.candidates, |judged| &judged[place]);
+            OfClass::new(&subject.truth, candidates, class)
+        };
+        let of_class: Vec<OfClass<'_>> = everyone.iter().enumerate().map(of_class).collect();
+        let (threshold, counts) = best_threshold(&of_class, extent, beta, judged.is_some());
         point.rule.classes.insert(class, threshold);
         point.f1.push((class, counts.and_then(|counts| counts.f_measure(1.0))));
         measures.push((class, counts.and_then(|counts| counts.f_measure(beta))));
         point.average_precision.push((class, average_precision(&of_class)));
     }
-    if again {
-        let everyone: Vec<&ValidationSubject> = subjects.iter().collect();
-        point.rule.second_look = learn(&everyone, n, classes);
-        point.rule.outline = best_outline(subjects, n, &candidates, &point.rule);
-    }
-    (mean(&measures) + 0.01 * point.mean_average_precision(), point)
-}
-
-/// A second look learned from some subjects.
-fn learn(subjects: &[&ValidationSubject], n: usize, classes: &[LesionClass]) -> Option<SecondLook> {
-    let examples = subjects.iter().flat_map(|subject| {
-        let pairs = subject.candidates[n].iter().zip(&subject.features[n]);
-        pairs.map(|(candidate, features)| Example { features, truth: subject.truth_of(candidate) })
-    });
-    fit(&examples.collect::<Vec<_>>(), classes)
-}
-
-/// The candidates of an extent, each subject's looked at again with what was learned from others; `None`
-/// where there is too little to learn from.
-fn looked_at_by_others(
-    subjects: &[ValidationSubject],
-    n: usize,
-    classes: &[LesionClass],
-) -> Option<Vec<Vec<Candidate>>> {
-    let with_images = subjects.iter().all(|subject| !subject.features.is_empty());
-    if subjects.len() < LEAST_SUBJECTS || !with_images {
-        return None;
-    }
-    let enough = |class: &LesionClass| {
-        let of_class = |subject: &ValidationSubject| {
-            let candidates = subject.candidates[n].iter();
-            candidates.filter(|candidate| subject.truth_of(candidate) == Some(*class)).count()
-        };
-        subjects.iter().map(of_class).sum::<usize>() >= LEAST_OF_A_CLASS
-    };
-    if !classes.iter().all(enough) {
-        return None;
-    }
-    let parts = subjects.len().min(PARTS);
-    let looks: Option<Vec<SecondLook>> = (0..parts)
-        .into_par_iter()
-        .map(|part| {
-            let others = subjects.iter().enumerate().filter(|(place, _)| place % parts != part);
-            learn(&others.map(|(_, subject)| subject).collect::<Vec<_>>(), n, classes)
-        })
-        .collect();
-    let looks = looks?;
-    let judged = subjects.iter().enumerate().map(|(place, subject)| {
-        let mut candidates = subject.candidates[n].clone();
-        for (candidate, features) in candidates.iter_mut().zip(&subject.features[n]) {
-            looks[place % parts].judge(candidate, features, subject.deep.as_ref());
-        }
-        candidates
-    });
-    Some(judged.collect())
-}
-
-/// The least probability of a lesion's voxels at which what passes overlaps true lesions best (Dice over
-/// all voxels).
-fn best_outline(
-    subjects: &[ValidationSubject],
-    n: usize,
-    candidates: &[Vec<Candidate>],
-    rule: &DetectionRule,
-) -> Option<f32> {
-    let dice = |outline: usize| {
-        let (mut shared, mut sum) = (0, 0);
-        for (subject, candidates) in subjects.iter().zip(candidates) {
-            let brighter: BTreeSet<usize> = subject.candidates[outline]
-                .iter()
-                .flat_map(|candidate| candidate.lesion.voxels.iter().copied())
-                .collect();
-            let truth: BTreeSet<usize> =
-                subject.truth.iter().flat_map(|lesion| lesion.voxels.iter().copied()).collect();
-            sum += truth.len();
-            let passes = |candidate: &&Candidate| {
-                let threshold = rule.threshold(candidate.lesion.class);
-                threshold.is_some_and(|threshold| candidate.passes(&threshold))
-            };
-            for candidate in candidates.iter().filter(passes) {
-                let voxels = &candidate.lesion.voxels;
-                let bright: Vec<usize> =
-                    voxels.iter().copied().filter(|voxel| brighter.contains(voxel)).collect();
-                let kept = if bright.is_empty() { voxels } else { &bright };
-                sum += kept.len();
-                shared += kept.iter().filter(|voxel| truth.contains(voxel)).count();
-            }
-        }
-        2.0 * shared as f64 / sum.max(1) as f64
-    };
-    let best = (n..EXTENTS.len())
-        .map(|outline| (dice(outline), outline))
-        .reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.filter(|(_, outline)| *outline > n).map(|(_, outline)| EXTENTS[outline])
+    let quality = mean(&measures) + 0.01 * point.mean_average_precision();
+    Chosen { n, quality, point, everyone, judged }
 }
 
 /// One class of one subject at one extent.
@@ -285,17 +139,11 @@ struct OfClass<'a> {
 }
 
 impl<'a> OfClass<'a> {
-    fn new(
-        subject: &'a ValidationSubject,
-        candidates: &'a [Candidate],
-        class: LesionClass,
-    ) -> Self {
+    fn new(truth: &'a [Lesion], candidates: &'a [Candidate], class: LesionClass) -> Self {
+        let candidates = candidates.iter().filter(|candidate| candidate.lesion.class == class);
         Self {
-            truth: subject.truth.iter().filter(|lesion| lesion.class == class).collect(),
-            candidates: candidates
-                .iter()
-                .filter(|candidate| candidate.lesion.class == class)
-                .collect(),
+            truth: truth.iter().filter(|lesion| lesion.class == class).collect(),
+            candidates: candidates.collect(),
         }
     }
 }
@@ -378,6 +226,7 @@ fn average_precision(subjects: &[OfClass<'_>]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{LabelMap, ProbabilityMaps};
     use deepmir_volume::{Affine, Grid, Volume};
 
     #[test]
