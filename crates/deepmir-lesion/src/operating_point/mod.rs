@@ -5,7 +5,7 @@ mod validation;
 
 pub use validation::ValidationSubject;
 
-use crate::matching::{MatchRule, match_lesions};
+use crate::matching::{Edge, MatchRule, assign, overlaps};
 use crate::metrics::{Detections, froc};
 use crate::{Candidate, ClassThreshold, DetectionRule, Lesion, LesionClass};
 use validation::Tried;
@@ -136,15 +136,17 @@ fn at_extent<'a>(
 struct OfClass<'a> {
     truth: Vec<&'a Lesion>,
     candidates: Vec<&'a Candidate>,
+    /// Which of them share voxels: the same for every threshold.
+    overlaps: Vec<Edge>,
 }
 
 impl<'a> OfClass<'a> {
     fn new(truth: &'a [Lesion], candidates: &'a [Candidate], class: LesionClass) -> Self {
+        let truth: Vec<&Lesion> = truth.iter().filter(|lesion| lesion.class == class).collect();
         let candidates = candidates.iter().filter(|candidate| candidate.lesion.class == class);
-        Self {
-            truth: truth.iter().filter(|lesion| lesion.class == class).collect(),
-            candidates: candidates.collect(),
-        }
+        let candidates: Vec<&Candidate> = candidates.collect();
+        let lesions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
+        Self { overlaps: overlaps(&truth, &lesions), truth, candidates }
     }
 }
 
@@ -160,11 +162,11 @@ impl Counts {
     fn of(subjects: &[OfClass<'_>], threshold: &ClassThreshold) -> Self {
         let mut counts = Self { truth: 0, predicted: 0, matched: 0 };
         for subject in subjects {
-            let passing = subject.candidates.iter().filter(|candidate| candidate.passes(threshold));
-            let lesions: Vec<&Lesion> = passing.map(|candidate| &candidate.lesion).collect();
+            let passes = |n: usize| subject.candidates[n].passes(threshold);
+            let edges = subject.overlaps.iter().filter(|edge| passes(edge.predicted));
             counts.truth += subject.truth.len();
-            counts.predicted += lesions.len();
-            counts.matched += match_lesions(&subject.truth, &lesions, MatchRule::Overlap).len();
+            counts.predicted += (0..subject.candidates.len()).filter(|&n| passes(n)).count();
+            counts.matched += assign(&edges.copied().collect::<Vec<_>>()).len();
         }
         counts
     }
