@@ -42,7 +42,7 @@ impl Checkpoint {
         progress: &Progress,
         net: &UNet,
         optimiser: &ModuleOptimizer,
-        average: Option<&Weights>,
+        average: Option<Weights>,
     ) -> Result<Self, NetError> {
         // Running statistics wait for the next step unless asked for.
         net.settle_statistics();
@@ -50,7 +50,7 @@ impl Checkpoint {
             |error: burn::store::RecordError| NetError::Weights { reason: error.to_string() };
         Ok(Self {
             progress: progress.clone(),
-            average: average.cloned(),
+            average,
             model: net.clone().into_record().into_bytes().map_err(fault)?.to_vec(),
             optimiser: optimiser.into_bytes().map_err(fault)?.to_vec(),
         })

@@ -1,5 +1,6 @@
 //! Training.
 
+mod average;
 mod checkpoint;
 mod config;
 mod ensemble;

@@ -6,6 +6,7 @@ use deepmir_lesion::operating_point::{self, ValidationSubject};
 use deepmir_lesion::{BrainBox, LabelMap, LesionClass};
 use deepmir_volume::atomic;
 
+use super::average::Average;
 use super::checkpoint::{Checkpoint, Progress};
 use super::history::Validation;
 use super::loss;
@@ -20,6 +21,10 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Weights of the best validation.
 pub(super) const BEST: &str = "best.safetensors";
 
+/// Steps between readings of the loss from a device. Each makes the device wait for the next step's
+/// orders, and us for the device.
+const READ_EVERY: u64 = 16;
+
 /// A training under way.
 pub(super) struct State<'a> {
     training: &'a Training,
@@ -31,7 +36,11 @@ pub(super) struct State<'a> {
     /// Taken out while the optimiser works on it.
     net: Option<UNet>,
     optimiser: ModuleOptimizer,
-    average: Option<Weights>,
+    average: Option<Average>,
+    /// The sum of losses that only the device knows yet, and of how many steps.
+    unread: Option<(Tensor<1>, u64)>,
+    /// The mean loss of the steps read last.
+    loss: Option<f64>,
     pub progress: Progress,
 }
 
@@ -59,7 +68,9 @@ impl<'a> State<'a> {
             cpu: cpu.transpose()?,
             net: None,
             optimiser,
-            average: (config.weight_average > 0.0).then_some(weights),
+            average: None,
+            unread: None,
+            loss: None,
             progress: Progress::default(),
         };
         let path = training.output.join(CHECKPOINT);
@@ -67,13 +78,22 @@ impl<'a> State<'a> {
             let checkpoint = Checkpoint::read(&path)?;
             let (net, optimiser) = checkpoint.restore(&path, net, state.optimiser)?;
             (state.net, state.optimiser) = (Some(net), optimiser);
-            (state.average, state.progress) = (checkpoint.average, checkpoint.progress);
+            state.average =
+                checkpoint.average.map(|weights| state.averaged(&weights)).transpose()?;
+            state.progress = checkpoint.progress;
             events(Event::Resumed { step: state.progress.step });
         } else {
             state.net = Some(net);
+            if config.weight_average > 0.0 {
+                state.average = Some(state.averaged(&weights)?);
+            }
         }
         state.progress.history.first_candidate = (config.best_after * config.steps as f64) as u64;
         Ok(state)
+    }
+
+    fn averaged(&self, weights: &Weights) -> Result<Average, NetError> {
+        Average::new(&self.training.architecture, weights, &self.device.clone().inner())
     }
 
     fn net(&self) -> Result<&UNet, NetError> {
@@ -82,7 +102,7 @@ impl<'a> State<'a> {
             .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })
     }
 
-    /// One optimiser step; its loss.
+    /// One optimiser step; the mean loss of the steps read last.
     pub(super) fn step(&mut self, batch: &Batch) -> Result<f64, NetError> {
         let config = &self.training.config;
         let net = self
@@ -98,22 +118,38 @@ impl<'a> State<'a> {
                 let inputs = TensorData::new(batch.inputs.clone(), shape);
                 let loss = of_scores(net.forward(Tensor::from_data(inputs, &self.device)));
                 let gradients = GradientsParams::from_grads(loss.backward(), &net);
-                Differentiated { net, loss: f64::from(loss.into_scalar::<f32>()), gradients }
+                Differentiated { net, loss: loss.inner(), gradients }
             }
         };
         let rate = config.learning_rate_at(self.progress.step);
         self.net = Some(self.optimiser.step(rate, net, gradients));
         self.progress.step += 1;
-        if !loss.is_finite() {
+        self.update_average()?;
+        self.unread = Some(match self.unread.take() {
+            Some((sum, count)) => (sum + loss, count + 1),
+            None => (loss, 1),
+        });
+        let every = if self.cpu.is_some() { 1 } else { READ_EVERY };
+        if self.loss.is_none() || self.unread.as_ref().is_some_and(|(_, count)| *count == every) {
+            self.read_loss()?;
+        }
+        Ok(self.loss.unwrap_or(f64::NAN))
+    }
+
+    /// Takes the losses from the device.
+    fn read_loss(&mut self) -> Result<(), NetError> {
+        let Some((sum, count)) = self.unread.take() else { return Ok(()) };
+        let sum = f64::from(sum.into_scalar::<f32>());
+        if !sum.is_finite() {
             return Err(NetError::Diverged {
                 step: self.progress.step,
                 folder: self.training.output.clone(),
             });
         }
-        self.progress.loss_sum += loss;
-        self.progress.loss_count += 1;
-        self.update_average()?;
-        Ok(loss)
+        self.loss = Some(sum / count as f64);
+        self.progress.loss_sum += sum;
+        self.progress.loss_count += count;
+        Ok(())
     }
 
     /// The shape of a batch's inputs, and its targets one-hot.
@@ -142,22 +178,16 @@ impl<'a> State<'a> {
         let Some(mut average) = self.average.take() else { return Ok(()) };
         let step = self.progress.step as f32;
         let decay = self.training.config.weight_average.min((1.0 + step) / (10.0 + step));
-        let weights = self.net()?.weights();
-        for (name, tensor) in &weights.0 {
-            if let Some(mean) = average.0.get_mut(name) {
-                for (mean, value) in mean.values.iter_mut().zip(&tensor.values) {
-                    *mean += (1.0 - decay) * (value - *mean);
-                }
-            }
-        }
+        average.follow(self.net()?, 1.0 - decay);
         self.average = Some(average);
         Ok(())
     }
 
     /// Validates, keeps the weights if they are the best so far, and says whether they are.
     pub(super) fn validate(&mut self, seconds: f64) -> Result<bool, NetError> {
+        self.read_loss()?;
         let weights = match &self.average {
-            Some(average) => average.clone(),
+            Some(average) => average.weights(),
             None => self.net()?.weights(),
         };
         let Training { plan, architecture, config, output, .. } = self.training;
@@ -210,9 +240,10 @@ impl<'a> State<'a> {
     }
 
     /// Writes a checkpoint.
-    pub(super) fn save(&self) -> Result<(), NetError> {
-        let checkpoint =
-            Checkpoint::take(&self.progress, self.net()?, &self.optimiser, self.average.as_ref())?;
+    pub(super) fn save(&mut self) -> Result<(), NetError> {
+        self.read_loss()?;
+        let average = self.average.as_ref().map(Average::weights);
+        let checkpoint = Checkpoint::take(&self.progress, self.net()?, &self.optimiser, average)?;
         checkpoint.write(&self.training.output.join(CHECKPOINT))
     }
 }

@@ -168,7 +168,7 @@ impl Training {
                 scope.spawn(|| arrivals.make(|n| self.store(&fresh.source.subject(n)?)));
             }
             let steps = first..self.config.steps;
-            let mut loader = Loader::start(scope, &sampler, steps, loader_threads());
+            let mut loader = Loader::start(scope, &sampler, steps, self.loader_threads());
             let mut started = Instant::now();
             while state.progress.step < self.config.steps {
                 let Some(batch) = loader.next() else { break };
@@ -307,6 +307,13 @@ impl Training {
         Prepared::new(&case.read(&self.plan.inputs, &self.read)?, &self.plan)
     }
 
+    /// Threads that cut patches: beside a card all cores are free for it, elsewhere it takes a
+    /// fraction of a step's time.
+    fn loader_threads(&self) -> usize {
+        let threads = rayon::current_num_threads();
+        if self.device.is_cpu() { threads.div_ceil(4) } else { threads }
+    }
+
     fn out_of_patience(&self, progress: &Progress) -> bool {
         self.config.patience > 0 && progress.history.since_best() >= self.config.patience
     }
@@ -352,9 +359,4 @@ struct Stored {
 
 fn program() -> String {
     format!("deepmir {}", env!("CARGO_PKG_VERSION"))
-}
-
-/// Cutting patches takes a fraction of a step's time.
-fn loader_threads() -> usize {
-    rayon::current_num_threads().div_ceil(4)
 }
