@@ -192,6 +192,8 @@ fn impossible_settings_are_named() {
         let drawn = PhantomConfig::default().randomized(seed);
         drawn.validate().unwrap();
         drawn.output.reconstruction.check().unwrap();
+        // To the last digit: a finished subject is known by what its record says.
+        assert_eq!(parse(&serde_json::to_string(&drawn).unwrap()).unwrap(), drawn);
     }
     assert!(parse("{\"scan\": {\"snr\": 30.0}}").is_ok());
     assert!(parse("{\"scan\": {\"signal_to_noise\": 30.0}}").is_err());
