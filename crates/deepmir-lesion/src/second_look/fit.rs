@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::{Feature, Features, SecondLook, WeighedFeature};
+use super::{Feature, Features, SecondLook, WeighedFeature, unusual};
 use crate::LesionClass;
 
 /// What a candidate was: `None` is nothing.
@@ -16,7 +16,7 @@ pub struct Example<'a> {
 
 /// How strongly weights are held at zero: half this times their squares is added to the negative
 /// logarithm of the likelihood. Weights are per deviation of a feature.
-const RIDGE: f64 = 1.0 / 0.3;
+const RIDGE: f64 = 10.0;
 const STEPS: usize = 50;
 const SETTLED: f64 = 1e-9;
 
@@ -35,13 +35,16 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
         return None;
     }
     let columns = columns(&rows);
-    let width = columns.len() + 1;
-    // The last column is one: the offset.
-    let design = DMatrix::from_fn(rows.len(), width, |row, column| match columns.get(column) {
-        Some(&(feature, mean, deviation)) => {
-            rows[row].0.get(feature).map_or(0.0, |value| (value - mean) / deviation)
+    // Every feature's value, then how unusual each is; the last column is one: the offset.
+    let width = 2 * columns.len() + 1;
+    let design = DMatrix::from_fn(rows.len(), width, |row, column| {
+        if column == width - 1 {
+            return 1.0;
         }
-        None => 1.0,
+        let (feature, mean, deviation) = columns[column % columns.len()];
+        let deviations = rows[row].0.get(feature).map(|value| (value - mean) / deviation);
+        let measure = if column < columns.len() { |deviations| deviations } else { unusual };
+        deviations.map_or(0.0, measure)
     });
     let truth: Vec<usize> = rows.iter().map(|(_, kind)| *kind).collect();
     let weights = newton(&design, &truth, kinds);
@@ -54,6 +57,7 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
             mean,
             deviation,
             weights: of(n),
+            unusual: of(columns.len() + n),
         })
         .collect();
     Some(SecondLook { classes: classes.to_vec(), offsets: of(width - 1), features })

@@ -5,7 +5,7 @@
 //! sulcus or in line with more of itself. So every candidate is measured ([`Features`]: size,
 //! shape, the images in it and around it) and a multinomial logistic regression, learned from
 //! candidates of subjects that the network did not learn from, gives its probability of being each
-//! kind of lesion, or nothing.
+//! kind of lesion, or nothing. It weighs each measure, and how unusual it is.
 
 mod features;
 mod fit;
@@ -43,6 +43,16 @@ pub struct WeighedFeature {
     pub deviation: f64,
     /// What one deviation adds to the score of nothing and of each kind.
     pub weights: Vec<f64>,
+    /// What being unusual ([`unusual`]) adds; none in looks learned before it was weighed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unusual: Vec<f64>,
+}
+
+/// How unusual a value is, whichever way: the square of its deviations from the mean, at most 16, on a
+/// scale where normal values have mean 0 and a deviation near 1. A lesion is neither very small nor very
+/// large, neither the roundest nor the longest, which a weight of the value alone cannot say.
+pub(crate) fn unusual(deviations: f64) -> f64 {
+    ((deviations * deviations).min(16.0) - 1.0) / 2.0
 }
 
 impl SecondLook {
@@ -54,6 +64,9 @@ impl SecondLook {
             let deviations = (value - feature.mean) / feature.deviation;
             for (score, weight) in scores.iter_mut().zip(&feature.weights) {
                 *score += weight * deviations;
+            }
+            for (score, weight) in scores.iter_mut().zip(&feature.unusual) {
+                *score += weight * unusual(deviations);
             }
         }
         fit::softmax(&mut scores);
@@ -107,6 +120,7 @@ impl SecondLook {
         }
         let odd = self.features.iter().find(|feature| {
             feature.weights.len() != kinds
+                || !(feature.unusual.is_empty() || feature.unusual.len() == kinds)
                 || !(feature.deviation > 0.0 && feature.deviation.is_finite())
         });
         odd.map(|feature| {

@@ -13,7 +13,8 @@ struct Fixture {
     values: Vec<[f64; 3]>,
     kinds: Vec<usize>,
     probabilities: Vec<[f64; 3]>,
-    weights: Vec<[f64; 3]>,
+    /// Those of the values, then of how unusual they are.
+    weights: Vec<[f64; 6]>,
 }
 
 const NAMES: [Feature; 3] = [Feature::Volume, Feature::T2wSpread, Feature::Depth];
@@ -37,8 +38,11 @@ fn weights_and_probabilities_are_those_of_scikit_learn() {
     assert_eq!(look.fault(), None);
     for (n, feature) in look.features.iter().enumerate() {
         assert_eq!(feature.name, NAMES[n]);
-        for (kind, weight) in feature.weights.iter().enumerate() {
-            assert!((weight - fixture.weights[kind][n]).abs() < 1e-4, "{weight}");
+        for (kind, expected) in fixture.weights.iter().enumerate() {
+            let found = [feature.weights[kind], feature.unusual[kind]];
+            for (found, expected) in found.into_iter().zip([expected[n], expected[n + 3]]) {
+                assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
+            }
         }
     }
     for (features, expected) in features.iter().zip(&fixture.probabilities) {
@@ -119,7 +123,7 @@ impl Head {
 
 #[test]
 fn vessels_in_fluid_are_told_from_bleeds_in_tissue() {
-    let heads: Vec<Head> = (1..=6).map(Head::new).collect();
+    let heads: Vec<Head> = (1..=10).map(Head::new).collect();
     let subjects = |images| heads.iter().map(|head| head.subject(images)).collect::<Vec<_>>();
     let classes = [LesionClass::Cmb];
     // By peaks alone half of what is found is vessels.
