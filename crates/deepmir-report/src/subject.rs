@@ -44,6 +44,9 @@ pub struct SubjectReport<'a> {
     pub brain: &'a Mask,
     /// The lesion table, numbered as the lesions of the label map are.
     pub rows: &'a [LesionRow],
+    /// The probability that each is a lesion, in the order of the table, where the model judges lesions
+    /// as wholes; else empty.
+    pub lesion_probabilities: Vec<f64>,
     /// The true label map, where it is known.
     pub truth: Option<&'a LabelMap>,
     /// More tables, such as an evaluation.
@@ -148,7 +151,8 @@ impl SubjectReport<'_> {
             by_size.iter().take(MOST_PATCHES).map(|row| row.lesion_id).collect();
         self.rows
             .iter()
-            .map(|row| {
+            .enumerate()
+            .map(|(n, row)| {
                 let patches = close_up
                     .contains(&row.lesion_id)
                     .then(|| patches.draw([row.x_mm, row.y_mm, row.z_mm]).jpeg_of(quality));
@@ -156,7 +160,7 @@ impl SubjectReport<'_> {
                     id: row.lesion_id,
                     class: row.class.name(),
                     patches: patches.transpose()?.map(|bytes| data_url("image/jpeg", &bytes)),
-                    facts: facts(row),
+                    facts: facts(row, self.lesion_probabilities.get(n)),
                     note: row.note.clone(),
                 })
             })
@@ -164,22 +168,26 @@ impl SubjectReport<'_> {
     }
 }
 
-fn facts(row: &LesionRow) -> Vec<(&'static str, String)> {
+fn facts(row: &LesionRow, probability: Option<&f64>) -> Vec<(&'static str, String)> {
     let maybe = |value: Option<f64>, digits: usize| {
         value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
     };
-    vec![
+    let mut facts = vec![
         ("region", row.region.map_or("n/a", Region::name).to_owned()),
         ("centre", format!("{:.1}, {:.1}, {:.1} mm", row.x_mm, row.y_mm, row.z_mm)),
         ("volume", format!("{:.1} mm³ ({} voxels)", row.volume_mm3, row.n_voxels)),
         ("diameter", format!("{:.1} mm", row.diameter_mm)),
-        ("highest probability", maybe(row.max_probability, 2)),
+        ("highest voxel probability", maybe(row.max_probability, 2)),
         ("mean susceptibility", format!("{} ppm", maybe(row.chi_mean_ppm, 3))),
         ("total susceptibility", format!("{} ppm·mm³", maybe(row.chi_total_ppm_mm3, 2))),
         ("SWI contrast", maybe(row.swi_contrast, 2)),
         ("T2w contrast", maybe(row.t2w_contrast, 2)),
         ("sphericity", format!("{:.2}", row.sphericity)),
-    ]
+    ];
+    if let Some(probability) = probability {
+        facts.insert(0, ("probability", format!("{probability:.2}")));
+    }
+    facts
 }
 
 fn picture(title: String, canvas: &Canvas, quality: u8) -> Result<Picture, ReportError> {
@@ -220,6 +228,7 @@ mod tests {
             probability: None,
             brain: &brain,
             rows: &rows,
+            lesion_probabilities: vec![0.125, 0.75],
             truth: Some(&labels),
             tables: vec![TextTable {
                 title: "Evaluation".to_owned(),
@@ -232,6 +241,7 @@ mod tests {
             provenance: vec![("model".to_owned(), "none".to_owned())],
         };
         let html = report.html().unwrap();
+        assert!(html.contains("<td>0.75</td>"));
         assert!(html.contains("sub-&lt;1&gt;") && html.contains("CMB &amp; more"));
         assert_eq!(html.matches("data:image/jpeg").count(), 5, "mosaics, lesions, a check");
         let outside = ["http://", "https://", "src=\"/", "@import", "<script"];
@@ -268,6 +278,7 @@ mod tests {
             probability: None,
             brain: &brain,
             rows: &rows,
+            lesion_probabilities: Vec::new(),
             truth: None,
             tables: Vec::new(),
             checks: Vec::new(),

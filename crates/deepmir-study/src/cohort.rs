@@ -199,10 +199,14 @@ fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
     files.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect()
 }
 
-/// A dataset's folder's or table's name, fit for file names.
+/// A dataset's folder's or table's name, fit for file names: the name that it is given by, so that a
+/// link counts as what it is called, and the folder's own where that is none (`.`, `..`).
 pub(crate) fn dataset_name(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let place = match path.file_stem() {
+        Some(_) => path.to_owned(),
+        None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    };
+    let name = place.file_stem().unwrap_or_default().to_string_lossy();
     let plain = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });
     Some(plain.collect::<String>()).filter(|name| !name.is_empty()).unwrap_or("other".to_owned())
 }

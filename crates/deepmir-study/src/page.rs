@@ -54,6 +54,7 @@ impl Predictor {
             probability: any_class(&prediction.probabilities),
             brain: &case.brain,
             rows: &prediction.rows,
+            lesion_probabilities: self.lesion_probabilities(prediction),
             truth: None,
             tables: Vec::new(),
             methods: methods(settings, self.options.flips),

@@ -166,13 +166,22 @@ impl Predictor {
         Ok(Written { labels, table: rows, mosaic, report, all })
     }
 
+    /// The probability of each lesion where the model takes a second look; else nothing.
+    pub(crate) fn lesion_probabilities(&self, prediction: &Prediction) -> Vec<f64> {
+        match &self.bundle.settings.detection.second_look {
+            Some(_) => prediction.found.iter().map(|found| f64::from(found.score())).collect(),
+            None => Vec::new(),
+        }
+    }
+
     /// The lesion table, with the probability of each lesion where the model takes a second look.
     fn write_rows(&self, path: &Path, prediction: &Prediction) -> Result<(), StudyError> {
         if self.bundle.settings.detection.second_look.is_none() {
             return Ok(table::write(path, &prediction.rows)?);
         }
-        let cell = |candidate: &Candidate| vec![format!("{:.4}", candidate.score())];
-        let cells: Vec<Vec<String>> = prediction.found.iter().map(cell).collect();
+        let probabilities = self.lesion_probabilities(prediction);
+        let cells: Vec<Vec<String>> =
+            probabilities.iter().map(|probability| vec![format!("{probability:.4}")]).collect();
         Ok(table::write_with(path, &prediction.rows, &["lesion_probability"], &cells)?)
     }
 
