@@ -7,7 +7,8 @@
 //!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--also DATA…]
 //! ```
 //!
-//! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order;
+//! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or
+//! folders with the `fold-1`, `fold-2`, … of `--fold`, whose trainings may have had different companions;
 //! with several, a subject that all of them know is judged by the networks of all that did not learn from
 //! it. `MODEL` are those whose networks count together in `OUT`, a folder: of `--refit`, or `FOLDS`
 //! themselves. What follows `--also` was learned from by no network, and is shared out among them.
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let also: Vec<PathBuf> = parts.flatten().map(PathBuf::from).collect();
     let read = |names: &str| -> Result<Vec<Bundle>, deepmir_net::NetError> {
-        names.split(',').map(|name| Bundle::read(Path::new(name))).collect()
+        names.split(',').map(|name| model_or_folds(Path::new(name))).collect()
     };
     let (cross_validated, mut together) = (read(folds_models)?, read(models)?);
     let cohort = Cohort::read(Path::new(cohort), None)?;
@@ -89,4 +90,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = ModelSettings { detection: joined.settings.detection, provenance, ..first };
     Bundle::new(settings, members)?.write(Path::new(out))?;
     Ok(())
+}
+
+/// A model, or the models of single folds side by side.
+fn model_or_folds(path: &Path) -> Result<Bundle, deepmir_net::NetError> {
+    let model_of = |fold: usize| path.join(format!("fold-{fold}")).join("model");
+    let folds: Vec<Bundle> = (1..)
+        .map(model_of)
+        .take_while(|model| model.is_dir())
+        .map(|model| Bundle::read(&model))
+        .collect::<Result<_, _>>()?;
+    let Some(first) = folds.first() else { return Bundle::read(path) };
+    let all = |names: fn(&Provenance) -> &Vec<String>| -> Vec<String> {
+        let names = folds.iter().flat_map(|fold| names(&fold.settings.provenance));
+        names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let provenance = Provenance {
+        training_subjects: all(|provenance| &provenance.training_subjects),
+        validation_subjects: all(|provenance| &provenance.validation_subjects),
+        ..first.settings.provenance.clone()
+    };
+    let settings = ModelSettings { provenance, ..first.settings.clone() };
+    Bundle::new(settings, folds.iter().flat_map(|fold| fold.members.iter().cloned()).collect())
 }
