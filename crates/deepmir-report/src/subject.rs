@@ -46,7 +46,7 @@ pub struct SubjectReport<'a> {
     pub rows: &'a [LesionRow],
     /// The probability that each is a lesion, in the order of the table, where the model judges lesions
     /// as wholes; else empty.
-    pub lesion_probabilities: Vec<f64>,
+    pub lesion_probabilities: Vec<f32>,
     /// The true label map, where it is known.
     pub truth: Option<&'a LabelMap>,
     /// More tables, such as an evaluation.
@@ -168,7 +168,7 @@ impl SubjectReport<'_> {
     }
 }
 
-fn facts(row: &LesionRow, probability: Option<&f64>) -> Vec<(&'static str, String)> {
+fn facts(row: &LesionRow, probability: Option<&f32>) -> Vec<(&'static str, String)> {
     let maybe = |value: Option<f64>, digits: usize| {
         value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
     };

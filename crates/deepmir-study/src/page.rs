@@ -54,7 +54,7 @@ impl Predictor {
             probability: any_class(&prediction.probabilities),
             brain: &case.brain,
             rows: &prediction.rows,
-            lesion_probabilities: self.lesion_probabilities(prediction),
+            lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
             truth: None,
             tables: Vec::new(),
             methods: methods(settings, self.options.flips),

@@ -166,20 +166,17 @@ impl Predictor {
         Ok(Written { labels, table: rows, mosaic, report, all })
     }
 
-    /// The probability of each lesion where the model takes a second look; else nothing.
-    pub(crate) fn lesion_probabilities(&self, prediction: &Prediction) -> Vec<f64> {
-        match &self.bundle.settings.detection.second_look {
-            Some(_) => prediction.found.iter().map(|found| f64::from(found.score())).collect(),
-            None => Vec::new(),
-        }
+    /// The probability of each lesion; `None` where the model takes no second look.
+    pub(crate) fn lesion_probabilities(&self, prediction: &Prediction) -> Option<Vec<f32>> {
+        let second_look = &self.bundle.settings.detection.second_look;
+        second_look.is_some().then(|| prediction.found.iter().map(Candidate::score).collect())
     }
 
     /// The lesion table, with the probability of each lesion where the model takes a second look.
     fn write_rows(&self, path: &Path, prediction: &Prediction) -> Result<(), StudyError> {
-        if self.bundle.settings.detection.second_look.is_none() {
+        let Some(probabilities) = self.lesion_probabilities(prediction) else {
             return Ok(table::write(path, &prediction.rows)?);
-        }
-        let probabilities = self.lesion_probabilities(prediction);
+        };
         let cells: Vec<Vec<String>> =
             probabilities.iter().map(|probability| vec![format!("{probability:.4}")]).collect();
         Ok(table::write_with(path, &prediction.rows, &["lesion_probability"], &cells)?)

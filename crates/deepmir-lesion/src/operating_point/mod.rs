@@ -21,6 +21,7 @@ const PEAKS: [f32; 27] = [
 const MIN_VOLUMES_MM3: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 6.0];
 /// Smallest heights that are tried: with slices of 1.5 mm any, two slices, three.
 const MIN_HEIGHTS_MM: [f64; 3] = [0.0, 4.0, 5.0];
+
 /// A rule, and how it did on the subjects it was chosen on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatingPoint {

@@ -42,9 +42,9 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
             return 1.0;
         }
         let (feature, mean, deviation) = columns[column % columns.len()];
-        let deviations = rows[row].0.get(feature).map(|value| (value - mean) / deviation);
-        let measure = if column < columns.len() { |deviations| deviations } else { unusual };
-        deviations.map_or(0.0, measure)
+        let Some(value) = rows[row].0.get(feature) else { return 0.0 };
+        let deviations = (value - mean) / deviation;
+        if column < columns.len() { deviations } else { unusual(deviations) }
     });
     let truth: Vec<usize> = rows.iter().map(|(_, kind)| *kind).collect();
     let weights = newton(&design, &truth, kinds);

@@ -43,7 +43,8 @@ pub struct WeighedFeature {
     pub deviation: f64,
     /// What one deviation adds to the score of nothing and of each kind.
     pub weights: Vec<f64>,
-    /// What being unusual ([`unusual`]) adds; none in looks learned before it was weighed.
+    /// What its being unusual adds, (min(d², 16) − 1) / 2 at d deviations; none in looks learned before
+    /// that was weighed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unusual: Vec<f64>,
 }

@@ -1,7 +1,5 @@
 //! The running average of a network's weights.
 
-use std::collections::HashMap;
-
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -26,11 +24,12 @@ impl Average {
         Ok(Self { net: UNet::new(architecture, weights, device)? })
     }
 
-    /// Moves by `rate` of the difference to the weights of `net`, running statistics included.
+    /// Moves by `rate` of the difference to the weights of `net`, which has the same architecture, running
+    /// statistics included.
     pub(super) fn follow(&mut self, net: &UNet, rate: f32) {
         let mut there = Flat::default();
         net.valid().visit(&mut there);
-        let mut mover = Mover { there: there.found, rate, path: Vec::new() };
+        let mut mover = Mover { there: there.0.into_iter(), rate };
         self.net = self.net.clone().map(&mut mover);
     }
 
@@ -40,45 +39,25 @@ impl Average {
     }
 }
 
-/// Collects tensors by path, as rows of numbers.
+/// Collects tensors as rows of numbers, in the order in which every network of an architecture is visited.
 #[derive(Default)]
-struct Flat {
-    path: Vec<String>,
-    found: HashMap<String, Tensor<1>>,
-}
+struct Flat(Vec<Tensor<1>>);
 
 impl ModuleVisitor for Flat {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.insert(self.path.join("."), param.val().reshape([-1]));
+        self.0.push(param.val().reshape([-1]));
     }
 }
 
-/// Moves tensors towards others of the same path.
+/// Moves tensors towards those collected.
 struct Mover {
-    there: HashMap<String, Tensor<1>>,
+    there: std::vec::IntoIter<Tensor<1>>,
     rate: f32,
-    path: Vec<String>,
 }
 
 impl ModuleMapper for Mover {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(there) = self.there.remove(&self.path.join(".")) else { return param };
+        let Some(there) = self.there.next() else { return param };
         param.map(|here| {
             let there = there.reshape(here.shape());
             here.clone() + (there - here) * self.rate
@@ -93,8 +72,7 @@ mod tests {
 
     #[test]
     fn an_average_moves_by_its_rate_in_every_tensor() {
-        let architecture =
-            Architecture { widths: vec![4, 6], ..preset::deepmir().architecture.clone() };
+        let architecture = Architecture { widths: vec![4, 6], ..preset::deepmir().architecture };
         let from = Weights::initial(&architecture, 1);
         let mut towards = Weights::initial(&architecture, 2);
         let statistics = towards.0.get_mut("encoder.0.norm1.running_mean").unwrap();
