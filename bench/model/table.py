@@ -2,7 +2,8 @@
 
     table.py OUT
 
-Reads the folders that `prove` makes. `calibration.tsv` says, for what the model found with a probability
+Reads the folders that `prove` makes. `strata.tsv` has the scans of its first four conditions by size and site of
+lesions, and by field strength, voxel size and noise of scans. `calibration.tsv` says, for what the model found with a probability
 of its second look in each range, how much of it is a lesion. A component of at least 1 mm³ counts; a mimic counts as called a
 lesion if one that matches no true lesion overlaps a ball of its diameter (or 1 mm more) around its centre.
 """
@@ -51,6 +52,65 @@ def mimics(truth_folder, predicted_folder):
                 near = np.linalg.norm(place - centre, axis=1) < float(row["diameter_mm"]) / 2 + 1
                 called[row["kind"]] += bool((near & ~inside).any())
     return there, called
+
+
+HEADS = ("maps", "builtin", "maps-any-scanner", "builtin-any-scanner")
+CLASSES = ("CMB", "NHID")
+
+
+def range_of(value, limits, unit):
+    """The range that a value falls in, in words."""
+    low = max((limit for limit in limits if limit <= value), default=None)
+    high = min((limit for limit in limits if limit > value), default=None)
+    words = f"below {high}" if low is None else f"from {low}" if high is None else f"{low} to {high}"
+    return f"{words} {unit}".strip()
+
+
+def strata(truth_folder, predicted_folder):
+    """Of every scan, what it is like, its true lesions and what was found: lists of (stratum, class, what),
+    with what 0 a missed lesion, 1 one that was found, 2 a false one."""
+    outcome = []
+    for truth in sorted(glob.glob(f"{truth_folder}/sub-*/**/*_seg-lesions_dseg.nii.gz", recursive=True)):
+        subject = os.path.basename(truth).split("_")[0]
+        found = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        if found is None:
+            continue
+        with open(one(f"{truth_folder}/{subject}/**/{subject}_desc-phantom.json")) as file:
+            scan = json.load(file)["config"]["scan"]
+        with open(one(f"{truth_folder}/{subject}/**/{subject}_desc-sources_list.tsv"), newline="") as table:
+            sources = [row for row in csv.DictReader(table, delimiter="\t") if row["kind"] in CLASSES]
+        of_scan = (
+            ("field strength", f"{scan['field_strength_t']:g} T"),
+            ("in plane", range_of(scan["voxel_mm"][0], (0.7, 0.85), "mm")),
+            ("slices", range_of(scan["voxel_mm"][2], (1.4, 2.0), "mm")),
+            ("signal to noise", range_of(scan["snr"], (30, 50), "")),
+        )
+        image = nibabel.load(truth)
+        true, labels = (np.asarray(nibabel.load(path).dataobj) for path in (truth, found))
+        voxel_mm3 = abs(np.linalg.det(image.affine[:3, :3]))
+        for value, name in enumerate(CLASSES, 1):
+            pieces, count = ndimage.label(true == value, np.ones((3, 3, 3)))
+            for number in range(1, count + 1):
+                inside = pieces == number
+                volume = inside.sum() * voxel_mm3
+                if volume < LEAST_MM3:
+                    continue
+                centre = nibabel.affines.apply_affine(image.affine, np.argwhere(inside).mean(axis=0))
+                own = [row for row in sources if row["kind"] == name]
+                places = [[float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")] for row in own]
+                apart = [np.linalg.norm(centre - place) for place in places]
+                site = own[int(np.argmin(apart))]["site"] if own else "unknown"
+                of_lesion = (("volume", range_of(volume, (5, 20, 50), "mm³")), ("site", site))
+                hit = int((labels[inside] == value).any())
+                outcome += [(stratum, name, hit) for stratum in of_scan + of_lesion]
+            pieces, count = ndimage.label(labels == value, np.ones((3, 3, 3)))
+            for number in range(1, count + 1):
+                inside = pieces == number
+                volume = inside.sum() * voxel_mm3
+                if volume >= LEAST_MM3 and not (true[inside] == value).any():
+                    size = ("volume", range_of(volume, (5, 20, 50), "mm³"))
+                    outcome += [(stratum, name, 2) for stratum in (*of_scan, size)]
+    return outcome
 
 
 RANGES = (0.0, 0.5, 0.7, 0.9, 0.97, 1.0)
@@ -107,7 +167,7 @@ def main():
     for name in ("CMB", "NHID"):
         columns += [f"{name}_{what}" for what in ("true", "sensitivity", "precision", "F1", "FP_per_scan")]
     columns += ["CMB_called_NHID", "NHID_called_CMB"] + [f"{kind}_called_lesion" for kind in MIMICS]
-    rows, found = [], []
+    rows, found, parted = [], [], []
     for folder in sorted(glob.glob(f"{out}/evaluated/*"), key=os.path.getmtime):
         condition = os.path.basename(folder)
         with open(f"{folder}/evaluation.json") as file:
@@ -115,11 +175,18 @@ def main():
         truth, predicted = f"{out}/phantoms/{condition}/derivatives/truth", f"{out}/predicted/{condition}"
         there, called = mimics(truth, predicted)
         found += judged(truth, predicted)
+        parted += strata(truth, predicted) if condition in HEADS else []
         rows.append((condition, evaluation, there, called))
     with open(f"{out}/table.tsv", "w") as file:
         print(*columns, sep="\t", file=file)
         for condition, evaluation, there, called in rows:
             print(*line(condition, evaluation, there, called), sep="\t", file=file)
+    with open(f"{out}/strata.tsv", "w") as file:
+        print("what", "range", "class", "lesions", "sensitivity", "false", sep="\t", file=file)
+        for stratum, name in sorted({(stratum, name) for stratum, name, _ in parted}):
+            counts = [parted.count((stratum, name, what)) for what in (0, 1, 2)]
+            true = counts[0] + counts[1]
+            print(*stratum, name, true, shown(counts[1] / true if true else None), counts[2], sep="\t", file=file)
     with open(f"{out}/calibration.tsv", "w") as file:
         print("from", "to", "found", "mean_probability", "lesions", sep="\t", file=file)
         for low, high in zip(RANGES, RANGES[1:]):
@@ -127,7 +194,7 @@ def main():
             if inside:
                 mean, share = np.mean(inside, axis=0)
                 print(low, high, len(inside), f"{mean:.2f}", f"{share:.2f}", sep="\t", file=file)
-    for name in ("table", "calibration"):
+    for name in ("table", "strata", "calibration"):
         with open(f"{out}/{name}.tsv") as file:
             print(file.read())
 

@@ -73,7 +73,7 @@ impl BrainBox {
 
     /// Distance from the midline, place from back to front and from bottom to top, as parts of the
     /// box.
-    fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
+    pub(crate) fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
         let [x, y, z] =
             std::array::from_fn(|axis| (place_mm[axis] - self.low_mm[axis]) / self.size_mm[axis]);
         [(x - 0.5).abs(), y, z]

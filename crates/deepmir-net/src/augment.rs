@@ -39,6 +39,8 @@ pub struct AugmentConfig {
     /// Chance that QSM is absent (zero) on one side of a line across the patch, and that T2w is:
     /// susceptibility maps end short of the brain's surface, where lesions must be found without.
     pub absent_chance: f64,
+    /// Chance that an image is missing altogether, for each that the plan calls optional.
+    pub missing_chance: f64,
 }
 
 impl Default for AugmentConfig {
@@ -63,6 +65,7 @@ impl AugmentConfig {
         missing_slice_chance: 0.0,
         misalignment_voxels: 0.0,
         absent_chance: 0.0,
+        missing_chance: 0.0,
     };
 }
 
@@ -187,6 +190,11 @@ pub fn intensities(
             }
         }
     }
+}
+
+/// Whether an optional image is missing from a patch, with the configured chance.
+pub fn missing(config: &AugmentConfig, generator: &mut ChaCha8Rng) -> bool {
+    chance(config.missing_chance, generator)
 }
 
 /// With the configured chance, blanks one modality's context slices on one side of a line.

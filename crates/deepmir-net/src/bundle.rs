@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Architecture, NetError, Plan, Precision, Weights};
 
-/// The version of the format that this program writes.
-pub const FORMAT: u32 = 1;
+/// The version of the format that this program writes. The first knew no second looks of trees.
+pub const FORMAT: u32 = 2;
 /// The settings' file name.
 const SETTINGS: &str = "model.toml";
 /// No settings or weights are larger.
@@ -252,7 +252,13 @@ fn parse_settings(text: &str) -> Result<ModelSettings, String> {
         toml::from_str(text).map_err(|error| format!("{SETTINGS}: {error}"))?;
     // The version first: a newer format's unknown settings are no typing errors.
     match table.get("format").and_then(toml::Value::as_integer) {
-        Some(format) if format == i64::from(FORMAT) => {}
+        Some(1) if table.get("detection").is_some_and(|rule| rule.get("second_look").is_some()) => {
+            return Err(format!(
+                "{SETTINGS} is of format 1, with a second look that this deepmir does not know; join the \
+                 networks of its folds again (deepmir train DATA --folds K --resume), or train anew"
+            ));
+        }
+        Some(format) if (1..=i64::from(FORMAT)).contains(&format) => {}
         Some(format) if format > i64::from(FORMAT) => {
             return Err(format!(
                 "{SETTINGS} is of format {format} and this deepmir knows {FORMAT}; update deepmir"
@@ -260,7 +266,9 @@ fn parse_settings(text: &str) -> Result<ModelSettings, String> {
         }
         _ => return Err(format!("{SETTINGS} has no valid `format`")),
     }
-    toml::from_str(text).map_err(|error| format!("{SETTINGS}: {error}"))
+    let settings: ModelSettings =
+        toml::from_str(text).map_err(|error| format!("{SETTINGS}: {error}"))?;
+    Ok(ModelSettings { format: FORMAT, ..settings })
 }
 
 fn archive(settings: &str, files: &[(WeightFile, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
@@ -342,8 +350,14 @@ mod tests {
         bundle(1).write(&path).unwrap();
         let settings = path.join(SETTINGS);
         let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(&settings, text.replace("format = 1", "format = 7")).unwrap();
+        std::fs::write(&settings, text.replace("format = 2", "format = 7")).unwrap();
         assert!(message(&path).contains("update deepmir"));
+        let older = text.replace("format = 2", "format = 1");
+        std::fs::write(&settings, &older).unwrap();
+        assert_eq!(Bundle::read(&path).unwrap(), bundle(1));
+        let look = "[detection.second_look]\nclasses = [\"CMB\"]\n[provenance]";
+        std::fs::write(&settings, older.replace("[provenance]", look)).unwrap();
+        assert!(message(&path).contains("second look"));
         std::fs::write(&settings, text.replace("context_slices = 3", "context_slices = 4"))
             .unwrap();
         assert!(message(&path).contains("odd"));

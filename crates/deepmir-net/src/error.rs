@@ -29,7 +29,7 @@ pub enum NetError {
     },
     /// A subject without an image that the network needs.
     #[error(
-        "{id} has no {modality}, which this model needs; give it, or choose a model without it"
+        "{id} has no {modality}, which this model needs; give it, or choose a model that does without"
     )]
     MissingModality {
         /// The subject.

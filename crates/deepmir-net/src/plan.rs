@@ -4,7 +4,7 @@
 use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
-use crate::Modality;
+use crate::{CaseFiles, Modality};
 
 /// How an image's values become a network's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub enum Normalisation {
 pub struct Plan {
     /// Modalities, in the order of the network's channels.
     pub inputs: Vec<Modality>,
+    /// Those of them that a subject may lack: zeros stand in, as they do outside the brain. Training leaves them
+    /// out now and then ([`AugmentConfig::missing_chance`](crate::augment::AugmentConfig::missing_chance)).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<Modality>,
     /// Classes that it tells, in the order of its outputs.
     pub classes: Vec<LesionClass>,
     /// Neighbouring slices that it sees at once (odd); the middle one is labelled.
@@ -51,6 +55,27 @@ impl Plan {
         self.inputs.len() * self.context_slices
     }
 
+    /// Whether a subject must have it.
+    pub fn needs(&self, modality: Modality) -> bool {
+        self.inputs.contains(&modality) && !self.optional.contains(&modality)
+    }
+
+    /// The inputs to read of a subject: those that it has, and those that it must have.
+    pub fn inputs_of(&self, files: &CaseFiles) -> Vec<Modality> {
+        let read =
+            |modality: &Modality| self.needs(*modality) || files.images.contains_key(modality);
+        self.inputs.iter().copied().filter(read).collect()
+    }
+
+    /// Every choice of optional inputs that may be missing, but for none of them.
+    pub fn shortages(&self) -> Vec<Vec<Modality>> {
+        let choice = |bits: usize| {
+            let chosen = self.optional.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
+            chosen.map(|(_, &modality)| modality).collect()
+        };
+        (1..1 << self.optional.len()).map(choice).collect()
+    }
+
     /// Why this plan cannot be followed; `None` if it can.
     pub fn fault(&self) -> Option<String> {
         let twice = |n: usize| self.inputs[..n].contains(&self.inputs[n]);
@@ -59,6 +84,16 @@ impl Plan {
                 "inputs {:?} must be one or more different modalities",
                 self.inputs
             ));
+        }
+        let unknown =
+            |modality: &&Modality| !self.inputs.contains(modality) || **modality == Modality::Swi;
+        if let Some(modality) = self.optional.iter().find(unknown) {
+            return Some(format!(
+                "{modality} cannot be optional; QSM and T2w can, where they are inputs"
+            ));
+        }
+        if self.optional.len() >= self.inputs.len() {
+            return Some("one of the inputs must be needed, not optional".to_owned());
         }
         let twice = |n: usize| self.classes[..n].contains(&self.classes[n]);
         if self.classes.is_empty() || (0..self.classes.len()).any(twice) {

@@ -24,6 +24,8 @@ pub struct Prepared {
     pub id: String,
     /// An image for each of the plan's inputs; zero outside the brain.
     pub images: Vec<Volume<f32>>,
+    /// The plan's optional inputs that were not given; their images are zero throughout.
+    pub lacking: Vec<Modality>,
     /// The brain.
     pub brain: Mask,
     /// The true label map, where there is one, without classes that the plan does not tell.
@@ -64,11 +66,17 @@ impl Prepared {
 
         let brain = resample_labels(&brain.crop(&part), &target, false);
         let mut images = Vec::with_capacity(plan.inputs.len());
+        let mut lacking = Vec::new();
         for (&modality, normalisation) in plan.inputs.iter().zip(&plan.normalisation) {
-            let image = case
-                .images
-                .get(&modality)
-                .ok_or_else(|| NetError::MissingModality { id: case.id.clone(), modality })?;
+            let image = match case.images.get(&modality) {
+                Some(image) => image,
+                None if plan.optional.contains(&modality) => {
+                    lacking.push(modality);
+                    images.push(Volume::filled(target, 0.0));
+                    continue;
+                }
+                None => return Err(NetError::MissingModality { id: case.id.clone(), modality }),
+            };
             // The paper's statistics are the whole volume's, background and all.
             let whole = (*normalisation == Normalisation::WholeVolume)
                 .then(|| statistics::mean_and_deviation(image.data()))
@@ -87,13 +95,26 @@ impl Prepared {
             labels_on(&labels, &target, &plan.classes)
         });
         let placement = Placement { orientation, ras, part, resampled: spacing.is_some() };
-        Ok(Self { id: case.id.clone(), images, brain, truth, placement })
+        Ok(Self { id: case.id.clone(), images, lacking, brain, truth, placement })
+    }
+
+    /// As if these inputs had not been given. `plan` is the one that was followed.
+    #[must_use]
+    pub fn without(mut self, missing: &[Modality], plan: &Plan) -> Self {
+        for (modality, image) in plan.inputs.iter().zip(&mut self.images) {
+            if missing.contains(modality) && !self.lacking.contains(modality) {
+                image.data_mut().fill(0.0);
+                self.lacking.push(*modality);
+            }
+        }
+        self
     }
 
     /// What a second look at candidates sees. `plan` is the one that was followed.
     pub fn surroundings(&self, plan: &Plan) -> Surroundings<'_> {
         let image = |modality: Modality| {
-            plan.inputs.iter().position(|&input| input == modality).map(|n| &self.images[n])
+            let place = plan.inputs.iter().position(|&input| input == modality)?;
+            (!self.lacking.contains(&modality)).then(|| &self.images[place])
         };
         let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
         Surroundings::new(&self.brain, swi, qsm, t2w)
@@ -299,6 +320,21 @@ pub(crate) mod tests {
             let least = if voxel_mm == Some([1.0; 3]) { 0.6 } else { 1.0 };
             assert!(iou >= least, "{voxel_mm:?}: {iou}");
         }
+    }
+
+    #[test]
+    fn an_optional_image_that_is_not_there_is_zero_and_one_that_is_needed_an_error() {
+        let mut plan = preset::deepmir().plan;
+        let (whole, mut case) = prepared_subject(&plan);
+        case.images.remove(&Modality::T2w);
+        let error = Prepared::new(&case, &plan).unwrap_err().to_string();
+        assert!(error.contains("T2w"), "{error}");
+        plan.optional = vec![Modality::T2w];
+        let without = Prepared::new(&case, &plan).unwrap();
+        assert_eq!(without.lacking, [Modality::T2w]);
+        assert!(without.images[2].data().iter().all(|&value| value == 0.0));
+        let left_out = whole.without(&[Modality::T2w], &plan);
+        assert_eq!((left_out.lacking, left_out.images), (without.lacking, without.images));
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub fn by_name(name: &str) -> Result<Preset, String> {
 pub fn deepmir() -> Preset {
     let plan = Plan {
         inputs: Modality::ALL.to_vec(),
+        optional: Vec::new(),
         classes: LesionClass::ALL.to_vec(),
         context_slices: 3,
         voxel_mm: Some([0.75, 0.75, 1.5]),
@@ -82,6 +83,7 @@ pub fn deepmir() -> Preset {
             missing_slice_chance: 0.05,
             misalignment_voxels: 0.5,
             absent_chance: 0.15,
+            missing_chance: 0.15,
         },
         nhid_only_deep: true,
         second_look: true,
@@ -100,6 +102,7 @@ pub fn deepmir() -> Preset {
 pub fn paper() -> Preset {
     let plan = Plan {
         inputs: Modality::ALL.to_vec(),
+        optional: Vec::new(),
         classes: LesionClass::ALL.to_vec(),
         context_slices: 1,
         voxel_mm: None,
@@ -166,6 +169,7 @@ impl Preset {
                 })
                 .collect();
         self.plan.inputs = inputs.to_vec();
+        self.plan.optional.clear();
         self.plan.classes = classes.to_vec();
         self.architecture.input_channels = self.plan.input_channels();
         if classes.len() == 1 {

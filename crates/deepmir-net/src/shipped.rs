@@ -14,10 +14,10 @@ pub struct ShippedModel {
 }
 
 /// All of them, the default first.
-pub const MODELS: &[ShippedModel] = &[
-    ShippedModel { name: "deepmir-4", bytes: include_bytes!("../../../models/deepmir-4.deepmir") },
-    ShippedModel { name: "deepmir-5", bytes: include_bytes!("../../../models/deepmir-5.deepmir") },
-];
+pub const MODELS: &[ShippedModel] = &[ShippedModel {
+    name: "deepmir-6",
+    bytes: include_bytes!("../../../models/deepmir-6.deepmir"),
+}];
 
 impl ShippedModel {
     /// Unpacks it.

@@ -4,14 +4,15 @@
 //!
 //! ```sh
 //! cargo run --release -p deepmir-study --example choose_thresholds -- \
-//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--also DATA…]
+//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…]
 //! ```
 //!
 //! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or
 //! folders with the `fold-1`, `fold-2`, … of `--fold`, whose trainings may have had different companions;
 //! with several, a subject that all of them know is judged by the networks of all that did not learn from
 //! it. `MODEL` are those whose networks count together in `OUT`, a folder: of `--refit`, or `FOLDS`
-//! themselves. What follows `--also` was learned from by no network, and is shared out among them.
+//! themselves. `BETA` says how many times as much a missed lesion weighs as a false one (the preset's 1.5). What follows
+//! `--also` was learned from by no network, and is shared out among them.
 
 #![expect(clippy::print_stdout, reason = "the answer")]
 
@@ -31,8 +32,18 @@ type Group = (Vec<Weights>, Vec<CaseFiles>);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut parts = arguments.split(|argument| argument == "--also");
-    let [folds_models, cohort, models, out] = parts.next().unwrap_or_default() else {
-        return Err("give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--also DATA…]".into());
+    let mut training = preset::deepmir().training;
+    let (folds_models, cohort, models, out) = match parts.next().unwrap_or_default() {
+        [folds, cohort, models, out] => (folds, cohort, models, out),
+        [folds, cohort, models, out, option, beta] if option == "--beta" => {
+            training.threshold_beta = beta.parse()?;
+            (folds, cohort, models, out)
+        }
+        _ => {
+            let usage =
+                "give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…]";
+            return Err(usage.into());
+        }
     };
     let also: Vec<PathBuf> = parts.flatten().map(PathBuf::from).collect();
     let read = |names: &str| -> Result<Vec<Bundle>, deepmir_net::NetError> {
@@ -40,7 +51,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (cross_validated, mut together) = (read(folds_models)?, read(models)?);
     let cohort = Cohort::read(Path::new(cohort), None)?;
-    let training = preset::deepmir().training;
 
     let mut groups: Vec<Group> = vec![(Vec::new(), cohort.cases.clone())];
     for model in &cross_validated {

@@ -2,7 +2,7 @@
 
 use deepmir_lesion::{ClassThreshold, LesionClass, ProbabilityMaps};
 use deepmir_net::bundle::ModelSettings;
-use deepmir_net::{CaseFiles, Modality};
+use deepmir_net::{Case, CaseFiles, Modality};
 use deepmir_report::{Canvas, Shown, SubjectReport, Window, brain_outline, checkerboard};
 use deepmir_volume::{Mask, Volume};
 
@@ -57,7 +57,7 @@ impl Predictor {
             lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
             truth: None,
             tables: Vec::new(),
-            methods: methods(settings, self.options.flips),
+            methods: methods(settings, &prediction.case, self.options.flips),
             provenance,
         })
     }
@@ -98,14 +98,19 @@ fn any_class(maps: &ProbabilityMaps) -> Option<Volume<f32>> {
 }
 
 /// A paragraph for a paper.
-fn methods(settings: &ModelSettings, flips: bool) -> String {
+fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> String {
     let long = |class: &LesionClass| match class {
         LesionClass::Cmb => "cerebral microbleeds (CMB)",
         LesionClass::Nhid => "non-hemorrhage iron deposits (NHID)",
     };
     let plan = &settings.plan;
     let classes: Vec<&str> = plan.classes.iter().map(long).collect();
-    let inputs: Vec<&str> = plan.inputs.iter().map(|input| input.name()).collect();
+    let inputs: Vec<&str> = plan
+        .inputs
+        .iter()
+        .filter(|input| case.images.contains_key(input))
+        .map(|input| input.name())
+        .collect();
     let voxels = match plan.voxel_mm {
         Some([x, y, z]) => format!("resampled to {x} × {y} × {z} mm, "),
         None => String::new(),
@@ -126,9 +131,9 @@ fn methods(settings: &ModelSettings, flips: bool) -> String {
     let called = if settings.detection.second_look.is_some() {
         let outline = settings.detection.outline.unwrap_or(settings.detection.extent);
         format!(
-            "were measured: size, shape, probabilities, and the images in them and around them. A \
-             logistic regression gave each its class and its probability of being a lesion, and those \
-             of {} or more were called lesions, of the voxels where a lesion's probability reached \
+            "were measured: size, shape, place, probabilities, and the images in them and around them. \
+             Gradient boosted trees gave each its class and its probability of being a lesion, and \
+             those of {} or more were called lesions, of the voxels where a lesion's probability reached \
              {outline:.2}.",
             thresholds(&|_| String::new()),
         )

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::{
-    Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps, table,
+    Candidate, DetectionRule, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps,
+    table,
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
@@ -88,7 +89,7 @@ impl Predictor {
     ) -> Result<Prediction, StudyError> {
         let settings = &self.bundle.settings;
         for &modality in &settings.plan.inputs {
-            if !files.images.contains_key(&modality) {
+            if settings.plan.needs(modality) && !files.images.contains_key(&modality) {
                 return Err(NetError::MissingModality { id: files.id.clone(), modality }.into());
             }
         }
@@ -194,7 +195,8 @@ impl Predictor {
             "Model": settings.name,
             "ModelId": self.bundle.id(),
             "ModelWeights": settings.weights,
-            "Detection": settings.detection,
+            "Detection": DetectionRule { second_look: None, ..settings.detection.clone() },
+            "SecondLook": settings.detection.second_look.is_some(),
             "Flips": self.options.flips,
             "NanToZero": self.read.nan_to_zero,
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },

@@ -25,7 +25,7 @@ fn learn<'a>(
     subjects: impl Iterator<Item = &'a Tried>,
     classes: &[LesionClass],
 ) -> Option<SecondLook> {
-    let examples = subjects.flat_map(|tried| &tried.examples);
+    let examples = subjects.flat_map(|tried| tried.examples.iter().chain(&tried.further));
     let examples: Vec<Example<'_>> =
         examples.map(|(features, truth)| Example { features, truth: *truth }).collect();
     fit(&examples, classes)

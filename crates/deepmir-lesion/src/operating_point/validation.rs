@@ -28,6 +28,8 @@ pub(super) struct Tried {
     pub candidates: Vec<Candidate>,
     /// For each of them, where images were given, what was measured and what it is.
     pub examples: Vec<(Features, Option<LesionClass>)>,
+    /// The same of candidates seen otherwise, which a second look learns from, too.
+    pub further: Vec<(Features, Option<LesionClass>)>,
 }
 
 impl ValidationSubject {
@@ -47,17 +49,38 @@ impl ValidationSubject {
             if candidates.len() > MOST_CANDIDATES {
                 return None;
             }
-            let examples = images.map(|images| {
-                let measured = candidates.par_iter().map(|candidate| {
-                    (Features::of(candidate, maps, images), truth_of(candidate, &truth))
-                });
-                measured.collect()
-            });
-            Some(Tried { examples: examples.unwrap_or_default(), candidates })
+            let examples = images.map(|images| measured(&candidates, maps, images, &truth));
+            let examples = examples.unwrap_or_default();
+            Some(Tried { examples, candidates, further: Vec::new() })
         };
         let tried = EXTENTS.iter().map(at).collect();
         Self { truth, tried, with_images: images.is_some(), deep: deep.copied() }
     }
+
+    /// Adds what the subject's candidates are like in other maps of it and other images, such as those of a
+    /// network that was not given all of them: for a second look to learn from. Thresholds are not
+    /// chosen on them.
+    pub fn seen_again(&mut self, maps: &ProbabilityMaps, images: &Surroundings<'_>) {
+        for (extent, tried) in EXTENTS.iter().zip(&mut self.tried) {
+            let Some(tried) = tried else { continue };
+            let candidates = maps.candidates(*extent, None, self.deep.as_ref());
+            if candidates.len() <= MOST_CANDIDATES {
+                tried.further.extend(measured(&candidates, maps, images, &self.truth));
+            }
+        }
+    }
+}
+
+/// What was measured on each candidate, and what it is.
+fn measured(
+    candidates: &[Candidate],
+    maps: &ProbabilityMaps,
+    images: &Surroundings<'_>,
+    truth: &[Lesion],
+) -> Vec<(Features, Option<LesionClass>)> {
+    let measure =
+        |candidate: &Candidate| (Features::of(candidate, maps, images), truth_of(candidate, truth));
+    candidates.par_iter().map(measure).collect()
 }
 
 /// What a candidate is: the class of the true lesion that it overlaps most.

@@ -58,6 +58,42 @@ pub enum Feature {
     Depth,
     /// How much of what is around it is no brain.
     Outside,
+    /// Natural logarithm of the volume in mm³ of the dark stretch of SWI that it is part of: of what hangs
+    /// together with its darkest voxel and is nearer to that than to the median around it, within 8 mm.
+    DarkVolume,
+    /// Longest principal axis of that stretch in millimetres: long in veins, of which a network marks a
+    /// part only.
+    DarkLength,
+    /// That axis over the second.
+    DarkElongation,
+    /// As [`Feature::DarkVolume`], of the susceptibility that hangs together with its highest.
+    IronVolume,
+    /// Longest principal axis of that.
+    IronLength,
+    /// That axis over the second.
+    IronElongation,
+    /// Highest probability of any lesion between 1 and 8 mm from it: veins come in pieces.
+    Company,
+    /// Distance from the midline, as a part of the brain's width.
+    Aside,
+    /// From the brain's back to its front, 0 to 1.
+    Forward,
+    /// From its bottom to its top, 0 to 1.
+    Upward,
+}
+
+impl Feature {
+    /// As in models: `swi-lowest`.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
 }
 
 /// Values of the features that could be measured; the order is that of [`Feature`].
@@ -75,7 +111,13 @@ impl Features {
         let [longest, middle, shortest] = principal_axes_mm(&lesion.voxels, grid);
         features.set(Feature::Elongation, longest / middle);
         features.set(Feature::Flatness, middle / shortest);
-        features.of_images(&lesion.voxels, grid, images);
+        features.of_images(&lesion.voxels, maps, images);
+        if let Some(place) = images.place {
+            let [aside, forward, upward] = place.relative(lesion.centre_mm);
+            features.set(Feature::Aside, aside);
+            features.set(Feature::Forward, forward);
+            features.set(Feature::Upward, upward);
+        }
         features.0.retain(|(_, value)| value.is_finite());
         features.0.sort_by_key(|(feature, _)| *feature);
         features
@@ -84,6 +126,11 @@ impl Features {
     /// A feature's value.
     pub fn get(&self, feature: Feature) -> Option<f64> {
         self.0.iter().find(|(other, _)| *other == feature).map(|(_, value)| *value)
+    }
+
+    /// The values of these, NaN for one that could not be measured.
+    pub(super) fn row(&self, names: &[Feature]) -> Vec<f32> {
+        names.iter().map(|&name| self.get(name).map_or(f32::NAN, |value| value as f32)).collect()
     }
 
     /// All of them.
@@ -120,8 +167,9 @@ impl Features {
         }
     }
 
-    fn of_images(&mut self, voxels: &[usize], grid: &Grid, images: &Surroundings<'_>) {
-        let Some(site) = images.site(voxels, grid) else { return };
+    fn of_images(&mut self, voxels: &[usize], maps: &ProbabilityMaps, images: &Surroundings<'_>) {
+        let Some(site) = images.site(voxels, maps.grid()) else { return };
+        self.set(Feature::Company, images.company(&site, maps));
         let depth = images.depth_mm(&site);
         let depths = site.within.iter().map(|&index| f64::from(depth.data()[index]));
         self.set(Feature::Depth, depths.fold(0.0, f64::max).min(15.0));
@@ -130,10 +178,17 @@ impl Features {
             let image = image.crop(&site.part);
             places.iter().map(|&index| image.data()[index]).collect()
         };
-        for (image, wanted) in
-            [(images.swi, &OF_SWI), (images.t2w, &OF_T2W), (images.qsm, &OF_SUSCEPTIBILITY)]
-        {
+        for (image, wanted, sign, stretch) in [
+            (images.swi, &OF_SWI, -1.0, Some(OF_DARK)),
+            (images.t2w, &OF_T2W, -1.0, None),
+            (images.qsm, &OF_SUSCEPTIBILITY, 1.0, Some(OF_IRON)),
+        ] {
             let Some(image) = image else { continue };
+            if let Some(features) = stretch
+                && let Some(voxels) = images.stretch(image, &site, sign)
+            {
+                self.of_stretch(&voxels, &site.part.grid_of(image.grid()), features);
+            }
             let (mut within, mut around) =
                 (values(image, &site.within), values(image, &site.around));
             for &(feature, measure) in wanted {
@@ -147,7 +202,23 @@ impl Features {
             }
         }
     }
+
+    fn of_stretch(
+        &mut self,
+        voxels: &[usize],
+        grid: &Grid,
+        [volume, length, elongation]: [Feature; 3],
+    ) {
+        let [longest, middle, _] = principal_axes_mm(voxels, grid);
+        self.set(volume, (voxels.len() as f64 * grid.voxel_volume_mm3()).ln());
+        self.set(length, longest);
+        self.set(elongation, longest / middle);
+    }
 }
+
+/// Volume, length and elongation of a stretch.
+const OF_DARK: [Feature; 3] = [Feature::DarkVolume, Feature::DarkLength, Feature::DarkElongation];
+const OF_IRON: [Feature; 3] = [Feature::IronVolume, Feature::IronLength, Feature::IronElongation];
 
 /// What is measured on an image.
 #[derive(Clone, Copy)]

@@ -3,75 +3,67 @@
 //! A network that sees small patches calls many a vein a microbleed, with a probability as high as
 //! any. What tells them apart is what is around: a bleed lies in tissue, a vein in the fluid of a
 //! sulcus or in line with more of itself. So every candidate is measured ([`Features`]: size,
-//! shape, the images in it and around it) and a multinomial logistic regression, learned from
-//! candidates of subjects that the network did not learn from, gives its probability of being each
-//! kind of lesion, or nothing. It weighs each measure, and how unusual it is.
+//! shape, place, the images in it and around it) and gradient boosted trees, learned from candidates of
+//! subjects that the network did not learn from, give its probability of being each kind of lesion, or
+//! nothing. What could not be measured, as an image was not given, is told apart, too.
 
 mod features;
 mod fit;
 mod surroundings;
+mod trees;
 
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};
 pub use surroundings::Surroundings;
+pub use trees::Tree;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{BrainBox, Candidate, LesionClass, ProbabilityMaps};
 
-/// A multinomial logistic regression over [`Features`].
+/// Gradient boosted trees over [`Features`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecondLook {
     /// The kinds that it tells; nothing comes before them.
     pub classes: Vec<LesionClass>,
-    /// Score of nothing and of each kind where every feature has its mean.
+    /// What its trees ask about, by column.
+    pub features: Vec<Feature>,
+    /// What the scores of nothing and of each kind begin with.
     pub offsets: Vec<f64>,
-    /// What it weighs.
-    pub features: Vec<WeighedFeature>,
-}
-
-/// A feature's part in a score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeighedFeature {
-    /// Which.
-    pub name: Feature,
-    /// Its mean over what was learned from; stands in where it cannot be measured.
-    pub mean: f64,
-    /// Its deviation there.
-    pub deviation: f64,
-    /// What one deviation adds to the score of nothing and of each kind.
-    pub weights: Vec<f64>,
-    /// What its being unusual adds, (min(d², 16) − 1) / 2 at d deviations; none in looks learned before
-    /// that was weighed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unusual: Vec<f64>,
-}
-
-/// How unusual a value is, whichever way: the square of its deviations from the mean, at most 16, on a
-/// scale where normal values have mean 0 and a deviation near 1. A lesion is neither very small nor very
-/// large, neither the roundest nor the longest, which a weight of the value alone cannot say.
-pub(crate) fn unusual(deviations: f64) -> f64 {
-    ((deviations * deviations).min(16.0) - 1.0) / 2.0
+    /// For each round, the trees that add to the scores of nothing and of each kind.
+    pub rounds: Vec<Vec<Tree>>,
 }
 
 impl SecondLook {
     /// Probability of nothing and of each kind.
     pub fn probabilities(&self, features: &Features) -> Vec<f64> {
+        let row = features.row(&self.features);
         let mut scores = self.offsets.clone();
-        for feature in &self.features {
-            let Some(value) = features.get(feature.name) else { continue };
-            let deviations = (value - feature.mean) / feature.deviation;
-            for (score, weight) in scores.iter_mut().zip(&feature.weights) {
-                *score += weight * deviations;
-            }
-            for (score, weight) in scores.iter_mut().zip(&feature.unusual) {
-                *score += weight * unusual(deviations);
+        for trees in &self.rounds {
+            for (score, tree) in scores.iter_mut().zip(trees) {
+                *score += tree.value(&row);
             }
         }
-        fit::softmax(&mut scores);
+        softmax(&mut scores);
         scores
+    }
+
+    /// All its trees.
+    pub fn trees(&self) -> impl Iterator<Item = &Tree> {
+        self.rounds.iter().flatten()
+    }
+
+    /// Its features by how large a share of all questions is about each, the most asked first.
+    pub fn asked(&self) -> Vec<(Feature, f64)> {
+        let mut counts = vec![0_usize; self.features.len()];
+        self.trees().flat_map(|tree| &tree.column).for_each(|&column| counts[column] += 1);
+        let all = counts.iter().sum::<usize>().max(1) as f64;
+        let shares = self.features.iter().zip(&counts);
+        let mut shares: Vec<(Feature, f64)> =
+            shares.map(|(&feature, &count)| (feature, count as f64 / all)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
     }
 
     /// Looks at candidates of `maps` again: each gets its probability of being a lesion, and the
@@ -119,16 +111,17 @@ impl SecondLook {
         if self.offsets.len() != kinds {
             return Some(format!("a second look at {kinds} kinds needs as many offsets"));
         }
-        let odd = self.features.iter().find(|feature| {
-            feature.weights.len() != kinds
-                || !(feature.unusual.is_empty() || feature.unusual.len() == kinds)
-                || !(feature.deviation > 0.0 && feature.deviation.is_finite())
-        });
-        odd.map(|feature| {
-            format!(
-                "feature {:?} of the second look needs {kinds} weights and a positive deviation",
-                feature.name
-            )
-        })
+        if self.rounds.iter().any(|trees| trees.len() != kinds) {
+            return Some(format!("a round of the second look needs {kinds} trees"));
+        }
+        self.trees().find_map(|tree| tree.fault(self.features.len()))
     }
+}
+
+/// In place.
+fn softmax(scores: &mut [f64]) {
+    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    scores.iter_mut().for_each(|score| *score = (*score - highest).exp());
+    let sum: f64 = scores.iter().sum();
+    scores.iter_mut().for_each(|score| *score /= sum);
 }

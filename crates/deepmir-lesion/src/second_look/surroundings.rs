@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 
+use deepmir_volume::components::{Component, Connectivity, components};
 use deepmir_volume::distance::distance_to;
+use deepmir_volume::statistics::median;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
+
+use crate::{BrainBox, ProbabilityMaps};
 
 /// What is around: tissue between these distances from the candidate, in millimetres. The first
 /// millimetre is left out, as it is partly the candidate's.
 const AROUND_MM: (f32, f32) = (1.0, 3.0);
 /// Room cut out on every side of a candidate, in millimetres.
-const MARGIN_MM: f64 = 4.0;
+const MARGIN_MM: f64 = 8.0;
 
 /// Images of a subject on one grid, normalised as for the network, which a second look compares a
 /// candidate with.
@@ -20,6 +24,7 @@ pub struct Surroundings<'a> {
     pub(super) t2w: Option<&'a Volume<f32>>,
     brain: &'a Mask,
     depth_mm: Volume<f32>,
+    pub(super) place: Option<BrainBox>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -32,7 +37,8 @@ impl<'a> Surroundings<'a> {
         t2w: Option<&'a Volume<f32>>,
     ) -> Self {
         let outside = brain.map(|inside| !inside);
-        Self { swi, qsm, t2w, brain, depth_mm: distance_to(&outside) }
+        let (depth_mm, place) = (distance_to(&outside), BrainBox::of(brain));
+        Self { swi, qsm, t2w, brain, depth_mm, place }
     }
 
     /// The part of the grid around a region, given by its voxels on another grid of the same head (or
@@ -67,7 +73,50 @@ impl<'a> Surroundings<'a> {
         let around = collect(&|index| brain.data()[index] && near(from_it.data()[index]));
         let within = collect(&|index| inside.data()[index]);
         let outside_share = 1.0 - around.len() as f64 / shell.max(1) as f64;
-        Some(Site { part, within, around, outside_share })
+        let beyond = collect(&|index| from_it.data()[index] > AROUND_MM.0);
+        Some(Site { part, within, around, beyond, outside_share })
+    }
+
+    /// What hangs together (by faces, edges and corners) with the candidate's darkest voxel, or its brightest
+    /// where `sign` is positive, and is nearer to that than to the median around; voxels of the site's part.
+    /// `None` where the candidate does not stand out.
+    pub(super) fn stretch(
+        &self,
+        image: &Volume<f32>,
+        site: &Site,
+        sign: f32,
+    ) -> Option<Vec<usize>> {
+        let part = image.crop(&site.part);
+        let value = |index: usize| sign * part.data()[index];
+        let most = site.within.iter().copied().max_by(|&a, &b| value(a).total_cmp(&value(b)))?;
+        let mut around: Vec<f32> = site.around.iter().map(|&index| value(index)).collect();
+        let level = 0.5 * (value(most) + median(&mut around)?);
+        if value(most) <= level {
+            return None;
+        }
+        let brain = self.brain.crop(&site.part);
+        let standing_out = Volume::from_fn(*part.grid(), |voxel| {
+            let index = part.grid().index(voxel);
+            brain.data()[index] && value(index) >= level
+        });
+        let stretches = components(&standing_out, false, Connectivity::TwentySix);
+        let holds = |stretch: &Component<bool>| stretch.voxels.binary_search(&most).is_ok();
+        stretches.into_iter().find(holds).map(|stretch| stretch.voxels)
+    }
+
+    /// Highest probability of any lesion beyond a millimetre from the candidate.
+    pub(super) fn company(&self, site: &Site, maps: &ProbabilityMaps) -> f64 {
+        let part = site.part.grid_of(self.brain.grid());
+        let theirs = maps.grid();
+        let to_theirs = theirs.affine().inverse();
+        let any = |&index: &usize| {
+            let at = to_theirs.apply(part.position_mm(part.voxel(index))).map(f64::round);
+            let inside =
+                (0..3).all(|axis| at[axis] >= 0.0 && at[axis] < theirs.shape()[axis] as f64);
+            let index = inside.then(|| theirs.index(at.map(|at| at as usize)))?;
+            Some(maps.iter().map(|(_, map)| f64::from(map.data()[index])).sum())
+        };
+        site.beyond.iter().filter_map(any).fold(0.0, f64::max)
     }
 
     /// A region of another grid on this one's part: the voxels whose centres it holds; the nearest to
@@ -111,6 +160,8 @@ pub(super) struct Site {
     pub within: Vec<usize>,
     /// Brain around it.
     pub around: Vec<usize>,
+    /// Everything in the part further away than the first millimetre.
+    pub beyond: Vec<usize>,
     /// How much of what is around is no brain.
     pub outside_share: f64,
 }

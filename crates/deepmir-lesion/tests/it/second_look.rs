@@ -3,31 +3,31 @@
 use std::path::PathBuf;
 
 use deepmir_lesion::operating_point::{ValidationSubject, choose};
-use deepmir_lesion::second_look::{Example, Feature, Features, Surroundings, fit};
+use deepmir_lesion::second_look::{Example, Feature, Features, SecondLook, Surroundings, fit};
 use deepmir_lesion::{LabelMap, LesionClass, ProbabilityMaps};
 use deepmir_volume::{Affine, Grid, Mask, Volume};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fixture {
-    values: Vec<[f64; 3]>,
+    /// Not all were measured.
+    values: Vec<[Option<f64>; 3]>,
     kinds: Vec<usize>,
     probabilities: Vec<[f64; 3]>,
-    /// Those of the values, then of how unusual they are.
-    weights: Vec<[f64; 6]>,
 }
 
 const NAMES: [Feature; 3] = [Feature::Volume, Feature::T2wSpread, Feature::Depth];
 
 #[test]
-fn weights_and_probabilities_are_those_of_scikit_learn() {
+fn probabilities_are_those_of_scikit_learn() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/second_look.json");
     let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let features: Vec<Features> = fixture
-        .values
-        .iter()
-        .map(|values| Features::from_values(NAMES.into_iter().zip(*values).collect()))
-        .collect();
+    let measured = |values: &[Option<f64>; 3]| {
+        let values = NAMES.into_iter().zip(*values);
+        values.filter_map(|(name, value)| Some((name, value?))).collect()
+    };
+    let features: Vec<Features> =
+        fixture.values.iter().map(|values| Features::from_values(measured(values))).collect();
     let truths = [None, Some(LesionClass::Cmb), Some(LesionClass::Nhid)];
     let examples: Vec<Example<'_>> = features
         .iter()
@@ -36,18 +36,10 @@ fn weights_and_probabilities_are_those_of_scikit_learn() {
         .collect();
     let look = fit(&examples, &LesionClass::ALL).unwrap();
     assert_eq!(look.fault(), None);
-    for (n, feature) in look.features.iter().enumerate() {
-        assert_eq!(feature.name, NAMES[n]);
-        for (kind, expected) in fixture.weights.iter().enumerate() {
-            let found = [feature.weights[kind], feature.unusual[kind]];
-            for (found, expected) in found.into_iter().zip([expected[n], expected[n + 3]]) {
-                assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
-            }
-        }
-    }
+    assert_eq!(look.features, NAMES);
     for (features, expected) in features.iter().zip(&fixture.probabilities) {
         for (found, expected) in look.probabilities(features).iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-4);
+            assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
         }
     }
     // Nothing to learn a class from.
@@ -55,6 +47,30 @@ fn weights_and_probabilities_are_those_of_scikit_learn() {
         examples.into_iter().filter(|example| example.truth != truths[2]).collect();
     assert!(fit(&without, &LesionClass::ALL).is_none());
     assert!(fit(&without, &[LesionClass::Cmb]).is_some());
+}
+
+#[test]
+fn trees_that_were_damaged_are_told() {
+    let values = |n: usize| Features::from_values(vec![(Feature::Volume, n as f64)]);
+    let features: Vec<Features> = (0..80).map(values).collect();
+    let examples = features.iter().enumerate().map(|(n, features)| {
+        let truth = (n % 40 > 20).then_some(LesionClass::Cmb);
+        Example { features, truth }
+    });
+    let look = fit(&examples.collect::<Vec<_>>(), &[LesionClass::Cmb]).unwrap();
+    assert!(look.fault().is_none() && look.probabilities(&features[30])[1] > 0.9);
+    let damaged = |damage: &dyn Fn(&mut SecondLook)| {
+        let mut look = look.clone();
+        damage(&mut look);
+        look.fault().is_some()
+    };
+    assert!(damaged(&|look| look.rounds[3].truncate(1)));
+    assert!(damaged(&|look| look.rounds[0][1].below[0] = 0));
+    assert!(damaged(&|look| look.rounds[0][1].above[0] = !99));
+    assert!(damaged(&|look| look.rounds[0][1].column[0] = 1));
+    assert!(damaged(&|look| look.rounds[0][1].leaves[0] = f32::NAN));
+    assert!(damaged(&|look| look.rounds[0][1].threshold.clear()));
+    assert!(damaged(&|look| look.offsets.clear()));
 }
 
 /// A brain of 60 mm across with four bleeds in tissue and four vessels in fluid, all of them as

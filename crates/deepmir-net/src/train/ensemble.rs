@@ -42,21 +42,23 @@ pub fn join_folds(
     for (model, cases) in models.iter().zip(held_out) {
         let mut networks = networks(architecture, &model.members, device)?;
         for case in cases {
-            let prepared = Prepared::new(&case.read(&plan.inputs, read)?, plan)?;
+            let prepared = Prepared::new(&case.read(&plan.inputs_of(case), read)?, plan)?;
             let options = InferenceOptions::default();
-            let maps = probability_maps(
-                &mut networks,
-                &prepared,
-                plan,
-                architecture,
-                &options,
-                &mut |_, _| {},
-            )?;
+            let mut maps_of = |prepared: &Prepared| {
+                let progress = &mut |_, _| {};
+                probability_maps(&mut networks, prepared, plan, architecture, &options, progress)
+            };
+            let maps = maps_of(&prepared)?;
             let nothing = LabelMap::empty(*prepared.grid());
             let truth = prepared.truth.as_ref().unwrap_or(&nothing);
             let deep = if config.nhid_only_deep { BrainBox::of(&prepared.brain) } else { None };
             let images = config.second_look.then(|| prepared.surroundings(plan));
-            let subject = ValidationSubject::new(&maps, truth, deep.as_ref(), images.as_ref());
+            let mut subject = ValidationSubject::new(&maps, truth, deep.as_ref(), images.as_ref());
+            // Thresholds are chosen with every image; a second look learns what is seen without some, too.
+            for missing in plan.shortages().iter().filter(|_| config.second_look) {
+                let prepared = prepared.clone().without(missing, plan);
+                subject.seen_again(&maps_of(&prepared)?, &prepared.surroundings(plan));
+            }
             subjects.push(subject);
             progress(subjects.len());
         }

@@ -147,7 +147,12 @@ impl<'a> Sampler<'a> {
                 fill(patch, self.size, &cut, |x, y| bilinear(source, [nx, ny], x, y));
             }
             augment::intensities(slices, self.size, modality, &self.augment, generator);
-            augment::absent_side(slices, self.size, modality, &self.augment, generator);
+            let optional = self.plan.optional.contains(&modality);
+            if optional && augment::missing(&self.augment, generator) {
+                slices.fill(0.0);
+            } else {
+                augment::absent_side(slices, self.size, modality, &self.augment, generator);
+            }
         }
 
         let labels = stored.labels(slice)?;
@@ -221,7 +226,7 @@ mod tests {
 
     use super::*;
     use crate::prepare::tests::prepared_subject;
-    use crate::preset;
+    use crate::{Modality, preset};
 
     #[test]
     fn a_lesion_patch_shows_its_lesion_and_a_batch_repeats() {
@@ -266,6 +271,28 @@ mod tests {
             batch.targets.chunks_exact(32 * 32).filter(|target| target.iter().all(|&c| c == 0));
         // Binomial: mean 60, three standard deviations 19.
         assert!((41..=79).contains(&empty.count()));
+    }
+
+    #[test]
+    fn optional_images_are_missing_as_often_as_asked_and_others_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let preset = preset::deepmir();
+        let (prepared, _) = prepared_subject(&preset.plan);
+        let path = folder.path().join("case");
+        let cases = [StoredCase::write(&prepared, &preset.plan, &path).unwrap()];
+        let plan = Plan { optional: vec![Modality::T2w], ..preset.plan };
+        let mut config = preset.training;
+        (config.patch, config.batch_size) = ([16, 16], 400);
+        config.augment = AugmentConfig { missing_chance: 0.25, ..AugmentConfig::NONE };
+        let batch = Sampler::new(&cases, &plan, &config).batch(1).unwrap();
+        let mut blank = [0; 3];
+        for input in batch.inputs.chunks_exact(plan.input_channels() * 256) {
+            for (blank, image) in blank.iter_mut().zip(input.chunks_exact(3 * 256)) {
+                *blank += usize::from(image.iter().all(|&value| value == 0.0));
+            }
+        }
+        // Patches hold brain; binomial: mean 100, four standard deviations 35.
+        assert!(blank[0] == 0 && blank[1] == 0 && (65..=135).contains(&blank[2]), "{blank:?}");
     }
 
     #[test]

@@ -299,12 +299,12 @@ impl Training {
         }
         // With the lesions of every class, so that trainings on one class find it, too.
         let plan = Plan { classes: LesionClass::ALL.to_vec(), ..self.plan.clone() };
-        let prepared = Prepared::new(&case.read(&plan.inputs, &self.read)?, &plan)?;
+        let prepared = Prepared::new(&case.read(&plan.inputs_of(case), &self.read)?, &plan)?;
         StoredCase::write(&prepared, &self.plan, &path)
     }
 
     fn prepare_one(&self, case: &CaseFiles) -> Result<Prepared, NetError> {
-        Prepared::new(&case.read(&self.plan.inputs, &self.read)?, &self.plan)
+        Prepared::new(&case.read(&self.plan.inputs_of(case), &self.read)?, &self.plan)
     }
 
     /// Threads that cut patches: beside a card all cores are free for it, elsewhere it takes a

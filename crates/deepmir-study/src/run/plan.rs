@@ -79,14 +79,24 @@ impl Planner<'_> {
             |decision, reasons| ScanPlan { scan: scan.clone(), decision, reasons, memory_gb: 0.0 };
         let mut lacking = Vec::new();
         for (number, model) in self.models.iter().enumerate() {
-            let needs = &model.plan.inputs;
+            let inputs = &model.plan.inputs;
             let missing = |there: &dyn Fn(Modality) -> bool| -> Vec<&str> {
-                needs.iter().filter(|&&m| !there(m)).map(|m| m.name()).collect()
+                let needed = inputs.iter().filter(|&&m| model.plan.needs(m) && !there(m));
+                needed.map(|m| m.name()).collect()
             };
-            let mapped = missing(&|modality| scan.images.contains_key(&modality));
-            let outcome = if mapped.is_empty() {
+            let is_there = |modality: Modality| scan.images.contains_key(&modality);
+            // What can be done without is made all the same, where there are echoes to make it from.
+            let makeable = |m: Modality| m != Modality::T2w && inputs.contains(&m) && !is_there(m);
+            let better_made = scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty())
+                && Modality::ALL.into_iter().any(makeable);
+            let mut mapped = missing(&is_there);
+            let outcome = if mapped.is_empty() && !better_made {
                 self.of_maps(scan, number)
             } else {
+                if mapped.is_empty() {
+                    let made = Modality::ALL.into_iter().filter(|&m| makeable(m));
+                    mapped = made.map(|m| m.name()).collect();
+                }
                 let of_echoes = |modality| match modality {
                     Modality::T2w => scan.images.contains_key(&Modality::T2w),
                     Modality::Swi | Modality::Qsm => true,
@@ -126,6 +136,9 @@ impl Planner<'_> {
         let grid = grid(reference.unwrap_or(Path::new("")))?;
         let mut images = scan.images.clone();
         let mut reasons = vec![format!("maps are there; model {}", model.name)];
+        for modality in model.plan.optional.iter().filter(|m| !images.contains_key(m)) {
+            reasons.push(format!("no {modality}: goes without"));
+        }
         let mut t2w = None;
         let mut moving = None;
         if images.len() > 1
@@ -201,7 +214,8 @@ mod tests {
         };
         let (swi, qsm) = (image("swi.nii", 8), image("qsm.nii", 8));
         let (t2w, far) = (image("t2w.nii", 8), image("far.nii", 9));
-        let model = shipped::MODELS[0].open().unwrap().settings;
+        let mut model = shipped::MODELS[0].open().unwrap().settings;
+        model.plan.optional.clear();
         let mut frugal = model.clone();
         frugal.name = "frugal".to_owned();
         frugal.plan.inputs = vec![Modality::Swi, Modality::Qsm];
@@ -248,6 +262,22 @@ mod tests {
         assert_eq!(decision, Decision::Skip);
         let lacking = format!("no T2w for {}", model.name);
         assert!(why.contains(&lacking) && why.contains("--model"), "{why}");
+        let mut content = model.clone();
+        content.plan.optional = vec![Modality::Qsm, Modality::T2w];
+        let (decision, why) = plan(&scan(None, true, 0), &[&content]);
+        assert!(matches!(decision, Decision::Predict { source: Source::Maps { .. }, .. }));
+        assert!(why.contains("no T2w: goes without"), "{why}");
+        // A map that can be made is made.
+        let mut only_swi = scan(None, true, 3);
+        only_swi.images.remove(&Modality::Qsm);
+        let (decision, why) = plan(&only_swi, &[&content]);
+        assert!(
+            matches!(decision, Decision::Predict { source: Source::Echoes { .. }, .. }),
+            "{why}"
+        );
+        only_swi.echoes = Ok(Vec::new());
+        let (decision, why) = plan(&only_swi, &[&content]);
+        assert!(matches!(decision, Decision::Predict { source: Source::Maps { .. }, .. }), "{why}");
         let (decision, _) = plan(&scan(None, true, 0), &both);
         assert!(matches!(decision, Decision::Predict { model: 1, .. }));
     }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use deepmir_net::infer;
-use deepmir_net::{Bundle, shipped};
+use deepmir_net::{Bundle, Modality, Plan, shipped};
 
 use super::open_model;
 use crate::cli::{Common, Model};
@@ -41,7 +41,7 @@ fn list() -> anyhow::Result<()> {
         let join = |names: Vec<&str>| names.join("+");
         table.add_row([
             model.name.to_owned(),
-            join(plan.inputs.iter().map(|input| input.name()).collect()),
+            inputs(plan),
             join(plan.classes.iter().map(|class| class.name()).collect()),
             format!("{:.1}", model.bytes.len() as f64 / 1e6),
             bundle.settings.description.clone(),
@@ -51,10 +51,27 @@ fn list() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The inputs, in brackets those that may be missing.
+fn inputs(plan: &Plan) -> String {
+    let (needed, optional): (Vec<Modality>, Vec<Modality>) =
+        plan.inputs.iter().partition(|&&input| plan.needs(input));
+    let needed: Vec<&str> = needed.iter().map(|input| input.name()).collect();
+    let optional: Vec<String> = optional.iter().map(|input| format!("(+{input})")).collect();
+    format!("{}{}", needed.join("+"), optional.concat())
+}
+
+/// The settings, of a second look only what it asks about: its trees would fill hundreds of lines.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn info(bundle: &Bundle) -> anyhow::Result<()> {
     println!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
-    println!("{}", toml::to_string(&bundle.settings)?);
+    let mut settings = bundle.settings.clone();
+    if let Some(look) = settings.detection.second_look.take() {
+        println!("# A second look of {} trees, which ask about", look.trees().count());
+        for (feature, share) in look.asked() {
+            println!("#   {:<16} {:4.1} %", feature.name(), 100.0 * share);
+        }
+    }
+    println!("{}", toml::to_string(&settings)?);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use deepmir_net::{CaseFiles, Modality};
+use deepmir_net::{CaseFiles, Modality, NetError};
 use deepmir_study::cohort::single_case;
 use deepmir_study::predict::{Predictor, counts};
 use deepmir_study::recon::{ReconInput, ReconSettings};
@@ -37,6 +37,12 @@ fn from_raw(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     if arguments.swi.is_some() || arguments.qsm.is_some() {
         anyhow::bail!("give --swi and --qsm, or raw echoes to make them from, not both");
     }
+    // Told before the images are made, not after.
+    let model = open_model(&arguments.model)?.settings;
+    if arguments.t2w.is_none() && model.plan.needs(Modality::T2w) {
+        let id = arguments.raw.stem();
+        return Err(NetError::MissingModality { id, modality: Modality::T2w }.into());
+    }
     let input = ReconInput {
         files: arguments.raw.files()?,
         read: arguments.raw.read_options(arguments.nan_to_zero),
@@ -67,6 +73,12 @@ fn predict(files: &CaseFiles, arguments: &Predict, common: &Common) -> anyhow::R
     })?;
     if let Some(progress) = &progress {
         progress.finish();
+    }
+    let settings = &predictor.bundle().settings;
+    for modality in &settings.plan.optional {
+        if !files.images.contains_key(modality) {
+            tracing::warn!("{} went without {modality}, and finds less so", settings.name);
+        }
     }
     let written = predictor.write(&prediction, files, &arguments.output)?;
 

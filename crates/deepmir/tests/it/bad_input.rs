@@ -55,7 +55,7 @@ fn a_missing_modality_and_a_missing_file() {
     let swi = text(&scene.subject.swi).to_owned();
     refused(
         &["predict", "--swi", &swi, "--model", text(&scene.model), "-o", &out],
-        &["sub-01 has no QSM", "choose a model without it"],
+        &["sub-01 has no QSM", "choose a model that does without"],
     );
     refused(&["predict", "--model", text(&scene.model), "-o", &out], &["give at least one image"]);
     scene.refused_swi(&scene.path("absent.nii.gz"), &["cannot read", "absent.nii.gz"]);

@@ -3,9 +3,10 @@
 use std::fs;
 
 use deepmir_lesion::table;
+use deepmir_net::{Bundle, Modality};
 use deepmir_volume::{Orientation, Volume, nifti};
 
-use crate::support::{deepmir, finished, random_model, run, text};
+use crate::support::{deepmir, finished, random_model, refused, run, text};
 
 #[test]
 fn one_subject_gets_its_files_on_its_own_grid() {
@@ -175,4 +176,29 @@ fn a_mask_wins_over_zeros_and_threads_change_nothing() {
         maps.push(map.volume);
     }
     assert_eq!(maps[0], maps[1]);
+}
+
+#[test]
+fn a_model_goes_without_what_it_calls_optional_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let mut bundle = Bundle::read(&random_model(folder.path())).unwrap();
+    bundle.settings.plan.optional = vec![Modality::Qsm, Modality::T2w];
+    let model = folder.path().join("content.deepmir");
+    bundle.write(&model).unwrap();
+    let (code, listed, told) = run(&["model", "info", text(&model)]);
+    assert!(code == 0 && listed.contains(r#"optional = ["QSM", "T2w"]"#), "{told}");
+    let out = folder.path().join("out");
+    let (code, stdout, told) =
+        run(&["predict", "--swi", text(&subject.swi), "--model", text(&model), "-o", text(&out)]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("went without QSM") && told.contains("went without T2w"), "{told}");
+    assert!(stdout.starts_with("sub-01: "), "{stdout}");
+    let page = fs::read_to_string(out.join("sub-01_desc-lesions_report.html")).unwrap();
+    assert!(page.contains("from SWI. Images were"), "the methods name what was given");
+    // SWI is what it needs.
+    refused(
+        &["predict", "--t2w", text(&subject.t2w), "--model", text(&model), "-o", text(&out)],
+        &["sub-01 has no SWI"],
+    );
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use deepmir_net::Bundle;
 use deepmir_net::train::SavedSettings;
+use deepmir_net::{Bundle, Modality};
 
 use crate::support::{COARSE, QUICK, deepmir, refused, run, text};
 
@@ -196,6 +196,20 @@ fn the_papers_table_trains_too_and_a_model_is_gone_on_from() {
     let (code, _, told) = train("third", &["--from", text(&first), "--inputs", "SWI"]);
     assert_eq!(code, 1);
     assert!(told.contains("reads SWI,QSM,T2w and tells CMB,NHID"), "{told}");
+
+    // The same network may be taught to do without an image, but reads what it reads.
+    let content = folder.path().join("content.toml");
+    let quick = fs::read_to_string(&config).unwrap();
+    fs::write(&content, format!("{quick}\n[plan]\noptional = [\"T2w\"]\n")).unwrap();
+    let gone_on = ["--from", text(&first), "--config", text(&content)];
+    let out = folder.path().join("content");
+    let arguments = ["train", text(&csv), "-o", text(&out), "--steps", "5"];
+    let (code, _, told) = run(&[&arguments[..], &gone_on].concat());
+    assert_eq!(code, 0, "{told}");
+    let made = Bundle::read(&out.join("model")).unwrap();
+    assert_eq!(made.settings.plan.optional, [Modality::T2w]);
+    fs::write(&content, format!("{quick}\n[plan]\noptional = [\"SWI\"]\n")).unwrap();
+    refused(&[&arguments[..], &gone_on, &["--resume"]].concat(), &["SWI cannot be optional"]);
 
     // The test list must not share a subject with the training list.
     let test = folder.path().join("test.csv");
