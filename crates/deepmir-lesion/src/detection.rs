@@ -214,11 +214,31 @@ impl ProbabilityMaps {
         brain: Option<&Mask>,
         images: Option<&Surroundings<'_>>,
     ) -> (LabelMap, Vec<Candidate>) {
+        self.called(self.reviewed(rule, brain, images), rule)
+    }
+
+    /// The candidates of a rule, after its second look where there are `images` for one, whether they pass
+    /// or not.
+    pub fn reviewed(
+        &self,
+        rule: &DetectionRule,
+        brain: Option<&Mask>,
+        images: Option<&Surroundings<'_>>,
+    ) -> Vec<Candidate> {
         let deep = if rule.nhid_only_deep { brain.and_then(BrainBox::of) } else { None };
         let mut found = self.candidates(rule.extent, brain, deep.as_ref());
         if let (Some(look), Some(images)) = (&rule.second_look, images) {
             look.review(&mut found, self, images, deep.as_ref());
         }
+        found
+    }
+
+    /// Those of a rule's candidates that pass, outlined by it, and the label map they make.
+    pub fn called(
+        &self,
+        mut found: Vec<Candidate>,
+        rule: &DetectionRule,
+    ) -> (LabelMap, Vec<Candidate>) {
         found.retain(|candidate| rule.passes(candidate));
         for candidate in &mut found {
             // Another outline and another class have other probabilities.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::bids::{self, BidsName};
-use crate::{StudyError, bids::images_below};
+use crate::{StudyError, bids::images_below, candidates};
 
 /// How maps are compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,9 @@ pub struct EvaluationPair {
     pub predicted: PathBuf,
     /// Predicted probability maps, where there are any.
     pub probabilities: Vec<(LesionClass, PathBuf)>,
+    /// The table of what a second look looked at, where there is one: curves rank its probabilities then, in
+    /// place of the maps' peaks.
+    pub candidates: Option<PathBuf>,
 }
 
 /// What came out.
@@ -99,13 +102,7 @@ pub struct Settings {
 pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, StudyError> {
     if truth.is_file() && predicted.is_file() {
         let id = BidsName::derived_from(truth).scan();
-        let probabilities = beside(predicted);
-        return Ok(vec![EvaluationPair {
-            id,
-            truth: truth.to_owned(),
-            predicted: predicted.to_owned(),
-            probabilities,
-        }]);
+        return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())]);
     }
     if truth.is_file() != predicted.is_file() {
         return Err(StudyError::Subjects {
@@ -130,7 +127,7 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
     }
     let pairs = predictions.into_iter().filter_map(|(id, predicted)| {
         let truth = truths.get(&id)?.clone();
-        Some(EvaluationPair { probabilities: beside(&predicted), id, truth, predicted })
+        Some(EvaluationPair::new(id, truth, predicted))
     });
     Ok(pairs.collect())
 }
@@ -146,6 +143,21 @@ pub fn without_prediction(truth: &Path, predicted: &Path) -> Result<Vec<String>,
     let predictions = bids::label_maps(predicted)?;
     let truths = bids::label_maps(truth)?.into_keys();
     Ok(truths.filter(|id| !predictions.contains_key(id)).collect())
+}
+
+impl EvaluationPair {
+    /// With what lies beside the prediction.
+    fn new(id: String, truth: PathBuf, predicted: PathBuf) -> Self {
+        let name = BidsName::derived_from(&predicted);
+        let candidates = predicted.with_file_name(name.of_scan(&[("desc", "candidates")], ".tsv"));
+        Self {
+            id,
+            truth,
+            probabilities: beside(&predicted),
+            predicted,
+            candidates: candidates.is_file().then_some(candidates),
+        }
+    }
 }
 
 /// Probability maps in the folder of a label map that are of the same scan.
@@ -240,7 +252,10 @@ fn detections(
         maps.push((*class, map));
     }
     let Some(maps) = ProbabilityMaps::new(maps) else { return Ok(Vec::new()) };
-    let candidates = maps.candidates(options.froc_extent, None, None);
+    let candidates = match &pair.candidates {
+        Some(path) => candidates::read(path, &maps)?,
+        None => maps.candidates(options.froc_extent, None, None),
+    };
     let lesions = lesions_of(truth, options.connectivity);
     let detections = maps.iter().map(|(class, _)| {
         let of_class: Vec<&Lesion> =

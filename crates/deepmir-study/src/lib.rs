@@ -4,6 +4,7 @@
 //! networks against each other ([`experiment`]), raters against each other ([`raters`]).
 
 pub mod bids;
+mod candidates;
 pub mod cohort;
 mod error;
 pub mod evaluate;

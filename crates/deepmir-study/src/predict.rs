@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::StudyError;
 use crate::bids::{self, BidsName, DerivedName};
+use crate::candidates;
 use crate::page::window;
 use crate::quality::Quality;
 
@@ -38,6 +39,8 @@ pub struct Prediction {
     pub labels: LabelMap,
     /// How probable each class is at each voxel.
     pub probabilities: ProbabilityMaps,
+    /// What was looked at, called a lesion or not.
+    pub candidates: Vec<Candidate>,
     /// The lesions, in the order of the table.
     pub found: Vec<Candidate>,
     /// The table.
@@ -109,7 +112,8 @@ impl Predictor {
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
         let rule = &settings.detection;
         let around = rule.second_look.as_ref().map(|_| prepared.surroundings(&settings.plan));
-        let (labels, found) = probabilities.detect(rule, Some(&case.brain), around.as_ref());
+        let candidates = probabilities.reviewed(rule, Some(&case.brain), around.as_ref());
+        let (labels, found) = probabilities.called(candidates.clone(), rule);
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
             qsm_ppm: case.images.get(&Modality::Qsm),
@@ -118,7 +122,7 @@ impl Predictor {
         };
         let rows = images.measure_candidates(&labels, &found);
         let quality = Quality::of(&case);
-        Ok(Prediction { case, labels, probabilities, found, rows, quality })
+        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality })
     }
 
     /// Writes everything that was found into a folder, under names taken from the reference image
@@ -157,6 +161,12 @@ impl Predictor {
         bids::write_json(&quality, &prediction.quality.sheet(files))?;
         let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
         self.write_rows(&rows, prediction)?;
+        if self.bundle.settings.detection.second_look.is_some() {
+            let candidates = folder.join(name.of_scan(&[("desc", "candidates")], ".tsv"));
+            let rule = &self.bundle.settings.detection;
+            candidates::write(&candidates, &prediction.candidates, rule)?;
+            all.push(candidates);
+        }
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;
         let report = folder.join(name.of_scan(&[("desc", "lesions")], "_report.html"));

@@ -36,7 +36,7 @@ pub struct Evaluate {
     /// Classes that count
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "CMB,NHID")]
     pub classes: Vec<LesionClass>,
-    /// Probability that makes up the candidates of FROC curves
+    /// Probability that makes up the candidates of FROC curves, where the prediction has no table of them
     #[arg(long, value_name = "P", default_value_t = 0.3)]
     pub froc_extent: f32,
     /// Resamples of the bootstrap over subjects
