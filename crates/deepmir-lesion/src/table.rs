@@ -35,7 +35,7 @@ pub fn write(path: &Path, rows: &[LesionRow]) -> Result<(), LesionError> {
     write_with(path, rows, &[], &vec![Vec::new(); rows.len()])
 }
 
-/// As [`write`], with columns of the caller's own behind [`COLUMNS`]: `more` has a cell for each of
+/// As [`write()`], with columns of the caller's own behind [`COLUMNS`]: `more` has a cell for each of
 /// them in every row, without tabs and line breaks. [`read`] passes over them.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //! A [`Plan`] says which images a network sees and how they are brought to it; an
 //! [`Architecture`] what it looks like; [`Weights`] hold its numbers apart from any framework.
 //! [`CaseFiles`] become a [`Case`], a case [`Prepared`] input. [`train`] makes a [`Bundle`] of all
-//! that, [`predict`] uses one. Burn is behind [`UNet`] and nowhere else in the workspace.
+//! that, [`infer`] uses one. Burn is behind [`UNet`] and nowhere else in the workspace.
 
 pub mod architecture;
 pub mod augment;

@@ -1,5 +1,5 @@
 //! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
-//! ([`folds()`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
+//! ([`folds`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
 //! and what came of them together ([`group`]), many subjects against the truth ([`evaluate`]), many
 //! networks against each other ([`experiment`]), raters against each other ([`raters`]).
 
