@@ -254,8 +254,8 @@ fn parse_settings(text: &str) -> Result<ModelSettings, String> {
     match table.get("format").and_then(toml::Value::as_integer) {
         Some(1) if table.get("detection").is_some_and(|rule| rule.get("second_look").is_some()) => {
             return Err(format!(
-                "{SETTINGS} is of format 1, with a second look that this deepmir does not know; join the \
-                 networks of its folds again (deepmir train DATA --folds K --resume), or train anew"
+                "{SETTINGS} is of format 1, with a second look that this deepmir does not know; train anew, \
+                 or predict with the deepmir that made it"
             ));
         }
         Some(format) if (1..=i64::from(FORMAT)).contains(&format) => {}

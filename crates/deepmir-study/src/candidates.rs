@@ -13,7 +13,7 @@ use crate::StudyError;
 
 const HEADER: &str = "class\tx_mm\ty_mm\tz_mm\tvolume_mm3\tlesion_probability\tcalled\textent";
 
-/// Writes `…_desc-candidates.tsv`: class, middle in RAS millimetres, volume, probability of being a lesion,
+/// Writes `…_desc-lesions_candidates.tsv`: class, middle in RAS millimetres, volume, probability of being a lesion,
 /// whether it was called one, and the probability of the maps from which on voxels make it up.
 ///
 /// # Errors

@@ -149,7 +149,8 @@ impl EvaluationPair {
     /// With what lies beside the prediction.
     fn new(id: String, truth: PathBuf, predicted: PathBuf) -> Self {
         let name = BidsName::derived_from(&predicted);
-        let candidates = predicted.with_file_name(name.of_scan(&[("desc", "candidates")], ".tsv"));
+        let name = name.of_scan(&[("desc", "lesions")], "_candidates.tsv");
+        let candidates = predicted.with_file_name(name);
         Self {
             id,
             truth,

@@ -162,7 +162,7 @@ impl Predictor {
         let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
         self.write_rows(&rows, prediction)?;
         if self.bundle.settings.detection.second_look.is_some() {
-            let candidates = folder.join(name.of_scan(&[("desc", "candidates")], ".tsv"));
+            let candidates = folder.join(name.of_scan(&[("desc", "lesions")], "_candidates.tsv"));
             let rule = &self.bundle.settings.detection;
             candidates::write(&candidates, &prediction.candidates, rule)?;
             all.push(candidates);

@@ -59,7 +59,7 @@ pub enum Feature {
     /// How much of what is around it is no brain.
     Outside,
     /// Natural logarithm of the volume in mm³ of the dark stretch of SWI that it is part of: of what hangs
-    /// together with its darkest voxel and is nearer to that than to the median around it, within 8 mm.
+    /// together with its darkest voxel and is nearer to that than to the median around it, in a box 8 mm around.
     DarkVolume,
     /// Longest principal axis of that stretch in millimetres: long in veins, of which a network marks a
     /// part only.
@@ -72,7 +72,7 @@ pub enum Feature {
     IronLength,
     /// That axis over the second.
     IronElongation,
-    /// Highest probability of any lesion between 1 and 8 mm from it: veins come in pieces.
+    /// Highest probability of any lesion from 1 mm away to the edge of a box 8 mm around it: veins come in pieces.
     Company,
     /// Distance from the midline, as a part of the brain's width.
     Aside,

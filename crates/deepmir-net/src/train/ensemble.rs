@@ -9,7 +9,7 @@ use deepmir_volume::nifti::ReadOptions;
 use super::TrainingConfig;
 use crate::bundle::{Bundle, ModelSettings, Provenance};
 use crate::infer::{InferenceOptions, networks, probability_maps};
-use crate::{CaseFiles, DeviceChoice, NetError, Prepared};
+use crate::{CaseFiles, DeviceChoice, Modality, NetError, Prepared};
 
 /// Joins the models of a cross-validation: the median of their probabilities will count, and the thresholds
 /// are chosen anew on every subject as predicted by the one network that did not learn from it, with a
@@ -55,7 +55,11 @@ pub fn join_folds(
             let images = config.second_look.then(|| prepared.surroundings(plan));
             let mut subject = ValidationSubject::new(&maps, truth, deep.as_ref(), images.as_ref());
             // Thresholds are chosen with every image; a second look learns what is seen without some, too.
-            for missing in plan.shortages().iter().filter(|_| config.second_look) {
+            let is_there = |missing: &&Vec<Modality>| {
+                !missing.iter().any(|modality| prepared.lacking.contains(modality))
+            };
+            let shortages = if config.second_look { plan.shortages() } else { Vec::new() };
+            for missing in shortages.iter().filter(is_there) {
                 let prepared = prepared.clone().without(missing, plan);
                 subject.seen_again(&maps_of(&prepared)?, &prepared.surroundings(plan));
             }
