@@ -8,7 +8,7 @@
 //! lesion keeps one deposit from being counted as a CMB and an NHID side by side. Where the rule has a
 //! [`SecondLook`], that decides the class, and its probability takes the peak's place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
@@ -47,6 +47,10 @@ pub struct DetectionRule {
     /// where candidates begin faint, lesions would come out too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outline: Option<f32>,
+    /// Whether the brightest spots of the susceptibility map are candidates, too, where no voxel of theirs reaches the
+    /// extent ([`Surroundings::spots`]). Only for a second look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spots: bool,
     /// For each class that the model tells, its thresholds.
     pub classes: BTreeMap<LesionClass, ClassThreshold>,
     /// What candidates are looked at with again.
@@ -59,7 +63,14 @@ impl DetectionRule {
     pub fn half(classes: &[LesionClass]) -> Self {
         let threshold = ClassThreshold { peak: 0.5, min_volume_mm3: 0.0, min_height_mm: 0.0 };
         let classes = classes.iter().map(|&class| (class, threshold)).collect();
-        Self { extent: 0.5, nhid_only_deep: false, outline: None, classes, second_look: None }
+        Self {
+            extent: 0.5,
+            nhid_only_deep: false,
+            outline: None,
+            spots: false,
+            classes,
+            second_look: None,
+        }
     }
 
     /// The thresholds of a class; `None` if the model does not tell it.
@@ -95,6 +106,18 @@ impl Candidate {
     pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
         let height_mm = height_mm(&lesion.voxels, grid);
         Self { lesion, peak_probability, mean_probability, height_mm, second_look: None }
+    }
+
+    /// The same with voxels of another grid.
+    #[must_use]
+    pub fn on(&self, voxels: Vec<usize>, grid: &Grid) -> Self {
+        let height_mm = height_mm(&voxels, grid);
+        Self { lesion: Lesion::new(self.lesion.class, voxels, grid), height_mm, ..self.clone() }
+    }
+
+    /// Puts them in the order of [`lesions_of`](crate::lesions_of).
+    pub fn sort(candidates: &mut [Self]) {
+        candidates.sort_by(|a, b| order(&a.lesion, &b.lesion));
     }
 
     /// How sure it is: the probability of the second look, where there was one, else the peak.
@@ -162,9 +185,27 @@ impl ProbabilityMaps {
             *inside = sum >= extent && brain.is_none_or(|brain| brain.data()[index]);
         }
         let regions = components(&any, false, Connectivity::TwentySix);
-        let lesions = regions.into_iter().map(|region| {
-            let class = self.likelier_class(&region.voxels);
-            let lesion = Lesion::new(class, region.voxels, &self.grid);
+        self.as_candidates(regions.into_iter().map(|region| region.voxels), deep)
+    }
+
+    /// The spots of images on the maps' grid ([`Surroundings::spots`]) as candidates; none of others.
+    pub(crate) fn spots(
+        &self,
+        images: &Surroundings<'_>,
+        deep: Option<&BrainBox>,
+    ) -> Vec<Candidate> {
+        let spots = if images.grid() == &self.grid { images.spots() } else { Vec::new() };
+        self.as_candidates(spots.into_iter(), deep)
+    }
+
+    fn as_candidates(
+        &self,
+        regions: impl Iterator<Item = Vec<usize>>,
+        deep: Option<&BrainBox>,
+    ) -> Vec<Candidate> {
+        let lesions = regions.map(|voxels| {
+            let class = self.likelier_class(&voxels);
+            let lesion = Lesion::new(class, voxels, &self.grid);
             let elsewhere = class == LesionClass::Nhid
                 && deep.is_some_and(|brain| !brain.may_hold_iron_deposits(lesion.centre_mm));
             if elsewhere && self.of(LesionClass::Cmb).is_some() {
@@ -218,7 +259,7 @@ impl ProbabilityMaps {
     }
 
     /// The candidates of a rule, after its second look where there are `images` for one, whether they pass
-    /// or not.
+    /// or not. Spots can be candidates only where images are on the maps' grid.
     pub fn reviewed(
         &self,
         rule: &DetectionRule,
@@ -228,6 +269,11 @@ impl ProbabilityMaps {
         let deep = if rule.nhid_only_deep { brain.and_then(BrainBox::of) } else { None };
         let mut found = self.candidates(rule.extent, brain, deep.as_ref());
         if let (Some(look), Some(images)) = (&rule.second_look, images) {
+            if rule.spots {
+                let apart = apart_from(&found);
+                let spots = self.spots(images, deep.as_ref());
+                found.extend(spots.into_iter().filter(|spot| apart(&spot.lesion)));
+            }
             look.review(&mut found, self, images, deep.as_ref());
         }
         found
@@ -246,7 +292,7 @@ impl ProbabilityMaps {
             let second_look = candidate.second_look;
             *candidate = Candidate { second_look, ..self.candidate(lesion, true) };
         }
-        found.sort_by(|a, b| order(&a.lesion, &b.lesion));
+        Candidate::sort(&mut found);
         let mut labels = LabelMap::empty(self.grid);
         for Candidate { lesion, .. } in &found {
             labels.paint(&lesion.voxels, lesion.class);
@@ -264,6 +310,13 @@ impl ProbabilityMaps {
         }
         Lesion::new(lesion.class, largest_piece(&bright, &self.grid), &self.grid)
     }
+}
+
+/// Whether a lesion shares no voxel with candidates.
+pub(crate) fn apart_from(candidates: &[Candidate]) -> impl Fn(&Lesion) -> bool + use<> {
+    let theirs = candidates.iter().flat_map(|candidate| &candidate.lesion.voxels);
+    let theirs: HashSet<usize> = theirs.copied().collect();
+    move |lesion| !lesion.voxels.iter().any(|voxel| theirs.contains(voxel))
 }
 
 /// See [`Candidate::height_mm`]. Slices lie along the axis that points most upwards.
@@ -293,7 +346,7 @@ mod tests {
     fn rule(extent: f32, peak: f32, min_volume_mm3: f64) -> DetectionRule {
         let threshold = ClassThreshold { peak, min_volume_mm3, min_height_mm: 0.0 };
         let classes = LesionClass::ALL.map(|class| (class, threshold)).into();
-        DetectionRule { extent, nhid_only_deep: false, outline: None, classes, second_look: None }
+        DetectionRule { extent, classes, ..DetectionRule::half(&[]) }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! From a subject's images to the network's input, and from its output back.
 
+use std::collections::HashSet;
+
 use deepmir_lesion::second_look::Surroundings;
-use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
+use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{
     BoundingBox, Grid, Interpolation, Mask, Orientation, Volume, resample, resample_labels,
@@ -139,6 +141,15 @@ impl Placement {
         }
         self.orientation.from_ras(&whole)
     }
+
+    /// Regions of the prepared grid `from`, which do not overlap, brought back to the subject's own: each has the voxels
+    /// whose middles it holds, or the one at its own middle where that are none and no other has it.
+    pub fn restore_regions(&self, regions: &[&Lesion], from: &Grid) -> Vec<Vec<usize>> {
+        let mut numbers = Volume::filled(self.ras, 0);
+        let part = numbers_on(regions, from, &self.part.grid_of(&self.ras));
+        numbers.paste(&part, &self.part);
+        voxels_of(&self.orientation.from_ras(&numbers), regions.len())
+    }
 }
 
 fn differ(target: [f64; 3], own: [f64; 3]) -> bool {
@@ -199,27 +210,47 @@ fn labels_on(labels: &Volume<u8>, target: &Grid, classes: &[LesionClass]) -> Lab
         return wanted;
     }
     let lesions = lesions_of(&wanted, Connectivity::TwentySix);
-    let mut numbers = Volume::filled(*labels.grid(), usize::MAX);
-    for (number, lesion) in lesions.iter().enumerate() {
-        lesion.voxels.iter().for_each(|&index| numbers.data_mut()[index] = number);
-    }
-    let numbers = resample_labels(&numbers, target, usize::MAX);
-    let mut voxels = vec![Vec::new(); lesions.len()];
-    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, n)| **n != usize::MAX) {
-        voxels[number].push(index);
-    }
-    let to_index = target.affine().inverse();
+    let numbers = numbers_on(&lesions.iter().collect::<Vec<_>>(), wanted.grid(), target);
     let mut on_target = LabelMap::empty(*target);
-    for (lesion, mut voxels) in lesions.iter().zip(voxels) {
-        let centre = to_index.apply(lesion.centre_mm).map(|index| index.round());
-        let inside =
-            (0..3).all(|axis| centre[axis] >= 0.0 && centre[axis] < target.shape()[axis] as f64);
-        if voxels.is_empty() && inside {
-            voxels.push(target.index(centre.map(|index| index as usize)));
-        }
+    for (lesion, voxels) in lesions.iter().zip(voxels_of(&numbers, lesions.len())) {
         on_target.paint(&voxels, lesion.class);
     }
     on_target
+}
+
+/// Regions on another grid, numbered from 1. Each voxel belongs to the region of the nearest one; a region too small to be
+/// nearest to any has the one at its centre, if that is free.
+fn numbers_on(regions: &[&Lesion], from: &Grid, target: &Grid) -> Volume<u32> {
+    let mut numbers = Volume::filled(*from, 0);
+    for (number, region) in (1..).zip(regions) {
+        region.voxels.iter().for_each(|&index| numbers.data_mut()[index] = number);
+    }
+    if target == from {
+        return numbers;
+    }
+    let mut numbers = resample_labels(&numbers, target, 0);
+    let there: HashSet<u32> = numbers.data().iter().copied().collect();
+    let to_index = target.affine().inverse();
+    for (number, region) in (1..).zip(regions).filter(|(number, _)| !there.contains(number)) {
+        let centre = to_index.apply(region.centre_mm).map(f64::round);
+        let inside =
+            (0..3).all(|axis| centre[axis] >= 0.0 && centre[axis] < target.shape()[axis] as f64);
+        if inside {
+            let index = target.index(centre.map(|index| index as usize));
+            let owner = &mut numbers.data_mut()[index];
+            *owner = if *owner == 0 { number } else { *owner };
+        }
+    }
+    numbers
+}
+
+/// The voxels of so many numbered regions.
+fn voxels_of(numbers: &Volume<u32>, regions: usize) -> Vec<Vec<usize>> {
+    let mut voxels = vec![Vec::new(); regions];
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
+        voxels[number as usize - 1].push(index);
+    }
+    voxels
 }
 
 #[cfg(test)]
@@ -320,6 +351,46 @@ pub(crate) mod tests {
             let least = if voxel_mm == Some([1.0; 3]) { 0.6 } else { 1.0 };
             assert!(iou >= least, "{voxel_mm:?}: {iou}");
         }
+    }
+
+    #[test]
+    fn regions_come_back_with_their_voxels_at_any_voxel_size() {
+        for voxel_mm in [None, Some([0.75, 0.75, 1.5]), Some([1.0, 1.0, 1.0])] {
+            let plan = Plan { voxel_mm, ..preset::deepmir().plan };
+            let (prepared, case) = prepared_subject(&plan);
+            let truth = case.truth.as_ref().unwrap();
+            let found = lesions_of(prepared.truth.as_ref().unwrap(), Connectivity::TwentySix);
+            let regions: Vec<&Lesion> = found.iter().collect();
+            let back = prepared.placement.restore_regions(&regions, prepared.grid());
+            assert_eq!(back.len(), 2);
+            for (lesion, voxels) in found.iter().zip(&back) {
+                let shared = voxels.iter().filter(|&&v| truth.class_at(v) == Some(lesion.class));
+                let dice = 2.0 * shared.count() as f64
+                    / (voxels.len() + truth.count_of(lesion.class)) as f64;
+                assert!(
+                    dice > if voxel_mm.is_none() { 0.999 } else { 0.9 },
+                    "{voxel_mm:?}: {dice}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_region_smaller_than_a_voxel_keeps_one_unless_another_has_it() {
+        let grid =
+            |mm: f64, n: usize| Grid::new([n; 3], Affine::from_spacing([mm; 3], [0.0; 3])).unwrap();
+        let (fine, coarse) = (grid(0.5, 16), grid(2.0, 4));
+        let at = |voxel: [usize; 3]| vec![fine.index(voxel)];
+        // At (0.5, 0.5, 0.5), (3.5, 4, 4), (4.5, 4, 4) and, where no middle of a coarse voxel is, (2.5, 2.5, 2.5).
+        let regions = [at([1; 3]), at([7, 8, 8]), at([9, 8, 8]), at([5; 3])];
+        let lesions: Vec<Lesion> = regions
+            .into_iter()
+            .map(|voxels| Lesion::new(LesionClass::Cmb, voxels, &fine))
+            .collect();
+        let numbers = numbers_on(&lesions.iter().collect::<Vec<_>>(), &fine, &coarse);
+        let voxels = voxels_of(&numbers, 4);
+        let one = |voxel: [usize; 3]| vec![coarse.index(voxel)];
+        assert_eq!(voxels, [one([0; 3]), one([2; 3]), vec![], one([1; 3])]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --release -p deepmir-study --example choose_thresholds -- \
-//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…]
+//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…] [--unseen DATA…]
 //! ```
 //!
 //! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or
@@ -12,7 +12,8 @@
 //! with several, a subject that all of them know is judged by the networks of all that did not learn from
 //! it. `MODEL` are those whose networks count together in `OUT`, a folder: of `--refit`, or `FOLDS`
 //! themselves. `BETA` says how many times as much a missed lesion weighs as a false one (the preset's 1.5). What follows
-//! `--also` was learned from by no network, and is shared out among them.
+//! `--also` was not learned from by the network of the fold that it is dealt to by turns, what follows `--unseen` by none of
+//! `MODEL`, which judge it together, as they will anything new.
 
 #![expect(clippy::print_stdout, reason = "the answer")]
 
@@ -31,21 +32,31 @@ type Group = (Vec<Weights>, Vec<CaseFiles>);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut parts = arguments.split(|argument| argument == "--also");
+    let options = ["--also", "--unseen"];
+    let first = arguments.iter().position(|argument| options.contains(&argument.as_str()));
+    let (own, data) = arguments.split_at(first.unwrap_or(arguments.len()));
     let mut training = preset::deepmir().training;
-    let (folds_models, cohort, models, out) = match parts.next().unwrap_or_default() {
+    let (folds_models, cohort, models, out) = match own {
         [folds, cohort, models, out] => (folds, cohort, models, out),
         [folds, cohort, models, out, option, beta] if option == "--beta" => {
             training.threshold_beta = beta.parse()?;
             (folds, cohort, models, out)
         }
         _ => {
-            let usage =
-                "give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…]";
-            return Err(usage.into());
+            return Err("give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] \
+                        [--also DATA…] [--unseen DATA…]"
+                .into());
         }
     };
-    let also: Vec<PathBuf> = parts.flatten().map(PathBuf::from).collect();
+    let (mut also, mut unseen) = (Vec::new(), Vec::new());
+    let mut to = &mut also;
+    for argument in data {
+        match argument.as_str() {
+            "--also" => to = &mut also,
+            "--unseen" => to = &mut unseen,
+            path => to.push(PathBuf::from(path)),
+        }
+    }
     let read = |names: &str| -> Result<Vec<Bundle>, deepmir_net::NetError> {
         names.split(',').map(|name| model_or_folds(Path::new(name))).collect()
     };
@@ -69,6 +80,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (n, case) in cohort.companions(&also)?.into_iter().enumerate() {
         groups[n % count].1.push(case);
     }
+    let members: Vec<Weights> =
+        together.iter().flat_map(|model| model.members.iter().cloned()).collect();
+    if !unseen.is_empty() {
+        groups.push((members.clone(), cohort.companions(&unseen)?));
+    }
     let settings = &cross_validated[0].settings;
     let single = |(networks, _): &Group| Bundle::new(settings.clone(), networks.clone());
     let singles = groups.iter().map(single).collect::<Result<Vec<_>, _>>()?;
@@ -78,8 +94,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
 
-    let members: Vec<Weights> =
-        together.iter().flat_map(|model| model.members.iter().cloned()).collect();
     let mut data: Vec<String> = Vec::new();
     let mut learned_from: BTreeSet<String> = BTreeSet::new();
     for model in &together {

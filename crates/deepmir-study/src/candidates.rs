@@ -1,130 +1,168 @@
-//! The table of candidates: everything that a second look looked at, called a lesion or not.
+//! Candidates: everything that a second look looked at, called a lesion or not.
 //!
 //! For raters who want to see what was nearly called, and for curves over all thresholds
 //! ([`evaluate`](crate::evaluate)): the probability maps are the networks' and do not know what the second look
 //! thought of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use deepmir_lesion::{Candidate, DetectionRule, LesionClass, ProbabilityMaps};
-use deepmir_volume::atomic;
+use deepmir_lesion::{Candidate, DetectionRule, Lesion, LesionClass};
+use deepmir_volume::nifti::{self, Header};
+use deepmir_volume::{Grid, Volume, atomic};
+use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
 
-const HEADER: &str = "class\tx_mm\ty_mm\tz_mm\tvolume_mm3\tlesion_probability\tcalled\textent";
+/// A row of the table: number in the label map, class, middle in RAS millimetres, volume, highest probability of
+/// the maps, the second look's probability of being a lesion, and whether it was called one.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    candidate: usize,
+    class: LesionClass,
+    x_mm: f64,
+    y_mm: f64,
+    z_mm: f64,
+    volume_mm3: f64,
+    max_probability: f32,
+    lesion_probability: f32,
+    called: Called,
+}
 
-/// Writes `…_desc-lesions_candidates.tsv`: class, middle in RAS millimetres, volume, probability of being a lesion,
-/// whether it was called one, and the probability of the maps from which on voxels make it up.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Called {
+    Yes,
+    No,
+}
+
+/// The label map that a table numbers the candidates of.
+fn map_of(table: &Path) -> PathBuf {
+    table.with_extension("nii.gz")
+}
+
+/// Writes a table of candidates, the most probable first, and beside it a label map of their numbers. The two files.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If they cannot be written.
 pub(crate) fn write(
-    path: &Path,
+    table: &Path,
     candidates: &[Candidate],
     rule: &DetectionRule,
-) -> Result<(), StudyError> {
-    let mut text = format!("{HEADER}\n");
-    for candidate in candidates {
-        let lesion = &candidate.lesion;
-        let [x, y, z] = lesion.centre_mm;
-        text += &format!(
-            "{}\t{x:.2}\t{y:.2}\t{z:.2}\t{:.2}\t{:.4}\t{}\t{}\n",
-            lesion.class,
-            lesion.volume_mm3,
-            candidate.score(),
-            if rule.passes(candidate) { "yes" } else { "no" },
-            rule.extent,
-        );
+    grid: &Grid,
+    header: &Header,
+) -> Result<[PathBuf; 2], StudyError> {
+    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
+    sorted.sort_by(|a, b| b.score().total_cmp(&a.score()));
+    // More than anyone would look at; the number must fit the map's voxels.
+    sorted.truncate(usize::from(u16::MAX));
+    let mut numbers = Volume::filled(*grid, 0_u16);
+    let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
+    let fault = |error: &dyn std::fmt::Display| StudyError::Table {
+        path: table.to_owned(),
+        reason: error.to_string(),
+    };
+    for (number, candidate) in (1_u16..).zip(sorted) {
+        let Lesion { class, ref voxels, centre_mm, volume_mm3, .. } = candidate.lesion;
+        voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
+        let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
+        let [x_mm, y_mm, z_mm] = centre_mm.map(|mm| rounded(mm, 100.0));
+        let share = |probability: f32| rounded(f64::from(probability), 1e4) as f32;
+        let row = Row {
+            candidate: usize::from(number),
+            class,
+            x_mm,
+            y_mm,
+            z_mm,
+            volume_mm3: rounded(volume_mm3, 100.0),
+            max_probability: share(candidate.peak_probability),
+            lesion_probability: share(candidate.score()),
+            called: if rule.passes(candidate) { Called::Yes } else { Called::No },
+        };
+        writer.serialize(row).map_err(|error| fault(&error))?;
     }
-    atomic::write(path, text.as_bytes())
-        .map_err(|source| StudyError::Write { path: path.to_owned(), source })
+    let map = map_of(table);
+    nifti::write(&map, &numbers, Some(header))?;
+    let text = writer.into_inner().map_err(|error| fault(&error))?;
+    atomic::write(table, &text)
+        .map_err(|source| StudyError::Write { path: table.to_owned(), source })?;
+    Ok([table.to_owned(), map])
 }
 
-/// The candidates of a table, their voxels from the probability maps beside it: of each row the region whose
-/// middle is nearest.
+/// The candidates of a table, their voxels from the label map beside it.
 ///
 /// # Errors
-/// A table that is none, or not of these maps.
-pub(crate) fn read(path: &Path, maps: &ProbabilityMaps) -> Result<Vec<Candidate>, StudyError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
-    let fault = |line: usize, reason: &str| StudyError::Table {
-        path: path.to_owned(),
-        reason: format!("line {line}: {reason}; predict again"),
+/// A table that is none, or a map that is not there or not the table's.
+pub(crate) fn read(table: &Path) -> Result<(Grid, Vec<Candidate>), StudyError> {
+    let fault = |reason: String| StudyError::Table {
+        path: table.to_owned(),
+        reason: format!("{reason}; predict again"),
     };
-    let mut lines = text.lines();
-    if lines.next() != Some(HEADER) {
-        return Err(fault(1, "this is no table of candidates"));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_path(table)
+        .map_err(|error| fault(error.to_string()))?;
+    let rows: Result<Vec<Row>, _> = reader.deserialize().collect();
+    let rows = rows.map_err(|error| fault(error.to_string()))?;
+    let numbers = nifti::read_integers(&map_of(table))?.volume;
+    let mut voxels = vec![Vec::new(); rows.len()];
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
+        let place = usize::try_from(number - 1).ok().filter(|place| *place < rows.len());
+        let place = place.ok_or_else(|| fault(format!("there is no candidate {number}")))?;
+        voxels[place].push(index);
     }
-    let mut regions: Option<(f32, Vec<Candidate>)> = None;
-    let mut candidates = Vec::new();
-    for (number, row) in lines.enumerate().map(|(n, row)| (n + 2, row)) {
-        let cells: Vec<&str> = row.split('\t').collect();
-        let parsed = || -> Option<(LesionClass, [f64; 3], f32, f32)> {
-            let &[class, x, y, z, _, probability, _, extent] = cells.as_slice() else {
-                return None;
-            };
-            let place = [x.parse().ok()?, y.parse().ok()?, z.parse().ok()?];
-            Some((class.parse().ok()?, place, probability.parse().ok()?, extent.parse().ok()?))
-        };
-        let Some((class, place, probability, extent)) = parsed() else {
-            return Err(fault(number, "a class and seven more cells are needed"));
-        };
-        let (of_extent, regions) =
-            regions.get_or_insert_with(|| (extent, maps.candidates(extent, None, None)));
-        let apart = |candidate: &Candidate| -> f64 {
-            let centre = candidate.lesion.centre_mm;
-            (0..3).map(|axis| (centre[axis] - place[axis]).powi(2)).sum::<f64>().sqrt()
-        };
-        let nearest = regions.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)));
-        let Some(region) = nearest.filter(|region| apart(region) < NEAR_MM && *of_extent == extent)
-        else {
-            return Err(fault(number, "the probability maps have no such region"));
-        };
-        let mut candidate = region.clone();
-        candidate.lesion.class = class;
-        candidate.second_look = Some(probability);
-        candidates.push(candidate);
-    }
-    Ok(candidates)
+    let grid = *numbers.grid();
+    let candidates = rows.into_iter().zip(voxels).enumerate().map(|(n, (row, voxels))| {
+        if row.candidate != n + 1 || voxels.is_empty() {
+            return Err(fault(format!("candidate {} is out of order or nowhere", row.candidate)));
+        }
+        let lesion = Lesion::new(row.class, voxels, &grid);
+        let candidate = Candidate::new(lesion, row.max_probability, row.max_probability, &grid);
+        Ok(Candidate { second_look: Some(row.lesion_probability), ..candidate })
+    });
+    Ok((grid, candidates.collect::<Result<_, _>>()?))
 }
-
-/// Maps are kept in steps, so that a region's middle may have moved a little.
-const NEAR_MM: f64 = 3.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use deepmir_lesion::ClassThreshold;
-    use deepmir_volume::{Affine, Grid, Volume};
+    use deepmir_volume::Affine;
 
     #[test]
     fn candidates_come_back_with_class_probability_and_voxels() {
         let grid = Grid::new([20, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let mut map = Volume::filled(grid, 0.0);
-        for voxel in [3, 4, 5, 12, 13] {
-            map.data_mut()[voxel] = 0.9;
-        }
-        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
-        let mut rule = DetectionRule::half(&[LesionClass::Cmb]);
+        let candidate = |class, voxels, second_look| {
+            let candidate = Candidate::new(Lesion::new(class, voxels, &grid), 0.9, 0.9, &grid);
+            Candidate { second_look: Some(second_look), ..candidate }
+        };
+        let found = [
+            candidate(LesionClass::Cmb, vec![3, 4, 5], 0.25),
+            candidate(LesionClass::Nhid, vec![12, 13], 0.75),
+        ];
+        let mut rule = DetectionRule::half(&LesionClass::ALL);
         let threshold = ClassThreshold { peak: 0.4, min_volume_mm3: 0.0, min_height_mm: 0.0 };
         rule.classes.insert(LesionClass::Cmb, threshold);
-        let mut found = maps.candidates(rule.extent, None, None);
-        (found[0].second_look, found[1].second_look) = (Some(0.25), Some(0.75));
-        found[1].lesion.class = LesionClass::Nhid;
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sub-01_desc-candidates.tsv");
-        write(&path, &found, &rule).unwrap();
-        assert_eq!(read(&path, &maps).unwrap(), found);
+        let path = folder.path().join("sub-01_desc-lesions_candidates.tsv");
+        let any = folder.path().join("any.nii");
+        nifti::write(&any, &Volume::filled(grid, 0_u8), None).unwrap();
+        let header = nifti::read_header(&any).unwrap();
+        let [_, map] = write(&path, &found, &rule, &grid, &header).unwrap();
+        let (read_grid, back) = read(&path).unwrap();
+        assert!(read_grid.same_as(&grid));
+        assert_eq!(back, [found[1].clone(), found[0].clone()]);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().nth(1), Some("CMB\t4.00\t0.00\t0.00\t3.00\t0.2500\tno\t0.5"));
+        assert_eq!(text.lines().nth(2), Some("2\tCMB\t4.0\t0.0\t0.0\t3.0\t0.9\t0.25\tno"));
 
         let told = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            read(&path, &maps).unwrap_err().to_string()
+            read(&path).unwrap_err().to_string()
         };
-        assert!(told(&text.replace("4.00", "9.00")).contains("no such region"));
-        assert!(told(&text.replace("\tno", "")).contains("line 2"));
-        assert!(told("class\n").contains("desc-candidates.tsv"));
+        assert!(told(&text.replace("2\tCMB", "3\tCMB")).contains("out of order"));
+        assert!(told(&text.replace("\tno", "")).contains("predict again"));
+        assert!(told("class\n").contains("candidates.tsv"));
+        std::fs::write(&path, &text).unwrap();
+        std::fs::remove_file(&map).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("candidates.nii.gz"));
     }
 }

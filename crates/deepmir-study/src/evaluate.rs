@@ -254,7 +254,11 @@ fn detections(
     }
     let Some(maps) = ProbabilityMaps::new(maps) else { return Ok(Vec::new()) };
     let candidates = match &pair.candidates {
-        Some(path) => candidates::read(path, &maps)?,
+        Some(path) => {
+            let (grid, candidates) = candidates::read(path)?;
+            same_grid(&pair.truth, truth.volume(), path, &Volume::filled(grid, ()))?;
+            candidates
+        }
         None => maps.candidates(options.froc_extent, None, None),
     };
     let lesions = lesions_of(truth, options.connectivity);

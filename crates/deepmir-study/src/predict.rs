@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::{
-    Candidate, DetectionRule, LabelMap, LesionClass, LesionRow, MeasuredImages, ProbabilityMaps,
-    table,
+    Candidate, DetectionRule, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
+    ProbabilityMaps, table,
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
 use deepmir_report::Mosaic;
-use deepmir_volume::atomic;
 use deepmir_volume::nifti::{self, ReadOptions};
+use deepmir_volume::{Grid, atomic};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -47,6 +47,17 @@ pub struct Prediction {
     pub rows: Vec<LesionRow>,
     /// What the images are like.
     pub quality: Quality,
+}
+
+/// Candidates of the prepared grid on the subject's own. One whose only voxel another has is left out.
+fn brought_back(candidates: &[Candidate], prepared: &Prepared, own: &Grid) -> Vec<Candidate> {
+    let regions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
+    let voxels = prepared.placement.restore_regions(&regions, prepared.grid());
+    let there = candidates.iter().zip(voxels).filter(|(_, voxels)| !voxels.is_empty());
+    let mut there: Vec<Candidate> =
+        there.map(|(candidate, voxels)| candidate.on(voxels, own)).collect();
+    Candidate::sort(&mut there);
+    there
 }
 
 /// The files written for a subject.
@@ -112,8 +123,16 @@ impl Predictor {
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
         let rule = &settings.detection;
         let around = rule.second_look.as_ref().map(|_| prepared.surroundings(&settings.plan));
-        let candidates = probabilities.reviewed(rule, Some(&case.brain), around.as_ref());
-        let (labels, found) = probabilities.called(candidates.clone(), rule);
+        // Lesions are found where the rule was chosen, on the prepared grid: brought back first, small ones would
+        // be fainter, and of other sizes.
+        let candidates = maps.reviewed(rule, Some(&prepared.brain), around.as_ref());
+        let (_, found) = maps.called(candidates.clone(), rule);
+        let [candidates, found] =
+            [candidates, found].map(|there| brought_back(&there, &prepared, case.grid()));
+        let mut labels = LabelMap::empty(*case.grid());
+        for Candidate { lesion, .. } in &found {
+            labels.paint(&lesion.voxels, lesion.class);
+        }
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
             qsm_ppm: case.images.get(&Modality::Qsm),
@@ -163,9 +182,9 @@ impl Predictor {
         self.write_rows(&rows, prediction)?;
         if self.bundle.settings.detection.second_look.is_some() {
             let candidates = folder.join(name.of_scan(&[("desc", "lesions")], "_candidates.tsv"));
+            let Prediction { case, candidates: there, labels, .. } = prediction;
             let rule = &self.bundle.settings.detection;
-            candidates::write(&candidates, &prediction.candidates, rule)?;
-            all.push(candidates);
+            all.extend(candidates::write(&candidates, there, rule, labels.grid(), &case.header)?);
         }
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;

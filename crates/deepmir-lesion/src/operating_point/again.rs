@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::validation::{Tried, ValidationSubject};
+use super::validation::{Measured, Tried, ValidationSubject};
 use super::{EXTENTS, OperatingPoint};
 use crate::second_look::{Example, SecondLook, fit};
 use crate::{Candidate, DetectionRule, LesionClass};
@@ -25,10 +25,15 @@ fn learn<'a>(
     subjects: impl Iterator<Item = &'a Tried>,
     classes: &[LesionClass],
 ) -> Option<SecondLook> {
-    let examples = subjects.flat_map(|tried| tried.examples.iter().chain(&tried.further));
-    let examples: Vec<Example<'_>> =
-        examples.map(|(features, truth)| Example { features, truth: *truth }).collect();
-    fit(&examples, classes)
+    let examples = subjects.flat_map(|tried| {
+        // However often a subject was seen again, that counts as much as seeing it once.
+        let further = 1.0 / tried.seen_again.max(1) as f64;
+        let weighed = |weight| {
+            move |(features, truth): &'a Measured| Example { features, truth: *truth, weight }
+        };
+        tried.examples.iter().map(weighed(1.0)).chain(tried.further.iter().map(weighed(further)))
+    });
+    fit(&examples.collect::<Vec<_>>(), classes)
 }
 
 /// Everyone's candidates, looked at again with what was learned from others; `None` where there is too
@@ -58,7 +63,7 @@ pub(super) fn judged_by_others(
         .collect();
     let looks = looks?;
     let judged = subjects.iter().enumerate().map(|(place, (subject, tried))| {
-        let mut candidates = tried.candidates.clone();
+        let mut candidates = [tried.candidates.as_slice(), &tried.spots].concat();
         for (candidate, (features, _)) in candidates.iter_mut().zip(&tried.examples) {
             looks[place % parts].judge(candidate, features, subject.deep.as_ref());
         }
@@ -76,6 +81,7 @@ pub(super) fn complete(
     judged: &[Vec<Candidate>],
     classes: &[LesionClass],
 ) {
+    point.rule.spots = subjects.iter().any(|(_, tried)| !tried.spots.is_empty());
     point.rule.second_look = learn(subjects.iter().map(|(_, tried)| *tried), classes);
     point.rule.outline = best_outline(n, subjects, judged, &point.rule);
 }

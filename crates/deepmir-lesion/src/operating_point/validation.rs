@@ -4,6 +4,7 @@ use deepmir_volume::components::Connectivity;
 use rayon::prelude::*;
 
 use super::EXTENTS;
+use crate::detection::apart_from;
 use crate::second_look::{Features, Surroundings};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, ProbabilityMaps, lesions_of};
 
@@ -22,14 +23,21 @@ pub struct ValidationSubject {
     pub(super) deep: Option<BrainBox>,
 }
 
+/// What was measured on a candidate, and what it is.
+pub(super) type Measured = (Features, Option<LesionClass>);
+
 /// A subject at one extent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tried {
     pub candidates: Vec<Candidate>,
-    /// For each of them, where images were given, what was measured and what it is.
-    pub examples: Vec<(Features, Option<LesionClass>)>,
+    /// Spots of the images beside them, for a second look alone.
+    pub spots: Vec<Candidate>,
+    /// For each of both, where images were given, what was measured and what it is.
+    pub examples: Vec<Measured>,
     /// The same of candidates seen otherwise, which a second look learns from, too.
-    pub further: Vec<(Features, Option<LesionClass>)>,
+    pub further: Vec<Measured>,
+    /// How many times they were.
+    pub seen_again: usize,
 }
 
 impl ValidationSubject {
@@ -44,14 +52,21 @@ impl ValidationSubject {
         images: Option<&Surroundings<'_>>,
     ) -> Self {
         let truth = lesions_of(truth, Connectivity::TwentySix);
+        let spots = images.map(|images| Spots::of(maps, images, &truth, deep));
         let at = |&extent: &f32| {
             let candidates = maps.candidates(extent, None, deep);
             if candidates.len() > MOST_CANDIDATES {
                 return None;
             }
-            let examples = images.map(|images| measured(&candidates, maps, images, &truth));
-            let examples = examples.unwrap_or_default();
-            Some(Tried { examples, candidates, further: Vec::new() })
+            let mut tried = Tried { candidates, ..Tried::default() };
+            if let (Some(images), Some(spots)) = (images, &spots) {
+                tried.examples = measured(&tried.candidates, maps, images, &truth);
+                for (spot, example) in spots.beside(&tried.candidates) {
+                    tried.spots.push(spot.clone());
+                    tried.examples.push(example.clone());
+                }
+            }
+            Some(tried)
         };
         let tried = EXTENTS.iter().map(at).collect();
         Self { truth, tried, with_images: images.is_some(), deep: deep.copied() }
@@ -61,13 +76,40 @@ impl ValidationSubject {
     /// network that was not given all of them: for a second look to learn from. Thresholds are not
     /// chosen on them.
     pub fn seen_again(&mut self, maps: &ProbabilityMaps, images: &Surroundings<'_>) {
+        let deep = self.deep.as_ref();
+        let spots = Spots::of(maps, images, &self.truth, deep);
         for (extent, tried) in EXTENTS.iter().zip(&mut self.tried) {
             let Some(tried) = tried else { continue };
-            let candidates = maps.candidates(*extent, None, self.deep.as_ref());
+            let candidates = maps.candidates(*extent, None, deep);
             if candidates.len() <= MOST_CANDIDATES {
+                tried.seen_again += 1;
                 tried.further.extend(measured(&candidates, maps, images, &self.truth));
+                let beside = spots.beside(&candidates).map(|(_, example)| example.clone());
+                tried.further.extend(beside);
             }
         }
+    }
+}
+
+/// The spots of a subject's images with what was measured on them: the same at every extent.
+struct Spots(Vec<(Candidate, Measured)>);
+
+impl Spots {
+    fn of(
+        maps: &ProbabilityMaps,
+        images: &Surroundings<'_>,
+        truth: &[Lesion],
+        deep: Option<&BrainBox>,
+    ) -> Self {
+        let spots = maps.spots(images, deep);
+        let examples = measured(&spots, maps, images, truth);
+        Self(spots.into_iter().zip(examples).collect())
+    }
+
+    /// Those that share no voxel with candidates.
+    fn beside(&self, candidates: &[Candidate]) -> impl Iterator<Item = &(Candidate, Measured)> {
+        let apart = apart_from(candidates);
+        self.0.iter().filter(move |(spot, _)| apart(&spot.lesion))
     }
 }
 
@@ -77,7 +119,7 @@ fn measured(
     maps: &ProbabilityMaps,
     images: &Surroundings<'_>,
     truth: &[Lesion],
-) -> Vec<(Features, Option<LesionClass>)> {
+) -> Vec<Measured> {
     let measure =
         |candidate: &Candidate| (Features::of(candidate, maps, images), truth_of(candidate, truth));
     candidates.par_iter().map(measure).collect()

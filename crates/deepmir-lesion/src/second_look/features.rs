@@ -80,6 +80,20 @@ pub enum Feature {
     Forward,
     /// From its bottom to its top, 0 to 1.
     Upward,
+    /// How much it stands out as a dark spot of SWI: the most in it of the Laplacian of Gaussians as wide as
+    /// microbleeds.
+    SwiSpot,
+    /// The same of bright spots of the susceptibility map.
+    ChiSpot,
+    /// The same of dark spots of T2w.
+    T2wSpot,
+    /// Natural logarithm of one more than the spots of the scan's susceptibility map that stand out more.
+    ChiRank,
+    /// A twentieth of the susceptibility around it is lower: the streaks of an inversion, or calcium.
+    ChiDark,
+    /// How much of it and of what is around it has no susceptibility at all: most ways of removing the background
+    /// field lose the brain's edge.
+    Unmapped,
 }
 
 impl Feature {
@@ -178,10 +192,27 @@ impl Features {
             let image = image.crop(&site.part);
             places.iter().map(|&index| image.data()[index]).collect()
         };
+        for (spots, feature) in [
+            (&images.dark, Feature::SwiSpot),
+            (&images.iron, Feature::ChiSpot),
+            (&images.t2w_dark, Feature::T2wSpot),
+        ] {
+            let Some(spots) = spots else { continue };
+            let most = values(spots.map(), &site.within).into_iter().fold(0.0, f32::max);
+            self.set(feature, f64::from(most));
+            if feature == Feature::ChiSpot {
+                self.set(Feature::ChiRank, (spots.brighter(most) as f64).ln_1p());
+            }
+        }
+        if let Some(qsm) = images.qsm {
+            let there = values(qsm, &[site.within.as_slice(), &site.around].concat());
+            let unmapped = there.iter().filter(|&&value| value == 0.0).count();
+            self.set(Feature::Unmapped, unmapped as f64 / there.len() as f64);
+        }
         for (image, wanted, sign, stretch) in [
-            (images.swi, &OF_SWI, -1.0, Some(OF_DARK)),
-            (images.t2w, &OF_T2W, -1.0, None),
-            (images.qsm, &OF_SUSCEPTIBILITY, 1.0, Some(OF_IRON)),
+            (images.swi, OF_SWI, -1.0, Some(OF_DARK)),
+            (images.t2w, OF_T2W, -1.0, None),
+            (images.qsm, OF_SUSCEPTIBILITY, 1.0, Some(OF_IRON)),
         ] {
             let Some(image) = image else { continue };
             if let Some(features) = stretch
@@ -231,24 +262,25 @@ enum Measure {
     DeviationAround,
 }
 
-const OF_SWI: [(Feature, Measure); 5] = [
+const OF_SWI: &[(Feature, Measure)] = &[
     (Feature::SwiLowest, Measure::Within(0.0)),
     (Feature::SwiMean, Measure::MeanWithin),
     (Feature::SwiAround, Measure::Around(0.5)),
     (Feature::SwiSpread, Measure::DeviationAround),
     (Feature::SwiDark, Measure::Around(0.1)),
 ];
-const OF_T2W: [(Feature, Measure); 5] = [
+const OF_T2W: &[(Feature, Measure)] = &[
     (Feature::T2wLowest, Measure::Within(0.0)),
     (Feature::T2wMean, Measure::MeanWithin),
     (Feature::T2wAround, Measure::Around(0.5)),
     (Feature::T2wSpread, Measure::DeviationAround),
     (Feature::T2wBright, Measure::Around(0.9)),
 ];
-const OF_SUSCEPTIBILITY: [(Feature, Measure); 5] = [
+const OF_SUSCEPTIBILITY: &[(Feature, Measure)] = &[
     (Feature::ChiLowest, Measure::Within(0.0)),
     (Feature::ChiMean, Measure::MeanWithin),
     (Feature::ChiHighest, Measure::Within(1.0)),
     (Feature::ChiAround, Measure::Around(0.5)),
     (Feature::ChiSpread, Measure::DeviationAround),
+    (Feature::ChiDark, Measure::Around(0.05)),
 ];

@@ -11,9 +11,11 @@ pub struct Example<'a> {
     pub features: &'a Features,
     /// What it was.
     pub truth: Option<LesionClass>,
+    /// How much it counts.
+    pub weight: f64,
 }
 
-const GROWTH: Growth = Growth { rounds: 120, rate: 0.06, leaves: 8, least_rows: 15, ridge: 5.0 };
+const GROWTH: Growth = Growth { rounds: 300, rate: 0.03, leaves: 8, least_rows: 15, ridge: 5.0 };
 
 /// Fits a second look: gradient boosted trees on every feature that some example has. `None` unless there
 /// are examples of nothing and of every class.
@@ -22,18 +24,21 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
         None => Some(0),
         Some(truth) => classes.iter().position(|&class| class == truth).map(|n| n + 1),
     };
-    let rows: Vec<(&Features, usize)> =
-        examples.iter().filter_map(|example| Some((example.features, kind(example)?))).collect();
+    let rows: Vec<(&Features, usize, f64)> = examples
+        .iter()
+        .filter_map(|example| Some((example.features, kind(example)?, example.weight)))
+        .collect();
     let kinds = classes.len() + 1;
-    if !(0..kinds).all(|kind| rows.iter().any(|(_, other)| *other == kind)) {
+    if !(0..kinds).all(|kind| rows.iter().any(|(_, other, _)| *other == kind)) {
         return None;
     }
     let mut features: Vec<Feature> =
-        rows.iter().flat_map(|(features, _)| features.iter().map(|(name, _)| name)).collect();
+        rows.iter().flat_map(|(features, ..)| features.iter().map(|(name, _)| name)).collect();
     features.sort_unstable();
     features.dedup();
-    let truth: Vec<usize> = rows.iter().map(|(_, kind)| *kind).collect();
-    let rows: Vec<Vec<f32>> = rows.iter().map(|(values, _)| values.row(&features)).collect();
-    let (offsets, rounds) = boost(&rows, &truth, kinds, &GROWTH);
+    let truth: Vec<usize> = rows.iter().map(|(_, kind, _)| *kind).collect();
+    let weights: Vec<f64> = rows.iter().map(|(.., weight)| *weight).collect();
+    let rows: Vec<Vec<f32>> = rows.iter().map(|(values, ..)| values.row(&features)).collect();
+    let (offsets, rounds) = boost(&rows, &truth, &weights, kinds, &GROWTH);
     Some(SecondLook { classes: classes.to_vec(), features, offsets, rounds })
 }

@@ -9,6 +9,7 @@
 
 mod features;
 mod fit;
+mod spots;
 mod surroundings;
 mod trees;
 

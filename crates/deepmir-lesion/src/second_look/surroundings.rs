@@ -7,6 +7,7 @@ use deepmir_volume::distance::distance_to;
 use deepmir_volume::statistics::median;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
+use super::spots::Spots;
 use crate::{BrainBox, ProbabilityMaps};
 
 /// What is around: tissue between these distances from the candidate, in millimetres. The first
@@ -25,6 +26,10 @@ pub struct Surroundings<'a> {
     brain: &'a Mask,
     depth_mm: Volume<f32>,
     pub(super) place: Option<BrainBox>,
+    /// What is dark in SWI, bright in susceptibility and dark in T2w.
+    pub(super) dark: Option<Spots>,
+    pub(super) iron: Option<Spots>,
+    pub(super) t2w_dark: Option<Spots>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -38,7 +43,19 @@ impl<'a> Surroundings<'a> {
     ) -> Self {
         let outside = brain.map(|inside| !inside);
         let (depth_mm, place) = (distance_to(&outside), BrainBox::of(brain));
-        Self { swi, qsm, t2w, brain, depth_mm, place }
+        let spots = |image: Option<&Volume<f32>>, sign| Some(Spots::of(image?, brain, sign));
+        let (dark, iron, t2w_dark) = (spots(swi, -1.0), spots(qsm, 1.0), spots(t2w, -1.0));
+        Self { swi, qsm, t2w, brain, depth_mm, place, dark, iron, t2w_dark }
+    }
+
+    /// The grid of the images.
+    pub fn grid(&self) -> &Grid {
+        self.brain.grid()
+    }
+
+    /// The brightest spots of the susceptibility map, voxels in rising order, none in two; none without one.
+    pub fn spots(&self) -> Vec<Vec<usize>> {
+        self.iron.as_ref().map(Spots::regions).unwrap_or_default()
     }
 
     /// The part of the grid around a region, given by its voxels on another grid of the same head (or

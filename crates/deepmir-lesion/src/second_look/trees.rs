@@ -86,16 +86,21 @@ impl Tree {
 
 /// Fits trees: for each round one tree for each kind, and before them what every row's score begins with.
 /// `rows` are as long as each other, NaN where a value could not be measured; `truth[n]` is the kind of
-/// row n, and every kind below `kinds` is there.
+/// row n, and every kind below `kinds` is there; `weights[n]` is how much the row counts.
 pub(super) fn boost(
     rows: &[Vec<f32>],
     truth: &[usize],
+    weights: &[f64],
     kinds: usize,
     growth: &Growth,
 ) -> (Vec<f64>, Vec<Vec<Tree>>) {
     let table = Table::new(rows);
     let count = rows.len();
-    let share = |kind| truth.iter().filter(|&&other| other == kind).count() as f64 / count as f64;
+    let all: f64 = weights.iter().sum();
+    let share = |kind| {
+        let of_kind = weights.iter().zip(truth).filter(|(_, other)| **other == kind);
+        of_kind.map(|(weight, _)| weight).sum::<f64>() / all
+    };
     let mut offsets: Vec<f64> = (0..kinds).map(|kind| share(kind).max(1e-9).ln()).collect();
     let middle = offsets.iter().sum::<f64>() / kinds as f64;
     offsets.iter_mut().for_each(|offset| *offset -= middle);
@@ -110,7 +115,10 @@ pub(super) fn boost(
                 let slopes = (0..count).map(|row| {
                     let probability = probabilities[row * kinds + kind];
                     let wrong = probability - f64::from(u8::from(truth[row] == kind));
-                    Slope { first: wrong, second: probability * (1.0 - probability) }
+                    Slope {
+                        first: weights[row] * wrong,
+                        second: weights[row] * probability * (1.0 - probability),
+                    }
                 });
                 let slopes: Vec<Slope> = slopes.collect();
                 table.grow(&slopes, growth, |row, value| scores[row * kinds + kind] += value)
@@ -152,10 +160,14 @@ struct Table {
     rows: usize,
 }
 
+/// For each column and bin, how many rows of a leaf are there, and the sum of their slopes.
+type Histogram = Vec<[(usize, Slope); BINS + 1]>;
+
 /// A leaf that may be parted.
 struct Leaf {
     rows: Vec<usize>,
     sum: Slope,
+    histogram: Histogram,
     best: Option<Split>,
     /// The question that it hangs on, and whether below; none is the root.
     hangs_on: Option<(usize, bool)>,
@@ -191,7 +203,9 @@ impl Table {
     /// Grows a tree; `raise` hears what each row's score gains.
     fn grow(&self, slopes: &[Slope], growth: &Growth, mut raise: impl FnMut(usize, f64)) -> Tree {
         let mut tree = Tree::default();
-        let root = self.leaf((0..self.rows).collect(), slopes, growth, None);
+        let everyone: Vec<usize> = (0..self.rows).collect();
+        let histogram = self.histogram(&everyone, slopes);
+        let root = self.leaf(everyone, histogram, slopes, growth, None);
         let mut leaves = vec![root];
         while leaves.len() < growth.leaves {
             let gain = |leaf: &Leaf| leaf.best.map_or(f64::NEG_INFINITY, |split| split.gain);
@@ -199,7 +213,7 @@ impl Table {
                 if gain(&leaves[next]) > gain(&leaves[best]) { next } else { best }
             });
             let Some((place, split)) = best.and_then(|n| Some((n, leaves[n].best?))) else { break };
-            let Leaf { rows, hangs_on, .. } = leaves.remove(place);
+            let Leaf { rows, histogram, hangs_on, .. } = leaves.remove(place);
             let question = tree.column.len();
             tree.column.push(split.column);
             let thresholds = &self.thresholds[split.column];
@@ -222,8 +236,13 @@ impl Table {
             let absent_below =
                 if nothing_absent { below.len() > above.len() } else { split.absent_below };
             tree.absent_below.push(absent_below);
-            leaves.push(self.leaf(below, slopes, growth, Some((question, true))));
-            leaves.push(self.leaf(above, slopes, growth, Some((question, false))));
+            // What the fewer rows have is counted, the rest of the leaf's is the others'.
+            let fewer_below = below.len() <= above.len();
+            let counted = self.histogram(if fewer_below { &below } else { &above }, slopes);
+            let rest = without(histogram, &counted);
+            let (of_below, of_above) = if fewer_below { (counted, rest) } else { (rest, counted) };
+            leaves.push(self.leaf(below, of_below, slopes, growth, Some((question, true))));
+            leaves.push(self.leaf(above, of_above, slopes, growth, Some((question, false))));
         }
         for (number, leaf) in leaves.iter().enumerate() {
             let value = -growth.rate * leaf.sum.first / (leaf.sum.second + growth.ridge + 1e-15);
@@ -237,9 +256,23 @@ impl Table {
         tree
     }
 
+    fn histogram(&self, rows: &[usize], slopes: &[Slope]) -> Histogram {
+        let of_column = |of_rows: &Vec<u8>| {
+            let mut bins = [(0, Slope::default()); BINS + 1];
+            for &row in rows {
+                let (count, slope) = &mut bins[usize::from(of_rows[row])];
+                *count += 1;
+                slope.add(slopes[row]);
+            }
+            bins
+        };
+        self.bins.iter().map(of_column).collect()
+    }
+
     fn leaf(
         &self,
         rows: Vec<usize>,
+        histogram: Histogram,
         slopes: &[Slope],
         growth: &Growth,
         hangs_on: Option<(usize, bool)>,
@@ -247,34 +280,21 @@ impl Table {
         let mut sum = Slope::default();
         rows.iter().for_each(|&row| sum.add(slopes[row]));
         let may_part = rows.len() >= 2 * growth.least_rows && sum.second >= LEAST_CURVATURE;
-        let best = if may_part { self.best_split(&rows, sum, slopes, growth) } else { None };
-        Leaf { rows, sum, best, hangs_on }
+        let best = if may_part { self.best_split(&histogram, &rows, sum, growth) } else { None };
+        Leaf { rows, sum, histogram, best, hangs_on }
     }
 
     fn best_split(
         &self,
+        histogram: &Histogram,
         rows: &[usize],
         sum: Slope,
-        slopes: &[Slope],
         growth: &Growth,
     ) -> Option<Split> {
         let mut best: Option<Split> = None;
-        let mut bins = vec![(0_usize, Slope::default()); BINS];
-        for (column, of_rows) in self.bins.iter().enumerate() {
+        for (column, bins) in histogram.iter().enumerate() {
             let thresholds = self.thresholds[column].len();
-            bins[..=thresholds].fill((0, Slope::default()));
-            let (mut absent, mut absent_sum) = (0, Slope::default());
-            for &row in rows {
-                let (count, slope) = match of_rows[row] {
-                    ABSENT => (&mut absent, &mut absent_sum),
-                    bin => {
-                        let (count, slope) = &mut bins[usize::from(bin)];
-                        (count, slope)
-                    }
-                };
-                *count += 1;
-                slope.add(slopes[row]);
-            }
+            let (absent, absent_sum) = bins[usize::from(ABSENT)];
             let mut consider = |bin: Option<u8>, absent_below, count: usize, below: Slope| {
                 let above = sum.less(below);
                 let enough = count >= growth.least_rows
@@ -309,6 +329,17 @@ impl Table {
         }
         best
     }
+}
+
+/// What a histogram has beyond another.
+fn without(mut histogram: Histogram, other: &Histogram) -> Histogram {
+    for (bins, others) in histogram.iter_mut().zip(other) {
+        for ((count, slope), (less, sum)) in bins.iter_mut().zip(others) {
+            *count -= less;
+            *slope = slope.less(*sum);
+        }
+    }
+    histogram
 }
 
 /// Between values that follow on each other, or, of many, between quantiles.

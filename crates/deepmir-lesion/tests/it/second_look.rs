@@ -13,6 +13,7 @@ struct Fixture {
     /// Not all were measured.
     values: Vec<[Option<f64>; 3]>,
     kinds: Vec<usize>,
+    weights: Vec<f64>,
     probabilities: Vec<[f64; 3]>,
 }
 
@@ -31,8 +32,8 @@ fn probabilities_are_those_of_scikit_learn() {
     let truths = [None, Some(LesionClass::Cmb), Some(LesionClass::Nhid)];
     let examples: Vec<Example<'_>> = features
         .iter()
-        .zip(&fixture.kinds)
-        .map(|(features, &kind)| Example { features, truth: truths[kind] })
+        .zip(fixture.kinds.iter().zip(&fixture.weights))
+        .map(|(features, (&kind, &weight))| Example { features, truth: truths[kind], weight })
         .collect();
     let look = fit(&examples, &LesionClass::ALL).unwrap();
     assert_eq!(look.fault(), None);
@@ -55,7 +56,7 @@ fn trees_that_were_damaged_are_told() {
     let features: Vec<Features> = (0..80).map(values).collect();
     let examples = features.iter().enumerate().map(|(n, features)| {
         let truth = (n % 40 > 20).then_some(LesionClass::Cmb);
-        Example { features, truth }
+        Example { features, truth, weight: 1.0 }
     });
     let look = fit(&examples.collect::<Vec<_>>(), &[LesionClass::Cmb]).unwrap();
     assert!(look.fault().is_none() && look.probabilities(&features[30])[1] > 0.9);
