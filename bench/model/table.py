@@ -66,6 +66,16 @@ def range_of(value, limits, unit):
     return f"{words} {unit}".strip()
 
 
+def around(region, voxel_mm, reach_mm):
+    """A region and what is at most so far from it."""
+    place = ndimage.find_objects(region.astype(np.uint8))[0]
+    margin = np.ceil(reach_mm / np.asarray(voxel_mm)).astype(int)
+    place = tuple(slice(max(side.start - m, 0), side.stop + m) for side, m in zip(place, margin))
+    near = np.zeros_like(region)
+    near[place] = ndimage.distance_transform_edt(~region[place], sampling=voxel_mm) <= reach_mm
+    return near
+
+
 def strata(truth_folder, predicted_folder):
     """Of every scan, what it is like, its true lesions and what was found: lists of (stratum, class, what),
     with what 0 a missed lesion, 1 one that was found, 2 a false one."""
@@ -88,6 +98,9 @@ def strata(truth_folder, predicted_folder):
         image = nibabel.load(truth)
         true, labels = (np.asarray(nibabel.load(path).dataobj) for path in (truth, found))
         voxel_mm3 = abs(np.linalg.det(image.affine[:3, :3]))
+        images = f"{truth_folder}/../../{subject}/**/{subject}"
+        mapped = np.asarray(nibabel.load(one(f"{images}_Chimap.nii.gz")).dataobj) != 0
+        brain = np.asarray(nibabel.load(one(f"{truth_folder}/{subject}/**/{subject}_desc-brain_mask.nii.gz")).dataobj) > 0
         for value, name in enumerate(CLASSES, 1):
             pieces, count = ndimage.label(true == value, np.ones((3, 3, 3)))
             for number in range(1, count + 1):
@@ -100,7 +113,14 @@ def strata(truth_folder, predicted_folder):
                 places = [[float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")] for row in own]
                 apart = [np.linalg.norm(centre - place) for place in places]
                 site = own[int(np.argmin(apart))]["site"] if own else "unknown"
-                of_lesion = (("volume", range_of(volume, (5, 20, 50), "mm³")), ("site", site))
+                # How much of the brain from the lesion to 3 mm around it the susceptibility map covers.
+                near = brain & around(inside, image.header.get_zooms()[:3], 3.0)
+                covered = range_of(mapped[near].mean(), (0.5, 0.95), "of its surroundings")
+                of_lesion = (
+                    ("volume", range_of(volume, (5, 20, 50), "mm³")),
+                    ("site", site),
+                    ("susceptibility map", covered),
+                )
                 hit = int((labels[inside] == value).any())
                 outcome += [(stratum, name, hit) for stratum in of_scan + of_lesion]
             pieces, count = ndimage.label(labels == value, np.ones((3, 3, 3)))

@@ -5,7 +5,8 @@
 //! sulcus or in line with more of itself. So every candidate is measured ([`Features`]: size,
 //! shape, place, the images in it and around it) and gradient boosted trees, learned from candidates of
 //! subjects that the network did not learn from, give its probability of being each kind of lesion, or
-//! nothing. What could not be measured, as an image was not given, is told apart, too.
+//! nothing. What could not be measured, as an image was not given, is told apart, too. Beside what the network marks, the
+//! brightest spots of the susceptibility map are looked at ([`Surroundings::spots`]).
 
 mod features;
 mod fit;
