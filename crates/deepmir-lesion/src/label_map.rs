@@ -6,7 +6,7 @@ use std::path::Path;
 use deepmir_volume::nifti::{self, Image};
 use deepmir_volume::{Grid, Mask, Volume};
 
-use crate::{LesionClass, LesionError};
+use crate::{Lesion, LesionClass, LesionError};
 
 /// A volume of 0 (background), 1 (CMB) and 2 (NHID), and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,15 @@ impl LabelMap {
     /// No lesions.
     pub fn empty(grid: Grid) -> Self {
         Self(Volume::filled(grid, 0))
+    }
+
+    /// A map of lesions; where two overlap, the later one's class.
+    pub fn of<'a>(grid: Grid, lesions: impl IntoIterator<Item = &'a Lesion>) -> Self {
+        let mut labels = Self::empty(grid);
+        for lesion in lesions {
+            labels.paint(&lesion.voxels, lesion.class);
+        }
+        labels
     }
 
     /// Checks the values of a volume read from `path`.

@@ -6,6 +6,7 @@
 //! [`matching`] pairs the lesions of two maps, and [`metrics`] counts, pools, resamples and
 //! compares.
 
+mod candidate;
 mod class;
 mod detection;
 mod error;
@@ -20,8 +21,9 @@ pub mod second_look;
 pub mod shape;
 pub mod table;
 
+pub use candidate::Candidate;
 pub use class::LesionClass;
-pub use detection::{Candidate, ClassThreshold, DetectionRule, ProbabilityMaps};
+pub use detection::{ClassThreshold, DetectionRule, ProbabilityMaps};
 pub use error::LesionError;
 pub use label_map::LabelMap;
 pub use lesion::{Lesion, diameter_of_ball_mm, lesions_of};

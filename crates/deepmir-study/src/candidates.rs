@@ -35,6 +35,32 @@ enum Called {
     No,
 }
 
+/// A label map of candidates' numbers, from 1 on.
+pub(crate) fn numbered<'a>(
+    candidates: impl Iterator<Item = &'a Candidate>,
+    grid: &Grid,
+) -> Volume<u16> {
+    let mut numbers = Volume::filled(*grid, 0);
+    for (number, candidate) in (1..).zip(candidates) {
+        let voxels = &candidate.lesion.voxels;
+        voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
+    }
+    numbers
+}
+
+/// The voxels of so many candidates in such a map, none without; or why it is not theirs.
+pub(crate) fn voxels_of(numbers: &Volume<i32>, count: usize) -> Result<Vec<Vec<usize>>, String> {
+    let mut voxels = vec![Vec::new(); count];
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
+        let place = usize::try_from(number - 1).ok().filter(|place| *place < count);
+        voxels[place.ok_or_else(|| format!("there is no candidate {number}"))?].push(index);
+    }
+    match voxels.iter().position(Vec::is_empty) {
+        Some(place) => Err(format!("candidate {} is nowhere", place + 1)),
+        None => Ok(voxels),
+    }
+}
+
 /// The label map that a table numbers the candidates of.
 fn map_of(table: &Path) -> PathBuf {
     table.with_extension("nii.gz")
@@ -55,20 +81,18 @@ pub(crate) fn write(
     sorted.sort_by(|a, b| b.score().total_cmp(&a.score()));
     // More than anyone would look at; the number must fit the map's voxels.
     sorted.truncate(usize::from(u16::MAX));
-    let mut numbers = Volume::filled(*grid, 0_u16);
     let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
     let fault = |error: &dyn std::fmt::Display| StudyError::Table {
         path: table.to_owned(),
         reason: error.to_string(),
     };
-    for (number, candidate) in (1_u16..).zip(sorted) {
-        let Lesion { class, ref voxels, centre_mm, volume_mm3, .. } = candidate.lesion;
-        voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
+    for (number, &candidate) in (1..).zip(&sorted) {
+        let Lesion { class, centre_mm, volume_mm3, .. } = candidate.lesion;
         let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
         let [x_mm, y_mm, z_mm] = centre_mm.map(|mm| rounded(mm, 100.0));
         let share = |probability: f32| rounded(f64::from(probability), 1e4) as f32;
         let row = Row {
-            candidate: usize::from(number),
+            candidate: number,
             class,
             x_mm,
             y_mm,
@@ -81,7 +105,7 @@ pub(crate) fn write(
         writer.serialize(row).map_err(|error| fault(&error))?;
     }
     let map = map_of(table);
-    nifti::write(&map, &numbers, Some(header))?;
+    nifti::write(&map, &numbered(sorted.into_iter(), grid), Some(header))?;
     let text = writer.into_inner().map_err(|error| fault(&error))?;
     atomic::write(table, &text)
         .map_err(|source| StudyError::Write { path: table.to_owned(), source })?;
@@ -104,16 +128,11 @@ pub(crate) fn read(table: &Path) -> Result<(Grid, Vec<Candidate>), StudyError> {
     let rows: Result<Vec<Row>, _> = reader.deserialize().collect();
     let rows = rows.map_err(|error| fault(error.to_string()))?;
     let numbers = nifti::read_integers(&map_of(table))?.volume;
-    let mut voxels = vec![Vec::new(); rows.len()];
-    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
-        let place = usize::try_from(number - 1).ok().filter(|place| *place < rows.len());
-        let place = place.ok_or_else(|| fault(format!("there is no candidate {number}")))?;
-        voxels[place].push(index);
-    }
+    let voxels = voxels_of(&numbers, rows.len()).map_err(fault)?;
     let grid = *numbers.grid();
     let candidates = rows.into_iter().zip(voxels).enumerate().map(|(n, (row, voxels))| {
-        if row.candidate != n + 1 || voxels.is_empty() {
-            return Err(fault(format!("candidate {} is out of order or nowhere", row.candidate)));
+        if row.candidate != n + 1 {
+            return Err(fault(format!("candidate {} is out of order", row.candidate)));
         }
         let lesion = Lesion::new(row.class, voxels, &grid);
         let candidate = Candidate::new(lesion, row.max_probability, row.max_probability, &grid);

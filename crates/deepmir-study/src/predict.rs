@@ -126,13 +126,10 @@ impl Predictor {
         // Lesions are found where the rule was chosen, on the prepared grid: brought back first, small ones would
         // be fainter, and of other sizes.
         let candidates = maps.reviewed(rule, Some(&prepared.brain), around.as_ref());
-        let (_, found) = maps.called(candidates.clone(), rule);
+        let found = maps.called(candidates.clone(), rule);
         let [candidates, found] =
             [candidates, found].map(|there| brought_back(&there, &prepared, case.grid()));
-        let mut labels = LabelMap::empty(*case.grid());
-        for Candidate { lesion, .. } in &found {
-            labels.paint(&lesion.voxels, lesion.class);
-        }
+        let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
             qsm_ppm: case.images.get(&Modality::Qsm),

@@ -4,7 +4,7 @@ use deepmir_volume::components::Connectivity;
 use rayon::prelude::*;
 
 use super::EXTENTS;
-use crate::detection::apart_from;
+use crate::candidate::apart_from;
 use crate::second_look::{Features, Surroundings};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, ProbabilityMaps, lesions_of};
 

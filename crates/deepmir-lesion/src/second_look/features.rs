@@ -91,8 +91,8 @@ pub enum Feature {
     ChiRank,
     /// A twentieth of the susceptibility around it is lower: the streaks of an inversion, or calcium.
     ChiDark,
-    /// How much of it and of what is around it has no susceptibility at all: most ways of removing the background
-    /// field lose the brain's edge.
+    /// How much of it and of what is around it has a susceptibility of exactly zero: most ways of removing the background
+    /// field lose the brain's edge. Interpolation leaves few such zeros, so that of resampled images this tells nothing.
     Unmapped,
 }
 
@@ -192,17 +192,16 @@ impl Features {
             let image = image.crop(&site.part);
             places.iter().map(|&index| image.data()[index]).collect()
         };
-        for (spots, feature) in [
-            (&images.dark, Feature::SwiSpot),
-            (&images.iron, Feature::ChiSpot),
-            (&images.t2w_dark, Feature::T2wSpot),
-        ] {
-            let Some(spots) = spots else { continue };
-            let most = values(spots.map(), &site.within).into_iter().fold(0.0, f32::max);
-            self.set(feature, f64::from(most));
-            if feature == Feature::ChiSpot {
-                self.set(Feature::ChiRank, (spots.brighter(most) as f64).ln_1p());
-            }
+        let most = |map: &Volume<f32>| values(map, &site.within).into_iter().fold(0.0, f32::max);
+        for (map, feature) in
+            [(&images.swi_dark, Feature::SwiSpot), (&images.t2w_dark, Feature::T2wSpot)]
+        {
+            self.0.extend(map.as_ref().map(|map| (feature, f64::from(most(map)))));
+        }
+        if let Some(spots) = &images.iron {
+            let most = most(spots.map());
+            self.set(Feature::ChiSpot, f64::from(most));
+            self.set(Feature::ChiRank, (spots.brighter(most) as f64).ln_1p());
         }
         if let Some(qsm) = images.qsm {
             let there = values(qsm, &[site.within.as_slice(), &site.around].concat());

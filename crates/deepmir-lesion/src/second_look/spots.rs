@@ -1,9 +1,9 @@
 //! Spots: where an image is brighter, or darker, than all around on the scale of microbleeds.
 //!
 //! The Laplacian of the image smoothed by a Gaussian, times the Gaussian's variance, says how much a place stands
-//! out from around it on the Gaussian's scale (Lindeberg, "Feature Detection with Automatic Scale Selection", 1998). Iron is
-//! bright in susceptibility maps, and vessels are less so than bleeds, so that nearly all microbleeds are among the
-//! few brightest spots of a susceptibility map, those that a network overlooks among them.
+//! out from around it on the Gaussian's scale (Lindeberg, "Feature Detection with Automatic Scale Selection", 1998). Of the
+//! microbleeds of 24 phantoms nine in ten were among the sixty brightest spots of the susceptibility map, and so were
+//! eleven of eighteen that a network had overlooked.
 
 use deepmir_volume::gaussian::smooth;
 use deepmir_volume::{Grid, Mask, Volume};
@@ -20,7 +20,7 @@ const EDGE: f32 = 0.25;
 /// And no further than this from its middle along any axis, in millimetres.
 const REACH_MM: f64 = 6.0;
 
-/// How much each voxel of a brain stands out, and where it does so more than around.
+/// How much each voxel of a brain is brighter than around it, and where it is so most.
 #[derive(Clone, Debug)]
 pub(super) struct Spots {
     map: Volume<f32>,
@@ -29,9 +29,9 @@ pub(super) struct Spots {
 }
 
 impl Spots {
-    /// What is brighter than around it in an image, darker where `sign` is negative.
-    pub(super) fn of(image: &Volume<f32>, brain: &Mask, sign: f32) -> Self {
-        let map = standing_out(image, brain, sign);
+    /// What is brighter than around it in an image.
+    pub(super) fn of(image: &Volume<f32>, brain: &Mask) -> Self {
+        let map = standing_out(image, brain, 1.0);
         let mut tops: Vec<usize> =
             (0..map.data().len()).into_par_iter().filter(|&index| is_top(&map, index)).collect();
         tops.sort_by(|&a, &b| map.data()[b].total_cmp(&map.data()[a]).then(a.cmp(&b)));
@@ -88,7 +88,8 @@ impl Spots {
     }
 }
 
-fn standing_out(image: &Volume<f32>, brain: &Mask, sign: f32) -> Volume<f32> {
+/// How much each voxel of a brain is brighter than what is around it, darker where `sign` is negative; zero outside.
+pub(super) fn standing_out(image: &Volume<f32>, brain: &Mask, sign: f32) -> Volume<f32> {
     let mut most = Volume::filled(*image.grid(), 0.0_f32);
     let sizes = image.grid().voxel_sizes_mm();
     let [nx, ny, nz] = image.shape();
@@ -188,7 +189,7 @@ mod tests {
             let ball = apart(place, one) < 1.5 || apart(place, other) < 1.5;
             if ball || vessel { 5.0 } else { 0.0 }
         });
-        let found = Spots::of(&image, &image.map(|_| true), 1.0);
+        let found = Spots::of(&image, &image.map(|_| true));
         let spots = found.regions();
         let holds = |spot: &[usize], place: [f64; 3]| {
             let voxel = grid().affine().inverse().apply(place).map(|at| at.round() as usize);

@@ -7,7 +7,7 @@ use deepmir_volume::distance::distance_to;
 use deepmir_volume::statistics::median;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
-use super::spots::Spots;
+use super::spots::{Spots, standing_out};
 use crate::{BrainBox, ProbabilityMaps};
 
 /// What is around: tissue between these distances from the candidate, in millimetres. The first
@@ -26,10 +26,10 @@ pub struct Surroundings<'a> {
     brain: &'a Mask,
     depth_mm: Volume<f32>,
     pub(super) place: Option<BrainBox>,
-    /// What is dark in SWI, bright in susceptibility and dark in T2w.
-    pub(super) dark: Option<Spots>,
+    /// The spots of susceptibility, and how much each voxel is darker than around it in SWI and T2w.
     pub(super) iron: Option<Spots>,
-    pub(super) t2w_dark: Option<Spots>,
+    pub(super) swi_dark: Option<Volume<f32>>,
+    pub(super) t2w_dark: Option<Volume<f32>>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -43,9 +43,10 @@ impl<'a> Surroundings<'a> {
     ) -> Self {
         let outside = brain.map(|inside| !inside);
         let (depth_mm, place) = (distance_to(&outside), BrainBox::of(brain));
-        let spots = |image: Option<&Volume<f32>>, sign| Some(Spots::of(image?, brain, sign));
-        let (dark, iron, t2w_dark) = (spots(swi, -1.0), spots(qsm, 1.0), spots(t2w, -1.0));
-        Self { swi, qsm, t2w, brain, depth_mm, place, dark, iron, t2w_dark }
+        let dark = |image: Option<&Volume<f32>>| Some(standing_out(image?, brain, -1.0));
+        let (swi_dark, t2w_dark) = (dark(swi), dark(t2w));
+        let iron = qsm.map(|qsm| Spots::of(qsm, brain));
+        Self { swi, qsm, t2w, brain, depth_mm, place, iron, swi_dark, t2w_dark }
     }
 
     /// The grid of the images.

@@ -8,8 +8,9 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::{BrainBox, Candidate, LabelMap, Lesion, LesionClass};
-use deepmir_volume::{Volume, nifti};
+use deepmir_volume::nifti;
 
+use crate::candidates::{numbered, voxels_of};
 use crate::predict::Prediction;
 use crate::{StudyError, bids};
 
@@ -69,12 +70,11 @@ pub(super) fn keep(
     candidates.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
     // More than anyone would look at; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
-    let mut numbers = Volume::filled(*prediction.labels.grid(), 0_u16);
+    let numbers = numbered(candidates.iter(), prediction.labels.grid());
     let mut table =
         String::from("candidate\tclass\tpeak_probability\tmean_probability\tvolume_mm3\n");
-    for (number, candidate) in (1_u16..).zip(&candidates) {
+    for (number, candidate) in (1..).zip(&candidates) {
         let Candidate { lesion, peak_probability, mean_probability, .. } = candidate;
-        lesion.voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
         table += &format!(
             "{number}\t{}\t{peak_probability}\t{mean_probability}\t{}\n",
             lesion.class, lesion.volume_mm3
@@ -104,17 +104,10 @@ pub(super) fn read(cell: &Path, scan: &str) -> Result<Kept, StudyError> {
         .map_err(|error| fault(error.to_string()))?;
     let rows: Vec<Row> =
         reader.deserialize().collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
-    let mut voxels = vec![Vec::new(); rows.len()];
-    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
-        let place = usize::try_from(number - 1).ok().filter(|place| *place < rows.len());
-        match place {
-            Some(place) => voxels[place].push(index),
-            None => return Err(fault(format!("there is no candidate {number}"))),
-        }
-    }
+    let voxels = voxels_of(&numbers, rows.len()).map_err(fault)?;
     let candidates = rows.into_iter().zip(voxels).enumerate().map(|(n, (row, voxels))| {
-        if row.candidate != n + 1 || voxels.is_empty() {
-            return Err(fault(format!("candidate {} is out of order or nowhere", row.candidate)));
+        if row.candidate != n + 1 {
+            return Err(fault(format!("candidate {} is out of order", row.candidate)));
         }
         let grid = numbers.grid();
         let lesion = Lesion::new(row.class, voxels, grid);

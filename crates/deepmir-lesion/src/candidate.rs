@@ -1,0 +1,75 @@
+//! Regions that may be lesions.
+
+use std::collections::HashSet;
+
+use deepmir_volume::Grid;
+
+use crate::lesion::order;
+use crate::{ClassThreshold, Lesion};
+
+/// A region that may be a lesion, with what the network thinks of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The region and its likelier class.
+    pub lesion: Lesion,
+    /// The highest probability of that class in the region.
+    pub peak_probability: f32,
+    /// The mean probability of that class over the region.
+    pub mean_probability: f32,
+    /// How high the region may be across axial slices, in millimetres: what is seen in n slices can
+    /// reach into the two beside them, half-way each.
+    pub height_mm: f64,
+    /// The probability of being a lesion that a second look gave it.
+    pub second_look: Option<f32>,
+}
+
+impl Candidate {
+    /// A region of `grid` with what the network thinks of it.
+    pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
+        let height_mm = height_mm(&lesion.voxels, grid);
+        Self { lesion, peak_probability, mean_probability, height_mm, second_look: None }
+    }
+
+    /// The same with voxels of another grid.
+    #[must_use]
+    pub fn on(&self, voxels: Vec<usize>, grid: &Grid) -> Self {
+        let height_mm = height_mm(&voxels, grid);
+        Self { lesion: Lesion::new(self.lesion.class, voxels, grid), height_mm, ..self.clone() }
+    }
+
+    /// Puts them in the order of [`lesions_of`](crate::lesions_of).
+    pub fn sort(candidates: &mut [Self]) {
+        candidates.sort_by(|a, b| order(&a.lesion, &b.lesion));
+    }
+
+    /// How sure it is: the probability of the second look, where there was one, else the peak.
+    pub fn score(&self) -> f32 {
+        self.second_look.unwrap_or(self.peak_probability)
+    }
+
+    /// Whether it counts as a lesion.
+    pub fn passes(&self, threshold: &ClassThreshold) -> bool {
+        self.score() >= threshold.peak
+            && self.lesion.volume_mm3 >= threshold.min_volume_mm3
+            && self.height_mm >= threshold.min_height_mm
+    }
+}
+
+/// Whether a lesion shares no voxel with candidates.
+pub(crate) fn apart_from(candidates: &[Candidate]) -> impl Fn(&Lesion) -> bool + use<> {
+    let theirs = candidates.iter().flat_map(|candidate| &candidate.lesion.voxels);
+    let theirs: HashSet<usize> = theirs.copied().collect();
+    move |lesion| !lesion.voxels.iter().any(|voxel| theirs.contains(voxel))
+}
+
+/// See [`Candidate::height_mm`]. Slices lie along the axis that points most upwards.
+fn height_mm(voxels: &[usize], grid: &Grid) -> f64 {
+    let upwards = grid.affine().rows()[2];
+    let sizes = grid.voxel_sizes_mm();
+    let along = |axis: usize| upwards[axis].abs() / sizes[axis];
+    let axis = (0..3).max_by(|&a, &b| along(a).total_cmp(&along(b))).unwrap_or(2);
+    let slices = voxels.iter().map(|&index| grid.voxel(index)[axis]);
+    let (lowest, highest) =
+        slices.fold((usize::MAX, 0), |(low, high), k| (low.min(k), high.max(k)));
+    (highest.saturating_sub(lowest) + 2) as f64 * sizes[axis]
+}
