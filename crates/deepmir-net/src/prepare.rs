@@ -70,10 +70,17 @@ impl Prepared {
             let whole = (*normalisation == Normalisation::WholeVolume)
                 .then(|| statistics::mean_and_deviation(image.data()))
                 .flatten();
-            let image = orientation.to_ras(image).crop(&part);
+            let own = orientation.to_ras(image).crop(&part);
             let mut image = match spacing {
-                Some(spacing) => resample_to_spacing(&image, spacing, Interpolation::CubicBSpline)?,
-                None => image,
+                Some(spacing) => {
+                    let mut image =
+                        resample_to_spacing(&own, spacing, Interpolation::CubicBSpline)?;
+                    if modality == Modality::Qsm {
+                        clear_unmapped(&mut image, &own);
+                    }
+                    image
+                }
+                None => own,
             };
             normalise(&mut image, &brain, normalisation, whole)
                 .ok_or_else(|| NetError::FlatImage { id: case.id.clone(), modality })?;
@@ -112,6 +119,14 @@ impl Prepared {
     /// The grid of the prepared images.
     pub fn grid(&self) -> &Grid {
         self.brain.grid()
+    }
+}
+
+/// Zero is where a susceptibility map says nothing; interpolation would ripple there.
+fn clear_unmapped(resampled: &mut Volume<f32>, own: &Volume<f32>) {
+    let mapped = resample_labels(&own.map(|&chi| chi != 0.0), resampled.grid(), false);
+    for (value, &mapped) in resampled.data_mut().iter_mut().zip(mapped.data()) {
+        *value = if mapped { *value } else { 0.0 };
     }
 }
 
@@ -317,6 +332,32 @@ pub(crate) mod tests {
         assert!(without.images[2].data().iter().all(|&value| value == 0.0));
         let left_out = whole.without(&[Modality::T2w], &plan);
         assert_eq!((left_out.lacking, left_out.images), (without.lacking, without.images));
+    }
+
+    #[test]
+    fn a_susceptibility_map_ends_where_it_ended_at_any_voxel_size() {
+        let mut plan = preset::deepmir().plan;
+        let (_, mut case) = prepared_subject(&plan);
+        let chi = case.images.get_mut(&Modality::Qsm).unwrap();
+        let grid = *chi.grid();
+        let half = |at_mm: [f64; 3]| at_mm[0] < grid.position_mm([32, 36, 12])[0];
+        for index in (0..grid.len()).filter(|&index| half(grid.position_mm(grid.voxel(index)))) {
+            chi.data_mut()[index] = 0.0;
+        }
+        for voxel_mm in [None, Some([0.6, 0.6, 2.0])] {
+            plan.voxel_mm = voxel_mm;
+            let prepared = Prepared::new(&case, &plan).unwrap();
+            let (mut wrong, mut inside) = (0, 0);
+            for (index, _) in prepared.brain.data().iter().enumerate().filter(|(_, brain)| **brain)
+            {
+                let zero = prepared.images[1].data()[index] == 0.0;
+                let at_mm = prepared.grid().position_mm(prepared.grid().voxel(index));
+                wrong += usize::from(zero != half(at_mm));
+                inside += 1;
+            }
+            // Half of a column of voxels at the border, of fifty.
+            assert!(wrong * 50 < inside, "{voxel_mm:?}: {wrong} of {inside}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl ReconConfig {
             ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),
             ("offset.smoothing_sigma_mm", self.offset.smoothing_sigma_mm),
             ("reliability.edge_depth_mm", f64::from(self.reliability.edge_depth_mm)),
+            ("reliability.pit_radius_mm", f64::from(self.reliability.pit_radius_mm)),
             ("reliability.rim_mm", f64::from(self.reliability.rim_mm)),
             ("swi.high_pass_sigma_mm", self.swi.high_pass_sigma_mm),
             ("swi.slab_mm", self.swi.slab_mm),
@@ -62,6 +63,9 @@ impl ReconConfig {
         for (setting, value) in lengths_mm {
             within(setting, value, 0.0, 100.0, "give millimetres from 0 to 100")?;
         }
+        let pit_volume_mm3 = f64::from(self.reliability.pit_volume_mm3);
+        let remedy = "give cubic millimetres from 0 to 100000";
+        within("reliability.pit_volume_mm3", pit_volume_mm3, 0.0, 1e5, remedy)?;
         let fractions = [
             ("brain.signal_fraction", self.brain.signal_fraction),
             ("brain.phase_quality", self.brain.phase_quality),

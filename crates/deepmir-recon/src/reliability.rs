@@ -1,7 +1,7 @@
 //! Where the field can be believed.
 
 use deepmir_volume::components::{Connectivity, components};
-use deepmir_volume::morphology::{dilate_mm, fill_holes, largest_component, not};
+use deepmir_volume::morphology::{close_mm, dilate_mm, fill_holes, largest_component, not};
 use deepmir_volume::{Mask, Volume, statistics};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,12 @@ pub struct ReliabilityConfig {
     pub edge_weight: f32,
     /// How deep from the brain's edge unreliable voxels are dropped, millimetres.
     pub edge_depth_mm: f32,
+    /// Pits of unreliable voxels in the brain's edge stay, as voids do, where no ball of this radius
+    /// gets in from outside, millimetres: lesions without signal make them. Zero drops them.
+    pub pit_radius_mm: f32,
+    /// The largest such pit, cubic millimetres; larger ones are corners of sinuses and bone, whose
+    /// field spoils what lies around.
+    pub pit_volume_mm3: f32,
     /// Weight below which a voxel deeper inside counts as void, its field as unknown.
     pub void_weight: f32,
     /// How far outside the brain the field is used where it is reliable, millimetres: background removal
@@ -32,6 +38,8 @@ impl Default for ReliabilityConfig {
             residual_rad: 0.2,
             edge_weight: 0.3,
             edge_depth_mm: 12.0,
+            pit_radius_mm: 4.0,
+            pit_volume_mm3: 150.0,
             void_weight: 0.1,
             rim_mm: 4.0,
         }
@@ -129,7 +137,7 @@ fn mean_around(field: &Volume<f32>, quality: &Volume<f32>, at: [usize; 3]) -> Op
 /// Where the field is used: the brain and the good part of its rim (`quality` is zero outside the region
 /// that the field was found in), without the brain's unreliable voxels that hang together with the outside
 /// and lie within `edge_depth_mm` of the brain's edge (sinuses, bone, drop-out). Unreliable voxels deeper
-/// inside (lesions, veins) stay, with their low weights.
+/// inside (lesions, veins) stay, with their low weights, and so do narrow pits in the edge.
 pub fn reliable_mask(brain: &Mask, quality: &Volume<f32>, config: &ReliabilityConfig) -> Mask {
     let near = dilate_mm(&not(brain), config.edge_depth_mm);
     let known = |voxel: usize| brain.data()[voxel] || quality.data()[voxel] >= LEAST_RIM_QUALITY;
@@ -145,13 +153,31 @@ pub fn reliable_mask(brain: &Mask, quality: &Volume<f32>, config: &ReliabilityCo
             pocket.voxels.iter().for_each(|&voxel| kept.data_mut()[voxel] = true);
         }
     }
-    let mut kept = fill_holes(&largest_component(&kept, Connectivity::Six));
+    let mut kept = largest_component(&kept, Connectivity::Six);
+    if config.pit_radius_mm > 0.0 {
+        fill_pits(&mut kept, brain, config);
+    }
+    let mut kept = fill_holes(&kept);
     // What the rim encloses outside the brain is bone or air.
     let whole = fill_holes(brain);
     kept.data_mut().par_iter_mut().enumerate().for_each(|(voxel, kept)| {
         *kept &= whole.data()[voxel] || known(voxel);
     });
     kept
+}
+
+/// Adds the narrow, small pits in the edge of `kept` that lie in the brain.
+fn fill_pits(kept: &mut Mask, brain: &Mask, config: &ReliabilityConfig) {
+    let mut pits = close_mm(kept, config.pit_radius_mm);
+    pits.data_mut().par_iter_mut().enumerate().for_each(|(voxel, pit)| {
+        *pit &= brain.data()[voxel] && !kept.data()[voxel];
+    });
+    let most = f64::from(config.pit_volume_mm3) / brain.grid().voxel_volume_mm3();
+    for pit in components(&pits, false, Connectivity::Six) {
+        if pit.voxels.len() as f64 <= most {
+            pit.voxels.iter().for_each(|&voxel| kept.data_mut()[voxel] = true);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +216,35 @@ mod tests {
         });
         let kept = reliable_mask(&mask, &quality, &ReliabilityConfig::default());
         assert!(!kept[[3, 7, 7]] && kept[[4, 7, 7]] && kept[[7, 7, 7]] && !kept[[1, 7, 7]]);
+    }
+
+    #[test]
+    fn a_lesion_at_the_edge_stays_and_a_sinus_goes() {
+        let grid = Grid::new([40, 40, 30], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let brain = Volume::from_fn(grid, |[.., k]| (2..28).contains(&k));
+        // Two balls without signal, open to the outside below; one is 4 mm wide, the other 16.
+        let within = |[i, j, k]: [usize; 3], centre: [f64; 3], radius: f64| {
+            let square = |a: usize, b: f64| (a as f64 - b).powi(2);
+            square(i, centre[0]) + square(j, centre[1]) + square(k, centre[2]) < radius * radius
+        };
+        let lesion = |voxel| within(voxel, [30.0, 30.0, 2.0], 2.4);
+        let sinus = |voxel| within(voxel, [12.0, 12.0, 2.0], 8.2);
+        let bad = |voxel| lesion(voxel) || sinus(voxel);
+        let quality = Volume::from_fn(grid, |voxel| if bad(voxel) { 0.05 } else { 0.9 });
+        let kept = reliable_mask(&brain, &quality, &ReliabilityConfig::default());
+        let share = |of: &dyn Fn([usize; 3]) -> bool| {
+            let all = (0..grid.len()).filter(|&voxel| brain.data()[voxel] && of(grid.voxel(voxel)));
+            let (kept, all) =
+                all.fold((0, 0), |(kept_in, n), v| (kept_in + usize::from(kept.data()[v]), n + 1));
+            f64::from(kept as u32) / f64::from(all)
+        };
+        assert!(share(&lesion) > 0.95, "{}", share(&lesion));
+        assert!(share(&sinus) < 0.1, "{}", share(&sinus));
+        let none = ReliabilityConfig { pit_radius_mm: 0.0, ..Default::default() };
+        let strict = reliable_mask(&brain, &quality, &none);
+        assert!(!strict[[30, 30, 3]] && strict[[30, 30, 8]]);
+        let small = ReliabilityConfig { pit_volume_mm3: 5.0, ..Default::default() };
+        assert!(!reliable_mask(&brain, &quality, &small)[[30, 30, 3]]);
     }
 
     #[test]

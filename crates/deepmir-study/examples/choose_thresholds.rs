@@ -15,7 +15,7 @@
 //! `--also` was not learned from by the network of the fold that it is dealt to by turns, what follows `--unseen` by none of
 //! `MODEL`, which judge it together, as they will anything new.
 
-#![expect(clippy::print_stdout, reason = "the answer")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer, and how far it is")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let singles = groups.iter().map(single).collect::<Result<Vec<_>, _>>()?;
     let held_out: Vec<Vec<CaseFiles>> = groups.into_iter().map(|(_, cases)| cases).collect();
     let (device, read) = (DeviceChoice::Cpu, ReadOptions::default());
-    let joined = join_folds(&singles, &held_out, &training, device, &read, &mut |_| {})?;
+    let scans: usize = held_out.iter().map(Vec::len).sum();
+    let mut progress = |done| eprintln!("{done} of {scans} scans");
+    let joined = join_folds(&singles, &held_out, &training, device, &read, &mut progress)?;
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
 

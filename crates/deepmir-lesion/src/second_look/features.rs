@@ -92,7 +92,7 @@ pub enum Feature {
     /// A twentieth of the susceptibility around it is lower: the streaks of an inversion, or calcium.
     ChiDark,
     /// How much of it and of what is around it has a susceptibility of exactly zero: most ways of removing the background
-    /// field lose the brain's edge. Interpolation leaves few such zeros, so that of resampled images this tells nothing.
+    /// field lose the brain's edge.
     Unmapped,
 }
 

@@ -54,12 +54,14 @@ pub fn join_folds(
             let deep = if config.nhid_only_deep { BrainBox::of(&prepared.brain) } else { None };
             let images = config.second_look.then(|| prepared.surroundings(plan));
             let mut subject = ValidationSubject::new(&maps, truth, deep.as_ref(), images.as_ref());
-            // Thresholds are chosen with every image; a second look learns what is seen without some, too.
-            let is_there = |missing: &&Vec<Modality>| {
+            // Thresholds are chosen with every image; a second look learns what is seen without some, too: of each
+            // subject one shortage by turns, as every further look takes as long as the first.
+            let mut shortages = if config.second_look { plan.shortages() } else { Vec::new() };
+            shortages.retain(|missing: &Vec<Modality>| {
                 !missing.iter().any(|modality| prepared.lacking.contains(modality))
-            };
-            let shortages = if config.second_look { plan.shortages() } else { Vec::new() };
-            for missing in shortages.iter().filter(is_there) {
+            });
+            if !shortages.is_empty() {
+                let missing = &shortages[subjects.len() % shortages.len()];
                 let prepared = prepared.clone().without(missing, plan);
                 subject.seen_again(&maps_of(&prepared)?, &prepared.surroundings(plan));
             }

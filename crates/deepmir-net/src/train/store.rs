@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{CaseFiles, Modality, NetError, Plan, Prepared};
 
+/// Raised whenever the same files are prepared otherwise, so that none prepared earlier is taken.
+const PREPARATION: u32 = 2;
 /// What such a file begins with.
 const MAGIC: &[u8; 16] = b"deepmir case 2\n\n";
 /// Bytes before the first slice: [`MAGIC`], three sides and the number of channels.
@@ -210,7 +212,7 @@ pub(super) fn stored_name(
     read: &ReadOptions,
 ) -> Result<String, NetError> {
     let mut hash = Sha256::new();
-    let program = env!("CARGO_PKG_VERSION");
+    let program = format!("{} {PREPARATION}", env!("CARGO_PKG_VERSION"));
     let settings = (&plan.inputs, plan.voxel_mm, &plan.normalisation);
     hash.update(format!("{program} {settings:?} {}", read.nan_to_zero));
     let images = plan.inputs.iter().filter_map(|input| case.images.get(input));

@@ -92,6 +92,10 @@ fn chain(usual: &ReconConfig, generator: &mut ChaCha8Rng) -> ReconConfig {
     recon.reliability.edge_weight = uniform([0.0, 0.4], generator) as f32;
     recon.swi.high_pass_sigma_mm = uniform([1.5, 4.5], generator);
     recon.swi.mask_power = generator.random_range(2..=5);
+    // Half of the maps have holes where a lesion at the edge has no signal.
+    if generator.random_bool(0.5) {
+        recon.reliability.pit_radius_mm = 0.0;
+    }
     recon
 }
 
