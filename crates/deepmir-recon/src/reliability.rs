@@ -233,10 +233,10 @@ mod tests {
         let quality = Volume::from_fn(grid, |voxel| if bad(voxel) { 0.05 } else { 0.9 });
         let kept = reliable_mask(&brain, &quality, &ReliabilityConfig::default());
         let share = |of: &dyn Fn([usize; 3]) -> bool| {
-            let all = (0..grid.len()).filter(|&voxel| brain.data()[voxel] && of(grid.voxel(voxel)));
-            let (kept, all) =
-                all.fold((0, 0), |(kept_in, n), v| (kept_in + usize::from(kept.data()[v]), n + 1));
-            f64::from(kept as u32) / f64::from(all)
+            let there = |&voxel: &usize| brain.data()[voxel] && of(grid.voxel(voxel));
+            let voxels: Vec<usize> = (0..grid.len()).filter(there).collect();
+            let stay = voxels.iter().filter(|&&voxel| kept.data()[voxel]).count();
+            stay as f64 / voxels.len() as f64
         };
         assert!(share(&lesion) > 0.95, "{}", share(&lesion));
         assert!(share(&sinus) < 0.1, "{}", share(&sinus));
