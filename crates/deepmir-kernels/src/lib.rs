@@ -3,6 +3,7 @@
 //! - [`nchw`]: the kernels on NCHW tensors, one call each: 3×3, 1×1 and 2×2 transposed
 //!   convolutions, 2×2 maxima, batch norm with ReLU, all with their gradients.
 //! - [`unet`]: a whole U-Net, for inference on packed weights and for training steps.
+//! - [`classifier`]: a small 3D network on blocks of images, the same.
 //! - [`conv3x3`], [`conv1x1`], [`upconv`] and the rest: the kernels on [`Map`]s of sixteen-channel
 //!   blocks, fused with what surrounds them, to build other networks from.
 //!
@@ -52,6 +53,7 @@ mod arena;
 mod bands;
 mod block;
 mod channels;
+pub mod classifier;
 pub mod conv1x1;
 pub mod conv3x3;
 mod engine;

@@ -13,10 +13,12 @@ use deepmir_volume::atomic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Architecture, NetError, Plan, Precision, Weights};
+use crate::closer_look::{self, CloserLookSettings};
+use crate::{Architecture, CloserLook, NetError, Plan, Precision, Weights};
 
-/// The version of the format that this program writes. The first knew no second looks of trees.
-pub const FORMAT: u32 = 2;
+/// The version of the format that this program writes. The first knew no second looks of trees, the second no closer
+/// looks.
+pub const FORMAT: u32 = 3;
 /// The settings' file name.
 const SETTINGS: &str = "model.toml";
 /// No settings or weights are larger.
@@ -44,6 +46,9 @@ pub struct ModelSettings {
     pub provenance: Provenance,
     /// The members' weight files.
     pub weights: Vec<WeightFile>,
+    /// The networks that look closer at candidates, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closer_look: Option<CloserLookSettings>,
 }
 
 /// How a model came to be.
@@ -81,6 +86,8 @@ pub struct Bundle {
     pub settings: ModelSettings,
     /// The weights of each member.
     pub members: Vec<Weights>,
+    /// Those of each network for a closer look.
+    pub closer: Vec<Weights>,
 }
 
 impl Bundle {
@@ -89,11 +96,37 @@ impl Bundle {
     /// # Errors
     /// If the members are not of the architecture or the settings contradict themselves.
     pub fn new(settings: ModelSettings, members: Vec<Weights>) -> Result<Self, NetError> {
-        let bundle = Self { settings, members };
+        Self::with_closer_look(settings, members, Vec::new())
+    }
+
+    /// [`Bundle::new`] with networks for a closer look, if the settings have one.
+    ///
+    /// # Errors
+    /// As [`Bundle::new`].
+    pub fn with_closer_look(
+        settings: ModelSettings,
+        members: Vec<Weights>,
+        closer: Vec<Weights>,
+    ) -> Result<Self, NetError> {
+        let mut bundle = Self { settings, members, closer };
         bundle.check()?;
-        let files = bundle.weight_files()?;
-        let weights = files.into_iter().map(|(weights, _)| weights).collect();
-        Ok(Self { settings: ModelSettings { weights, ..bundle.settings }, members: bundle.members })
+        let names =
+            |files: Vec<(WeightFile, Vec<u8>)>| files.into_iter().map(|(file, _)| file).collect();
+        bundle.settings.weights = names(weight_files("weights", &bundle.members)?);
+        if let Some(look) = &mut bundle.settings.closer_look {
+            look.weights = names(weight_files("closer-look", &bundle.closer)?);
+        }
+        Ok(bundle)
+    }
+
+    /// Its networks for a closer look, ready to run; `None` where it has none.
+    ///
+    /// # Errors
+    /// If the weights are not those of the settings.
+    pub fn closer_look(&self) -> Result<Option<CloserLook>, NetError> {
+        let ModelSettings { plan, closer_look, .. } = &self.settings;
+        let ready = |look| CloserLook::new(look, plan, &self.closer);
+        closer_look.as_ref().map(ready).transpose()
     }
 
     /// A short checksum of the whole model, for tables and reports.
@@ -151,8 +184,7 @@ impl Bundle {
         let text = String::from_utf8(file(SETTINGS)?)
             .map_err(|_| fault(format!("{SETTINGS} is no text")))?;
         let settings = parse_settings(&text).map_err(fault)?;
-        let mut members = Vec::with_capacity(settings.weights.len());
-        for WeightFile { file: name, sha256 } in &settings.weights {
+        let mut read = |WeightFile { file: name, sha256 }: &WeightFile| {
             if Path::new(name).components().count() != 1 {
                 return Err(fault(format!("{name:?} is no file name")));
             }
@@ -164,9 +196,12 @@ impl Bundle {
                      or damaged, get the model again"
                 )));
             }
-            members.push(Weights::from_safetensors(&bytes)?);
-        }
-        let bundle = Self { settings, members };
+            Weights::from_safetensors(&bytes)
+        };
+        let members = settings.weights.iter().map(&mut read).collect::<Result<_, _>>()?;
+        let closer = settings.closer_look.iter().flat_map(|look| &look.weights).map(read);
+        let closer = closer.collect::<Result<_, _>>()?;
+        let bundle = Self { settings, members, closer };
         bundle.check().map_err(|error| fault(error.to_string()))?;
         Ok(bundle)
     }
@@ -180,7 +215,8 @@ impl Bundle {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        let files = self.weight_files()?;
+        let mut files = weight_files("weights", &self.members)?;
+        files.append(&mut weight_files("closer-look", &self.closer)?);
         let write = |path: &Path, bytes: &[u8]| {
             atomic::write(path, bytes)
                 .map_err(|source| NetError::Write { path: path.to_owned(), source })
@@ -197,19 +233,6 @@ impl Bundle {
         }
         // Last, so that a folder with settings is complete.
         write(&path.join(SETTINGS), settings.as_bytes())
-    }
-
-    /// Each member's file entry and bytes.
-    fn weight_files(&self) -> Result<Vec<(WeightFile, Vec<u8>)>, NetError> {
-        let files = self.members.iter().enumerate().map(|(n, weights)| {
-            let bytes = weights.to_safetensors(Precision::Half)?;
-            let file = match self.members.len() {
-                1 => "weights.safetensors".to_owned(),
-                _ => format!("weights-{}.safetensors", n + 1),
-            };
-            Ok((WeightFile { file, sha256: hex(&Sha256::digest(&bytes)) }, bytes))
-        });
-        files.collect()
     }
 
     fn check(&self) -> Result<(), NetError> {
@@ -243,8 +266,33 @@ impl Bundle {
         if self.members.is_empty() {
             return fault("there are no weights".to_owned());
         }
+        let look = self.settings.closer_look.as_ref();
+        if look.is_some() == self.closer.is_empty() {
+            return fault("a closer look needs weights, and weights for one settings".to_owned());
+        }
+        if let Some(look) = look {
+            if let Some(reason) = look.fault_of_size() {
+                return fault(reason);
+            }
+            for weights in &self.closer {
+                closer_look::network(&look.architecture(plan), weights)?;
+            }
+        }
         self.members.iter().try_for_each(|weights| weights.check(architecture))
     }
+}
+
+/// Each network's file entry and bytes.
+fn weight_files(name: &str, networks: &[Weights]) -> Result<Vec<(WeightFile, Vec<u8>)>, NetError> {
+    let files = networks.iter().enumerate().map(|(n, weights)| {
+        let bytes = weights.to_safetensors(Precision::Half)?;
+        let file = match networks.len() {
+            1 => format!("{name}.safetensors"),
+            _ => format!("{name}-{}.safetensors", n + 1),
+        };
+        Ok((WeightFile { file, sha256: hex(&Sha256::digest(&bytes)) }, bytes))
+    });
+    files.collect()
 }
 
 fn parse_settings(text: &str) -> Result<ModelSettings, String> {
@@ -312,6 +360,7 @@ mod tests {
             plan: preset.plan,
             architecture: preset.architecture.clone(),
             weights: Vec::new(),
+            closer_look: None,
         };
         let weights = (0..members).map(|seed| {
             let weights = Weights::initial(&preset.architecture, seed as u64);
@@ -319,6 +368,60 @@ mod tests {
             Weights::from_safetensors(&half).unwrap()
         });
         Bundle::new(settings, weights.collect()).unwrap()
+    }
+
+    #[test]
+    fn networks_for_a_closer_look_come_back_and_are_checked() {
+        let Bundle { mut settings, members, .. } = bundle(1);
+        let look = CloserLookSettings {
+            size: [2, 4, 4],
+            widths: vec![3, 5],
+            hidden: 4,
+            weights: Vec::new(),
+        };
+        let tensors = look.architecture(&settings.plan).tensors();
+        let tensors = tensors.into_iter().map(|tensor| {
+            let values = vec![0.5; tensor.values()];
+            (tensor.name, crate::Tensor { shape: tensor.shape, values })
+        });
+        let weights = Weights(tensors.collect());
+        assert!(
+            Bundle::with_closer_look(settings.clone(), members.clone(), vec![weights.clone()])
+                .is_err()
+        );
+        settings.closer_look = Some(look);
+        assert!(Bundle::new(settings.clone(), members.clone()).is_err());
+        let with = |weights: &Weights| {
+            Bundle::with_closer_look(settings.clone(), members.clone(), vec![weights.clone(); 2])
+        };
+        let good = with(&weights).unwrap();
+        assert!(
+            good.closer_look().unwrap().is_some() && bundle(1).closer_look().unwrap().is_none()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["model", "model.deepmir"] {
+            let path = folder.path().join(name);
+            good.write(&path).unwrap();
+            assert_eq!(Bundle::read(&path).unwrap(), good);
+        }
+        std::fs::remove_file(folder.path().join("model/closer-look-2.safetensors")).unwrap();
+        let error = Bundle::read(&folder.path().join("model")).unwrap_err().to_string();
+        assert!(error.contains("closer-look-2"), "{error}");
+        let damaged = |damage: &dyn Fn(&mut Weights)| {
+            let mut weights = weights.clone();
+            damage(&mut weights);
+            with(&weights).unwrap_err().to_string()
+        };
+        let short = damaged(&|weights| drop(weights.0.remove("hidden.bias")));
+        assert!(short.contains("hidden.bias"), "{short}");
+        let name = "level.1.conv2.weight";
+        let flat = damaged(&|weights| weights.0.get_mut(name).unwrap().shape = vec![1]);
+        assert!(flat.contains(name), "{flat}");
+        let wild = damaged(&|weights| weights.0.get_mut(name).unwrap().values[0] = f32::NAN);
+        assert!(wild.contains(name), "{wild}");
+        settings.closer_look.as_mut().unwrap().size = [2, 4, 6];
+        let odd = Bundle::with_closer_look(settings, members, vec![weights]).unwrap_err();
+        assert!(odd.to_string().contains("halved"), "{odd}");
     }
 
     #[test]
@@ -350,9 +453,9 @@ mod tests {
         bundle(1).write(&path).unwrap();
         let settings = path.join(SETTINGS);
         let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(&settings, text.replace("format = 2", "format = 7")).unwrap();
+        std::fs::write(&settings, text.replace("format = 3", "format = 7")).unwrap();
         assert!(message(&path).contains("update deepmir"));
-        let older = text.replace("format = 2", "format = 1");
+        let older = text.replace("format = 3", "format = 1");
         std::fs::write(&settings, &older).unwrap();
         assert_eq!(Bundle::read(&path).unwrap(), bundle(1));
         let look = "[detection.second_look]\nclasses = [\"CMB\"]\n[provenance]";

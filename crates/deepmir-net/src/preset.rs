@@ -7,7 +7,7 @@ use crate::Modality;
 use crate::architecture::{Architecture, Output};
 use crate::augment::AugmentConfig;
 use crate::plan::{Normalisation, Plan};
-use crate::train::{LossConfig, SamplingConfig, TrainingConfig};
+use crate::train::{CloserLookConfig, LossConfig, SamplingConfig, TrainingConfig};
 
 /// A plan, a network and how it is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,21 @@ pub fn deepmir() -> Preset {
         },
         nhid_only_deep: true,
         second_look: true,
+        closer_look: Some(CloserLookConfig {
+            size: [12, 24, 24],
+            widths: vec![16, 32, 64],
+            hidden: 64,
+            networks: 3,
+            least_lesions: 200,
+            steps: 2000,
+            batch_size: 48,
+            learning_rate: 2e-3,
+            weight_decay: 2e-2,
+            dropout: 0.4,
+            label_smoothing: 0.03,
+            shift: [1, 2, 2],
+            shortage: 0.25,
+        }),
         best_after: 0.5,
         threshold_beta: 1.5,
         validate_every: 500,
@@ -142,6 +157,7 @@ pub fn paper() -> Preset {
         },
         nhid_only_deep: false,
         second_look: false,
+        closer_look: None,
         best_after: 0.0,
         threshold_beta: 1.0,
         validate_every: 200,

@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-8",
-    bytes: include_bytes!("../../../models/deepmir-8.deepmir"),
+    name: "deepmir-9",
+    bytes: include_bytes!("../../../models/deepmir-9.deepmir"),
 }];
 
 impl ShippedModel {

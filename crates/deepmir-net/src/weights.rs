@@ -169,7 +169,7 @@ fn fault(error: safetensors::SafeTensorError) -> NetError {
 }
 
 #[expect(clippy::expect_used, reason = "a positive finite deviation makes a distribution")]
-fn he_normal(fan_in: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
+pub(crate) fn he_normal(fan_in: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
     // Cutting the tails off takes 12 % of the deviation away, which Keras gives back.
     let deviation = (2.0 / fan_in as f32).sqrt() / 0.879_626;
     let normal = Normal::new(0.0, deviation).expect("a finite deviation");

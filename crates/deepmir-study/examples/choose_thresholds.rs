@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use deepmir_net::bundle::{ModelSettings, Provenance};
-use deepmir_net::train::join_folds;
+use deepmir_net::train::{Choosing, join_folds};
 use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Weights, preset};
 use deepmir_study::Cohort;
 use deepmir_study::folds::folds;
@@ -85,13 +85,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if !unseen.is_empty() {
         groups.push((members.clone(), cohort.companions(&unseen)?));
     }
-    let settings = &cross_validated[0].settings;
+    let settings = ModelSettings { closer_look: None, ..cross_validated[0].settings.clone() };
     let single = |(networks, _): &Group| Bundle::new(settings.clone(), networks.clone());
     let singles = groups.iter().map(single).collect::<Result<Vec<_>, _>>()?;
     let held_out: Vec<Vec<CaseFiles>> = groups.into_iter().map(|(_, cases)| cases).collect();
     let (device, read) = (DeviceChoice::Cpu, ReadOptions::default());
     let scans: usize = held_out.iter().map(Vec::len).sum();
-    let mut progress = |done| eprintln!("{done} of {scans} scans");
+    let mut progress = |event| match event {
+        Choosing::Subjects(done) => eprintln!("{done} of {scans} scans"),
+        Choosing::CloserLook { step, of } if step % 100 == 0 => {
+            eprintln!("{step} of {of} steps of the closer look");
+        }
+        Choosing::CloserLook { .. } => {}
+    };
     let joined = join_folds(&singles, &held_out, &training, device, &read, &mut progress)?;
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
@@ -113,8 +119,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         validation_f1: f1,
         ..first.provenance
     };
-    let settings = ModelSettings { detection: joined.settings.detection, provenance, ..first };
-    Bundle::new(settings, members)?.write(Path::new(out))?;
+    let ModelSettings { detection, closer_look, .. } = joined.settings;
+    let settings = ModelSettings { detection, closer_look, provenance, ..first };
+    Bundle::with_closer_look(settings, members, joined.closer)?.write(Path::new(out))?;
     Ok(())
 }
 
@@ -136,6 +143,6 @@ fn model_or_folds(path: &Path) -> Result<Bundle, deepmir_net::NetError> {
         validation_subjects: all(|provenance| &provenance.validation_subjects),
         ..first.settings.provenance.clone()
     };
-    let settings = ModelSettings { provenance, ..first.settings.clone() };
+    let settings = ModelSettings { provenance, closer_look: None, ..first.settings.clone() };
     Bundle::new(settings, folds.iter().flat_map(|fold| fold.members.iter().cloned()).collect())
 }

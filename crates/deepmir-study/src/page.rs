@@ -130,8 +130,14 @@ fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> String {
     };
     let called = if settings.detection.second_look.is_some() {
         let outline = settings.detection.outline.unwrap_or(settings.detection.extent);
+        let closer = match settings.closer_look.as_ref().map(|look| look.weights.len()) {
+            Some(count) => format!(
+                " {count} small 3D networks looked at the images around each, and what they said was one measure."
+            ),
+            None => String::new(),
+        };
         format!(
-            "were measured: size, shape, place, probabilities, and the images in them and around them. \
+            "were measured: size, shape, place, probabilities, and the images in them and around them.{closer} \
              Gradient boosted trees gave each its class and its probability of being a lesion, and \
              those of {} or more were called lesions, of the voxels where a lesion's probability reached \
              {outline:.2}.",

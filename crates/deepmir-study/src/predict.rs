@@ -7,7 +7,9 @@ use deepmir_lesion::{
     ProbabilityMaps, table,
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
-use deepmir_net::{Bundle, Case, CaseFiles, DeviceChoice, Modality, NetError, Prepared};
+use deepmir_net::{
+    Bundle, Case, CaseFiles, CloserLook, DeviceChoice, Modality, NetError, Prepared,
+};
 use deepmir_report::Mosaic;
 use deepmir_volume::nifti::{self, ReadOptions};
 use deepmir_volume::{Grid, atomic};
@@ -24,6 +26,7 @@ use crate::quality::Quality;
 pub struct Predictor {
     bundle: Bundle,
     networks: Vec<Box<dyn Network>>,
+    closer: Option<CloserLook>,
     /// How slices are run.
     pub options: InferenceOptions,
     /// How images are read.
@@ -83,7 +86,8 @@ impl Predictor {
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, StudyError> {
         let networks = infer::networks(&bundle.settings.architecture, &bundle.members, device)?;
         let options = InferenceOptions::default();
-        Ok(Self { bundle, networks, options, read: ReadOptions::default() })
+        let closer = bundle.closer_look()?;
+        Ok(Self { bundle, networks, closer, options, read: ReadOptions::default() })
     }
 
     /// The model.
@@ -122,7 +126,14 @@ impl Predictor {
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
         let rule = &settings.detection;
-        let around = rule.second_look.as_ref().map(|_| prepared.surroundings(&settings.plan));
+        let closer = self.closer.as_ref().map(|closer| closer.at(&prepared));
+        let around = rule.second_look.as_ref().map(|_| {
+            let around = prepared.surroundings(&settings.plan);
+            match &closer {
+                Some(closer) => around.looked_at_by(closer),
+                None => around,
+            }
+        });
         // Lesions are found where the rule was chosen, on the prepared grid: brought back first, small ones would
         // be fainter, and of other sizes.
         let candidates = maps.reviewed(rule, Some(&prepared.brain), around.as_ref());
@@ -223,6 +234,7 @@ impl Predictor {
             "ModelWeights": settings.weights,
             "Detection": DetectionRule { second_look: None, ..settings.detection.clone() },
             "SecondLook": settings.detection.second_look.is_some(),
+            "CloserLook": settings.closer_look.is_some(),
             "Flips": self.options.flips,
             "NanToZero": self.read.nan_to_zero,
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },

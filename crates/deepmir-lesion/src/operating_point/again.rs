@@ -27,11 +27,12 @@ fn learn<'a>(
 ) -> Option<SecondLook> {
     let examples = subjects.flat_map(|tried| {
         // However often a subject was seen again, that counts as much as seeing it once.
-        let further = 1.0 / tried.seen_again.max(1) as f64;
+        let further = 1.0 / tried.further.len().max(1) as f64;
         let weighed = |weight| {
-            move |(features, truth): &'a Measured| Example { features, truth: *truth, weight }
+            move |one: &'a Measured| Example { features: &one.features, truth: one.truth, weight }
         };
-        tried.examples.iter().map(weighed(1.0)).chain(tried.further.iter().map(weighed(further)))
+        let seen_again = tried.further.iter().flatten().map(weighed(further));
+        tried.examples.iter().map(weighed(1.0)).chain(seen_again)
     });
     fit(&examples.collect::<Vec<_>>(), classes)
 }
@@ -48,7 +49,7 @@ pub(super) fn judged_by_others(
     }
     let count = |class: LesionClass| {
         let examples = subjects.iter().flat_map(|(_, tried)| &tried.examples);
-        examples.filter(|(_, truth)| *truth == Some(class)).count()
+        examples.filter(|one| one.truth == Some(class)).count()
     };
     if classes.iter().any(|&class| count(class) < LEAST_OF_A_CLASS) {
         return None;
@@ -64,8 +65,8 @@ pub(super) fn judged_by_others(
     let looks = looks?;
     let judged = subjects.iter().enumerate().map(|(place, (subject, tried))| {
         let mut candidates = [tried.candidates.as_slice(), &tried.spots].concat();
-        for (candidate, (features, _)) in candidates.iter_mut().zip(&tried.examples) {
-            looks[place % parts].judge(candidate, features, subject.deep.as_ref());
+        for (candidate, one) in candidates.iter_mut().zip(&tried.examples) {
+            looks[place % parts].judge(candidate, &one.features, subject.deep.as_ref());
         }
         candidates
     });

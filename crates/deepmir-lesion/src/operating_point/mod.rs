@@ -3,7 +3,9 @@
 mod again;
 mod validation;
 
-pub use validation::ValidationSubject;
+use std::ops::Range;
+
+pub use validation::{Site, ValidationSubject};
 
 use crate::matching::{Edge, MatchRule, assign, overlaps};
 use crate::metrics::{Detections, froc};
@@ -67,13 +69,34 @@ pub fn choose(
     classes: &[LesionClass],
     beta: f64,
 ) -> OperatingPoint {
+    choose_among(0..EXTENTS.len(), subjects, classes, beta)
+}
+
+/// [`choose`] of the rules of one extent, which was chosen before: for subjects whose candidates a closer look was
+/// taken at since.
+pub fn choose_at(
+    extent: f32,
+    subjects: &[ValidationSubject],
+    classes: &[LesionClass],
+    beta: f64,
+) -> OperatingPoint {
+    let place = EXTENTS.iter().position(|tried| *tried == extent);
+    choose_among(place.map_or(0..EXTENTS.len(), |n| n..n + 1), subjects, classes, beta)
+}
+
+fn choose_among(
+    extents: Range<usize>,
+    subjects: &[ValidationSubject],
+    classes: &[LesionClass],
+    beta: f64,
+) -> OperatingPoint {
     let half = || OperatingPoint {
         rule: DetectionRule::half(classes),
         f1: Vec::new(),
         average_precision: Vec::new(),
     };
     let mut best: Option<Chosen<'_>> = None;
-    for n in 0..EXTENTS.len() {
+    for n in extents {
         let everyone: Option<Vec<_>> =
             subjects.iter().map(|subject| Some((subject, subject.tried[n].as_ref()?))).collect();
         let Some(everyone) = everyone else { continue };

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::EXTENTS;
 use crate::candidate::apart_from;
-use crate::second_look::{Features, Surroundings};
+use crate::second_look::{Features, LogOdds, Surroundings};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, ProbabilityMaps, lesions_of};
 
 /// An extent at which a subject has more candidates than this is not tried: no one would look at so many, and
@@ -23,8 +23,16 @@ pub struct ValidationSubject {
     pub(super) deep: Option<BrainBox>,
 }
 
-/// What was measured on a candidate, and what it is.
-pub(super) type Measured = (Features, Option<LesionClass>);
+/// A candidate as a second look learns from it.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    /// What was measured on it.
+    pub features: Features,
+    /// What it is.
+    pub truth: Option<LesionClass>,
+    /// Where it is.
+    pub centre_mm: [f64; 3],
+}
 
 /// A subject at one extent.
 #[derive(Clone, Debug, Default)]
@@ -34,10 +42,8 @@ pub(super) struct Tried {
     pub spots: Vec<Candidate>,
     /// For each of both, where images were given, what was measured and what it is.
     pub examples: Vec<Measured>,
-    /// The same of candidates seen otherwise, which a second look learns from, too.
-    pub further: Vec<Measured>,
-    /// How many times they were.
-    pub seen_again: usize,
+    /// The same of candidates seen otherwise, for each time that they were: a second look learns from them, too.
+    pub further: Vec<Vec<Measured>>,
 }
 
 impl ValidationSubject {
@@ -82,11 +88,68 @@ impl ValidationSubject {
             let Some(tried) = tried else { continue };
             let candidates = maps.candidates(*extent, None, deep);
             if candidates.len() <= MOST_CANDIDATES {
-                tried.seen_again += 1;
-                tried.further.extend(measured(&candidates, maps, images, &self.truth));
-                let beside = spots.beside(&candidates).map(|(_, example)| example.clone());
-                tried.further.extend(beside);
+                let mut further = measured(&candidates, maps, images, &self.truth);
+                further.extend(spots.beside(&candidates).map(|(_, example)| example.clone()));
+                tried.further.push(further);
+            } else {
+                tried.further.push(Vec::new());
             }
+        }
+    }
+
+    /// Where the subject's candidates of an extent are that a second look sees, and what they are; with `again`, as
+    /// they were seen that time ([`ValidationSubject::seen_again`], from 0). Nowhere at an extent that was not tried.
+    pub fn sites(&self, extent: f32, again: Option<usize>) -> Vec<Site> {
+        let Some(tried) = self.at(extent) else { return Vec::new() };
+        let sites = tried.looks(again).iter();
+        sites.map(|one| Site { centre_mm: one.centre_mm, truth: one.truth }).collect()
+    }
+
+    /// The true lesions that no candidate of an extent shares a voxel with.
+    pub fn overlooked(&self, extent: f32) -> Vec<Site> {
+        let candidates = self.at(extent).into_iter();
+        let candidates = candidates.flat_map(|tried| tried.candidates.iter().chain(&tried.spots));
+        let apart = apart_from(&candidates.cloned().collect::<Vec<_>>());
+        let overlooked = self.truth.iter().filter(|lesion| apart(lesion));
+        overlooked
+            .map(|lesion| Site { centre_mm: lesion.centre_mm, truth: Some(lesion.class) })
+            .collect()
+    }
+
+    /// Adds what a closer look says of the candidates of an extent, in the order of [`ValidationSubject::sites`].
+    pub fn look_closer(&mut self, extent: f32, again: Option<usize>, odds: &[LogOdds]) {
+        let place = EXTENTS.iter().position(|tried| *tried == extent);
+        let tried = place.and_then(|place| self.tried[place].as_mut());
+        let looks = match (tried, again) {
+            (Some(tried), None) => Some(&mut tried.examples),
+            (Some(tried), Some(again)) => tried.further.get_mut(again),
+            (None, _) => None,
+        };
+        for (measured, odds) in looks.into_iter().flatten().zip(odds) {
+            measured.features.look_closer(odds);
+        }
+    }
+
+    fn at(&self, extent: f32) -> Option<&Tried> {
+        let place = EXTENTS.iter().position(|tried| *tried == extent)?;
+        self.tried[place].as_ref()
+    }
+}
+
+/// A place that a second look learns from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Site {
+    /// Its middle.
+    pub centre_mm: [f64; 3],
+    /// What is there; nothing, or a lesion of a class.
+    pub truth: Option<LesionClass>,
+}
+
+impl Tried {
+    fn looks(&self, again: Option<usize>) -> &[Measured] {
+        match again {
+            None => &self.examples,
+            Some(again) => self.further.get(again).map_or(&[], Vec::as_slice),
         }
     }
 }
@@ -120,9 +183,13 @@ fn measured(
     images: &Surroundings<'_>,
     truth: &[Lesion],
 ) -> Vec<Measured> {
-    let measure =
-        |candidate: &Candidate| (Features::of(candidate, maps, images), truth_of(candidate, truth));
-    candidates.par_iter().map(measure).collect()
+    let measured = Features::of_all(candidates, maps, images);
+    let with_truth = candidates.par_iter().zip(measured).map(|(candidate, features)| Measured {
+        features,
+        truth: truth_of(candidate, truth),
+        centre_mm: candidate.lesion.centre_mm,
+    });
+    with_truth.collect()
 }
 
 /// What a candidate is: the class of the true lesion that it overlaps most.

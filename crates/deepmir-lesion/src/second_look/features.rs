@@ -2,9 +2,10 @@
 
 use deepmir_volume::statistics::{mean_and_deviation, quantile};
 use deepmir_volume::{Grid, Volume};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::surroundings::Surroundings;
+use super::surroundings::{LogOdds, Surroundings};
 use crate::shape::principal_axes_mm;
 use crate::{Candidate, LesionClass, ProbabilityMaps};
 
@@ -94,6 +95,10 @@ pub enum Feature {
     /// How much of it and of what is around it has a susceptibility of exactly zero: most ways of removing the background
     /// field lose the brain's edge.
     Unmapped,
+    /// Log-odds of a microbleed by a [closer look](super::CloserLook).
+    CloserCmb,
+    /// Log-odds of an iron deposit by it.
+    CloserNhid,
 }
 
 impl Feature {
@@ -135,6 +140,37 @@ impl Features {
         features.0.retain(|(_, value)| value.is_finite());
         features.0.sort_by_key(|(feature, _)| *feature);
         features
+    }
+
+    /// Those of candidates of `maps`, with what a closer look at them says, where there is one.
+    pub fn of_all(
+        candidates: &[Candidate],
+        maps: &ProbabilityMaps,
+        images: &Surroundings<'_>,
+    ) -> Vec<Self> {
+        let measure = |candidate: &Candidate| Self::of(candidate, maps, images);
+        let mut measured: Vec<Self> = candidates.par_iter().map(measure).collect();
+        if let Some(closer) = images.closer {
+            let centres: Vec<[f64; 3]> =
+                candidates.iter().map(|candidate| candidate.lesion.centre_mm).collect();
+            for (features, odds) in measured.iter_mut().zip(closer.log_odds(&centres)) {
+                features.look_closer(&odds);
+            }
+        }
+        measured
+    }
+
+    /// Adds what a closer look says, in place of what one said before.
+    pub fn look_closer(&mut self, odds: &LogOdds) {
+        for &(class, value) in odds {
+            let feature = match class {
+                LesionClass::Cmb => Feature::CloserCmb,
+                LesionClass::Nhid => Feature::CloserNhid,
+            };
+            self.0.retain(|(other, _)| *other != feature);
+            self.set(feature, value);
+        }
+        self.0.sort_by_key(|(feature, _)| *feature);
     }
 
     /// A feature's value.

@@ -6,7 +6,8 @@
 //! shape, place, the images in it and around it) and gradient boosted trees, learned from candidates of
 //! subjects that the network did not learn from, give its probability of being each kind of lesion, or
 //! nothing. What could not be measured, as an image was not given, is told apart, too. Beside what the network marks, the
-//! brightest spots of the susceptibility map are looked at ([`Surroundings::spots`]).
+//! brightest spots of the susceptibility map are looked at ([`Surroundings::spots`]), and a small network may look at
+//! the images around each by itself ([`CloserLook`]): what it says is one measure more.
 
 mod features;
 mod fit;
@@ -16,7 +17,7 @@ mod trees;
 
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};
-pub use surroundings::Surroundings;
+pub use surroundings::{CloserLook, LogOdds, Surroundings};
 pub use trees::Tree;
 
 use serde::{Deserialize, Serialize};
@@ -77,9 +78,9 @@ impl SecondLook {
         images: &Surroundings<'_>,
         deep: Option<&BrainBox>,
     ) {
-        for candidate in candidates {
-            let features = Features::of(candidate, maps, images);
-            self.judge(candidate, &features, deep);
+        let measured = Features::of_all(candidates, maps, images);
+        for (candidate, features) in candidates.iter_mut().zip(&measured) {
+            self.judge(candidate, features, deep);
         }
     }
 

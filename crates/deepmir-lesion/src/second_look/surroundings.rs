@@ -1,6 +1,7 @@
 //! The images around a candidate.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use deepmir_volume::components::{Component, Connectivity, components};
 use deepmir_volume::distance::distance_to;
@@ -8,7 +9,7 @@ use deepmir_volume::statistics::median;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
 use super::spots::{Spots, standing_out};
-use crate::{BrainBox, ProbabilityMaps};
+use crate::{BrainBox, LesionClass, ProbabilityMaps};
 
 /// What is around: tissue between these distances from the candidate, in millimetres. The first
 /// millimetre is left out, as it is partly the candidate's.
@@ -30,6 +31,16 @@ pub struct Surroundings<'a> {
     pub(super) iron: Option<Spots>,
     pub(super) swi_dark: Option<Volume<f32>>,
     pub(super) t2w_dark: Option<Volume<f32>>,
+    pub(super) closer: Option<&'a dyn CloserLook>,
+}
+
+/// Log-odds of classes.
+pub type LogOdds = Vec<(LesionClass, f64)>;
+
+/// Something that looks at the images around a place by itself, such as a small network.
+pub trait CloserLook: Send + Sync + fmt::Debug {
+    /// For each place, in world millimetres, the log-odds of each class that it tells.
+    fn log_odds(&self, places_mm: &[[f64; 3]]) -> Vec<LogOdds>;
 }
 
 impl<'a> Surroundings<'a> {
@@ -46,7 +57,14 @@ impl<'a> Surroundings<'a> {
         let dark = |image: Option<&Volume<f32>>| Some(standing_out(image?, brain, -1.0));
         let (swi_dark, t2w_dark) = (dark(swi), dark(t2w));
         let iron = qsm.map(|qsm| Spots::of(qsm, brain));
-        Self { swi, qsm, t2w, brain, depth_mm, place, iron, swi_dark, t2w_dark }
+        Self { swi, qsm, t2w, brain, depth_mm, place, iron, swi_dark, t2w_dark, closer: None }
+    }
+
+    /// With something that looks closer at candidates.
+    #[must_use]
+    pub fn looked_at_by(mut self, closer: &'a dyn CloserLook) -> Self {
+        self.closer = Some(closer);
+        self
     }
 
     /// The grid of the images.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use deepmir_lesion::operating_point::{ValidationSubject, choose};
-use deepmir_lesion::second_look::{Example, Feature, Features, SecondLook, Surroundings, fit};
-use deepmir_lesion::{LabelMap, LesionClass, ProbabilityMaps};
+use deepmir_lesion::operating_point::{ValidationSubject, choose, choose_at};
+use deepmir_lesion::second_look::{
+    CloserLook, Example, Feature, Features, LogOdds, SecondLook, Surroundings, fit,
+};
+use deepmir_lesion::{DetectionRule, LabelMap, LesionClass, ProbabilityMaps};
 use deepmir_volume::{Affine, Grid, Mask, Volume};
 use serde::Deserialize;
 
@@ -76,6 +78,7 @@ fn trees_that_were_damaged_are_told() {
 
 /// A brain of 60 mm across with four bleeds in tissue and four vessels in fluid, all of them as
 /// probable as can be; drawn anew by the seed.
+#[derive(Debug)]
 struct Head {
     maps: ProbabilityMaps,
     truth: LabelMap,
@@ -163,6 +166,68 @@ fn vessels_in_fluid_are_told_from_bleeds_in_tissue() {
     let text = serde_json::to_string(&point.rule).unwrap();
     let again = serde_json::from_str(&text).unwrap();
     assert_eq!(head.maps.detect(&again, Some(&head.brain), Some(&around)).1.len(), 4);
+}
+
+/// Knows where the bleeds are.
+#[derive(Debug)]
+struct Knowing<'a>(&'a Head);
+
+impl CloserLook for Knowing<'_> {
+    fn log_odds(&self, places_mm: &[[f64; 3]]) -> Vec<LogOdds> {
+        let grid = self.0.truth.grid();
+        let is_bleed = |place: &[f64; 3]| {
+            let voxel = grid.affine().inverse().apply(*place).map(|at| at.round() as usize);
+            self.0.truth.class_at(grid.index(voxel)).is_some()
+        };
+        let odds = |place| if is_bleed(place) { 3.0 } else { -3.0 };
+        places_mm.iter().map(|place| vec![(LesionClass::Cmb, odds(place))]).collect()
+    }
+}
+
+#[test]
+fn a_closer_look_is_asked_where_nothing_else_tells() {
+    // Bleeds and vessels look alike, and in half of the heads the vessels are the bleeds.
+    let blind = |seed: u32| {
+        let mut head = Head::new(seed);
+        let map = head.maps.iter().next().unwrap().1.clone();
+        head.t2w = Volume::filled(*map.grid(), 0.0);
+        head.swi = map.map(|probability| -probability);
+        if seed % 2 == 1 {
+            let other = |&n: &usize| map.data()[n] == 1.0 && head.truth.class_at(n).is_none();
+            let others: Vec<usize> = (0..map.grid().len()).filter(other).collect();
+            head.truth = LabelMap::empty(*map.grid());
+            head.truth.paint(&others, LesionClass::Cmb);
+        }
+        head
+    };
+    let heads: Vec<Head> = (1..=10).map(blind).collect();
+    let classes = [LesionClass::Cmb];
+    let mut subjects: Vec<ValidationSubject> =
+        heads.iter().map(|head| head.subject(true)).collect();
+    let extent = 0.5;
+    let without = choose_at(extent, &subjects, &classes, 1.0);
+    for (subject, head) in subjects.iter_mut().zip(&heads) {
+        let sites = subject.sites(extent, None);
+        assert_eq!((sites.len(), subject.overlooked(extent).len()), (8, 0));
+        assert_eq!(sites.iter().filter(|site| site.truth.is_some()).count(), 4);
+        let places: Vec<[f64; 3]> = sites.iter().map(|site| site.centre_mm).collect();
+        subject.look_closer(extent, None, &Knowing(head).log_odds(&places));
+    }
+    let point = choose_at(extent, &subjects, &classes, 1.0);
+    assert_eq!((point.rule.extent, point.mean_f1()), (extent, 1.0));
+    assert!(without.mean_f1() < 0.8, "{}", without.mean_f1());
+    assert!(!asks(&without.rule) && asks(&point.rule));
+
+    let head = blind(77);
+    let knowing = Knowing(&head);
+    let around = head.around().looked_at_by(&knowing);
+    let (labels, found) = head.maps.detect(&point.rule, Some(&head.brain), Some(&around));
+    assert_eq!((found.len(), labels.volume()), (4, head.truth.volume()));
+}
+
+fn asks(rule: &DetectionRule) -> bool {
+    let asked = rule.second_look.as_ref().unwrap().asked();
+    asked.iter().any(|(feature, share)| *feature == Feature::CloserCmb && *share > 0.0)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::augment::AugmentConfig;
+use crate::closer_look::CloserLookSettings;
 
 /// Everything that decides a training's outcome besides the data, the plan and the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,10 @@ pub struct TrainingConfig {
     /// such subjects and does without.
     #[serde(default)]
     pub second_look: bool,
+    /// How networks for a [closer look](crate::closer_look) learn, which the second look then asks, too; none are
+    /// made where this is missing, there is no second look, or there are too few lesions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closer_look: Option<CloserLookConfig>,
     /// Share of the steps before which no validation can be the best.
     pub best_after: f64,
     /// How many times as much a missed lesion weighs as a false one when thresholds are chosen: the
@@ -49,6 +54,78 @@ pub struct TrainingConfig {
     pub validate_every: u64,
     /// Validations without a better one after which training stops; 0 never stops early.
     pub patience: usize,
+}
+
+/// How networks for a [closer look](crate::closer_look) learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloserLookConfig {
+    /// Slices, rows and columns of a block in the plan's voxels.
+    pub size: [usize; 3],
+    /// Channels of each level.
+    pub widths: Vec<usize>,
+    /// Width of the hidden layer.
+    pub hidden: usize,
+    /// Networks; each learns from all parts of the subjects but its own, which it judges.
+    pub networks: usize,
+    /// Without this many true candidates there is no closer look: too few to learn from.
+    pub least_lesions: usize,
+    /// Optimiser steps of each.
+    pub steps: u64,
+    /// Blocks a step.
+    pub batch_size: usize,
+    /// Learning rate at its highest, after the first tenth of the steps; then it falls along a half cosine.
+    pub learning_rate: f64,
+    /// Decoupled weight decay (AdamW).
+    pub weight_decay: f32,
+    /// Share of the features and of the hidden values that is dropped.
+    pub dropout: f64,
+    /// Share of a label that is spread over all kinds.
+    pub label_smoothing: f32,
+    /// Slices, rows and columns by which blocks are at most off the middle.
+    pub shift: [usize; 3],
+    /// Share of blocks that are seen without some of the optional images.
+    pub shortage: f64,
+}
+
+impl CloserLookConfig {
+    /// The learning rate of a step (the first is 0).
+    pub fn learning_rate_at(&self, step: u64) -> f64 {
+        let warmup = (self.steps / 10).max(1);
+        if step < warmup {
+            return self.learning_rate * (step + 1) as f64 / warmup as f64;
+        }
+        let progress = (step - warmup) as f64 / (self.steps - warmup).max(1) as f64;
+        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+    }
+
+    /// What its networks are like.
+    pub fn settings(&self) -> CloserLookSettings {
+        CloserLookSettings {
+            size: self.size,
+            widths: self.widths.clone(),
+            hidden: self.hidden,
+            weights: Vec::new(),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        if self.steps == 0 || self.batch_size < 2 || self.networks < 2 {
+            return Some(
+                "a closer look needs steps, and batches and networks of two or more".to_owned(),
+            );
+        }
+        let share = |share: f64| (0.0..1.0).contains(&share);
+        if !share(self.dropout) || !share(self.shortage) || !share(self.label_smoothing.into()) {
+            return Some("shares of a closer look must be from 0 to 1".to_owned());
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite())
+            || self.shift.iter().any(|&shift| shift > 64)
+        {
+            return Some("a closer look's learning_rate or shift makes no sense".to_owned());
+        }
+        self.settings().fault_of_size()
+    }
 }
 
 /// A weighted sum of losses.
@@ -104,6 +181,9 @@ impl TrainingConfig {
 
     /// Why this cannot be followed by a network whose sides must be multiples of `multiple`.
     pub fn fault(&self, multiple: usize) -> Option<String> {
+        if let Some(reason) = self.closer_look.as_ref().and_then(CloserLookConfig::fault) {
+            return Some(reason);
+        }
         if self.steps == 0 || self.batch_size == 0 || self.validate_every == 0 {
             return Some("steps, batch_size and validate_every must be at least 1".to_owned());
         }
@@ -147,6 +227,26 @@ impl TrainingConfig {
 #[cfg(test)]
 mod tests {
     use crate::preset;
+
+    #[test]
+    fn a_closer_look_that_cannot_be_is_told_before_anything_is_trained() {
+        let reason = |change: &dyn Fn(&mut super::CloserLookConfig)| {
+            let mut config = preset::deepmir().training;
+            change(config.closer_look.as_mut().unwrap());
+            config.fault(8).unwrap_or_default()
+        };
+        assert_eq!(reason(&|_| {}), "");
+        assert!(reason(&|look| look.networks = 1).contains("two or more"));
+        assert!(reason(&|look| look.dropout = 1.0).contains("from 0 to 1"));
+        assert!(reason(&|look| look.learning_rate = f64::NAN).contains("learning_rate"));
+        assert!(reason(&|look| look.size = [12, 24, 20]).contains("halved"));
+        assert!(reason(&|look| look.size[0] = usize::MAX).contains("256"));
+        assert!(reason(&|look| look.widths.clear()).contains("widths"));
+        let look = preset::deepmir().training.closer_look.unwrap();
+        let (first, top) = (look.learning_rate_at(0), look.learning_rate_at(look.steps / 10));
+        assert!(first < 0.01 * top && (top - look.learning_rate).abs() < 1e-9);
+        assert!(look.learning_rate_at(look.steps - 1) < 1e-5 * top);
+    }
 
     #[test]
     fn the_learning_rate_rises_then_falls_to_nothing() {

@@ -6,16 +6,31 @@ use deepmir_lesion::operating_point::{self, ValidationSubject};
 use deepmir_lesion::{BrainBox, LabelMap};
 use deepmir_volume::nifti::ReadOptions;
 
-use super::TrainingConfig;
+use super::look_closer::{LearningToLook, Source};
+use super::{CloserLookConfig, TrainingConfig};
 use crate::bundle::{Bundle, ModelSettings, Provenance};
 use crate::infer::{InferenceOptions, networks, probability_maps};
 use crate::{CaseFiles, DeviceChoice, Modality, NetError, Prepared};
 
+/// How far choosing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choosing {
+    /// This many subjects have been looked at.
+    Subjects(usize),
+    /// A network for a closer look is learning.
+    CloserLook {
+        /// Steps done, by all networks together.
+        step: u64,
+        /// Steps to do.
+        of: u64,
+    },
+}
+
 /// Joins the models of a cross-validation: the median of their probabilities will count, and the thresholds
 /// are chosen anew on every subject as predicted by the one network that did not learn from it, with a
-/// second look where `config` asks for one.
+/// second look, and a closer one, where `config` asks for them and there is enough to learn from.
 /// `held_out[n]` are the subjects that `models[n]` did not learn from; `config` is the training's;
-/// `progress` hears of subjects done.
+/// `progress` hears how far it is.
 ///
 /// # Errors
 /// Models of different kinds, unreadable subjects, a failing device.
@@ -25,7 +40,7 @@ pub fn join_folds(
     config: &TrainingConfig,
     device: DeviceChoice,
     read: &ReadOptions,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(Choosing),
 ) -> Result<Bundle, NetError> {
     let Some(first) = models.first() else {
         return Err(NetError::Config { reason: "there are no folds to join".to_owned() });
@@ -38,7 +53,7 @@ pub fn join_folds(
         let reason = "the folds are of different kinds; train them with the same settings";
         return Err(NetError::Config { reason: reason.to_owned() });
     }
-    let mut subjects = Vec::new();
+    let (mut subjects, mut sources) = (Vec::new(), Vec::new());
     for (model, cases) in models.iter().zip(held_out) {
         let mut networks = networks(architecture, &model.members, device)?;
         for case in cases {
@@ -60,24 +75,42 @@ pub fn join_folds(
             shortages.retain(|missing: &Vec<Modality>| {
                 !missing.iter().any(|modality| prepared.lacking.contains(modality))
             });
+            let mut missing = None;
             if !shortages.is_empty() {
-                let missing = &shortages[subjects.len() % shortages.len()];
-                let prepared = prepared.clone().without(missing, plan);
+                let shortage = shortages.swap_remove(subjects.len() % shortages.len());
+                let prepared = prepared.clone().without(&shortage, plan);
                 subject.seen_again(&maps_of(&prepared)?, &prepared.surroundings(plan));
+                missing = Some(shortage);
             }
             subjects.push(subject);
-            progress(subjects.len());
+            sources.push(Source { case, missing });
+            progress(Choosing::Subjects(subjects.len()));
         }
     }
-    let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
+    let beta = config.threshold_beta;
+    let mut point = operating_point::choose(&subjects, &plan.classes, beta);
+    let mut closer = Vec::new();
+    if let Some(look) = &config.closer_look
+        && point.rule.second_look.is_some()
+    {
+        let extent = point.rule.extent;
+        let learning = LearningToLook { plan, extent, config: look, seed: config.seed, read };
+        let mut steps = |step, of| progress(Choosing::CloserLook { step, of });
+        closer = learning.run(&mut subjects, &sources, &mut steps)?;
+        if !closer.is_empty() {
+            point = operating_point::choose_at(extent, &subjects, &plan.classes, beta);
+        }
+    }
     let validation_f1 = point.mean_f1();
     let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
     let mut everyone: Vec<String> = all.collect();
     everyone.sort();
     let learned_from = models.iter().map(|model| &model.settings.provenance.training_subjects);
     let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
+    let look = config.closer_look.as_ref().filter(|_| !closer.is_empty());
     let settings = ModelSettings {
         detection: point.rule,
+        closer_look: look.map(CloserLookConfig::settings),
         provenance: Provenance {
             training_subjects: learned_from.into_iter().collect(),
             validation_subjects: everyone,
@@ -87,5 +120,5 @@ pub fn join_folds(
         ..first.settings.clone()
     };
     let members = models.iter().flat_map(|model| model.members.iter().cloned()).collect();
-    Bundle::new(settings, members)
+    Bundle::with_closer_look(settings, members, closer)
 }

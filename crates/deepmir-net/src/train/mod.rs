@@ -7,14 +7,15 @@ mod ensemble;
 mod fresh;
 mod history;
 mod loader;
+mod look_closer;
 mod loss;
 mod sampler;
 mod state;
 mod store;
 mod trainer;
 
-pub use config::{LossConfig, SamplingConfig, TrainingConfig};
-pub use ensemble::join_folds;
+pub use config::{CloserLookConfig, LossConfig, SamplingConfig, TrainingConfig};
+pub use ensemble::{Choosing, join_folds};
 pub use fresh::{Fresh, FreshSubjects};
 pub use history::{History, Validation};
 pub use loss::loss;

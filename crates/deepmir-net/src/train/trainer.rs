@@ -343,6 +343,7 @@ impl Training {
                 validation_f1: best.f1,
             },
             weights: Vec::new(),
+            closer_look: None,
         };
         let bundle = Bundle::new(settings, vec![Weights::read(&self.output.join(BEST))?])?;
         bundle.write(&self.output.join("model"))?;

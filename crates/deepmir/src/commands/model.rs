@@ -13,7 +13,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::Info { model } => info(&open_model(model)?),
         Model::Verify { model } => verify(&open_model(model)?, common),
         Model::Copy { model, output, name, description, licence } => {
-            let Bundle { mut settings, members } = open_model(model)?;
+            let Bundle { mut settings, members, closer } = open_model(model)?;
             let changes = [
                 (name, &mut settings.name),
                 (description, &mut settings.description),
@@ -24,7 +24,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
                     setting.clone_from(change);
                 }
             }
-            Ok(Bundle::new(settings, members)?.write(output)?)
+            Ok(Bundle::with_closer_look(settings, members, closer)?.write(output)?)
         }
     }
 }
@@ -88,6 +88,7 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
             anyhow::bail!("{} gives numbers that are no probabilities", bundle.settings.name);
         }
     }
+    bundle.closer_look()?;
     println!("{} is whole and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use deepmir_net::bundle::{ModelSettings, Provenance};
 use deepmir_net::preset::{self, Preset};
-use deepmir_net::train::{Fresh, Training, join_folds};
+use deepmir_net::train::{Choosing, Fresh, Training, join_folds};
 use deepmir_net::{Bundle, CaseFiles, Plan};
 use deepmir_study::Cohort;
 use deepmir_study::cohort::check_apart;
@@ -110,7 +110,7 @@ fn refit(
             ..settings
         };
     }
-    let model = Bundle::new(settings, members)?;
+    let model = Bundle::with_closer_look(settings, members, folds.closer)?;
     let path = arguments.output.join("model");
     model.write(&path)?;
     announce(&model, &path);
@@ -268,13 +268,25 @@ fn join(
     }
     let total = held_out.iter().map(Vec::len).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
+    let mut closer: Option<Progress> = None;
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
     let read = read_options(arguments);
     let joined =
-        join_folds(&models, &held_out, &preset.training, common.device, &read, &mut |done| {
-            progress.set(done as u64, String::new);
+        join_folds(&models, &held_out, &preset.training, common.device, &read, &mut |event| {
+            match event {
+                Choosing::Subjects(done) => progress.set(done as u64, String::new),
+                Choosing::CloserLook { step, of } => {
+                    let bar = closer.get_or_insert_with(|| {
+                        Progress::new("learning to look closer", of, common)
+                    });
+                    bar.set(step, String::new);
+                }
+            }
         });
     progress.finish();
+    if let Some(bar) = closer {
+        bar.finish();
+    }
     Ok(joined?)
 }
 

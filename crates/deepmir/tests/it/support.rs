@@ -66,6 +66,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         plan: preset.plan,
         architecture: preset.architecture.clone(),
         weights: Vec::new(),
+        closer_look: None,
     };
     let bundle = Bundle::new(settings, vec![Weights::initial(&preset.architecture, seed)]).unwrap();
     let path = folder.join(format!("{name}.deepmir"));

@@ -77,14 +77,21 @@ fn a_killed_training_ends_in_the_same_model() {
 }
 
 #[test]
-fn folds_make_one_averaged_model_that_predicts() {
+fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     let folder = dataset();
+    let closer = "[training.closer_look]\nsize = [4, 8, 8]\nwidths = [4, 6]\nshift = [0, 1, 1]\n\
+                  networks = 2\nleast_lesions = 12\nsteps = 20\nbatch_size = 8\n";
+    fs::write(folder.path().join("quick.toml"), [QUICK, closer].concat()).unwrap();
     let out = folder.path().join("folds");
     let more = ["--steps", "10", "--folds", "2", "--inputs", "SWI,QSM", "--classes", "CMB"];
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
     let folds = Bundle::read(&out.join("model")).unwrap();
     assert_eq!(folds.members.len(), 2);
+    assert_eq!(folds.closer.len(), 2);
+    assert_eq!(folds.settings.closer_look.as_ref().unwrap().weights.len(), 2);
+    let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
+    assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
@@ -96,6 +103,7 @@ fn folds_make_one_averaged_model_that_predicts() {
     assert_eq!(everyone.members.len(), 2);
     assert!(everyone.members[0] != everyone.members[1] && everyone.members != folds.members);
     assert_eq!(everyone.settings.detection, folds.settings.detection);
+    assert_eq!(everyone.closer, folds.closer);
     assert_eq!(everyone.settings.provenance.training_subjects.len(), 5);
     let subject = folder.path().join("bids/sub-01/anat");
     let (code, out, told) = run(&[

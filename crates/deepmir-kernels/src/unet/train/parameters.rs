@@ -13,7 +13,7 @@ pub struct Parameters<'a>(BTreeMap<String, &'a [f32]>);
 impl<'a> Parameters<'a> {
     /// # Errors
     /// If there is no tensor of that name, or it has another number of values.
-    pub(super) fn get(&self, name: &str, expected: usize) -> Result<&'a [f32], UNetError> {
+    pub(crate) fn get(&self, name: &str, expected: usize) -> Result<&'a [f32], UNetError> {
         match self.0.get(name) {
             None => Err(UNetError::Missing(name.to_owned())),
             Some(values) if values.len() == expected => Ok(values),
@@ -36,14 +36,14 @@ pub struct Gradients(pub BTreeMap<String, Vec<f32>>);
 
 impl Gradients {
     /// The vector of a name, with that many values of unspecified contents.
-    pub(super) fn room(&mut self, name: String, values: usize) -> &mut [f32] {
+    pub(crate) fn room(&mut self, name: String, values: usize) -> &mut [f32] {
         let room = self.0.entry(name).or_default();
         room.resize(values, 0.0);
         room
     }
 
     /// Keeps finished values.
-    pub(super) fn put(&mut self, name: String, values: &[f32]) {
+    pub(crate) fn put(&mut self, name: String, values: &[f32]) {
         self.room(name, values.len()).copy_from_slice(values);
     }
 }

@@ -1,0 +1,107 @@
+//! Which layers a classifier has, how wide they are, and under which names their tensors go.
+
+use crate::unet::{Tensor, UNetError};
+
+/// A 3D classifier of blocks of equal size. At each level two 3×3×3 convolutions with batch norm and ReLU,
+/// then maxima: 2×2 in the slice at the first level, whose slices may be thick, 2×2×2 at the others. What is left
+/// goes through one hidden layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// Channels coming in.
+    pub inputs: usize,
+    /// Slices, rows and columns of a block.
+    pub size: [usize; 3],
+    /// Channels of each level; at least one.
+    pub widths: Vec<usize>,
+    /// Width of the hidden layer.
+    pub hidden: usize,
+    /// Scores coming out.
+    pub outputs: usize,
+}
+
+impl Architecture {
+    /// Values of one block.
+    #[must_use]
+    pub fn block_values(&self) -> usize {
+        self.inputs * self.size.iter().product::<usize>()
+    }
+
+    /// Slices, rows and columns after the maxima of the first `levels` levels.
+    #[must_use]
+    pub fn size_after(&self, levels: usize) -> [usize; 3] {
+        let [slices, height, width] = self.size;
+        [slices >> levels.saturating_sub(1), height >> levels, width >> levels]
+    }
+
+    /// Values of a block that the hidden layer reads.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        let last = self.widths.last().copied().unwrap_or(0);
+        last * self.size_after(self.widths.len()).iter().product::<usize>()
+    }
+
+    /// Every tensor, in the order data flows: `level.L.conv1.weight` (`[out, 3, in, 3, 3]`, slices before
+    /// channels), `level.L.norm1.gamma|beta|running_mean|running_var`, the same with 2; `hidden.weight|bias`;
+    /// `scores.weight|bias`.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let mut list = Vec::new();
+        let mut push = |name: String, shape: &[usize], trained| {
+            list.push(Tensor { name, shape: shape.to_vec(), trained });
+        };
+        let mut channels = self.inputs;
+        for (level, &width) in self.widths.iter().enumerate() {
+            for index in [1, 2] {
+                push(
+                    format!("level.{level}.conv{index}.weight"),
+                    &[width, 3, channels, 3, 3],
+                    true,
+                );
+                for (part, trained) in [
+                    ("gamma", true),
+                    ("beta", true),
+                    ("running_mean", false),
+                    ("running_var", false),
+                ] {
+                    push(format!("level.{level}.norm{index}.{part}"), &[width], trained);
+                }
+                channels = width;
+            }
+        }
+        for (name, from, to) in
+            [("hidden", self.features(), self.hidden), ("scores", self.hidden, self.outputs)]
+        {
+            push(format!("{name}.weight"), &[to, from], true);
+            push(format!("{name}.bias"), &[to], true);
+        }
+        list
+    }
+
+    /// Why this cannot be a network; `None` if it can.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let within = |counts: &[usize], most: usize| counts.iter().all(|n| (1..=most).contains(n));
+        if self.widths.is_empty() || self.widths.len() > 6 || !within(&self.widths, 4096) {
+            return Some(format!("widths {:?} must be 1 to 6 numbers from 1 to 4096", self.widths));
+        }
+        if !within(&[self.inputs, self.hidden, self.outputs], 4096) || !within(&self.size, 256) {
+            return Some("channels and hidden values must be 1 to 4096, sides 1 to 256".to_owned());
+        }
+        let levels = self.widths.len();
+        let [slices, height, width] = self.size;
+        let fits = slices.is_multiple_of(1 << (levels - 1))
+            && [height, width].iter().all(|side| side.is_multiple_of(1 << levels));
+        (!fits).then(|| format!("blocks of {:?} cannot be halved {levels} times", self.size))
+    }
+
+    /// # Errors
+    /// If there are not as many values as that many blocks have, or no block.
+    pub(super) fn check_input(&self, found: usize, batch: usize) -> Result<(), UNetError> {
+        let expected = batch * self.block_values();
+        if found == expected && batch > 0 {
+            Ok(())
+        } else {
+            Err(UNetError::Values { what: "blocks", found, expected })
+        }
+    }
+}
