@@ -52,6 +52,12 @@ impl CloserLookSettings {
         }
     }
 
+    /// Numbers that training sets, in one network.
+    pub fn parameter_count(&self, plan: &Plan) -> usize {
+        let tensors = self.architecture(plan).tensors();
+        tensors.iter().filter(|tensor| tensor.trained).map(|tensor| tensor.values()).sum()
+    }
+
     /// Why these cannot be followed, whatever the plan; `None` if they can.
     pub(crate) fn fault_of_size(&self) -> Option<String> {
         let Self { size, widths, hidden, .. } = self.clone();

@@ -71,6 +71,10 @@ fn info(bundle: &Bundle) -> anyhow::Result<()> {
             println!("#   {:<16} {:4.1} %", feature.name(), 100.0 * share);
         }
     }
+    if let Some(look) = &settings.closer_look {
+        let (count, parameters) = (look.weights.len(), look.parameter_count(&settings.plan));
+        println!("# A closer look by {count} networks of {parameters} parameters");
+    }
     println!("{}", toml::to_string(&settings)?);
     Ok(())
 }

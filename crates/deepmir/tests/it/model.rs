@@ -28,6 +28,21 @@ fn a_model_is_described_checked_and_copied() {
 }
 
 #[test]
+fn the_shipped_model_is_copied_with_all_that_looks_closer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, told, _) = run(&["model", "info", "default"]);
+    assert_eq!(code, 0);
+    assert!(told.contains("# A closer look by 3 networks of"), "{told}");
+    let copy = folder.path().join("copy");
+    assert_eq!(run(&["model", "copy", "default", text(&copy)]).0, 0);
+    for n in 1..4 {
+        assert!(copy.join(format!("closer-look-{n}.safetensors")).is_file());
+    }
+    assert_eq!(run(&["model", "info", text(&copy)]).1, told);
+    assert_eq!(run(&["model", "verify", text(&copy)]).0, 0);
+}
+
+#[test]
 fn wrong_hashes_and_unknown_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = random_model(folder.path());
