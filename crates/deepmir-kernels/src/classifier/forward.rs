@@ -8,7 +8,7 @@ use crate::block::{FeatureMap, Shape};
 use crate::conv3x3;
 use crate::engine::Engine;
 use crate::layout::{copy, from_nchw, to_nchw};
-use crate::norm::Norm;
+use crate::norm::{Moments, Norm};
 use crate::pool::max_pool;
 use crate::source::{Affine, Source};
 use crate::unet::{Parameters, Statistics, UNetError};
@@ -126,26 +126,16 @@ impl Network {
         input: FeatureMap,
     ) -> Result<FeatureMap, UNetError> {
         let slices = self.architecture.size_after(level)[0];
-        let [before, after] = [Beside::Before, Beside::After]
-            .map(|which| beside(engine, input.view(), slices, which));
         let weights = weights(parameters, level, index, input.shape().channels, channels)?;
-        let mut output = engine.arena.map(input.shape().with_channels(channels));
-        let sources = [&before, &input, &after].map(|map| Source::new(map.view()));
-        conv3x3::forward(engine, weights, None, &sources, output.view_mut());
+        let (_, output, _) = convolve(engine, weights, slices, channels, &input);
         let get =
             |part: &str| parameters.get(&format!("level.{level}.norm{index}.{part}"), channels);
         let (gamma, beta) = (get("gamma")?, get("beta")?);
         let (mean, variance) = (get("running_mean")?, get("running_var")?);
-        let scale: Vec<f32> = gamma
-            .iter()
-            .zip(variance)
-            .map(|(gamma, v)| gamma / (v + self.epsilon).sqrt())
-            .collect();
+        let scales = gamma.iter().zip(variance).map(|(gamma, v)| gamma / (v + self.epsilon).sqrt());
+        let scale: Vec<f32> = scales.collect();
         let shift: Vec<f32> = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
-        let mut active = engine.arena.map(output.shape());
-        let norm = Affine::new(&scale, &shift);
-        copy(engine, Source::norm_relu(output.view(), &norm), active.view_mut());
-        Ok(active)
+        Ok(active(engine, &output, &Affine::new(&scale, &shift)))
     }
 }
 
@@ -223,22 +213,40 @@ impl Forward<'_> {
         channels: usize,
         input: FeatureMap,
     ) -> Result<(Convolved, FeatureMap), UNetError> {
-        let engine = self.engine;
-        let [before, after] = [Beside::Before, Beside::After]
-            .map(|which| beside(engine, input.view(), slices, which));
         let weights = weights(self.parameters, level, index, input.shape().channels, channels)?;
-        let mut output = engine.arena.map(input.shape().with_channels(channels));
-        let sources = [&before, &input, &after].map(|map| Source::new(map.view()));
-        let moments = conv3x3::forward(engine, weights, None, &sources, output.view_mut());
+        let ([before, after], output, moments) =
+            convolve(self.engine, weights, slices, channels, &input);
         let name = format!("level.{level}.norm{index}");
         let gamma = self.parameters.get(&format!("{name}.gamma"), channels)?;
         let beta = self.parameters.get(&format!("{name}.beta"), channels)?;
         let norm = Norm::new(&moments, gamma, beta, self.epsilon);
         self.statistics.insert(name, moments);
-        let mut active = engine.arena.map(output.shape());
-        copy(engine, Source::norm_relu(output.view(), norm.affine()), active.view_mut());
+        let active = active(self.engine, &output, norm.affine());
         Ok((Convolved { before, input, after, output, norm }, active))
     }
+}
+
+/// A 3×3×3 convolution: the slices beside each, what it wrote, and the moments of that.
+fn convolve(
+    engine: &Engine,
+    weights: &[f32],
+    slices: usize,
+    channels: usize,
+    input: &FeatureMap,
+) -> ([FeatureMap; 2], FeatureMap, Moments) {
+    let [before, after] =
+        [Beside::Before, Beside::After].map(|which| beside(engine, input.view(), slices, which));
+    let mut output = engine.arena.map(input.shape().with_channels(channels));
+    let sources = [&before, input, &after].map(|map| Source::new(map.view()));
+    let moments = conv3x3::forward(engine, weights, None, &sources, output.view_mut());
+    ([before, after], output, moments)
+}
+
+/// What a norm and the ReLU behind it make of a map.
+fn active(engine: &Engine, map: &FeatureMap, norm: &Affine) -> FeatureMap {
+    let mut active = engine.arena.map(map.shape());
+    copy(engine, Source::norm_relu(map.view(), norm), active.view_mut());
+    active
 }
 
 /// A convolution's weights, `[out][3 · in][3][3]`.
