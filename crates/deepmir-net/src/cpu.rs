@@ -234,7 +234,7 @@ impl ModuleMapper for StatisticsUpdate<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::infer::BurnNetwork;
     use crate::train::{LossConfig, loss};
@@ -258,9 +258,12 @@ mod tests {
             .collect()
     }
 
-    /// Weights whose norms have something to do.
     fn weights(architecture: &Architecture) -> Weights {
-        let mut weights = Weights::initial(architecture, 7);
+        uneven(Weights::initial(architecture, 7))
+    }
+
+    /// Weights whose norms have something to do.
+    pub(crate) fn uneven(mut weights: Weights) -> Weights {
         for (name, tensor) in &mut weights.0 {
             for (n, value) in tensor.values.iter_mut().enumerate() {
                 if !name.ends_with("weight") {
@@ -272,7 +275,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    pub(crate) fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
         assert_eq!(got.len(), want.len(), "{what}");
         let size = want.iter().fold(1e-3_f32, |size, value| size.max(value.abs()));
         for (got, want) in got.iter().zip(want) {

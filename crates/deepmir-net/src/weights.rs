@@ -67,21 +67,26 @@ impl Weights {
     /// # Errors
     /// Naming the first that is missing, left over, of another shape, or not finite.
     pub fn check(&self, architecture: &Architecture) -> Result<(), NetError> {
+        let wanted = architecture.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape));
+        self.check_tensors(&wanted.collect())
+    }
+
+    /// [`Weights::check`] against names and shapes.
+    pub(crate) fn check_tensors(
+        &self,
+        wanted: &BTreeMap<String, Vec<usize>>,
+    ) -> Result<(), NetError> {
         let fault = |reason: String| Err(NetError::Weights { reason });
-        let wanted = architecture.tensors();
-        for tensor in &wanted {
-            let found = self.get(&tensor.name)?;
-            if found.shape != tensor.shape {
-                return fault(format!(
-                    "{} is {:?} where {:?} is wanted",
-                    tensor.name, found.shape, tensor.shape
-                ));
+        for (name, shape) in wanted {
+            let found = self.get(name)?;
+            if found.shape != *shape {
+                return fault(format!("{name} is {:?} where {shape:?} is wanted", found.shape));
             }
             if !found.values.iter().all(|value| value.is_finite()) {
-                return fault(format!("{} holds NaN or infinite numbers", tensor.name));
+                return fault(format!("{name} holds NaN or infinite numbers"));
             }
         }
-        match self.0.keys().find(|name| wanted.iter().all(|tensor| tensor.name != **name)) {
+        match self.0.keys().find(|name| !wanted.contains_key(*name)) {
             Some(name) => fault(format!("there is a tensor {name} that the network does not have")),
             None => Ok(()),
         }

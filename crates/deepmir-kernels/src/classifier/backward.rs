@@ -115,13 +115,11 @@ impl Backward<'_> {
             return Ok(None);
         }
         let weights = weights(self.parameters, level, index, from, to)?;
-        let shape = input.shape();
         // The maps that were read are not needed any more: their gradients take their places.
         let (mut at_before, mut at_input, mut at_after) = (before, input, after);
         let outputs = [&mut at_before, &mut at_input, &mut at_after]
             .map(|map| GatedGradient { output: map.view_mut(), gate: None });
         conv3x3::input_gradient(engine, weights, gradient.view(), outputs.into());
-        debug_assert_eq!(at_input.shape(), shape);
         add_beside(&mut at_input, at_before.view(), slices, Beside::Before);
         add_beside(&mut at_input, at_after.view(), slices, Beside::After);
         Ok(Some(at_input))

@@ -149,24 +149,21 @@ impl deepmir_lesion::second_look::CloserLook for Looking<'_> {
     }
 }
 
+/// Checks that weights are those of an architecture.
+pub(crate) fn check(
+    architecture: &classifier::Architecture,
+    weights: &Weights,
+) -> Result<(), NetError> {
+    let wanted = architecture.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape));
+    weights.check_tensors(&wanted.collect())
+}
+
 /// Checks weights and makes a network of them.
-pub(crate) fn network(
+fn network(
     architecture: &classifier::Architecture,
     weights: &Weights,
 ) -> Result<classifier::Network, NetError> {
-    let wanted = architecture.tensors();
-    if let Some(name) = weights.0.keys().find(|name| wanted.iter().all(|one| one.name != **name)) {
-        let reason = format!("there is a tensor {name} that the closer look does not have");
-        return Err(NetError::Weights { reason });
-    }
-    for tensor in &wanted {
-        let found = weights.get(&tensor.name)?;
-        if found.shape != tensor.shape || !found.values.iter().all(|value| value.is_finite()) {
-            let reason =
-                format!("{} of the closer look is of another shape or not finite", tensor.name);
-            return Err(NetError::Weights { reason });
-        }
-    }
+    check(architecture, weights)?;
     let tensor = |name: &str| weights.0.get(name).map(|tensor| tensor.values.clone());
     classifier::Network::new(architecture, EPSILON, tensor).map_err(fault)
 }
