@@ -3,8 +3,8 @@
 use crate::unet::{Tensor, UNetError};
 
 /// A 3D classifier of blocks of equal size. At each level two 3×3×3 convolutions with batch norm and ReLU,
-/// then maxima: 2×2 in the slice at the first level, whose slices may be thick, 2×2×2 at the others. What is left
-/// goes through one hidden layer.
+/// then maxima: 2×2 in the slice at the first level, whose slices may be thick, 2×2×2 at the others; a last odd row or
+/// column is left out. What is left goes through one hidden layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Architecture {
     /// Channels coming in.
@@ -89,8 +89,7 @@ impl Architecture {
         }
         let levels = self.widths.len();
         let [slices, height, width] = self.size;
-        let fits = slices.is_multiple_of(1 << (levels - 1))
-            && [height, width].iter().all(|side| side.is_multiple_of(1 << levels));
+        let fits = slices.is_multiple_of(1 << (levels - 1)) && height.min(width) >> levels > 0;
         (!fits).then(|| format!("blocks of {:?} cannot be halved {levels} times", self.size))
     }
 

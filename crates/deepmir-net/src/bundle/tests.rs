@@ -74,7 +74,7 @@ fn networks_for_a_closer_look_come_back_and_are_checked() {
     assert!(flat.contains(name), "{flat}");
     let wild = damaged(&|weights| weights.0.get_mut(name).unwrap().values[0] = f32::NAN);
     assert!(wild.contains(name), "{wild}");
-    settings.closer_look.as_mut().unwrap().size = [2, 4, 6];
+    settings.closer_look.as_mut().unwrap().size = [2, 4, 3];
     let odd = Bundle::with_closer_look(settings, members, vec![weights]).unwrap_err();
     assert!(odd.to_string().contains("halved"), "{odd}");
 }

@@ -70,10 +70,14 @@ pub(crate) fn train(
     let mut parameters = Flat { values: Param::from_tensor(values) };
     let mut optimiser = AdamWConfig::new().with_weight_decay(config.weight_decay).init();
     let mut gradients = Gradients::default();
+    let mut batch = draw(&of_kind, architecture, droppable, config, &mut generator)?;
     for step in 0..config.steps {
-        let batch = draw(&of_kind, architecture, droppable, config, &mut generator)?;
-        let loss =
-            differentiate(architecture, &mut weights, &batch, config, &engine, &mut gradients)?;
+        // One core draws the next batch meanwhile.
+        let (next, loss) = rayon::join(
+            || draw(&of_kind, architecture, droppable, config, &mut generator),
+            || differentiate(architecture, &mut weights, &batch, config, &engine, &mut gradients),
+        );
+        let loss = loss?;
         if !loss.is_finite() {
             let reason = format!("the loss of the closer look is {loss} at step {step}");
             return Err(NetError::Config { reason });
@@ -89,6 +93,7 @@ pub(crate) fn train(
             let Some(tensor) = weights.0.get_mut(name) else { continue };
             tensor.values.iter_mut().zip(&mut new).for_each(|(value, new)| *value = new);
         }
+        batch = next?;
         progress(step + 1);
     }
     Ok(weights)

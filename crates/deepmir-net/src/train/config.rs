@@ -239,7 +239,7 @@ mod tests {
         assert!(reason(&|look| look.networks = 1).contains("two or more"));
         assert!(reason(&|look| look.dropout = 1.0).contains("from 0 to 1"));
         assert!(reason(&|look| look.learning_rate = f64::NAN).contains("learning_rate"));
-        assert!(reason(&|look| look.size = [12, 24, 20]).contains("halved"));
+        assert!(reason(&|look| look.size = [12, 24, 7]).contains("halved"));
         assert!(reason(&|look| look.size[0] = usize::MAX).contains("256"));
         assert!(reason(&|look| look.widths.clear()).contains("widths"));
         let look = preset::deepmir().training.closer_look.unwrap();
