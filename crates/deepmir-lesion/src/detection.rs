@@ -52,6 +52,10 @@ pub struct DetectionRule {
     /// extent ([`Surroundings::spots`]). Only for a second look.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spots: bool,
+    /// Whether spots are those that stand out most in SWI and in the susceptibility map together: models from before
+    /// this was so know those of the map alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dark_spots: bool,
     /// For each class that the model tells, its thresholds.
     pub classes: BTreeMap<LesionClass, ClassThreshold>,
     /// What candidates are looked at with again.
@@ -69,6 +73,7 @@ impl DetectionRule {
             nhid_only_deep: false,
             outline: None,
             spots: false,
+            dark_spots: false,
             classes,
             second_look: None,
         }
@@ -146,8 +151,9 @@ impl ProbabilityMaps {
         &self,
         images: &Surroundings<'_>,
         deep: Option<&BrainBox>,
+        dark: bool,
     ) -> Vec<Candidate> {
-        let spots = if images.grid() == &self.grid { images.spots() } else { Vec::new() };
+        let spots = if images.grid() == &self.grid { images.spots(dark) } else { Vec::new() };
         self.as_candidates(spots.into_iter(), deep)
     }
 
@@ -225,7 +231,7 @@ impl ProbabilityMaps {
         if let (Some(look), Some(images)) = (&rule.second_look, images) {
             if rule.spots {
                 let apart = apart_from(&found);
-                let spots = self.spots(images, deep.as_ref());
+                let spots = self.spots(images, deep.as_ref(), rule.dark_spots);
                 found.extend(spots.into_iter().filter(|spot| apart(&spot.lesion)));
             }
             look.review(&mut found, self, images, deep.as_ref());

@@ -83,6 +83,7 @@ pub(super) fn complete(
     classes: &[LesionClass],
 ) {
     point.rule.spots = subjects.iter().any(|(_, tried)| !tried.spots.is_empty());
+    point.rule.dark_spots = point.rule.spots;
     point.rule.second_look = learn(subjects.iter().map(|(_, tried)| *tried), classes);
     point.rule.outline = best_outline(n, subjects, judged, &point.rule);
 }

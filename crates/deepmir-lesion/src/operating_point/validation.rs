@@ -164,7 +164,7 @@ impl Spots {
         truth: &[Lesion],
         deep: Option<&BrainBox>,
     ) -> Self {
-        let spots = maps.spots(images, deep);
+        let spots = maps.spots(images, deep, true);
         let examples = measured(&spots, maps, images, truth);
         Self(spots.into_iter().zip(examples).collect())
     }

@@ -2,8 +2,9 @@
 //!
 //! The Laplacian of the image smoothed by a Gaussian, times the Gaussian's variance, says how much a place stands
 //! out from around it on the Gaussian's scale (Lindeberg, "Feature Detection with Automatic Scale Selection", 1998). Of the
-//! microbleeds of 24 phantoms nine in ten were among the sixty brightest spots of the susceptibility map, and so were
-//! eleven of eighteen that a network had overlooked.
+//! 669 microbleeds of 123 simulated scans 0.92 are among the sixty brightest spots of the susceptibility map and 0.93 among
+//! the first thousand: where the map does not reach there are none. By how much they stand out in SWI added to twice how
+//! much they do in the map, 0.97 are among the first 150, of which networks have found most.
 
 use deepmir_volume::gaussian::smooth;
 use deepmir_volume::{Grid, Mask, Volume};
@@ -13,8 +14,10 @@ use rayon::prelude::*;
 const SCALES_MM: [f64; 2] = [0.8, 1.5];
 /// Spots that stand out less are none. On the scale of a second look's images: of susceptibility, 0.03 ppm.
 const LEAST: f32 = 0.3;
-/// How many of the brightest of a scan are looked at.
-const MOST: usize = 60;
+/// How many of the brightest of a scan's susceptibility map are looked at.
+pub(super) const MOST_OF_IRON: usize = 60;
+/// How many where SWI counts, too: it has more vessels.
+pub(super) const MOST_OF_BOTH: usize = 130;
 /// A spot reaches as far as it stands out by this share of what its middle does.
 const EDGE: f32 = 0.25;
 /// And no further than this from its middle along any axis, in millimetres.
@@ -31,7 +34,11 @@ pub(super) struct Spots {
 impl Spots {
     /// What is brighter than around it in an image.
     pub(super) fn of(image: &Volume<f32>, brain: &Mask) -> Self {
-        let map = standing_out(image, brain, 1.0);
+        Self::on(standing_out(image, brain, 1.0))
+    }
+
+    /// Where a map of how much each voxel stands out has its tops.
+    pub(super) fn on(map: Volume<f32>) -> Self {
         let mut tops: Vec<usize> =
             (0..map.data().len()).into_par_iter().filter(|&index| is_top(&map, index)).collect();
         tops.sort_by(|&a, &b| map.data()[b].total_cmp(&map.data()[a]).then(a.cmp(&b)));
@@ -48,12 +55,12 @@ impl Spots {
         self.tops.partition_point(|&top| self.map.data()[top] > than)
     }
 
-    /// The voxels of the brightest spots, none in two.
-    pub(super) fn regions(&self) -> Vec<Vec<usize>> {
+    /// The voxels of the spots that stand out most, none in two.
+    pub(super) fn regions(&self, most: usize) -> Vec<Vec<usize>> {
         let mut taken = vec![false; self.map.data().len()];
         let mut regions = Vec::new();
         for &top in &self.tops {
-            if regions.len() == MOST {
+            if regions.len() == most {
                 break;
             }
             if !taken[top] {
@@ -190,7 +197,7 @@ mod tests {
             if ball || vessel { 5.0 } else { 0.0 }
         });
         let found = Spots::of(&image, &image.map(|_| true));
-        let spots = found.regions();
+        let spots = found.regions(MOST_OF_IRON);
         let holds = |spot: &[usize], place: [f64; 3]| {
             let voxel = grid().affine().inverse().apply(place).map(|at| at.round() as usize);
             spot.contains(&grid().index(voxel))

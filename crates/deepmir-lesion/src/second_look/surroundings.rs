@@ -8,12 +8,14 @@ use deepmir_volume::distance::distance_to;
 use deepmir_volume::statistics::median;
 use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
-use super::spots::{Spots, standing_out};
+use super::spots::{MOST_OF_BOTH, MOST_OF_IRON, Spots, standing_out};
 use crate::{BrainBox, LesionClass, ProbabilityMaps};
 
 /// What is around: tissue between these distances from the candidate, in millimetres. The first
 /// millimetre is left out, as it is partly the candidate's.
 const AROUND_MM: (f32, f32) = (1.0, 3.0);
+/// How much standing out by 0.1 ppm in the susceptibility map counts against by a deviation of the brain's in SWI.
+const IRON_WEIGHT: f32 = 2.0;
 /// Room cut out on every side of a candidate, in millimetres.
 const MARGIN_MM: f64 = 8.0;
 
@@ -72,9 +74,18 @@ impl<'a> Surroundings<'a> {
         self.brain.grid()
     }
 
-    /// The brightest spots of the susceptibility map, voxels in rising order, none in two; none without one.
-    pub fn spots(&self) -> Vec<Vec<usize>> {
-        self.iron.as_ref().map(Spots::regions).unwrap_or_default()
+    /// The brightest spots of the susceptibility map, voxels in rising order, none in two; none without one. With
+    /// `dark`, those that stand out most in SWI, as dark, and in the map together, in as many of them as there are.
+    pub fn spots(&self, dark: bool) -> Vec<Vec<usize>> {
+        let iron = self.iron.as_ref();
+        let Some(mut both) = self.swi_dark.clone().filter(|_| dark) else {
+            return iron.map(|iron| iron.regions(MOST_OF_IRON)).unwrap_or_default();
+        };
+        if let Some(iron) = iron {
+            let pairs = both.data_mut().iter_mut().zip(iron.map().data());
+            pairs.for_each(|(both, iron)| *both += IRON_WEIGHT * iron);
+        }
+        Spots::on(both).regions(MOST_OF_BOTH)
     }
 
     /// The part of the grid around a region, given by its voxels on another grid of the same head (or

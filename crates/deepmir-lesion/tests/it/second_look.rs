@@ -168,6 +168,30 @@ fn vessels_in_fluid_are_told_from_bleeds_in_tissue() {
     assert_eq!(head.maps.detect(&again, Some(&head.brain), Some(&around)).1.len(), 4);
 }
 
+#[test]
+fn dark_spots_that_the_network_overlooked_are_looked_at() {
+    let overlooked = |seed: u32| {
+        let mut head = Head::new(seed);
+        let nothing = Volume::filled(*head.maps.grid(), 0.0);
+        head.maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, nothing)]).unwrap();
+        head
+    };
+    let heads: Vec<Head> = (1..=10).map(overlooked).collect();
+    let subjects: Vec<ValidationSubject> = heads.iter().map(|head| head.subject(true)).collect();
+    let point = choose(&subjects, &[LesionClass::Cmb], 1.0);
+    assert!(point.rule.spots && point.rule.dark_spots);
+    assert!(point.mean_f1() > 0.95, "{}", point.mean_f1());
+    let head = overlooked(77);
+    let found = |rule: &DetectionRule| {
+        let (labels, found) = head.maps.detect(rule, Some(&head.brain), Some(&head.around()));
+        let bleeds = labels.volume().data().iter().zip(head.truth.volume().data());
+        (found.len(), bleeds.filter(|&(&found, &bleed)| found > 0 && bleed > 0).count() > 0)
+    };
+    assert_eq!(found(&point.rule), (4, true));
+    // Without a susceptibility map, as earlier models know spots, there are none.
+    assert_eq!(found(&DetectionRule { dark_spots: false, ..point.rule }), (0, false));
+}
+
 /// Knows where the bleeds are.
 #[derive(Debug)]
 struct Knowing<'a>(&'a Head);
