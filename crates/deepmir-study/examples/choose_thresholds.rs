@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Choosing::CloserLook { .. } => {}
     };
-    let joined = join_folds(&singles, &held_out, &training, device, &read, &mut progress)?;
+    let joined = join_folds(&singles, &held_out, None, &training, device, &read, &mut progress)?;
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
 

@@ -96,6 +96,11 @@ impl CloserLook {
         })
     }
 
+    /// Slices, rows and columns of the block that the networks see.
+    pub(crate) fn size(&self) -> [usize; 3] {
+        self.architecture.size
+    }
+
     /// To look at places of a prepared subject.
     pub fn at<'a>(&'a self, prepared: &'a Prepared) -> Looking<'a> {
         Looking { look: self, prepared }

@@ -6,11 +6,11 @@ use deepmir_lesion::operating_point::{self, ValidationSubject};
 use deepmir_lesion::{BrainBox, LabelMap};
 use deepmir_volume::nifti::ReadOptions;
 
+use super::TrainingConfig;
 use super::look_closer::{LearningToLook, Source};
-use super::{CloserLookConfig, TrainingConfig};
 use crate::bundle::{Bundle, ModelSettings, Provenance};
 use crate::infer::{InferenceOptions, networks, probability_maps};
-use crate::{CaseFiles, DeviceChoice, Modality, NetError, Prepared};
+use crate::{CaseFiles, DeviceChoice, Modality, NetError, Plan, Prepared};
 
 /// How far choosing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +30,15 @@ pub enum Choosing {
 /// are chosen anew on every subject as predicted by the one network that did not learn from it, with a
 /// second look, and a closer one, where `config` asks for them and there is enough to learn from.
 /// `held_out[n]` are the subjects that `models[n]` did not learn from; `config` is the training's;
-/// `progress` hears how far it is.
+/// `progress` hears how far it is. Where there is too little to learn a closer look from, that of the model which they
+/// `began_with` is kept, if it has one: what that learned from are other subjects.
 ///
 /// # Errors
 /// Models of different kinds, unreadable subjects, a failing device.
 pub fn join_folds(
     models: &[Bundle],
     held_out: &[Vec<CaseFiles>],
+    began_with: Option<&Bundle>,
     config: &TrainingConfig,
     device: DeviceChoice,
     read: &ReadOptions,
@@ -87,17 +89,27 @@ pub fn join_folds(
             progress(Choosing::Subjects(subjects.len()));
         }
     }
-    let beta = config.threshold_beta;
+    let (beta, seed) = (config.threshold_beta, config.seed);
     let mut point = operating_point::choose(&subjects, &plan.classes, beta);
-    let mut closer = Vec::new();
-    if let Some(look) = &config.closer_look
+    let (mut look, mut closer) = (None, Vec::new());
+    let mut data = first.settings.provenance.data.clone();
+    if let Some(config) = &config.closer_look
         && point.rule.second_look.is_some()
     {
         let extent = point.rule.extent;
-        let learning = LearningToLook { plan, extent, config: look, seed: config.seed, read };
+        let learning = LearningToLook { plan, extent, config, seed, read };
         let mut steps = |step, of| progress(Choosing::CloserLook { step, of });
         closer = learning.run(&mut subjects, &sources, &mut steps)?;
         if !closer.is_empty() {
+            look = Some(config.settings());
+        } else if let Some(model) = began_with.filter(|model| fits(model, plan))
+            && let Some(known) = model.closer_look()?
+        {
+            learning.ask(&known, &mut subjects, &sources)?;
+            (look, closer) = (model.settings.closer_look.clone(), model.closer.clone());
+            data += &format!("; closer look of {}", model.settings.name);
+        }
+        if look.is_some() {
             point = operating_point::choose_at(extent, &subjects, &plan.classes, beta);
         }
     }
@@ -107,11 +119,11 @@ pub fn join_folds(
     everyone.sort();
     let learned_from = models.iter().map(|model| &model.settings.provenance.training_subjects);
     let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
-    let look = config.closer_look.as_ref().filter(|_| !closer.is_empty());
     let settings = ModelSettings {
         detection: point.rule,
-        closer_look: look.map(CloserLookConfig::settings),
+        closer_look: look,
         provenance: Provenance {
+            data,
             training_subjects: learned_from.into_iter().collect(),
             validation_subjects: everyone,
             validation_f1,
@@ -121,4 +133,9 @@ pub fn join_folds(
     };
     let members = models.iter().flat_map(|model| model.members.iter().cloned()).collect();
     Bundle::with_closer_look(settings, members, closer)
+}
+
+/// Whether what a model sees and tells is that of a plan, some images optional or not.
+fn fits(model: &Bundle, plan: &Plan) -> bool {
+    Plan { optional: plan.optional.clone(), ..model.settings.plan.clone() } == *plan
 }

@@ -35,6 +35,21 @@ struct Blocks {
     overlooked: Vec<(Block, Option<LesionClass>)>,
 }
 
+impl Blocks {
+    /// Tells the subject what networks say of them.
+    fn shown_to(
+        &self,
+        look: &CloserLook,
+        subject: &mut ValidationSubject,
+        extent: f32,
+    ) -> Result<(), NetError> {
+        let candidates = self.candidates.iter().map(|(block, _)| block);
+        subject.look_closer(extent, None, &look.log_odds(candidates)?);
+        subject.look_closer(extent, Some(0), &look.log_odds(&self.again)?);
+        Ok(())
+    }
+}
+
 impl LearningToLook<'_> {
     /// Trains the networks, each on all subjects but a part, and has it look at the candidates of that part. None
     /// where there are too few lesions. `progress` hears of steps done, and of how many.
@@ -52,10 +67,12 @@ impl LearningToLook<'_> {
         if sites.filter(|site| site.truth.is_some()).count() < config.least_lesions {
             return Ok(Vec::new());
         }
+        // Room to shift them in.
+        let roomy = std::array::from_fn(|axis| config.size[axis] + 2 * config.shift[axis]);
         let blocks: Vec<Blocks> = subjects
             .par_iter()
             .zip(sources)
-            .map(|(subject, source)| self.blocks(subject, source))
+            .map(|(subject, source)| self.blocks(subject, source, roomy))
             .collect::<Result<_, _>>()?;
         let settings = config.settings();
         let (parts, mut networks) = (config.networks, Vec::new());
@@ -78,13 +95,27 @@ impl LearningToLook<'_> {
             let look = CloserLook::new(&settings, plan, std::slice::from_ref(&weights))?;
             let both = subjects.iter_mut().zip(&blocks).enumerate();
             for (_, (subject, blocks)) in both.filter(|(place, _)| place % parts == part) {
-                let candidates = blocks.candidates.iter().map(|(block, _)| block);
-                subject.look_closer(extent, None, &look.log_odds(candidates)?);
-                subject.look_closer(extent, Some(0), &look.log_odds(&blocks.again)?);
+                blocks.shown_to(&look, subject, extent)?;
             }
             networks.push(weights);
         }
         Ok(networks)
+    }
+
+    /// Has networks that learned from other subjects look at the candidates of all.
+    ///
+    /// # Errors
+    /// Unreadable subjects.
+    pub fn ask(
+        &self,
+        look: &CloserLook,
+        subjects: &mut [ValidationSubject],
+        sources: &[Source<'_>],
+    ) -> Result<(), NetError> {
+        for (subject, source) in subjects.iter_mut().zip(sources) {
+            self.blocks(subject, source, look.size())?.shown_to(look, subject, self.extent)?;
+        }
+        Ok(())
     }
 
     /// 0 for nothing, 1 for a lesion of the first class, and so on.
@@ -103,14 +134,18 @@ impl LearningToLook<'_> {
         self.plan.shortages().iter().map(places).collect()
     }
 
-    fn blocks(&self, subject: &ValidationSubject, source: &Source<'_>) -> Result<Blocks, NetError> {
-        let Self { plan, extent, config, read, .. } = *self;
+    /// Blocks of a size around what is to be looked at.
+    fn blocks(
+        &self,
+        subject: &ValidationSubject,
+        source: &Source<'_>,
+        size: [usize; 3],
+    ) -> Result<Blocks, NetError> {
+        let Self { plan, extent, read, .. } = *self;
         let case = source.case.read(&plan.inputs_of(source.case), read)?;
         let prepared = Prepared::new(&case, plan)?;
-        // Room to shift them in.
-        let roomy = std::array::from_fn(|axis| config.size[axis] + 2 * config.shift[axis]);
         let to_learn = |sites: Vec<Site>| -> Vec<(Block, Option<LesionClass>)> {
-            let block = |site: &Site| (cut(&prepared, site.centre_mm, roomy), site.truth);
+            let block = |site: &Site| (cut(&prepared, site.centre_mm, size), site.truth);
             sites.iter().map(block).collect()
         };
         let candidates = to_learn(subject.sites(extent, None));
@@ -119,7 +154,7 @@ impl LearningToLook<'_> {
         if let Some(missing) = &source.missing {
             let prepared = prepared.without(missing, plan);
             let sites = subject.sites(extent, Some(0));
-            again.extend(sites.iter().map(|site| cut(&prepared, site.centre_mm, config.size)));
+            again.extend(sites.iter().map(|site| cut(&prepared, site.centre_mm, size)));
         }
         Ok(Blocks { candidates, again, overlooked })
     }

@@ -29,7 +29,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let from = arguments.from.as_deref().map(open_model).transpose()?;
     let folds = arguments.refit.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, from.as_ref().or(folds.as_ref()))?;
-    let start = from.and_then(|model| model.members.into_iter().next());
+    let start = from.as_ref().and_then(|model| model.members.first().cloned());
     let common_training = Training {
         name: model_name(arguments),
         data: data_name(arguments, &cohort, &companions),
@@ -70,7 +70,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         models.push((train(training, arguments, common)?, path));
     }
     if arguments.folds.is_some() && arguments.fold.is_none() {
-        let joined = join(&models, &splits, &preset, arguments, common)?;
+        let joined = join(&models, &splits, from.as_ref(), &preset, arguments, common)?;
         let path = arguments.output.join("model");
         joined.write(&path)?;
         models = vec![(joined, path)];
@@ -255,6 +255,7 @@ fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<S
 fn join(
     models: &[(Bundle, PathBuf)],
     splits: &[Split],
+    from: Option<&Bundle>,
     preset: &Preset,
     arguments: &Train,
     common: &Common,
@@ -271,18 +272,16 @@ fn join(
     let mut closer: Option<Progress> = None;
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
     let read = read_options(arguments);
-    let joined =
-        join_folds(&models, &held_out, &preset.training, common.device, &read, &mut |event| {
-            match event {
-                Choosing::Subjects(done) => progress.set(done as u64, String::new),
-                Choosing::CloserLook { step, of } => {
-                    let bar = closer.get_or_insert_with(|| {
-                        Progress::new("learning to look closer", of, common)
-                    });
-                    bar.set(step, String::new);
-                }
-            }
-        });
+    let mut tell = |event| match event {
+        Choosing::Subjects(done) => progress.set(done as u64, String::new),
+        Choosing::CloserLook { step, of } => {
+            let bar =
+                closer.get_or_insert_with(|| Progress::new("learning to look closer", of, common));
+            bar.set(step, String::new);
+        }
+    };
+    let (training, device) = (&preset.training, common.device);
+    let joined = join_folds(&models, &held_out, from, training, device, &read, &mut tell);
     progress.finish();
     if let Some(bar) = closer {
         bar.finish();

@@ -92,6 +92,7 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     assert_eq!(folds.settings.closer_look.as_ref().unwrap().weights.len(), 2);
     let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
     assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
+    going_on_keeps_a_closer_look(&folder, closer, &folds);
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
@@ -119,6 +120,23 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     ]);
     assert_eq!(code, 0, "{told}");
     assert!(out.contains("0 NHID"), "{out}");
+}
+
+/// Where there are too few lesions to learn another from.
+fn going_on_keeps_a_closer_look(folder: &tempfile::TempDir, closer: &str, folds: &Bundle) {
+    let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
+    fs::write(folder.path().join("quick.toml"), [QUICK, &few].concat()).unwrap();
+    let (out, model) = (folder.path().join("on"), folder.path().join("folds/model"));
+    let more = ["--steps", "5", "--folds", "2", "--from", text(&model)];
+    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+    assert_eq!(code, 0, "{told}");
+    let on = Bundle::read(&out.join("model")).unwrap();
+    assert!(on.members != folds.members && on.closer == folds.closer);
+    assert_eq!(on.settings.closer_look, folds.settings.closer_look);
+    let data = &on.settings.provenance.data;
+    assert!(data.ends_with("; closer look of folds"), "{data}");
+    let asked = on.settings.detection.second_look.as_ref().unwrap().asked();
+    assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
 }
 
 #[test]
