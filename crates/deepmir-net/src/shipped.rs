@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-9",
-    bytes: include_bytes!("../../../models/deepmir-9.deepmir"),
+    name: "deepmir-10",
+    bytes: include_bytes!("../../../models/deepmir-10.deepmir"),
 }];
 
 impl ShippedModel {
