@@ -67,6 +67,11 @@ impl Plan {
         self.inputs.iter().copied().filter(read).collect()
     }
 
+    /// Whether networks for one can be used for the other: what they see and tell is the same, some images optional or not.
+    pub fn fits(&self, other: &Self) -> bool {
+        Self { optional: other.optional.clone(), ..self.clone() } == *other
+    }
+
     /// Every choice of optional inputs that may be missing, but for none of them.
     pub fn shortages(&self) -> Vec<Vec<Modality>> {
         let choice = |bits: usize| {

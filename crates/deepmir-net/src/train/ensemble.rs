@@ -10,7 +10,7 @@ use super::TrainingConfig;
 use super::look_closer::{LearningToLook, Source};
 use crate::bundle::{Bundle, ModelSettings, Provenance};
 use crate::infer::{InferenceOptions, networks, probability_maps};
-use crate::{CaseFiles, DeviceChoice, Modality, NetError, Plan, Prepared};
+use crate::{CaseFiles, DeviceChoice, Modality, NetError, Prepared};
 
 /// How far choosing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub fn join_folds(
         closer = learning.run(&mut subjects, &sources, &mut steps)?;
         if !closer.is_empty() {
             look = Some(config.settings());
-        } else if let Some(model) = began_with.filter(|model| fits(model, plan))
+        } else if let Some(model) = began_with.filter(|model| model.settings.plan.fits(plan))
             && let Some(known) = model.closer_look()?
         {
             learning.ask(&known, &mut subjects, &sources)?;
@@ -133,9 +133,4 @@ pub fn join_folds(
     };
     let members = models.iter().flat_map(|model| model.members.iter().cloned()).collect();
     Bundle::with_closer_look(settings, members, closer)
-}
-
-/// Whether what a model sees and tells is that of a plan, some images optional or not.
-fn fits(model: &Bundle, plan: &Plan) -> bool {
-    Plan { optional: plan.optional.clone(), ..model.settings.plan.clone() } == *plan
 }

@@ -67,12 +67,10 @@ impl LearningToLook<'_> {
         if sites.filter(|site| site.truth.is_some()).count() < config.least_lesions {
             return Ok(Vec::new());
         }
-        // Room to shift them in.
-        let roomy = std::array::from_fn(|axis| config.size[axis] + 2 * config.shift[axis]);
         let blocks: Vec<Blocks> = subjects
             .par_iter()
             .zip(sources)
-            .map(|(subject, source)| self.blocks(subject, source, roomy))
+            .map(|(subject, source)| self.blocks(subject, source, config.size, config.shift))
             .collect::<Result<_, _>>()?;
         let settings = config.settings();
         let (parts, mut networks) = (config.networks, Vec::new());
@@ -113,7 +111,8 @@ impl LearningToLook<'_> {
         sources: &[Source<'_>],
     ) -> Result<(), NetError> {
         for (subject, source) in subjects.iter_mut().zip(sources) {
-            self.blocks(subject, source, look.size())?.shown_to(look, subject, self.extent)?;
+            let blocks = self.blocks(subject, source, look.size(), [0; 3])?;
+            blocks.shown_to(look, subject, self.extent)?;
         }
         Ok(())
     }
@@ -134,18 +133,20 @@ impl LearningToLook<'_> {
         self.plan.shortages().iter().map(places).collect()
     }
 
-    /// Blocks of a size around what is to be looked at.
+    /// Blocks of a size around what is to be looked at, those to learn from with room to shift them in.
     fn blocks(
         &self,
         subject: &ValidationSubject,
         source: &Source<'_>,
         size: [usize; 3],
+        shift: [usize; 3],
     ) -> Result<Blocks, NetError> {
         let Self { plan, extent, read, .. } = *self;
         let case = source.case.read(&plan.inputs_of(source.case), read)?;
         let prepared = Prepared::new(&case, plan)?;
+        let roomy = std::array::from_fn(|axis| size[axis] + 2 * shift[axis]);
         let to_learn = |sites: Vec<Site>| -> Vec<(Block, Option<LesionClass>)> {
-            let block = |site: &Site| (cut(&prepared, site.centre_mm, size), site.truth);
+            let block = |site: &Site| (cut(&prepared, site.centre_mm, roomy), site.truth);
             sites.iter().map(block).collect()
         };
         let candidates = to_learn(subject.sites(extent, None));

@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use deepmir_net::bundle::{ModelSettings, Provenance};
 use deepmir_net::preset::{self, Preset};
 use deepmir_net::train::{Choosing, Fresh, Training, join_folds};
-use deepmir_net::{Bundle, CaseFiles, Plan};
+use deepmir_net::{Bundle, CaseFiles};
 use deepmir_study::Cohort;
 use deepmir_study::cohort::check_apart;
 use deepmir_study::folds::{Split, folds, hold_out};
@@ -212,9 +212,7 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
             preset.changed_by(&table).map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
     }
     if let Some(Bundle { settings, .. }) = from
-        && (Plan { optional: settings.plan.optional.clone(), ..preset.plan.clone() }
-            != settings.plan
-            || preset.architecture != settings.architecture)
+        && (!preset.plan.fits(&settings.plan) || preset.architecture != settings.architecture)
     {
         bail!(
             "the config file changes the plan or network of {}: leave that out, or --from",
