@@ -116,6 +116,31 @@ impl Cohort {
         Ok(Self { cases: cases.into_values().collect() })
     }
 
+    /// Every scan of one or more datasets that has a label map; of several datasets, under a name that says which it is
+    /// of. `labels` is as with [`Cohort::read`], for one dataset.
+    ///
+    /// # Errors
+    /// As [`Cohort::read`]; a dataset without label maps; a file that two of them have.
+    pub fn labelled(datasets: &[PathBuf], labels: Option<&Path>) -> Result<Self, StudyError> {
+        if let [path] = datasets {
+            let mut cohort = Self::read(path, labels)?;
+            cohort.cases.retain(|case| case.truth.is_some());
+            if cohort.cases.is_empty() {
+                return Err(StudyError::NoLabels { path: path.clone() });
+            }
+            return Ok(cohort);
+        }
+        let cases = Self { cases: Vec::new() }.companions(datasets)?;
+        let mut seen = BTreeSet::new();
+        let twice = cases.iter().flat_map(files_of).find(|file| !seen.insert(file.clone()));
+        match twice {
+            Some(file) => Err(StudyError::Subjects {
+                reason: format!("two of the datasets have this file: {}", file.display()),
+            }),
+            None => Ok(Self { cases }),
+        }
+    }
+
     /// Only the scans of some subjects, named with or without `sub-`.
     ///
     /// # Errors
@@ -201,7 +226,7 @@ fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
 
 /// A dataset's folder's or table's name, fit for file names: the name that it is given by, so that a
 /// link counts as what it is called, and the folder's own where that is none (`.`, `..`).
-pub(crate) fn dataset_name(path: &Path) -> String {
+pub fn dataset_name(path: &Path) -> String {
     let place = match path.file_stem() {
         Some(_) => path.to_owned(),
         None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),

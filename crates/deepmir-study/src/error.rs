@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use deepmir_lesion::LesionClass;
 use deepmir_net::Modality;
 
 /// Why a cohort could not be read, predicted or evaluated.
@@ -116,6 +117,18 @@ pub enum StudyError {
         /// Who, and what to do.
         reason: String,
     },
+    /// Too few lesions to choose a threshold on.
+    #[error(
+        "no class has {least} lesions in these scans, so no threshold can be chosen on them; give more labelled scans \
+         (there are {})",
+        counts(lesions)
+    )]
+    TooFewLesions {
+        /// How many there are of each class.
+        lesions: Vec<(LesionClass, usize)>,
+        /// How many are needed.
+        least: usize,
+    },
     /// A study that cannot be done as its file has it.
     #[error("{reason}: {}", path.display())]
     Experiment {
@@ -143,4 +156,9 @@ pub enum StudyError {
 
 fn join(folders: &[PathBuf]) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join("\n  ")
+}
+
+fn counts(lesions: &[(LesionClass, usize)]) -> String {
+    let words = lesions.iter().map(|(class, count)| format!("{count} {class}"));
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
-pub use model::Model;
+pub use model::{Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
 pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};
@@ -84,7 +84,7 @@ pub enum Verb {
     Study(Box<Study>),
     /// Mark lesions by hand, review a model's, settle between raters
     Annotate(Annotate),
-    /// List, describe and check models
+    /// List, describe, check and tune models
     #[command(subcommand)]
     Model(Model),
 }

@@ -1,10 +1,12 @@
 //! Choosing a [`DetectionRule`] on validation subjects.
 
 mod again;
+mod tuning;
 mod validation;
 
 use std::ops::Range;
 
+pub use tuning::{AtThreshold, Judged, LEAST_TO_TUNE, Tuned, tune};
 pub use validation::{Site, ValidationSubject};
 
 use crate::matching::{Edge, MatchRule, assign, overlaps};

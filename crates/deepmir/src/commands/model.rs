@@ -1,11 +1,19 @@
 //! `deepmir model`.
 
+use anyhow::bail;
 use comfy_table::{Table, presets};
+use deepmir_lesion::operating_point::{AtThreshold, Tuned};
 use deepmir_net::infer;
 use deepmir_net::{Bundle, Modality, Plan, shipped};
+use deepmir_study::Cohort;
+use deepmir_study::cohort::dataset_name;
+use deepmir_study::predict::Predictor;
+use deepmir_study::tune::tune;
+use deepmir_volume::nifti::ReadOptions;
 
 use super::open_model;
-use crate::cli::{Common, Model};
+use crate::cli::{Common, Model, Tune};
+use crate::progress::Progress;
 
 pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
     match arguments {
@@ -26,6 +34,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
             }
             Ok(Bundle::with_closer_look(settings, members, closer)?.write(output)?)
         }
+        Model::Tune(arguments) => tuned(arguments, common),
     }
 }
 
@@ -95,4 +104,78 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
     bundle.closer_look()?;
     println!("{} is whole and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
+}
+
+/// Thresholds anew: told as a table, and written into a copy of the model where one is asked for.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
+    let Tune { data, labels, participant_label, beta, .. } = arguments;
+    if !(beta.is_finite() && *beta > 0.0) {
+        bail!("--beta is a positive number, such as 1 or 1.5, and not {beta}");
+    }
+    if data.len() > 1 && (labels.is_some() || !participant_label.is_empty()) {
+        bail!(
+            "--labels and --participant-label are of one dataset: give one, or a table of all scans"
+        );
+    }
+    let mut cohort = Cohort::labelled(data, labels.as_deref())?;
+    if !participant_label.is_empty() {
+        cohort = cohort.only(participant_label)?;
+    }
+    let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
+    let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
+
+    let mut model = open_model(&arguments.model)?;
+    model.settings.name =
+        arguments.name.clone().unwrap_or_else(|| format!("{}-tuned", model.settings.name));
+    let mut predictor = Predictor::new(model, common.device)?;
+    predictor.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
+    let mut progress = Progress::new("judging", cohort.cases.len() as u64, common);
+    let mut tell = |done: usize| progress.set(done as u64, String::new);
+    let outcome = tune(&mut predictor, &cohort.cases, &data, *beta, &mut tell);
+    progress.finish();
+    let (model, classes) = outcome?;
+
+    println!("{}", thresholds(&classes, cohort.cases.len()));
+    for class in classes.iter().filter(|class| !class.chosen()) {
+        println!("{}: too few lesions to choose on, the threshold stays", class.class);
+    }
+    if let Some(output) = &arguments.output {
+        model.write(output)?;
+        println!("{}", output.display());
+    }
+    Ok(())
+}
+
+/// What every threshold was and is, and what it finds.
+fn thresholds(classes: &[Tuned], scans: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+        "class",
+        "lesions",
+        "",
+        "threshold",
+        "sensitivity",
+        "precision",
+        "F1",
+        "false a scan",
+    ]);
+    let ratio = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.3}"));
+    for Tuned { class, lesions, before, after } in classes {
+        for (name, at) in [("before", before), ("after", after)] {
+            let AtThreshold { peak, found, matched } = *at;
+            let share = |of: usize| (of > 0).then(|| matched as f64 / of as f64);
+            table.add_row([
+                class.to_string(),
+                lesions.to_string(),
+                name.to_owned(),
+                format!("{peak}"),
+                ratio(share(*lesions)),
+                ratio(share(found)),
+                ratio(at.f1(*lesions)),
+                format!("{:.2}", (found - matched) as f64 / scans.max(1) as f64),
+            ]);
+        }
+    }
+    table
 }

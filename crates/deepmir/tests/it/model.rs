@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use deepmir_net::Bundle;
+
 use crate::support::{random_model, refused, run, text};
 
 #[test]
@@ -55,4 +57,54 @@ fn wrong_hashes_and_unknown_names_are_refused() {
     fs::write(&weights, bytes).unwrap();
     refused(&["model", "verify", text(&unpacked)], &["checksum", "unpacked"]);
     refused(&["model", "info", "no-such-model"], &["no-such-model", "default"]);
+}
+
+#[test]
+fn thresholds_are_chosen_anew_and_nothing_else_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("bids");
+    (1..5).for_each(|number| {
+        deepmir_testing::write_subject(&data, number);
+    });
+    let model = random_model(folder.path());
+    let output = folder.path().join("tuned.deepmir");
+    let (code, told, log) = run(&["model", "tune", text(&model), text(&data), "-o", text(&output)]);
+    assert_eq!(code, 0, "{log}");
+    // Three lesions of each class in each of four scans.
+    for words in ["CMB", "NHID", " 12 ", "before", "after", "tuned.deepmir"] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    let (before, after) = (Bundle::read(&model).unwrap(), Bundle::read(&output).unwrap());
+    assert_eq!(after.members, before.members);
+    assert_eq!(after.settings.name, "random-tuned");
+    assert_eq!(after.settings.provenance.data, "nothing; thresholds: 4 scans of bids");
+    assert_eq!(after.settings.provenance.validation_subjects.len(), 4);
+    let mut detection = after.settings.detection.clone();
+    for (class, threshold) in &mut detection.classes {
+        assert!(threshold.peak >= detection.extent);
+        threshold.peak = before.settings.detection.classes[class].peak;
+    }
+    assert_eq!(detection, before.settings.detection);
+    // Without -o it only tells.
+    let only_told = run(&["model", "tune", text(&model), text(&data)]);
+    assert_eq!((only_told.0, told.starts_with(only_told.1.trim_end())), (0, true));
+}
+
+#[test]
+fn too_few_lesions_and_contradictions_are_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, other) = (folder.path().join("bids"), folder.path().join("other"));
+    deepmir_testing::write_subject(&data, 1);
+    deepmir_testing::write_subject(&other, 2);
+    let model = random_model(folder.path());
+    let output = folder.path().join("tuned");
+    let tune = |more: &[&str], words: &[&str]| {
+        refused(&[&["model", "tune", text(&model), "-o", text(&output)], more].concat(), words);
+        assert!(!output.exists());
+    };
+    tune(&[text(&data)], &["no class has 10 lesions", "3 CMB, 3 NHID"]);
+    tune(&[text(&data), "--beta", "0"], &["--beta"]);
+    tune(&[text(&data), text(&other), "--labels", "x"], &["--labels", "one dataset"]);
+    tune(&[text(&data), text(&data)], &["two of the datasets", "bids"]);
+    tune(&[text(&data), "--participant-label", "09"], &["09", "sub-01"]);
 }

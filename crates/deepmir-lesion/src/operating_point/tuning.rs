@@ -1,0 +1,197 @@
+//! Choosing the thresholds of a finished model anew, on subjects judged by it as it judges new ones.
+
+use super::{Counts, OfClass};
+use crate::{Candidate, ClassThreshold, DetectionRule, Lesion, LesionClass};
+
+/// Thresholds that are tried run from this log-odds to its negative (0.02 to 0.98) in steps of [`STEP`].
+const LEAST_LOG_ODDS: f64 = -3.9;
+/// About one hundredth of probability in the middle.
+const STEP: f64 = 0.05;
+/// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
+/// in the middle.
+const SMOOTHING: f64 = 0.4;
+/// Of a class with fewer true lesions the threshold stays.
+pub const LEAST_TO_TUNE: usize = 10;
+
+/// A subject with its true lesions and a model's candidates, on one grid.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The true lesions.
+    pub truth: Vec<Lesion>,
+    /// Everything that the model looked at, called a lesion or not.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What a class's threshold was and is, and what it finds in the subjects that it was chosen on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuned {
+    /// The class.
+    pub class: LesionClass,
+    /// True lesions in all subjects.
+    pub lesions: usize,
+    /// The threshold that the rule had.
+    pub before: AtThreshold,
+    /// The one chosen; the same where there were too few lesions to choose one.
+    pub after: AtThreshold,
+}
+
+/// A threshold, and what it finds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AtThreshold {
+    /// The threshold ([`ClassThreshold::peak`]).
+    pub peak: f32,
+    /// Candidates that pass.
+    pub found: usize,
+    /// Those of them matched to true lesions.
+    pub matched: usize,
+}
+
+impl Tuned {
+    /// Whether there were lesions enough to choose a threshold on.
+    pub fn chosen(&self) -> bool {
+        self.lesions >= LEAST_TO_TUNE
+    }
+}
+
+impl AtThreshold {
+    /// F1 of so many true lesions; `None` without any.
+    pub fn f1(&self, lesions: usize) -> Option<f64> {
+        (lesions > 0).then(|| 2.0 * self.matched as f64 / (lesions + self.found) as f64)
+    }
+}
+
+/// The peak threshold of each class of a rule at which its F measure over all subjects is best, lesions matched by
+/// overlap; everything else of the rule stays. `beta` is how many times as much a missed lesion weighs as a false one.
+///
+/// The curve of F over thresholds is smoothed first, by a Gaussian in log-odds: its highest point
+/// is otherwise where chance has put it. If scores are true probabilities, what is found is F / (1 + β²), half of F1
+/// (Lipton, Elkan and Naryanaswamy 2014, for any β). A class with fewer than ten true lesions keeps its
+/// threshold.
+pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> {
+    // Peaks of the network's own maps begin at the extent, probabilities of a second look anywhere.
+    let lowest = if rule.second_look.is_some() { 0.0 } else { rule.extent };
+    let tuned = rule.classes.iter().map(|(&class, threshold)| {
+        let subjects: Vec<OfClass<'_>> = subjects
+            .iter()
+            .map(|subject| OfClass::new(&subject.truth, &subject.candidates, class))
+            .collect();
+        let lesions = subjects.iter().map(|subject| subject.truth.len()).sum();
+        let peak = if lesions < LEAST_TO_TUNE {
+            threshold.peak
+        } else {
+            best_peak(&subjects, threshold, lowest, beta)
+        };
+        let at = |peak| {
+            let counts = Counts::of(&subjects, &ClassThreshold { peak, ..*threshold });
+            AtThreshold { peak, found: counts.predicted, matched: counts.matched }
+        };
+        Tuned { class, lesions, before: at(threshold.peak), after: at(peak) }
+    });
+    tuned.collect()
+}
+
+fn best_peak(subjects: &[OfClass<'_>], threshold: &ClassThreshold, lowest: f32, beta: f64) -> f32 {
+    let steps = (-2.0 * LEAST_LOG_ODDS / STEP).round() as usize;
+    let tried = (0..=steps).filter_map(|n| {
+        let log_odds = LEAST_LOG_ODDS + STEP * n as f64;
+        let peak = (1.0 / (1.0 + (-log_odds).exp())) as f32;
+        let counts = Counts::of(subjects, &ClassThreshold { peak, ..*threshold });
+        (peak >= lowest).then(|| Some((log_odds, peak, counts.f_measure(beta)?)))?
+    });
+    let tried: Vec<(f64, f32, f64)> = tried.collect();
+    let smoothed = |place: f64| {
+        let weighed = tried.iter().map(|(log_odds, _, f)| {
+            let weight = (-0.5 * ((log_odds - place) / SMOOTHING).powi(2)).exp();
+            (weight, weight * f)
+        });
+        let (weights, sum) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        sum / weights
+    };
+    let best = tried
+        .iter()
+        .map(|&(log_odds, peak, _)| (smoothed(log_odds), peak))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best });
+    // Two digits are as many as are known.
+    best.map_or(threshold.peak, |(_, peak)| (peak * 100.0).round() / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use deepmir_volume::{Affine, Grid};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// Candidates of one voxel each, of which a lesion is one with the probability that its score says, and lesions that
+    /// are no candidate.
+    fn calibrated(count: usize, overlooked: usize) -> Judged {
+        let grid = Grid::new([4000, 40, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut judged = Judged { truth: Vec::new(), candidates: Vec::new() };
+        for n in 0..count + overlooked {
+            let lesion = Lesion::new(LesionClass::Cmb, vec![2 * n], &grid);
+            if n >= count {
+                judged.truth.push(lesion);
+                continue;
+            }
+            // Most are nothing, as with real candidates.
+            let score = random.random::<f32>().powi(3);
+            if random.random::<f32>() < score {
+                judged.truth.push(lesion.clone());
+            }
+            judged.candidates.push(Candidate::new(lesion, score, score, &grid));
+        }
+        judged
+    }
+
+    fn rule(peak: f32) -> DetectionRule {
+        let threshold = ClassThreshold { peak, min_volume_mm3: 0.0, min_height_mm: 0.0 };
+        let classes = BTreeMap::from([(LesionClass::Cmb, threshold)]);
+        DetectionRule { extent: 0.0, classes, ..DetectionRule::half(&[]) }
+    }
+
+    #[test]
+    fn of_true_probabilities_the_best_threshold_is_known() {
+        // E[p] = 1/4 of the candidates are lesions, and 500 besides. For a threshold t, with u = t^(1/3):
+        // true and found N (1 - u⁴) / 4, found N (1 - u); F at its best is (1 + β²) t.
+        let (count, overlooked) = (40_000, 500);
+        let subjects = [calibrated(count, overlooked)];
+        let lesions = count as f64 / 4.0 + overlooked as f64;
+        for beta in [1.0, 1.5] {
+            let squared: f64 = beta * beta;
+            let f = |t: f64| {
+                let u = t.cbrt();
+                let (matched, found) =
+                    (count as f64 * (1.0 - u.powi(4)) / 4.0, count as f64 * (1.0 - u));
+                (1.0 + squared) * matched / (squared * lesions + found)
+            };
+            let expected =
+                (1..999).map(|n| f64::from(n) / 1000.0).max_by(|a, b| f(*a).total_cmp(&f(*b)));
+            let expected = expected.unwrap();
+            assert!((expected - f(expected) / (1.0 + squared)).abs() < 0.002);
+            let tuned = tune(&rule(0.9), &subjects, beta);
+            let peak = f64::from(tuned[0].after.peak);
+            assert!((peak - expected).abs() < 0.03, "{peak} for {expected}");
+            assert!(tuned[0].after.f1(tuned[0].lesions) > tuned[0].before.f1(tuned[0].lesions));
+        }
+    }
+
+    #[test]
+    fn a_class_of_few_lesions_keeps_its_threshold() {
+        let mut subject = calibrated(30, 0);
+        subject.truth.truncate(LEAST_TO_TUNE - 1);
+        let tuned = tune(&rule(0.9), &[subject], 1.0);
+        assert_eq!(tuned[0].after, tuned[0].before);
+        assert_eq!(tuned[0].after.peak, 0.9);
+    }
+
+    #[test]
+    fn thresholds_of_maps_do_not_fall_below_the_extent() {
+        let rule = DetectionRule { extent: 0.6, ..rule(0.9) };
+        let tuned = tune(&rule, &[calibrated(2000, 0)], 2.0);
+        assert!(tuned[0].after.peak >= 0.6, "{:?}", tuned[0]);
+    }
+}
