@@ -15,8 +15,8 @@ pub struct ShippedModel {
 
 /// All of them, the default first.
 pub const MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-10",
-    bytes: include_bytes!("../../../models/deepmir-10.deepmir"),
+    name: "deepmir-11",
+    bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
 }];
 
 impl ShippedModel {
