@@ -56,7 +56,8 @@ impl Tuned {
 impl AtThreshold {
     /// F1 of so many true lesions; `None` without any.
     pub fn f1(&self, lesions: usize) -> Option<f64> {
-        (lesions > 0).then(|| 2.0 * self.matched as f64 / (lesions + self.found) as f64)
+        let counts = Counts { truth: lesions, predicted: self.found, matched: self.matched };
+        counts.f_measure(1.0)
     }
 }
 
@@ -95,8 +96,11 @@ fn best_peak(subjects: &[OfClass<'_>], threshold: &ClassThreshold, lowest: f32, 
     let tried = (0..=steps).filter_map(|n| {
         let log_odds = LEAST_LOG_ODDS + STEP * n as f64;
         let peak = (1.0 / (1.0 + (-log_odds).exp())) as f32;
+        if peak < lowest {
+            return None;
+        }
         let counts = Counts::of(subjects, &ClassThreshold { peak, ..*threshold });
-        (peak >= lowest).then(|| Some((log_odds, peak, counts.f_measure(beta)?)))?
+        Some((log_odds, peak, counts.f_measure(beta)?))
     });
     let tried: Vec<(f64, f32, f64)> = tried.collect();
     let smoothed = |place: f64| {
