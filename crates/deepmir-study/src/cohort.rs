@@ -116,28 +116,28 @@ impl Cohort {
         Ok(Self { cases: cases.into_values().collect() })
     }
 
-    /// Every scan of one or more datasets that has a label map; of several datasets, under a name that says which it is
-    /// of. `labels` is as with [`Cohort::read`], for one dataset.
+    /// Every scan of one or more datasets that has a label map, and the names of those left out because they have none.
+    /// Of several datasets scans are named after both. `labels` is as with [`Cohort::read`], for one dataset.
     ///
     /// # Errors
     /// As [`Cohort::read`]; a dataset without label maps; a file that two of them have.
-    pub fn labelled(datasets: &[PathBuf], labels: Option<&Path>) -> Result<Self, StudyError> {
-        if let [path] = datasets {
-            let mut cohort = Self::read(path, labels)?;
-            cohort.cases.retain(|case| case.truth.is_some());
-            if cohort.cases.is_empty() {
-                return Err(StudyError::NoLabels { path: path.clone() });
-            }
-            return Ok(cohort);
-        }
-        let cases = Self { cases: Vec::new() }.companions(datasets)?;
+    pub fn labelled(
+        datasets: &[PathBuf],
+        labels: Option<&Path>,
+    ) -> Result<(Self, Vec<String>), StudyError> {
+        let all = match datasets {
+            [path] => vec![Self::read(path, labels)?.with_labels(path)?],
+            _ => Self::read_each(datasets)?,
+        };
+        let (cases, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
+            all.into_iter().flat_map(|cohort| cohort.cases).partition(|case| case.truth.is_some());
         let mut seen = BTreeSet::new();
         let twice = cases.iter().flat_map(files_of).find(|file| !seen.insert(file.clone()));
         match twice {
-            Some(file) => Err(StudyError::Subjects {
+            Some(file) if datasets.len() > 1 => Err(StudyError::Subjects {
                 reason: format!("two of the datasets have this file: {}", file.display()),
             }),
-            None => Ok(Self { cases }),
+            _ => Ok((Self { cases }, without.into_iter().map(|case| case.id).collect())),
         }
     }
 
@@ -175,31 +175,43 @@ impl Cohort {
     /// As [`Cohort::read`]; a dataset without label maps; a file that both have.
     pub fn companions(&self, datasets: &[PathBuf]) -> Result<Vec<CaseFiles>, StudyError> {
         let own: BTreeSet<PathBuf> = self.cases.iter().flat_map(files_of).collect();
+        let others = Self::read_each(datasets)?.into_iter().flat_map(|cohort| cohort.cases);
+        let companions: Vec<CaseFiles> = others.filter(|case| case.truth.is_some()).collect();
+        match companions.iter().flat_map(files_of).find(|file| own.contains(file)) {
+            Some(shared) => Err(StudyError::Subjects {
+                reason: format!(
+                    "a subject to learn from besides is one of the data already; name other data, so that no one \
+                     is both learned from and tested on: {}",
+                    shared.display()
+                ),
+            }),
+            None => Ok(companions),
+        }
+    }
+
+    /// Datasets, each with label maps, whose scans are named after them, too.
+    fn read_each(datasets: &[PathBuf]) -> Result<Vec<Self>, StudyError> {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
-        let mut companions = Vec::new();
-        for path in datasets {
+        let each = datasets.iter().map(|path| {
             let name = dataset_name(path);
             let count = names.entry(name.clone()).or_default();
             *count += 1;
             let prefix = if *count == 1 { name } else { format!("{name}{count}") };
-            let cohort = Self::read(path, None)?;
-            if cohort.cases.iter().all(|case| case.truth.is_none()) {
-                return Err(StudyError::NoLabels { path: path.clone() });
+            let mut cohort = Self::read(path, None)?.with_labels(path)?;
+            for case in &mut cohort.cases {
+                case.id = format!("{prefix}-{}", case.id);
             }
-            for case in cohort.cases.into_iter().filter(|case| case.truth.is_some()) {
-                if let Some(shared) = files_of(&case).into_iter().find(|file| own.contains(file)) {
-                    return Err(StudyError::Subjects {
-                        reason: format!(
-                            "a subject to learn from besides is one of the data already; name other \
-                             data, so that no one is both learned from and tested on: {}",
-                            shared.display()
-                        ),
-                    });
-                }
-                companions.push(CaseFiles { id: format!("{prefix}-{}", case.id), ..case });
-            }
+            Ok(cohort)
+        });
+        each.collect()
+    }
+
+    /// The same, if any of its scans has a label map.
+    fn with_labels(self, path: &Path) -> Result<Self, StudyError> {
+        match self.cases.iter().any(|case| case.truth.is_some()) {
+            true => Ok(self),
+            false => Err(StudyError::NoLabels { path: path.to_owned() }),
         }
-        Ok(companions)
     }
 
     fn check_known(&self, subjects: &[String]) -> Result<(), StudyError> {

@@ -52,6 +52,14 @@ pub struct Prediction {
     pub quality: Quality,
 }
 
+/// A subject as the model judges it, on the prepared grid.
+struct Judged {
+    case: Case,
+    prepared: Prepared,
+    maps: ProbabilityMaps,
+    candidates: Vec<Candidate>,
+}
+
 /// Candidates of the prepared grid on the subject's own. One whose only voxel another has is left out.
 fn brought_back(candidates: &[Candidate], prepared: &Prepared, own: &Grid) -> Vec<Candidate> {
     let regions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
@@ -105,6 +113,40 @@ impl Predictor {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, StudyError> {
+        let Judged { case, prepared, maps, candidates } = self.judge(files, progress)?;
+        let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
+        let probabilities = ProbabilityMaps::new(restored.collect())
+            .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
+        let found = maps.called(candidates.clone(), &self.bundle.settings.detection);
+        let [candidates, found] =
+            [candidates, found].map(|there| brought_back(&there, &prepared, case.grid()));
+        let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
+        let images = MeasuredImages {
+            swi: case.images.get(&Modality::Swi),
+            qsm_ppm: case.images.get(&Modality::Qsm),
+            t2w: case.images.get(&Modality::T2w),
+            brain: Some(&case.brain),
+        };
+        let rows = images.measure_candidates(&labels, &found);
+        let quality = Quality::of(&case);
+        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality })
+    }
+
+    /// Only what is looked at in one subject, called a lesion or not, on its own grid.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn candidates(&mut self, files: &CaseFiles) -> Result<Vec<Candidate>, StudyError> {
+        let Judged { case, prepared, candidates, .. } = self.judge(files, &mut |_, _| {})?;
+        Ok(brought_back(&candidates, &prepared, case.grid()))
+    }
+
+    /// Reads all images of a subject and has the model judge it.
+    fn judge(
+        &mut self,
+        files: &CaseFiles,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Judged, StudyError> {
         let settings = &self.bundle.settings;
         for &modality in &settings.plan.inputs {
             if settings.plan.needs(modality) && !files.images.contains_key(&modality) {
@@ -122,9 +164,6 @@ impl Predictor {
             &self.options,
             progress,
         )?;
-        let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
-        let probabilities = ProbabilityMaps::new(restored.collect())
-            .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
         let rule = &settings.detection;
         let closer = self.closer.as_ref().map(|closer| closer.at(&prepared));
         let around = rule.second_look.as_ref().map(|_| {
@@ -137,19 +176,7 @@ impl Predictor {
         // Lesions are found where the rule was chosen, on the prepared grid: brought back first, small ones would
         // be fainter, and of other sizes.
         let candidates = maps.reviewed(rule, Some(&prepared.brain), around.as_ref());
-        let found = maps.called(candidates.clone(), rule);
-        let [candidates, found] =
-            [candidates, found].map(|there| brought_back(&there, &prepared, case.grid()));
-        let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
-        let images = MeasuredImages {
-            swi: case.images.get(&Modality::Swi),
-            qsm_ppm: case.images.get(&Modality::Qsm),
-            t2w: case.images.get(&Modality::T2w),
-            brain: Some(&case.brain),
-        };
-        let rows = images.measure_candidates(&labels, &found);
-        let quality = Quality::of(&case);
-        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality })
+        Ok(Judged { case, prepared, maps, candidates })
     }
 
     /// Writes everything that was found into a folder, under names taken from the reference image

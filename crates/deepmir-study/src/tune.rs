@@ -1,7 +1,7 @@
 //! A finished model's thresholds, chosen anew on labelled scans that it did not learn from.
 
-use deepmir_lesion::lesions_of;
 use deepmir_lesion::operating_point::{self, Judged, LEAST_TO_TUNE, Tuned};
+use deepmir_lesion::{LabelMap, Lesion, lesions_of};
 use deepmir_net::bundle::{ModelSettings, Provenance};
 use deepmir_net::{Bundle, CaseFiles};
 use deepmir_volume::components::Connectivity;
@@ -22,18 +22,22 @@ pub fn tune(
     beta: f64,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Vec<Tuned>), StudyError> {
+    // Known before minutes of judging.
+    let truths = cases.iter().map(true_lesions).collect::<Result<Vec<_>, _>>()?;
+    let count = |class| truths.iter().flatten().filter(|lesion| lesion.class == class).count();
+    let classes = predictor.bundle().settings.detection.classes.keys();
+    let lesions: Vec<_> = classes.map(|&class| (class, count(class))).collect();
+    if lesions.iter().all(|&(_, count)| count < LEAST_TO_TUNE) {
+        return Err(StudyError::TooFewLesions { lesions, least: LEAST_TO_TUNE });
+    }
     let mut judged = Vec::with_capacity(cases.len());
-    for (n, case) in cases.iter().enumerate() {
-        judged.push(judge(predictor, case)?);
+    for (n, (case, truth)) in cases.iter().zip(truths).enumerate() {
+        judged.push(Judged { truth, candidates: predictor.candidates(case)? });
         progress(n + 1);
     }
     let Bundle { settings, members, closer } = predictor.bundle().clone();
     let tuned = operating_point::tune(&settings.detection, &judged, beta);
     let chosen: Vec<&Tuned> = tuned.iter().filter(|class| class.chosen()).collect();
-    if chosen.is_empty() {
-        let lesions = tuned.iter().map(|class| (class.class, class.lesions)).collect();
-        return Err(StudyError::TooFewLesions { lesions, least: LEAST_TO_TUNE });
-    }
     let f1: Vec<f64> = chosen.iter().filter_map(|class| class.after.f1(class.lesions)).collect();
     let mut detection = settings.detection;
     for Tuned { class, after, .. } in &tuned {
@@ -53,11 +57,9 @@ pub fn tune(
     Ok((Bundle::with_closer_look(settings, members, closer)?, tuned))
 }
 
-fn judge(predictor: &mut Predictor, case: &CaseFiles) -> Result<Judged, StudyError> {
-    let prediction = predictor.predict(case, &mut |_, _| {})?;
-    let Some(truth) = &prediction.case.truth else {
+fn true_lesions(case: &CaseFiles) -> Result<Vec<Lesion>, StudyError> {
+    let Some(truth) = &case.truth else {
         return Err(StudyError::Subjects { reason: format!("{} has no label map", case.id) });
     };
-    let truth = lesions_of(truth, Connectivity::TwentySix);
-    Ok(Judged { truth, candidates: prediction.candidates })
+    Ok(lesions_of(&LabelMap::read(truth)?.0, Connectivity::TwentySix))
 }

@@ -56,9 +56,9 @@ fn mean(values: &[(LesionClass, Option<f64>)]) -> f64 {
 
 /// The rule with the best mean lesion F measure over classes, lesions matched by overlap. `beta` is
 /// how many times as much a missed lesion weighs as a false one (van Rijsbergen 1979); 1 gives F1.
-/// Each class has its own peak threshold, smallest volume and height; of equally good peaks the middle one
-/// is taken, as the one furthest from where it would get worse. Without true lesions of a class its
-/// threshold stays at one half.
+/// Each class has its own peak threshold, smallest volume and height. The peak is at last moved to where the smoothed
+/// curve of its F is best, as by [`tune`]: the best point of a curve of few lesions is where chance has put it. Without
+/// true lesions of a class its threshold stays at one half.
 ///
 /// Where every subject came with images, and there are enough subjects and lesions, candidates get a
 /// second look: thresholds are chosen on what each subject gets from a look learned from the others,
@@ -108,6 +108,14 @@ fn choose_among(
         }
     }
     let Some(Chosen { n, mut point, everyone, judged, .. }) = best else { return half() };
+    let lowest = if judged.is_some() { 0.0 } else { EXTENTS[n] };
+    for (class, threshold) in &mut point.rule.classes {
+        let subjects = of_class(&everyone, judged.as_deref(), *class);
+        let Some(peak) = tuning::best_peak(&subjects, threshold, lowest, beta) else { continue };
+        threshold.peak = peak;
+        let f1 = Counts::of(&subjects, threshold).f_measure(1.0);
+        point.f1.iter_mut().filter(|(of, _)| of == class).for_each(|(_, known)| *known = f1);
+    }
     if let Some(judged) = judged {
         again::complete(&mut point, n, &everyone, &judged, classes);
     }
@@ -143,11 +151,7 @@ fn at_extent<'a>(
     };
     let mut measures = Vec::new();
     for &class in classes {
-        let of_class = |(place, (subject, tried)): (usize, &(&'a ValidationSubject, &'a Tried))| {
-            let candidates = judged.as_ref().map_or(&tried.candidates, |judged| &judged[place]);
-            OfClass::new(&subject.truth, candidates, class)
-        };
-        let of_class: Vec<OfClass<'_>> = everyone.iter().enumerate().map(of_class).collect();
+        let of_class = of_class(&everyone, judged.as_deref(), class);
         let (threshold, counts) = best_threshold(&of_class, extent, beta, judged.is_some());
         point.rule.classes.insert(class, threshold);
         point.f1.push((class, counts.and_then(|counts| counts.f_measure(1.0))));
@@ -156,6 +160,19 @@ fn at_extent<'a>(
     }
     let quality = mean(&measures) + 0.01 * point.mean_average_precision();
     Chosen { n, quality, point, everyone, judged }
+}
+
+/// One class of all subjects at one extent, with candidates as looked at again, if they were.
+fn of_class<'a>(
+    everyone: &[(&'a ValidationSubject, &'a Tried)],
+    judged: Option<&'a [Vec<Candidate>]>,
+    class: LesionClass,
+) -> Vec<OfClass<'a>> {
+    let each = everyone.iter().enumerate().map(|(place, (subject, tried))| {
+        let candidates = judged.map_or(&tried.candidates, |judged| &judged[place]);
+        OfClass::new(&subject.truth, candidates, class)
+    });
+    each.collect()
 }
 
 /// One class of one subject at one extent.

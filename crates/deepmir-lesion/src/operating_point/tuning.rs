@@ -3,8 +3,9 @@
 use super::{Counts, OfClass};
 use crate::{Candidate, ClassThreshold, DetectionRule, Lesion, LesionClass};
 
-/// Thresholds that are tried run from this log-odds to its negative (0.02 to 0.98) in steps of [`STEP`].
-const LEAST_LOG_ODDS: f64 = -3.9;
+/// Thresholds that are tried run from this log-odds to its negative (0.0000003 to 0.9999997) in steps of [`STEP`]: the
+/// best of a single network trained on overlap, without a second look, can lie above 0.9999.
+const LEAST_LOG_ODDS: f64 = -15.0;
 /// About one hundredth of probability in the middle.
 const STEP: f64 = 0.05;
 /// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
@@ -77,11 +78,9 @@ pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> 
             .map(|subject| OfClass::new(&subject.truth, &subject.candidates, class))
             .collect();
         let lesions = subjects.iter().map(|subject| subject.truth.len()).sum();
-        let peak = if lesions < LEAST_TO_TUNE {
-            threshold.peak
-        } else {
-            best_peak(&subjects, threshold, lowest, beta)
-        };
+        let enough = lesions >= LEAST_TO_TUNE;
+        let peak = enough.then(|| best_peak(&subjects, threshold, lowest, beta)).flatten();
+        let peak = peak.unwrap_or(threshold.peak);
         let at = |peak| {
             let counts = Counts::of(&subjects, &ClassThreshold { peak, ..*threshold });
             AtThreshold { peak, found: counts.predicted, matched: counts.matched }
@@ -91,18 +90,24 @@ pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> 
     tuned.collect()
 }
 
-fn best_peak(subjects: &[OfClass<'_>], threshold: &ClassThreshold, lowest: f32, beta: f64) -> f32 {
+/// Where the smoothed curve of F is highest, in the middle where that is a plateau; `None` without true lesions.
+pub(super) fn best_peak(
+    subjects: &[OfClass<'_>],
+    threshold: &ClassThreshold,
+    lowest: f32,
+    beta: f64,
+) -> Option<f32> {
     let steps = (-2.0 * LEAST_LOG_ODDS / STEP).round() as usize;
     let tried = (0..=steps).filter_map(|n| {
         let log_odds = LEAST_LOG_ODDS + STEP * n as f64;
-        let peak = (1.0 / (1.0 + (-log_odds).exp())) as f32;
-        if peak < lowest {
+        let peak = 1.0 / (1.0 + (-log_odds).exp());
+        if peak < f64::from(lowest) {
             return None;
         }
-        let counts = Counts::of(subjects, &ClassThreshold { peak, ..*threshold });
-        Some((log_odds, peak, counts.f_measure(beta)?))
+        let there = ClassThreshold { peak: peak as f32, ..*threshold };
+        Some((log_odds, peak, Counts::of(subjects, &there).f_measure(beta)?))
     });
-    let tried: Vec<(f64, f32, f64)> = tried.collect();
+    let tried: Vec<(f64, f64, f64)> = tried.collect();
     let smoothed = |place: f64| {
         let weighed = tried.iter().map(|(log_odds, _, f)| {
             let weight = (-0.5 * ((log_odds - place) / SMOOTHING).powi(2)).exp();
@@ -111,12 +116,18 @@ fn best_peak(subjects: &[OfClass<'_>], threshold: &ClassThreshold, lowest: f32, 
         let (weights, sum) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         sum / weights
     };
-    let best = tried
-        .iter()
-        .map(|&(log_odds, peak, _)| (smoothed(log_odds), peak))
-        .reduce(|best, next| if next.0 > best.0 { next } else { best });
-    // Two digits are as many as are known.
-    best.map_or(threshold.peak, |(_, peak)| (peak * 100.0).round() / 100.0)
+    let smoothed: Vec<f64> = tried.iter().map(|&(log_odds, ..)| smoothed(log_odds)).collect();
+    let most = smoothed.iter().copied().reduce(f64::max)?;
+    let plateau: Vec<usize> = (0..tried.len()).filter(|&n| smoothed[n] > most - 1e-9).collect();
+    Some(two_digits(tried[plateau[plateau.len() / 2]].1) as f32)
+}
+
+/// A probability to hundredths, one nearer to 0 or 1 to two digits of its distance from there: more are not known.
+fn two_digits(probability: f64) -> f64 {
+    let distance = probability.min(1.0 - probability);
+    let digits = (1.0 - distance.log10().floor()).max(2.0) as usize;
+    // Through text, which is the decimal number that is nearest.
+    format!("{probability:.digits$}").parse().unwrap_or(probability)
 }
 
 #[cfg(test)]
@@ -182,6 +193,43 @@ mod tests {
             assert!((peak - expected).abs() < 0.03, "{peak} for {expected}");
             assert!(tuned[0].after.f1(tuned[0].lesions) > tuned[0].before.f1(tuned[0].lesions));
         }
+    }
+
+    #[test]
+    fn of_few_lesions_the_smoothed_curve_chooses_better_than_its_highest_point() {
+        // F of all that such candidates are drawn from, as above with nothing overlooked.
+        let f = |t: f64| 2.0 * (1.0 - t.cbrt().powi(4)) / 4.0 / (0.25 + 1.0 - t.cbrt());
+        let best = (1..999).map(|n| f(f64::from(n) / 1000.0)).reduce(f64::max).unwrap();
+        let (mut lost, mut lost_by_highest) = (0.0, 0.0);
+        for seed in 0..300 {
+            // About 25 lesions.
+            let Judged { truth, candidates } = calibrated(1000 + seed, 100, 0);
+            let subjects = [OfClass::new(&truth, &candidates, LesionClass::Cmb)];
+            let (highest, _) = super::super::best_threshold(&subjects, 0.0, 1.0, true);
+            let smoothed = best_peak(&subjects, &highest, 0.0, 1.0).unwrap();
+            lost += (best - f(smoothed.into())) / 300.0;
+            lost_by_highest += (best - f(highest.peak.into())) / 300.0;
+        }
+        assert!(lost < 0.8 * lost_by_highest, "{lost} and {lost_by_highest} of {best}");
+    }
+
+    #[test]
+    fn the_threshold_of_a_network_that_is_sure_of_everything_is_found() {
+        let mut subjects: Vec<Judged> = (0..20).map(|seed| calibrated(seed, 1000, 0)).collect();
+        let plain = tune(&rule(0.9), &subjects, 1.0)[0];
+        for candidate in subjects.iter_mut().flat_map(|subject| &mut subject.candidates) {
+            candidate.peak_probability = 1.0 - 0.01 * (1.0 - candidate.peak_probability);
+        }
+        let squeezed = tune(&rule(0.9), &subjects, 1.0)[0];
+        let expected = 1.0 - 0.01 * (1.0 - plain.after.peak);
+        assert!((squeezed.after.peak - expected).abs() < 2e-3, "{squeezed:?} for {plain:?}");
+        let [plain, squeezed] =
+            [plain, squeezed].map(|tuned| tuned.after.f1(tuned.lesions).unwrap());
+        assert!((squeezed - plain).abs() < 0.01, "{squeezed} for {plain}");
+        assert_eq!(
+            [0.324, 0.9534, 0.996_32, 0.000_123_4].map(two_digits),
+            [0.32, 0.953, 0.9963, 0.000_12]
+        );
     }
 
     #[test]

@@ -118,7 +118,10 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
             "--labels and --participant-label are of one dataset: give one, or a table of all scans"
         );
     }
-    let mut cohort = Cohort::labelled(data, labels.as_deref())?;
+    let (mut cohort, without) = Cohort::labelled(data, labels.as_deref())?;
+    if !without.is_empty() {
+        tracing::warn!("left out, having no label map: {}", without.join(", "));
+    }
     if !participant_label.is_empty() {
         cohort = cohort.only(participant_label)?;
     }

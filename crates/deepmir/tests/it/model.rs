@@ -63,13 +63,15 @@ fn wrong_hashes_and_unknown_names_are_refused() {
 fn thresholds_are_chosen_anew_and_nothing_else_changes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("bids");
-    (1..5).for_each(|number| {
+    (1..6).for_each(|number| {
         deepmir_testing::write_subject(&data, number);
     });
+    fs::remove_dir_all(data.join("derivatives/truth/sub-05")).unwrap();
     let model = random_model(folder.path());
     let output = folder.path().join("tuned.deepmir");
     let (code, told, log) = run(&["model", "tune", text(&model), text(&data), "-o", text(&output)]);
     assert_eq!(code, 0, "{log}");
+    assert!(log.contains("left out, having no label map: sub-05"), "{log}");
     // Three lesions of each class in each of four scans.
     for words in ["CMB", "NHID", " 12 ", "before", "after", "tuned.deepmir"] {
         assert!(told.contains(words), "no {words:?} in {told}");
