@@ -12,6 +12,7 @@ pub use validation::{Site, ValidationSubject};
 use crate::matching::{Edge, MatchRule, assign, overlaps};
 use crate::metrics::{Detections, froc};
 use crate::{Candidate, ClassThreshold, DetectionRule, Lesion, LesionClass};
+use tuning::Scores;
 use validation::Tried;
 
 /// Extents that are tried.
@@ -108,10 +109,10 @@ fn choose_among(
         }
     }
     let Some(Chosen { n, mut point, everyone, judged, .. }) = best else { return half() };
-    let lowest = if judged.is_some() { 0.0 } else { EXTENTS[n] };
+    let scores = Scores::of(judged.is_some(), EXTENTS[n]);
     for (class, threshold) in &mut point.rule.classes {
         let subjects = of_class(&everyone, judged.as_deref(), *class);
-        let Some(peak) = tuning::best_peak(&subjects, threshold, lowest, beta) else { continue };
+        let Some(peak) = tuning::best_peak(&subjects, threshold, scores, beta) else { continue };
         threshold.peak = peak;
         let f1 = Counts::of(&subjects, threshold).f_measure(1.0);
         point.f1.iter_mut().filter(|(of, _)| of == class).for_each(|(_, known)| *known = f1);

@@ -11,6 +11,8 @@ const STEP: f64 = 0.05;
 /// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
 /// in the middle.
 const SMOOTHING: f64 = 0.4;
+/// Differences of the smoothed F that are taken for chance. Theory then says better which threshold is best.
+const AS_GOOD: f64 = 0.01;
 /// Of a class with fewer true lesions the threshold stays.
 pub const LEAST_TO_TUNE: usize = 10;
 
@@ -66,12 +68,11 @@ impl AtThreshold {
 /// overlap; everything else of the rule stays. `beta` is how many times as much a missed lesion weighs as a false one.
 ///
 /// The curve of F over thresholds is smoothed first, by a Gaussian in log-odds: its highest point
-/// is otherwise where chance has put it. If scores are true probabilities, what is found is F / (1 + β²), half of F1
-/// (Lipton, Elkan and Naryanaswamy 2014, for any β). A class with fewer than ten true lesions keeps its
-/// threshold.
+/// is otherwise where chance has put it. If scores are true probabilities, the best threshold is F / (1 + β²), half of F1
+/// (Lipton, Elkan and Naryanaswamy 2014, for any β): of those that are nearly as good as the best, the nearest to it is
+/// taken where a second look gave the scores. A class with fewer than ten true lesions keeps its threshold.
 pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> {
-    // Peaks of the network's own maps begin at the extent, probabilities of a second look anywhere.
-    let lowest = if rule.second_look.is_some() { 0.0 } else { rule.extent };
+    let scores = Scores::of(rule.second_look.is_some(), rule.extent);
     let tuned = rule.classes.iter().map(|(&class, threshold)| {
         let subjects: Vec<OfClass<'_>> = subjects
             .iter()
@@ -79,7 +80,7 @@ pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> 
             .collect();
         let lesions = subjects.iter().map(|subject| subject.truth.len()).sum();
         let enough = lesions >= LEAST_TO_TUNE;
-        let peak = enough.then(|| best_peak(&subjects, threshold, lowest, beta)).flatten();
+        let peak = enough.then(|| best_peak(&subjects, threshold, scores, beta)).flatten();
         let peak = peak.unwrap_or(threshold.peak);
         let at = |peak| {
             let counts = Counts::of(&subjects, &ClassThreshold { peak, ..*threshold });
@@ -90,18 +91,35 @@ pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> 
     tuned.collect()
 }
 
-/// Where the smoothed curve of F is highest, in the middle where that is a plateau; `None` without true lesions.
+/// What candidates are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scores {
+    /// Peaks of a network's own maps, which begin at the extent and need not be probabilities.
+    Peaks(f32),
+    /// Probabilities of a second look, learned where the network had not.
+    Probabilities,
+}
+
+impl Scores {
+    pub(super) fn of(second_look: bool, extent: f32) -> Self {
+        if second_look { Self::Probabilities } else { Self::Peaks(extent) }
+    }
+}
+
+/// Where the smoothed curve of F is highest, in the middle where that is a plateau; `None` without true lesions. Of
+/// thresholds of probabilities that are as good but for [`AS_GOOD`] it is the one nearest to F / (1 + β²).
 pub(super) fn best_peak(
     subjects: &[OfClass<'_>],
     threshold: &ClassThreshold,
-    lowest: f32,
+    scores: Scores,
     beta: f64,
 ) -> Option<f32> {
+    let lowest = if let Scores::Peaks(extent) = scores { f64::from(extent) } else { 0.0 };
     let steps = (-2.0 * LEAST_LOG_ODDS / STEP).round() as usize;
     let tried = (0..=steps).filter_map(|n| {
         let log_odds = LEAST_LOG_ODDS + STEP * n as f64;
         let peak = 1.0 / (1.0 + (-log_odds).exp());
-        if peak < f64::from(lowest) {
+        if peak < lowest {
             return None;
         }
         let there = ClassThreshold { peak: peak as f32, ..*threshold };
@@ -118,8 +136,19 @@ pub(super) fn best_peak(
     };
     let smoothed: Vec<f64> = tried.iter().map(|&(log_odds, ..)| smoothed(log_odds)).collect();
     let most = smoothed.iter().copied().reduce(f64::max)?;
-    let plateau: Vec<usize> = (0..tried.len()).filter(|&n| smoothed[n] > most - 1e-9).collect();
-    Some(two_digits(tried[plateau[plateau.len() / 2]].1) as f32)
+    let above = |least: f64| (0..tried.len()).filter(move |&n| smoothed[n] > least);
+    let best = match scores {
+        Scores::Peaks(_) => {
+            let plateau: Vec<usize> = above(most - 1e-9).collect();
+            plateau[plateau.len() / 2]
+        }
+        Scores::Probabilities => {
+            let expected = most / (1.0 + beta * beta);
+            let from_there = |&n: &usize| (tried[n].0 - (expected / (1.0 - expected)).ln()).abs();
+            above(most - AS_GOOD).min_by(|a, b| from_there(a).total_cmp(&from_there(b)))?
+        }
+    };
+    Some(two_digits(tried[best].1) as f32)
 }
 
 /// A probability to hundredths, one nearer to 0 or 1 to two digits of its distance from there: more are not known.
@@ -200,17 +229,20 @@ mod tests {
         // F of all that such candidates are drawn from, as above with nothing overlooked.
         let f = |t: f64| 2.0 * (1.0 - t.cbrt().powi(4)) / 4.0 / (0.25 + 1.0 - t.cbrt());
         let best = (1..999).map(|n| f(f64::from(n) / 1000.0)).reduce(f64::max).unwrap();
-        let (mut lost, mut lost_by_highest) = (0.0, 0.0);
+        let (mut smoothed, mut near_theory, mut highest) = (0.0, 0.0, 0.0);
         for seed in 0..300 {
             // About 25 lesions.
             let Judged { truth, candidates } = calibrated(1000 + seed, 100, 0);
             let subjects = [OfClass::new(&truth, &candidates, LesionClass::Cmb)];
-            let (highest, _) = super::super::best_threshold(&subjects, 0.0, 1.0, true);
-            let smoothed = best_peak(&subjects, &highest, 0.0, 1.0).unwrap();
-            lost += (best - f(smoothed.into())) / 300.0;
-            lost_by_highest += (best - f(highest.peak.into())) / 300.0;
+            let (threshold, _) = super::super::best_threshold(&subjects, 0.0, 1.0, true);
+            let lost = |peak: f32| (best - f(peak.into())) / 300.0;
+            let peak = |scores| best_peak(&subjects, &threshold, scores, 1.0).unwrap();
+            highest += lost(threshold.peak);
+            smoothed += lost(peak(Scores::Peaks(0.0)));
+            near_theory += lost(peak(Scores::Probabilities));
         }
-        assert!(lost < 0.8 * lost_by_highest, "{lost} and {lost_by_highest} of {best}");
+        assert!(smoothed < 0.8 * highest, "{smoothed} and {highest} of {best}");
+        assert!(near_theory < 0.5 * smoothed, "{near_theory} and {smoothed} of {best}");
     }
 
     #[test]
