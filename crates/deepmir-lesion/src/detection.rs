@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::apart_from;
 use crate::lesion::{largest_piece, sort};
-use crate::second_look::{SecondLook, Surroundings};
+use crate::operating_point::Tuned;
+use crate::second_look::{Features, SecondLook, Surroundings};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass};
 
 /// Thresholds of one class.
@@ -82,6 +83,15 @@ impl DetectionRule {
     /// The thresholds of a class; `None` if the model does not tell it.
     pub fn threshold(&self, class: LesionClass) -> Option<ClassThreshold> {
         self.classes.get(&class).copied()
+    }
+
+    /// Takes over thresholds that were chosen anew.
+    pub fn take(&mut self, chosen: &[Tuned]) {
+        for Tuned { class, after, .. } in chosen {
+            if let Some(threshold) = self.classes.get_mut(class) {
+                threshold.peak = after.peak;
+            }
+        }
     }
 
     /// Whether a candidate counts as a lesion: if its class is one that the model tells, and passes.
@@ -226,17 +236,28 @@ impl ProbabilityMaps {
         brain: Option<&Mask>,
         images: Option<&Surroundings<'_>>,
     ) -> Vec<Candidate> {
+        self.looked_at(rule, brain, images).0
+    }
+
+    /// [`ProbabilityMaps::reviewed`] with what the second look measured on each candidate; nothing without one.
+    pub fn looked_at(
+        &self,
+        rule: &DetectionRule,
+        brain: Option<&Mask>,
+        images: Option<&Surroundings<'_>>,
+    ) -> (Vec<Candidate>, Vec<Features>) {
         let deep = if rule.nhid_only_deep { brain.and_then(BrainBox::of) } else { None };
         let mut found = self.candidates(rule.extent, brain, deep.as_ref());
+        let mut measured = Vec::new();
         if let (Some(look), Some(images)) = (&rule.second_look, images) {
             if rule.spots {
                 let apart = apart_from(&found);
                 let spots = self.spots(images, deep.as_ref(), rule.dark_spots);
                 found.extend(spots.into_iter().filter(|spot| apart(&spot.lesion)));
             }
-            look.review(&mut found, self, images, deep.as_ref());
+            measured = look.review(&mut found, self, images, deep.as_ref());
         }
-        found
+        (found, measured)
     }
 
     /// Those of a rule's candidates that pass, outlined by it.

@@ -129,6 +129,18 @@ pub enum StudyError {
         /// How many are needed.
         least: usize,
     },
+    /// Scans from which a second look cannot go on learning.
+    #[error(
+        "a second look goes on learning from two scans with lesions or more: give more labelled scans \
+         (there are {scans}, with {})",
+        counts(lesions)
+    )]
+    TooLittleToAdapt {
+        /// How many scans there are.
+        scans: usize,
+        /// How many lesions of each class.
+        lesions: Vec<(LesionClass, usize)>,
+    },
     /// A study that cannot be done as its file has it.
     #[error("{reason}: {}", path.display())]
     Experiment {

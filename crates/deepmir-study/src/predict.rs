@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use deepmir_lesion::operating_point::{self, LookedAt};
+use deepmir_lesion::second_look::Features;
 use deepmir_lesion::{
-    Candidate, DetectionRule, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
+    BrainBox, Candidate, DetectionRule, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
     ProbabilityMaps, table,
 };
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
@@ -58,15 +60,27 @@ struct Judged {
     prepared: Prepared,
     maps: ProbabilityMaps,
     candidates: Vec<Candidate>,
+    /// What the second look measured on each; nothing without one.
+    features: Vec<Features>,
 }
 
-/// Candidates of the prepared grid on the subject's own. One whose only voxel another has is left out.
-fn brought_back(candidates: &[Candidate], prepared: &Prepared, own: &Grid) -> Vec<Candidate> {
+/// Candidates of the prepared grid on the subject's own, with their numbers. One whose only voxel another has is left out.
+fn brought_back(
+    candidates: &[Candidate],
+    prepared: &Prepared,
+    own: &Grid,
+) -> Vec<(usize, Candidate)> {
     let regions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
     let voxels = prepared.placement.restore_regions(&regions, prepared.grid());
-    let there = candidates.iter().zip(voxels).filter(|(_, voxels)| !voxels.is_empty());
-    let mut there: Vec<Candidate> =
-        there.map(|(candidate, voxels)| candidate.on(voxels, own)).collect();
+    let there = candidates.iter().zip(voxels).enumerate();
+    let there = there.filter(|(_, (_, voxels))| !voxels.is_empty());
+    there.map(|(n, (candidate, voxels))| (n, candidate.on(voxels, own))).collect()
+}
+
+/// [`brought_back`] in order.
+fn sorted_back(candidates: &[Candidate], prepared: &Prepared, own: &Grid) -> Vec<Candidate> {
+    let there = brought_back(candidates, prepared, own).into_iter();
+    let mut there: Vec<Candidate> = there.map(|(_, candidate)| candidate).collect();
     Candidate::sort(&mut there);
     there
 }
@@ -113,13 +127,13 @@ impl Predictor {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, StudyError> {
-        let Judged { case, prepared, maps, candidates } = self.judge(files, progress)?;
+        let Judged { case, prepared, maps, candidates, .. } = self.judge(files, progress)?;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model tells no class".to_owned() })?;
         let found = maps.called(candidates.clone(), &self.bundle.settings.detection);
         let [candidates, found] =
-            [candidates, found].map(|there| brought_back(&there, &prepared, case.grid()));
+            [candidates, found].map(|there| sorted_back(&there, &prepared, case.grid()));
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let images = MeasuredImages {
             swi: case.images.get(&Modality::Swi),
@@ -138,7 +152,28 @@ impl Predictor {
     /// As [`Predictor::predict`].
     pub fn candidates(&mut self, files: &CaseFiles) -> Result<Vec<Candidate>, StudyError> {
         let Judged { case, prepared, candidates, .. } = self.judge(files, &mut |_, _| {})?;
-        Ok(brought_back(&candidates, &prepared, case.grid()))
+        Ok(sorted_back(&candidates, &prepared, case.grid()))
+    }
+
+    /// The same with what the model's second look measured on each, and the subject's `truth`: for it to go on learning.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn looked_at(
+        &mut self,
+        files: &CaseFiles,
+        truth: Vec<Lesion>,
+    ) -> Result<LookedAt, StudyError> {
+        let Judged { case, prepared, candidates, mut features, .. } =
+            self.judge(files, &mut |_, _| {})?;
+        let deep = self.bundle.settings.detection.nhid_only_deep;
+        let deep = if deep { BrainBox::of(&prepared.brain) } else { None };
+        let there = brought_back(&candidates, &prepared, case.grid()).into_iter();
+        let there = there.map(|(n, candidate)| {
+            (candidate, features.get_mut(n).map(std::mem::take).unwrap_or_default())
+        });
+        let (candidates, features) = there.unzip();
+        Ok(LookedAt { judged: operating_point::Judged { truth, candidates }, features, deep })
     }
 
     /// Reads all images of a subject and has the model judge it.
@@ -175,8 +210,8 @@ impl Predictor {
         });
         // Lesions are found where the rule was chosen, on the prepared grid: brought back first, small ones would
         // be fainter, and of other sizes.
-        let candidates = maps.reviewed(rule, Some(&prepared.brain), around.as_ref());
-        Ok(Judged { case, prepared, maps, candidates })
+        let (candidates, features) = maps.looked_at(rule, Some(&prepared.brain), around.as_ref());
+        Ok(Judged { case, prepared, maps, candidates, features })
     }
 
     /// Writes everything that was found into a folder, under names taken from the reference image

@@ -1,9 +1,9 @@
-//! A finished model's thresholds, chosen anew on labelled scans that it did not learn from.
+//! A finished model's thresholds and second look, from labelled scans that it did not learn from.
 
-use deepmir_lesion::operating_point::{self, Judged, LEAST_TO_TUNE, Tuned};
-use deepmir_lesion::{LabelMap, Lesion, lesions_of};
+use deepmir_lesion::operating_point::{self, Adapted, Judged, LEAST_TO_TUNE, LookedAt, Tuned};
+use deepmir_lesion::{DetectionRule, LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_net::bundle::{ModelSettings, Provenance};
-use deepmir_net::{Bundle, CaseFiles};
+use deepmir_net::{Bundle, CaseFiles, NetError};
 use deepmir_volume::components::Connectivity;
 
 use crate::StudyError;
@@ -23,10 +23,8 @@ pub fn tune(
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Vec<Tuned>), StudyError> {
     // Known before minutes of judging.
-    let truths = cases.iter().map(true_lesions).collect::<Result<Vec<_>, _>>()?;
-    let count = |class| truths.iter().flatten().filter(|lesion| lesion.class == class).count();
-    let classes = predictor.bundle().settings.detection.classes.keys();
-    let lesions: Vec<_> = classes.map(|&class| (class, count(class))).collect();
+    let truths = truths(cases)?;
+    let lesions = count(predictor, &truths);
     if lesions.iter().all(|&(_, count)| count < LEAST_TO_TUNE) {
         return Err(StudyError::TooFewLesions { lesions, least: LEAST_TO_TUNE });
     }
@@ -35,26 +33,87 @@ pub fn tune(
         judged.push(Judged { truth, candidates: predictor.candidates(case)? });
         progress(n + 1);
     }
-    let Bundle { settings, members, closer } = predictor.bundle().clone();
-    let tuned = operating_point::tune(&settings.detection, &judged, beta);
-    let chosen: Vec<&Tuned> = tuned.iter().filter(|class| class.chosen()).collect();
-    let f1: Vec<f64> = chosen.iter().filter_map(|class| class.after.f1(class.lesions)).collect();
-    let mut detection = settings.detection;
-    for Tuned { class, after, .. } in &tuned {
-        if let Some(threshold) = detection.classes.get_mut(class) {
-            threshold.peak = after.peak;
-        }
+    let mut rule = predictor.bundle().settings.detection.clone();
+    let tuned = operating_point::tune(&rule, &judged, beta);
+    rule.take(&tuned);
+    let data = format!("thresholds: {data}");
+    Ok((changed(predictor.bundle(), rule, &data, cases, &tuned)?, tuned))
+}
+
+/// Has a model's second look go on learning from scans and chooses thresholds for it
+/// ([`operating_point::adapt`]); networks and closer look stay. Otherwise as [`tune`].
+///
+/// # Errors
+/// As [`Predictor::predict`]; a scan without a label map; a model without a second look; fewer than two scans, or none with
+/// a lesion.
+pub fn adapt(
+    predictor: &mut Predictor,
+    cases: &[CaseFiles],
+    data: &str,
+    beta: f64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Bundle, Adapted), StudyError> {
+    let settings = &predictor.bundle().settings;
+    if settings.detection.second_look.is_none() {
+        let reason = format!(
+            "{} takes no second look that could go on learning: models of train --folds do, and \
+             model tune chooses thresholds of any",
+            settings.name
+        );
+        return Err(NetError::Config { reason }.into());
     }
+    let truths = truths(cases)?;
+    let lesions = count(predictor, &truths);
+    if cases.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
+        return Err(StudyError::TooLittleToAdapt { scans: cases.len(), lesions });
+    }
+    let mut looked_at: Vec<LookedAt> = Vec::with_capacity(cases.len());
+    for (n, (case, truth)) in cases.iter().zip(truths).enumerate() {
+        looked_at.push(predictor.looked_at(case, truth)?);
+        progress(n + 1);
+    }
+    let adapted = operating_point::adapt(&predictor.bundle().settings.detection, &looked_at, beta)
+        .ok_or(StudyError::TooLittleToAdapt { scans: cases.len(), lesions })?;
+    let data = format!("second look: {data}");
+    let rule = adapted.rule.clone();
+    Ok((changed(predictor.bundle(), rule, &data, cases, &adapted.classes)?, adapted))
+}
+
+/// A model with another rule, and where that comes from.
+fn changed(
+    model: &Bundle,
+    rule: DetectionRule,
+    data: &str,
+    cases: &[CaseFiles],
+    classes: &[Tuned],
+) -> Result<Bundle, StudyError> {
+    let Bundle { settings, members, closer } = model.clone();
+    let chosen: Vec<&Tuned> = classes.iter().filter(|class| class.chosen()).collect();
+    let f1: Vec<f64> = chosen.iter().filter_map(|class| class.after.f1(class.lesions)).collect();
     let known = settings.provenance;
     let names = cases.iter().map(|case| case.id.clone());
     let provenance = Provenance {
-        data: format!("{}; thresholds: {data}", known.data),
+        data: format!("{}; {data}", known.data),
         validation_subjects: known.validation_subjects.into_iter().chain(names).collect(),
-        validation_f1: f1.iter().sum::<f64>() / f1.len() as f64,
+        validation_f1: match f1.len() {
+            0 => known.validation_f1,
+            count => f1.iter().sum::<f64>() / count as f64,
+        },
         ..known
     };
-    let settings = ModelSettings { detection, provenance, ..settings };
-    Ok((Bundle::with_closer_look(settings, members, closer)?, tuned))
+    let settings = ModelSettings { detection: rule, provenance, ..settings };
+    Ok(Bundle::with_closer_look(settings, members, closer)?)
+}
+
+/// Lesions of each class that the model tells.
+fn count(predictor: &Predictor, truths: &[Vec<Lesion>]) -> Vec<(LesionClass, usize)> {
+    let count = |class| truths.iter().flatten().filter(|lesion| lesion.class == class).count();
+    let classes = predictor.bundle().settings.detection.classes.keys();
+    classes.map(|&class| (class, count(class))).collect()
+}
+
+fn truths(cases: &[CaseFiles]) -> Result<Vec<Vec<Lesion>>, StudyError> {
+    cases.iter().map(true_lesions).collect()
 }
 
 fn true_lesions(case: &CaseFiles) -> Result<Vec<Lesion>, StudyError> {

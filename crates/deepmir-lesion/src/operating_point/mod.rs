@@ -1,11 +1,13 @@
 //! Choosing a [`DetectionRule`] on validation subjects.
 
+mod adapting;
 mod again;
 mod tuning;
 mod validation;
 
 use std::ops::Range;
 
+pub use adapting::{Adapted, LookedAt, adapt, go_on};
 pub use tuning::{AtThreshold, Judged, LEAST_TO_TUNE, Tuned, tune};
 pub use validation::{Site, ValidationSubject};
 

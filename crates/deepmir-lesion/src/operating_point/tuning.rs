@@ -11,8 +11,9 @@ const STEP: f64 = 0.05;
 /// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
 /// in the middle.
 const SMOOTHING: f64 = 0.4;
-/// Differences of the smoothed F that are taken for chance. Theory then says better which threshold is best.
-const AS_GOOD: f64 = 0.01;
+/// Differences of the smoothed F that are taken for chance, times the square root of how many true lesions there are:
+/// 0.01 of a hundred, 0.03 of ten. Theory then says better which threshold is best.
+const AS_GOOD: f64 = 0.1;
 /// Of a class with fewer true lesions the threshold stays.
 pub const LEAST_TO_TUNE: usize = 10;
 
@@ -72,21 +73,34 @@ impl AtThreshold {
 /// (Lipton, Elkan and Naryanaswamy 2014, for any β): of those that are nearly as good as the best, the nearest to it is
 /// taken where a second look gave the scores. A class with fewer than ten true lesions keeps its threshold.
 pub fn tune(rule: &DetectionRule, subjects: &[Judged], beta: f64) -> Vec<Tuned> {
+    let subjects: Vec<&Judged> = subjects.iter().collect();
+    thresholds(rule, &subjects, &subjects, beta)
+}
+
+/// [`tune`] of thresholds for the same subjects as they are judged `after` something changed.
+pub(super) fn thresholds<'a>(
+    rule: &DetectionRule,
+    before: &[&'a Judged],
+    after: &[&'a Judged],
+    beta: f64,
+) -> Vec<Tuned> {
     let scores = Scores::of(rule.second_look.is_some(), rule.extent);
     let tuned = rule.classes.iter().map(|(&class, threshold)| {
-        let subjects: Vec<OfClass<'_>> = subjects
-            .iter()
-            .map(|subject| OfClass::new(&subject.truth, &subject.candidates, class))
-            .collect();
-        let lesions = subjects.iter().map(|subject| subject.truth.len()).sum();
+        let of_class = |subjects: &[&'a Judged]| -> Vec<OfClass<'a>> {
+            let of_class =
+                |subject: &&'a Judged| OfClass::new(&subject.truth, &subject.candidates, class);
+            subjects.iter().map(of_class).collect()
+        };
+        let (before, after) = (of_class(before), of_class(after));
+        let lesions = after.iter().map(|subject| subject.truth.len()).sum();
         let enough = lesions >= LEAST_TO_TUNE;
-        let peak = enough.then(|| best_peak(&subjects, threshold, scores, beta)).flatten();
-        let peak = peak.unwrap_or(threshold.peak);
-        let at = |peak| {
-            let counts = Counts::of(&subjects, &ClassThreshold { peak, ..*threshold });
+        let peak = enough.then(|| best_peak(&after, threshold, scores, beta)).flatten();
+        let at = |subjects: &[OfClass<'_>], peak| {
+            let counts = Counts::of(subjects, &ClassThreshold { peak, ..*threshold });
             AtThreshold { peak, found: counts.predicted, matched: counts.matched }
         };
-        Tuned { class, lesions, before: at(threshold.peak), after: at(peak) }
+        let (was, is) = (threshold.peak, peak.unwrap_or(threshold.peak));
+        Tuned { class, lesions, before: at(&before, was), after: at(&after, is) }
     });
     tuned.collect()
 }
@@ -143,9 +157,11 @@ pub(super) fn best_peak(
             plateau[plateau.len() / 2]
         }
         Scores::Probabilities => {
+            let lesions: usize = subjects.iter().map(|subject| subject.truth.len()).sum();
+            let as_good = AS_GOOD / (lesions as f64).sqrt();
             let expected = most / (1.0 + beta * beta);
             let from_there = |&n: &usize| (tried[n].0 - (expected / (1.0 - expected)).ln()).abs();
-            above(most - AS_GOOD).min_by(|a, b| from_there(a).total_cmp(&from_there(b)))?
+            above(most - as_good).min_by(|a, b| from_there(a).total_cmp(&from_there(b)))?
         }
     };
     Some(two_digits(tried[best].1) as f32)

@@ -130,7 +130,7 @@ impl ValidationSubject {
         }
     }
 
-    fn at(&self, extent: f32) -> Option<&Tried> {
+    pub(super) fn at(&self, extent: f32) -> Option<&Tried> {
         let place = EXTENTS.iter().position(|tried| *tried == extent)?;
         self.tried[place].as_ref()
     }
@@ -193,7 +193,7 @@ fn measured(
 }
 
 /// What a candidate is: the class of the true lesion that it overlaps most.
-fn truth_of(candidate: &Candidate, truth: &[Lesion]) -> Option<LesionClass> {
+pub(super) fn truth_of(candidate: &Candidate, truth: &[Lesion]) -> Option<LesionClass> {
     let shared = |lesion: &Lesion| {
         let is_there = |voxel: &&usize| lesion.voxels.binary_search(voxel).is_ok();
         candidate.lesion.voxels.iter().filter(is_there).count()

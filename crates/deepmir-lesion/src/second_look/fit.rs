@@ -20,13 +20,12 @@ const GROWTH: Growth = Growth { rounds: 300, rate: 0.03, leaves: 8, least_rows: 
 /// Fits a second look: gradient boosted trees on every feature that some example has. `None` unless there
 /// are examples of nothing and of every class.
 pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLook> {
-    let kind = |example: &Example<'_>| match example.truth {
-        None => Some(0),
-        Some(truth) => classes.iter().position(|&class| class == truth).map(|n| n + 1),
-    };
     let rows: Vec<(&Features, usize, f64)> = examples
         .iter()
-        .filter_map(|example| Some((example.features, kind(example)?, example.weight)))
+        .filter_map(|example| {
+            let kind = kind_of(example.truth, classes)?;
+            Some((example.features, kind, example.weight))
+        })
         .collect();
     let kinds = classes.len() + 1;
     if !(0..kinds).all(|kind| rows.iter().any(|(_, other, _)| *other == kind)) {
@@ -41,4 +40,12 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
     let rows: Vec<Vec<f32>> = rows.iter().map(|(values, ..)| values.row(&features)).collect();
     let (offsets, rounds) = boost(&rows, &truth, &weights, kinds, &GROWTH);
     Some(SecondLook { classes: classes.to_vec(), features, offsets, rounds })
+}
+
+/// 0 for nothing, 1 for a lesion of the first class, and so on; `None` for one of no class that is told.
+pub(super) fn kind_of(truth: Option<LesionClass>, classes: &[LesionClass]) -> Option<usize> {
+    match truth {
+        None => Some(0),
+        Some(truth) => classes.iter().position(|&class| class == truth).map(|n| n + 1),
+    }
 }

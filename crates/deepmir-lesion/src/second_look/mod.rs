@@ -11,12 +11,14 @@
 
 mod features;
 mod fit;
+mod further;
 mod spots;
 mod surroundings;
 mod trees;
 
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};
+pub use further::{Further, learn_further};
 pub use surroundings::{CloserLook, LogOdds, Surroundings};
 pub use trees::Tree;
 
@@ -41,6 +43,12 @@ pub struct SecondLook {
 impl SecondLook {
     /// Probability of nothing and of each kind.
     pub fn probabilities(&self, features: &Features) -> Vec<f64> {
+        let mut scores = self.scores(features);
+        softmax(&mut scores);
+        scores
+    }
+
+    fn scores(&self, features: &Features) -> Vec<f64> {
         let row = features.row(&self.features);
         let mut scores = self.offsets.clone();
         for trees in &self.rounds {
@@ -48,7 +56,6 @@ impl SecondLook {
                 *score += tree.value(&row);
             }
         }
-        softmax(&mut scores);
         scores
     }
 
@@ -70,18 +77,19 @@ impl SecondLook {
     }
 
     /// Looks at candidates of `maps` again: each gets its probability of being a lesion, and the
-    /// likelier class. With `deep`, iron deposits are those of the basal ganglia.
+    /// likelier class. With `deep`, iron deposits are those of the basal ganglia. What was measured on each.
     pub fn review(
         &self,
         candidates: &mut [Candidate],
         maps: &ProbabilityMaps,
         images: &Surroundings<'_>,
         deep: Option<&BrainBox>,
-    ) {
+    ) -> Vec<Features> {
         let measured = Features::of_all(candidates, maps, images);
         for (candidate, features) in candidates.iter_mut().zip(&measured) {
             self.judge(candidate, features, deep);
         }
+        measured
     }
 
     /// [`SecondLook::review`] of one candidate whose features are known.

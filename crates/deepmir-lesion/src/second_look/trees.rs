@@ -94,8 +94,6 @@ pub(super) fn boost(
     kinds: usize,
     growth: &Growth,
 ) -> (Vec<f64>, Vec<Vec<Tree>>) {
-    let table = Table::new(rows);
-    let count = rows.len();
     let all: f64 = weights.iter().sum();
     let share = |kind| {
         let of_kind = weights.iter().zip(truth).filter(|(_, other)| **other == kind);
@@ -105,13 +103,32 @@ pub(super) fn boost(
     let middle = offsets.iter().sum::<f64>() / kinds as f64;
     offsets.iter_mut().for_each(|offset| *offset -= middle);
 
-    let mut scores: Vec<f64> = (0..count).flat_map(|_| offsets.iter().copied()).collect();
+    let scores = (0..rows.len()).flat_map(|_| offsets.iter().copied()).collect();
+    let trees = boost_from(scores, rows, truth, weights, &vec![true; kinds], growth);
+    (offsets, trees)
+}
+
+/// [`boost`] from scores that rows have already, those of row n from `n * raised.len()` on; trees of kinds that are not
+/// to be `raised` add nothing.
+pub(super) fn boost_from(
+    mut scores: Vec<f64>,
+    rows: &[Vec<f32>],
+    truth: &[usize],
+    weights: &[f64],
+    raised: &[bool],
+    growth: &Growth,
+) -> Vec<Vec<Tree>> {
+    let table = Table::new(rows);
+    let (count, kinds) = (rows.len(), raised.len());
     let mut trees = Vec::with_capacity(growth.rounds);
     for _ in 0..growth.rounds {
         let mut probabilities = scores.clone();
         probabilities.chunks_exact_mut(kinds).for_each(super::softmax);
         let round: Vec<Tree> = (0..kinds)
             .map(|kind| {
+                if !raised[kind] {
+                    return Tree { leaves: vec![0.0], ..Tree::default() };
+                }
                 let slopes = (0..count).map(|row| {
                     let probability = probabilities[row * kinds + kind];
                     let wrong = probability - f64::from(u8::from(truth[row] == kind));
@@ -126,7 +143,7 @@ pub(super) fn boost(
             .collect();
         trees.push(round);
     }
-    (offsets, trees)
+    trees
 }
 
 /// First and second derivative of the loss by the score.

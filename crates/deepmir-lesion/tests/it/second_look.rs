@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use deepmir_lesion::operating_point::{ValidationSubject, choose, choose_at};
+use deepmir_lesion::operating_point::{
+    Judged, LookedAt, ValidationSubject, adapt, choose, choose_at, go_on,
+};
 use deepmir_lesion::second_look::{
     CloserLook, Example, Feature, Features, LogOdds, SecondLook, Surroundings, fit,
 };
-use deepmir_lesion::{DetectionRule, LabelMap, LesionClass, ProbabilityMaps};
+use deepmir_lesion::{DetectionRule, LabelMap, LesionClass, ProbabilityMaps, lesions_of};
+use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Affine, Grid, Mask, Volume};
 use serde::Deserialize;
 
@@ -166,6 +169,52 @@ fn vessels_in_fluid_are_told_from_bleeds_in_tissue() {
     let text = serde_json::to_string(&point.rule).unwrap();
     let again = serde_json::from_str(&text).unwrap();
     assert_eq!(head.maps.detect(&again, Some(&head.brain), Some(&around)).1.len(), 4);
+}
+
+/// As another scanner shows it: fluid is dark.
+fn elsewhere(seed: u32) -> Head {
+    let mut head = Head::new(seed);
+    head.t2w = head.t2w.map(|value| -value);
+    head
+}
+
+fn looked_at(head: &Head, rule: &DetectionRule) -> LookedAt {
+    let truth = lesions_of(&head.truth, Connectivity::TwentySix);
+    let (candidates, features) = head.maps.looked_at(rule, Some(&head.brain), Some(&head.around()));
+    LookedAt { judged: Judged { truth, candidates }, features, deep: None }
+}
+
+#[test]
+fn a_second_look_goes_on_learning_where_images_are_other_ones() {
+    let heads: Vec<Head> = (1..=10).map(Head::new).collect();
+    let subjects: Vec<ValidationSubject> = heads.iter().map(|head| head.subject(true)).collect();
+    let rule = choose(&subjects, &[LesionClass::Cmb], 1.0).rule;
+    let there: Vec<Head> = (21..=28).map(elsewhere).collect();
+    let looked_at: Vec<LookedAt> = there.iter().map(|head| looked_at(head, &rule)).collect();
+    let adapted = adapt(&rule, &looked_at, 1.0).unwrap();
+    assert!(adapted.rounds > 0 && adapted.loss_after < 0.5 * adapted.loss_before, "{adapted:?}");
+    let [cmb] = adapted.classes.as_slice() else { panic!("one class is told") };
+    let f1 = |at: deepmir_lesion::operating_point::AtThreshold| at.f1(cmb.lesions).unwrap();
+    assert!(f1(cmb.before) < 0.8 && f1(cmb.after) > 0.95, "{cmb:?}");
+    let head = elsewhere(77);
+    let found = |rule: &DetectionRule| {
+        head.maps.detect(rule, Some(&head.brain), Some(&head.around())).0.volume().clone()
+    };
+    assert_ne!(&found(&rule), head.truth.volume());
+    assert_eq!(&found(&adapted.rule), head.truth.volume());
+    // One subject is too few to tell whether that helps others.
+    assert!(adapt(&rule, &looked_at[..1], 1.0).is_none());
+    assert!(adapt(&DetectionRule { second_look: None, ..rule.clone() }, &looked_at, 1.0).is_none());
+
+    // The same from what a cross-validation keeps of its subjects, all candidates of an extent being there.
+    let subjects: Vec<ValidationSubject> = there.iter().map(|head| head.subject(true)).collect();
+    let point = go_on(&rule, &subjects, 1.0).unwrap();
+    assert_eq!(point.f1, [(LesionClass::Cmb, Some(f1(cmb.after)))]);
+    assert_eq!(&found(&point.rule), head.truth.volume());
+    let stays = go_on(&rule, &subjects[..1], 1.0).unwrap().rule;
+    assert_eq!(stays.second_look, rule.second_look);
+    let without_images = there[0].subject(false);
+    assert!(go_on(&rule, &[without_images], 1.0).is_none());
 }
 
 #[test]

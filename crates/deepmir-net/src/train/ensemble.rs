@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use deepmir_lesion::operating_point::{self, ValidationSubject};
+use deepmir_lesion::operating_point::{self, OperatingPoint, ValidationSubject};
 use deepmir_lesion::{BrainBox, LabelMap};
 use deepmir_volume::nifti::ReadOptions;
 
 use super::TrainingConfig;
-use super::look_closer::{LearningToLook, Source};
+use super::look_closer::{LearningToLook, Looking, Source};
 use crate::bundle::{Bundle, ModelSettings, Provenance};
+use crate::closer_look::CloserLookSettings;
 use crate::infer::{InferenceOptions, networks, probability_maps};
-use crate::{CaseFiles, DeviceChoice, Modality, NetError, Prepared};
+use crate::{CaseFiles, DeviceChoice, Modality, NetError, Plan, Prepared, Weights};
 
 /// How far choosing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,9 @@ pub enum Choosing {
 /// are chosen anew on every subject as predicted by the one network that did not learn from it, with a
 /// second look, and a closer one, where `config` asks for them and there is enough to learn from.
 /// `held_out[n]` are the subjects that `models[n]` did not learn from; `config` is the training's;
-/// `progress` hears how far it is. Where there is too little to learn a closer look from, that of the model which they
-/// `began_with` is kept, if it has one: what that learned from are other subjects.
+/// `progress` hears how far it is. The looks of the model which they `began_with`, if it has any, learned from other
+/// subjects: its closer look is kept where there is too little to learn one from, and its second look, which goes on
+/// learning ([`operating_point::go_on`]), where that finds more in the subjects than a rule of their own.
 ///
 /// # Errors
 /// Models of different kinds, unreadable subjects, a failing device.
@@ -89,30 +91,10 @@ pub fn join_folds(
             progress(Choosing::Subjects(subjects.len()));
         }
     }
-    let (beta, seed) = (config.threshold_beta, config.seed);
-    let mut point = operating_point::choose(&subjects, &plan.classes, beta);
-    let (mut look, mut closer) = (None, Vec::new());
-    let mut data = first.settings.provenance.data.clone();
-    if let Some(config) = &config.closer_look
-        && point.rule.second_look.is_some()
-    {
-        let extent = point.rule.extent;
-        let learning = LearningToLook { plan, extent, config, seed, read };
-        let mut steps = |step, of| progress(Choosing::CloserLook { step, of });
-        closer = learning.run(&mut subjects, &sources, &mut steps)?;
-        if !closer.is_empty() {
-            look = Some(config.settings());
-        } else if let Some(model) = began_with.filter(|model| model.settings.plan.fits(plan))
-            && let Some(known) = model.closer_look()?
-        {
-            learning.ask(&known, &mut subjects, &sources)?;
-            (look, closer) = (model.settings.closer_look.clone(), model.closer.clone());
-            data += &format!("; closer look of {}", model.settings.name);
-        }
-        if look.is_some() {
-            point = operating_point::choose_at(extent, &subjects, &plan.classes, beta);
-        }
-    }
+    let known = began_with.filter(|model| model.settings.plan.fits(plan));
+    let choice = Choice { plan, known, config, read };
+    let Chosen { point, closer_look, closer, source } =
+        choice.make(&mut subjects, &sources, progress)?;
     let validation_f1 = point.mean_f1();
     let all = held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
     let mut everyone: Vec<String> = all.collect();
@@ -121,9 +103,9 @@ pub fn join_folds(
     let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
     let settings = ModelSettings {
         detection: point.rule,
-        closer_look: look,
+        closer_look,
         provenance: Provenance {
-            data,
+            data: first.settings.provenance.data.clone() + &source,
             training_subjects: learned_from.into_iter().collect(),
             validation_subjects: everyone,
             validation_f1,
@@ -133,4 +115,95 @@ pub fn join_folds(
     };
     let members = models.iter().flat_map(|model| model.members.iter().cloned()).collect();
     Bundle::with_closer_look(settings, members, closer)
+}
+
+/// What choosing is done by.
+struct Choice<'a> {
+    plan: &'a Plan,
+    /// The model that the networks began with, if it reads the same images.
+    known: Option<&'a Bundle>,
+    config: &'a TrainingConfig,
+    read: &'a ReadOptions,
+}
+
+/// What was chosen.
+struct Chosen {
+    point: OperatingPoint,
+    closer_look: Option<CloserLookSettings>,
+    closer: Vec<Weights>,
+    /// In words, what was taken over.
+    source: String,
+}
+
+impl Choice<'_> {
+    /// A rule of the subjects' own, or that of the model which networks began with gone on with: which finds more.
+    fn make(
+        &self,
+        subjects: &mut [ValidationSubject],
+        sources: &[Source<'_>],
+        progress: &mut dyn FnMut(Choosing),
+    ) -> Result<Chosen, NetError> {
+        let own = self.own(subjects, sources, progress)?;
+        let gone_on = self.gone_on(subjects, sources)?;
+        Ok(match gone_on {
+            Some(gone_on) if gone_on.point.mean_f1() >= own.point.mean_f1() => gone_on,
+            _ => own,
+        })
+    }
+
+    fn own(
+        &self,
+        subjects: &mut [ValidationSubject],
+        sources: &[Source<'_>],
+        progress: &mut dyn FnMut(Choosing),
+    ) -> Result<Chosen, NetError> {
+        let Self { plan, known, config, read } = *self;
+        let beta = config.threshold_beta;
+        let mut point = operating_point::choose(subjects, &plan.classes, beta);
+        let (mut closer_look, mut closer) = (None, Vec::new());
+        let mut source = String::new();
+        if let Some(settings) = &config.closer_look
+            && point.rule.second_look.is_some()
+        {
+            let extent = point.rule.extent;
+            let looking = Looking { plan, extent, read };
+            let learning = LearningToLook { at: looking, config: settings, seed: config.seed };
+            let mut steps = |step, of| progress(Choosing::CloserLook { step, of });
+            closer = learning.run(subjects, sources, &mut steps)?;
+            if !closer.is_empty() {
+                closer_look = Some(settings.settings());
+            } else if let Some(model) = known
+                && let Some(look) = model.closer_look()?
+            {
+                looking.ask(&look, subjects, sources)?;
+                (closer_look, closer) = (model.settings.closer_look.clone(), model.closer.clone());
+                source = format!("; closer look of {}", model.settings.name);
+            }
+            if closer_look.is_some() {
+                point = operating_point::choose_at(extent, subjects, &plan.classes, beta);
+            }
+        }
+        Ok(Chosen { point, closer_look, closer, source })
+    }
+
+    /// The known model's second look goes on learning, and its closer look is asked as it is.
+    fn gone_on(
+        &self,
+        subjects: &mut [ValidationSubject],
+        sources: &[Source<'_>],
+    ) -> Result<Option<Chosen>, NetError> {
+        let Self { plan, config, read, .. } = *self;
+        let Some(model) = self.known.filter(|_| config.second_look) else { return Ok(None) };
+        let ModelSettings { detection, closer_look, name, .. } = &model.settings;
+        if let Some(closer) = model.closer_look()? {
+            Looking { plan, extent: detection.extent, read }.ask(&closer, subjects, sources)?;
+        }
+        let point = operating_point::go_on(detection, subjects, config.threshold_beta);
+        Ok(point.map(|point| Chosen {
+            point,
+            closer_look: closer_look.clone(),
+            closer: model.closer.clone(),
+            source: format!("; second look of {name}"),
+        }))
+    }
 }

@@ -16,14 +16,20 @@ pub(super) struct Source<'a> {
     pub missing: Option<Vec<Modality>>,
 }
 
-/// What a closer look is learned from, and how.
-pub(super) struct LearningToLook<'a> {
+/// Where to look.
+#[derive(Clone, Copy)]
+pub(super) struct Looking<'a> {
     pub plan: &'a Plan,
     /// The extent of the candidates.
     pub extent: f32,
+    pub read: &'a ReadOptions,
+}
+
+/// How a closer look is learned.
+pub(super) struct LearningToLook<'a> {
+    pub at: Looking<'a>,
     pub config: &'a CloserLookConfig,
     pub seed: u64,
-    pub read: &'a ReadOptions,
 }
 
 /// What is looked at in a subject.
@@ -62,7 +68,7 @@ impl LearningToLook<'_> {
         sources: &[Source<'_>],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Weights>, NetError> {
-        let Self { plan, extent, config, .. } = *self;
+        let Self { at: Looking { plan, extent, .. }, config, seed } = *self;
         let sites = subjects.iter().flat_map(|subject| subject.sites(extent, None));
         if sites.filter(|site| site.truth.is_some()).count() < config.least_lesions {
             return Ok(Vec::new());
@@ -70,22 +76,23 @@ impl LearningToLook<'_> {
         let blocks: Vec<Blocks> = subjects
             .par_iter()
             .zip(sources)
-            .map(|(subject, source)| self.blocks(subject, source, config.size, config.shift))
+            .map(|(subject, source)| self.at.blocks(subject, source, config.size, config.shift))
             .collect::<Result<_, _>>()?;
         let settings = config.settings();
         let (parts, mut networks) = (config.networks, Vec::new());
         for part in 0..parts {
             let others = blocks.iter().enumerate().filter(|(place, _)| place % parts != part);
             let examples = others.flat_map(|(_, of)| of.candidates.iter().chain(&of.overlooked));
-            let examples: Vec<Example<'_>> =
-                examples.map(|(block, truth)| Example { block, kind: self.kind(*truth) }).collect();
+            let examples: Vec<Example<'_>> = examples
+                .map(|(block, truth)| Example { block, kind: self.at.kind(*truth) })
+                .collect();
             let (done, of) = (part as u64 * config.steps, parts as u64 * config.steps);
             let weights = train(
                 &settings.architecture(plan),
                 &examples,
-                &self.droppable(),
+                &self.at.droppable(),
                 config,
-                self.seed.wrapping_add(part as u64),
+                seed.wrapping_add(part as u64),
                 &mut |step| progress(done + step, of),
             )?;
             // As it will be read from a file.
@@ -99,7 +106,9 @@ impl LearningToLook<'_> {
         }
         Ok(networks)
     }
+}
 
+impl Looking<'_> {
     /// Has networks that learned from other subjects look at the candidates of all.
     ///
     /// # Errors

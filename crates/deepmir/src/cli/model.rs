@@ -40,6 +40,9 @@ pub enum Model {
     },
     /// Chooses a model's thresholds anew on labelled scans, such as those of another scanner: nothing is trained
     Tune(Tune),
+    /// Has a model's second look go on learning from labelled scans, such as those of another scanner, and chooses its
+    /// thresholds anew: networks stay
+    Adapt(Tune),
 }
 
 #[derive(Debug, Args)]
@@ -51,8 +54,7 @@ pub struct Tune {
     /// t2w)
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
-    /// Where the model with the new thresholds goes: a name ending in .deepmir makes a file [default: only tell
-    /// them]
+    /// Where the new model goes: a name ending in .deepmir makes a file [default: only tell what it would find]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// How many times as much a missed lesion weighs as a false one
@@ -64,7 +66,7 @@ pub struct Tune {
     /// Only these subjects, keeping others to see what the thresholds are worth
     #[arg(long, value_name = "SUBJECT", num_args = 1..)]
     pub participant_label: Vec<String>,
-    /// The model's new name [default: the old one with -tuned]
+    /// The model's new name [default: the old one with -tuned or -adapted]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Read NaN and infinite voxels as zero instead of refusing the file

@@ -58,8 +58,9 @@ pub struct Train {
     /// its plan, network and thresholds stay
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["folds", "validation_label", "from"])]
     pub refit: Option<String>,
-    /// Begin with the weights of this model, and its network. With --folds its closer look stays, where there are too
-    /// few lesions to learn one: DATA must not be what it learned from
+    /// Begin with the weights of this model, and its network (of several networks each fold with another). Its second
+    /// look goes on learning, and its closer look stays, where there are too few lesions to learn better ones: DATA must
+    /// not be what it learned from
     #[arg(long, value_name = "MODEL")]
     pub from: Option<String>,
     /// Optimiser steps [default: the preset's]

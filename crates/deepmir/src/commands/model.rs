@@ -1,14 +1,16 @@
 //! `deepmir model`.
 
+use std::path::Path;
+
 use anyhow::bail;
 use comfy_table::{Table, presets};
-use deepmir_lesion::operating_point::{AtThreshold, Tuned};
+use deepmir_lesion::operating_point::{Adapted, AtThreshold, Tuned};
 use deepmir_net::infer;
-use deepmir_net::{Bundle, Modality, Plan, shipped};
-use deepmir_study::Cohort;
+use deepmir_net::{Bundle, CaseFiles, Modality, Plan, shipped};
 use deepmir_study::cohort::dataset_name;
 use deepmir_study::predict::Predictor;
-use deepmir_study::tune::tune;
+use deepmir_study::tune::{adapt, tune};
+use deepmir_study::{Cohort, StudyError};
 use deepmir_volume::nifti::ReadOptions;
 
 use super::open_model;
@@ -35,6 +37,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
             Ok(Bundle::with_closer_look(settings, members, closer)?.write(output)?)
         }
         Model::Tune(arguments) => tuned(arguments, common),
+        Model::Adapt(arguments) => adapted(arguments, common),
     }
 }
 
@@ -107,43 +110,105 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Thresholds anew: told as a table, and written into a copy of the model where one is asked for.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    let Tune { data, labels, participant_label, beta, .. } = arguments;
-    if !(beta.is_finite() && *beta > 0.0) {
-        bail!("--beta is a positive number, such as 1 or 1.5, and not {beta}");
-    }
-    if data.len() > 1 && (labels.is_some() || !participant_label.is_empty()) {
-        bail!(
-            "--labels and --participant-label are of one dataset: give one, or a table of all scans"
+    let judging = Judging::new(arguments, "tuned", common)?;
+    let count = judging.cases.len();
+    let (model, classes) = judging.with(common, |predictor, cases, data, progress| {
+        tune(predictor, cases, data, arguments.beta, progress)
+    })?;
+    tell(&model, &classes, count, arguments.output.as_deref())
+}
+
+/// The second look as it went on learning, and thresholds for it.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
+    let judging = Judging::new(arguments, "adapted", common)?;
+    let count = judging.cases.len();
+    let (model, adapted) = judging.with(common, |predictor, cases, data, progress| {
+        adapt(predictor, cases, data, arguments.beta, progress)
+    })?;
+    let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
+    if rounds == 0 {
+        println!(
+            "The second look stays: nothing learned from some of these scans helped with the others by more than chance."
         );
+    } else {
+        println!(
+            "{rounds} rounds of trees more: log-loss of a scan left out {loss_after:.2} ({loss_before:.2} before)."
+        );
+        println!("\"After\" is by looks that did not learn from the scan.");
     }
-    let (mut cohort, without) = Cohort::labelled(data, labels.as_deref())?;
-    if !without.is_empty() {
-        tracing::warn!("left out, having no label map: {}", without.join(", "));
-    }
-    if !participant_label.is_empty() {
-        cohort = cohort.only(participant_label)?;
-    }
-    let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
-    let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
+    tell(&model, &classes, count, arguments.output.as_deref())
+}
 
-    let mut model = open_model(&arguments.model)?;
-    model.settings.name =
-        arguments.name.clone().unwrap_or_else(|| format!("{}-tuned", model.settings.name));
-    let mut predictor = Predictor::new(model, common.device)?;
-    predictor.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
-    let mut progress = Progress::new("judging", cohort.cases.len() as u64, common);
-    let mut tell = |done: usize| progress.set(done as u64, String::new);
-    let outcome = tune(&mut predictor, &cohort.cases, &data, *beta, &mut tell);
-    progress.finish();
-    let (model, classes) = outcome?;
+/// A model, and the scans that it is to judge.
+struct Judging {
+    predictor: Predictor,
+    cases: Vec<CaseFiles>,
+    /// The scans in words.
+    data: String,
+}
 
-    println!("{}", thresholds(&classes, cohort.cases.len()));
+impl Judging {
+    fn new(arguments: &Tune, suffix: &str, common: &Common) -> anyhow::Result<Self> {
+        let Tune { data, labels, participant_label, beta, .. } = arguments;
+        if !(beta.is_finite() && *beta > 0.0) {
+            bail!("--beta is a positive number, such as 1 or 1.5, and not {beta}");
+        }
+        if data.len() > 1 && (labels.is_some() || !participant_label.is_empty()) {
+            bail!(
+                "--labels and --participant-label are of one dataset: give one, or a table of all scans"
+            );
+        }
+        let (mut cohort, without) = Cohort::labelled(data, labels.as_deref())?;
+        if !without.is_empty() {
+            tracing::warn!("left out, having no label map: {}", without.join(", "));
+        }
+        if !participant_label.is_empty() {
+            cohort = cohort.only(participant_label)?;
+        }
+        let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
+        let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
+
+        let mut model = open_model(&arguments.model)?;
+        let name = &mut model.settings.name;
+        *name = arguments.name.clone().unwrap_or_else(|| format!("{name}-{suffix}"));
+        let mut predictor = Predictor::new(model, common.device)?;
+        predictor.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
+        Ok(Self { predictor, cases: cohort.cases, data })
+    }
+
+    /// Does it, with a progress bar.
+    fn with<T>(
+        mut self,
+        common: &Common,
+        judge: impl FnOnce(
+            &mut Predictor,
+            &[CaseFiles],
+            &str,
+            &mut dyn FnMut(usize),
+        ) -> Result<T, StudyError>,
+    ) -> Result<T, StudyError> {
+        let mut progress = Progress::new("judging", self.cases.len() as u64, common);
+        let mut tell = |done: usize| progress.set(done as u64, String::new);
+        let outcome = judge(&mut self.predictor, &self.cases, &self.data, &mut tell);
+        progress.finish();
+        outcome
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn tell(
+    model: &Bundle,
+    classes: &[Tuned],
+    scans: usize,
+    output: Option<&Path>,
+) -> anyhow::Result<()> {
+    println!("{}", thresholds(classes, scans));
     for class in classes.iter().filter(|class| !class.chosen()) {
         println!("{}: too few lesions to choose on, the threshold stays", class.class);
     }
-    if let Some(output) = &arguments.output {
+    if let Some(output) = output {
         model.write(output)?;
         println!("{}", output.display());
     }

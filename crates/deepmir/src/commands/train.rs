@@ -29,7 +29,6 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let from = arguments.from.as_deref().map(open_model).transpose()?;
     let folds = arguments.refit.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, from.as_ref().or(folds.as_ref()))?;
-    let start = from.as_ref().and_then(|model| model.members.first().cloned());
     let common_training = Training {
         name: model_name(arguments),
         data: data_name(arguments, &cohort, &companions),
@@ -41,7 +40,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         validation: Vec::new(),
         rule: None,
         fresh: fresh(arguments, common, preset.training.seed)?,
-        start,
+        start: None,
         output: arguments.output.clone(),
         cache: PathBuf::new(),
         device: common.device,
@@ -60,6 +59,8 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         let mut training = Training {
             training: split.training.clone(),
             validation: split.held_out.clone(),
+            // Each fold with another of a model's networks, as far as there are any.
+            start: from.as_ref().and_then(|model| model.members.iter().cycle().nth(n).cloned()),
             ..common_training.clone()
         };
         if arguments.folds.is_some() {
@@ -69,7 +70,9 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         let path = training.output.join("model");
         models.push((train(training, arguments, common)?, path));
     }
-    if arguments.folds.is_some() && arguments.fold.is_none() {
+    let looks_again = |model: &Bundle| model.settings.detection.second_look.is_some();
+    let several = arguments.folds.is_some() || from.as_ref().is_some_and(looks_again);
+    if several && arguments.fold.is_none() {
         let joined = join(&models, &splits, from.as_ref(), &preset, arguments, common)?;
         let path = arguments.output.join("model");
         joined.write(&path)?;

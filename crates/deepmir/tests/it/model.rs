@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use deepmir_net::Bundle;
+use deepmir_net::{Bundle, shipped};
 
 use crate::support::{random_model, refused, run, text};
 
@@ -90,6 +90,40 @@ fn thresholds_are_chosen_anew_and_nothing_else_changes() {
     // Without -o it only tells.
     let only_told = run(&["model", "tune", text(&model), text(&data)]);
     assert_eq!((only_told.0, told.starts_with(only_told.1.trim_end())), (0, true));
+}
+
+#[test]
+fn the_second_look_of_the_shipped_model_goes_on_learning() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("bids");
+    (1..5).for_each(|number| {
+        deepmir_testing::write_subject(&data, number);
+    });
+    let output = folder.path().join("mine.deepmir");
+    let (code, told, log) =
+        run(&["model", "adapt", "default", text(&data), "-o", text(&output), "--name", "mine"]);
+    assert_eq!(code, 0, "{log}");
+    for words in ["log-loss of a scan left out", " 12 ", "before", "after", "mine.deepmir"] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    let (before, after) = (shipped::MODELS[0].open().unwrap(), Bundle::read(&output).unwrap());
+    assert_eq!((&after.members, &after.closer), (&before.members, &before.closer));
+    let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
+    let (known, rounds) = (rounds(&before), rounds(&after));
+    assert!(rounds.starts_with(&known), "{} after {}", rounds.len(), known.len());
+    assert_eq!(rounds.len() > known.len(), told.contains("rounds of trees more"), "{told}");
+    assert!(after.settings.provenance.data.ends_with("; second look: 4 scans of bids"));
+
+    let adapt = |model: &str, more: &[&str], words: &[&str]| {
+        let nowhere = folder.path().join("nowhere");
+        let arguments = ["model", "adapt", model, text(&data), "-o", text(&nowhere)];
+        refused(&[&arguments[..], more].concat(), words);
+        assert!(!nowhere.exists());
+    };
+    let plain = random_model(folder.path());
+    adapt(text(&plain), &[], &["random takes no second look", "train --folds"]);
+    let one = ["--participant-label", "01"];
+    adapt("default", &one, &["two scans", "3 CMB, 3 NHID"]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     assert_eq!(folds.settings.closer_look.as_ref().unwrap().weights.len(), 2);
     let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
     assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
-    going_on_keeps_a_closer_look(&folder, closer, &folds);
+    going_on_keeps_a_models_looks(&folder, closer, &folds);
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
@@ -122,21 +122,40 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     assert!(out.contains("0 NHID"), "{out}");
 }
 
-/// Where there are too few lesions to learn another from.
-fn going_on_keeps_a_closer_look(folder: &tempfile::TempDir, closer: &str, folds: &Bundle) {
+/// Where there are too few lesions to learn others from.
+fn going_on_keeps_a_models_looks(folder: &tempfile::TempDir, closer: &str, folds: &Bundle) {
     let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
     fs::write(folder.path().join("quick.toml"), [QUICK, &few].concat()).unwrap();
-    let (out, model) = (folder.path().join("on"), folder.path().join("folds/model"));
-    let more = ["--steps", "5", "--folds", "2", "--from", text(&model)];
-    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
-    assert_eq!(code, 0, "{told}");
-    let on = Bundle::read(&out.join("model")).unwrap();
-    assert!(on.members != folds.members && on.closer == folds.closer);
-    assert_eq!(on.settings.closer_look, folds.settings.closer_look);
+    let model = folder.path().join("folds/model");
+    let train = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let more = [&["--steps", "5", "--from", text(&model)], more].concat();
+        let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+        assert_eq!(code, 0, "{told}");
+        let on = Bundle::read(&out.join("model")).unwrap();
+        assert!(on.members != folds.members && on.closer == folds.closer);
+        assert_eq!(on.settings.closer_look, folds.settings.closer_look);
+        let asked = on.settings.detection.second_look.as_ref().unwrap().asked();
+        assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
+        on
+    };
+    let on = train("on", &["--folds", "2"]);
     let data = &on.settings.provenance.data;
-    assert!(data.ends_with("; closer look of folds"), "{data}");
-    let asked = on.settings.detection.second_look.as_ref().unwrap().asked();
-    assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
+    let kept = ["; closer look of folds", "; second look of folds"];
+    assert!(kept.iter().any(|kept| data.ends_with(kept)), "{data}");
+
+    // Four subjects are too few to learn a second look from, and one to choose on can only keep it.
+    let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
+    let four = ["--participant-label", "01", "02", "03", "04"];
+    let folded = train("on-four", &[&four[..], &["--folds", "2"]].concat());
+    let alone = train("on-alone", &four);
+    assert_eq!((folded.members.len(), alone.members.len()), (2, 1));
+    assert!(rounds(&folded).starts_with(&rounds(folds)));
+    assert_eq!(rounds(&alone), rounds(folds));
+    for on in [&folded, &alone] {
+        let data = &on.settings.provenance.data;
+        assert!(data.ends_with("; second look of folds"), "{data}");
+    }
 }
 
 #[test]
