@@ -53,14 +53,10 @@ pub fn adapt(
     beta: f64,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Adapted), StudyError> {
-    let settings = &predictor.bundle().settings;
-    if settings.detection.second_look.is_none() {
-        let reason = format!(
-            "{} takes no second look that could go on learning: models of train --folds do, and \
-             model tune chooses thresholds of any",
-            settings.name
-        );
-        return Err(NetError::Config { reason }.into());
+    if predictor.bundle().settings.detection.second_look.is_none() {
+        let reason = "the model takes no second look that could go on learning: models of train --folds do; \
+                      model tune chooses thresholds of any";
+        return Err(NetError::Config { reason: reason.to_owned() }.into());
     }
     let truths = truths(cases)?;
     let lesions = count(predictor, &truths);

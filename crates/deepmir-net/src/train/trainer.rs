@@ -1,13 +1,12 @@
 //! The training loop.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use deepmir_lesion::{DetectionRule, LesionClass};
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::TrainingConfig;
 use super::checkpoint::Progress;
@@ -15,6 +14,7 @@ use super::fresh::{Arrivals, Fresh, StopAtEnd};
 use super::history::Validation;
 use super::loader::Loader;
 use super::sampler::Sampler;
+use super::saved::{SETTINGS, SavedSettings};
 use super::state::{BEST, State};
 use super::store::{StoredCase, stored_name};
 use crate::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
@@ -22,7 +22,6 @@ use crate::{Architecture, CaseFiles, DeviceChoice, NetError, Plan, Prepared, Wei
 
 /// Steps between checkpoints where validations are rarer.
 const CHECKPOINT_EVERY: u64 = 200;
-const SETTINGS: &str = "training.toml";
 
 /// What is trained, on whom, and where it is kept.
 #[derive(Clone, Debug)]
@@ -97,50 +96,6 @@ pub enum Event<'a> {
         /// Steps done.
         step: u64,
     },
-}
-
-/// The settings that a training in a folder was begun with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedSettings {
-    /// The program.
-    pub program: String,
-    /// The model's name.
-    pub name: String,
-    /// Subjects to learn from.
-    pub training_subjects: Vec<String>,
-    /// Companions.
-    #[serde(default)]
-    pub companions: Vec<String>,
-    /// Subjects to validate on.
-    pub validation_subjects: Vec<String>,
-    /// How many subjects join while training.
-    #[serde(default)]
-    pub fresh_subjects: usize,
-    /// How it is trained.
-    pub config: TrainingConfig,
-    /// The network.
-    pub architecture: Architecture,
-    /// From images to input.
-    pub plan: Plan,
-}
-
-impl SavedSettings {
-    /// The settings saved in a training's folder; `None` if it holds no training.
-    ///
-    /// # Errors
-    /// If the file cannot be read or understood.
-    pub fn read(output: &Path) -> Result<Option<Self>, NetError> {
-        let path = output.join(SETTINGS);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => match toml::from_str(&text) {
-                Ok(settings) => Ok(Some(settings)),
-                Err(error) => Err(NetError::Checkpoint { path, reason: error.to_string() }),
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(NetError::Read { path, source }),
-        }
-    }
 }
 
 impl Training {
@@ -251,10 +206,13 @@ impl Training {
         let path = self.output.join(SETTINGS);
         let settings = self.settings();
         if let Some(saved) = SavedSettings::read(&self.output)? {
-            if (SavedSettings { program: settings.program.clone(), ..saved }) != settings {
-                let reason = "a training with other settings was begun here; give another folder, \
-                              or the settings in this file"
-                    .to_owned();
+            let saved = SavedSettings { program: settings.program.clone(), ..saved };
+            if saved != settings {
+                let reason = format!(
+                    "a training with other settings was begun here ({}); give another folder, or the \
+                     settings in this file",
+                    saved.unlike(&settings).join(", ")
+                );
                 return Err(NetError::Checkpoint { path, reason });
             }
             return Ok(());

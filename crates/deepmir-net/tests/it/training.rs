@@ -128,7 +128,7 @@ fn subjects_that_join_on_the_way_join_a_resumed_training_alike() {
     assert!(run.is_err());
     assert_eq!(stopped.run(&mut |_| {}).unwrap().members, whole.members);
     let message = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("other settings"), "{message}");
+    assert!(message.contains("other settings was begun here (fresh_subjects)"), "{message}");
 }
 
 #[test]
@@ -138,7 +138,9 @@ fn another_training_is_not_written_over() {
     first.run(&mut |_| {}).unwrap();
     first.config.learning_rate = 1e-4;
     let message = first.run(&mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("other settings") && message.contains("training.toml"), "{message}");
+    for words in ["other settings", "(config.learning_rate)", "training.toml"] {
+        assert!(message.contains(words), "no {words:?} in {message}");
+    }
 }
 
 #[test]

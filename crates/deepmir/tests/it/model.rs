@@ -121,7 +121,7 @@ fn the_second_look_of_the_shipped_model_goes_on_learning() {
         assert!(!nowhere.exists());
     };
     let plain = random_model(folder.path());
-    adapt(text(&plain), &[], &["random takes no second look", "train --folds"]);
+    adapt(text(&plain), &[], &["takes no second look", "train --folds"]);
     let one = ["--participant-label", "01"];
     adapt("default", &one, &["two scans", "3 CMB, 3 NHID"]);
 }
