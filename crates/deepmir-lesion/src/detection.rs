@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::apart_from;
 use crate::lesion::{largest_piece, sort};
-use crate::operating_point::Tuned;
 use crate::second_look::{Features, SecondLook, Surroundings};
 use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass};
 
@@ -83,15 +82,6 @@ impl DetectionRule {
     /// The thresholds of a class; `None` if the model does not tell it.
     pub fn threshold(&self, class: LesionClass) -> Option<ClassThreshold> {
         self.classes.get(&class).copied()
-    }
-
-    /// Takes over thresholds that were chosen anew.
-    pub fn take(&mut self, chosen: &[Tuned]) {
-        for Tuned { class, after, .. } in chosen {
-            if let Some(threshold) = self.classes.get_mut(class) {
-                threshold.peak = after.peak;
-            }
-        }
     }
 
     /// Whether a candidate counts as a lesion: if its class is one that the model tells, and passes.

@@ -35,13 +35,14 @@ pub fn tune(
     }
     let mut rule = predictor.bundle().settings.detection.clone();
     let tuned = operating_point::tune(&rule, &judged, beta);
-    rule.take(&tuned);
+    rule.take_peaks(&tuned);
     let data = format!("thresholds: {data}");
     Ok((changed(predictor.bundle(), rule, &data, cases, &tuned)?, tuned))
 }
 
 /// Has a model's second look go on learning from scans and chooses thresholds for it
-/// ([`operating_point::adapt`]); networks and closer look stay. Otherwise as [`tune`].
+/// ([`operating_point::adapt`]); networks and closer look stay. It learns from the images that the scans have: what it says
+/// of others, without QSM perhaps, is learned from none. Otherwise as [`tune`].
 ///
 /// # Errors
 /// As [`Predictor::predict`]; a scan without a label map; a model without a second look; fewer than two scans, or none with

@@ -60,7 +60,7 @@ fn adapted(
     let before: Vec<&Judged> = subjects.iter().map(|subject| &subject.judged).collect();
     let classes = thresholds(rule, &before, &after.iter().collect::<Vec<_>>(), beta);
     let mut rule = DetectionRule { second_look: Some(further.look), ..rule.clone() };
-    rule.take(&classes);
+    rule.take_peaks(&classes);
     let (loss_before, loss_after) = (further.loss_before, further.loss_after);
     let adapted = Adapted { rule, rounds: further.rounds, loss_before, loss_after, classes };
     Some((adapted, after))
@@ -91,13 +91,14 @@ pub fn go_on(
         return None;
     }
     let looked_at: Vec<LookedAt> = subjects.iter().map(looked_at).collect::<Option<_>>()?;
-    let (rule, classes, judged) = match adapted(rule, &looked_at, beta) {
+    // The subjects' spots are of the newer kind.
+    let mut rule = DetectionRule { dark_spots: rule.spots, ..rule.clone() };
+    let (rule, classes, judged) = match adapted(&rule, &looked_at, beta) {
         Some((Adapted { rule, classes, .. }, judged)) => (rule, classes, judged),
         None => {
             let judged: Vec<Judged> = looked_at.into_iter().map(|one| one.judged).collect();
-            let classes = super::tune(rule, &judged, beta);
-            let mut rule = rule.clone();
-            rule.take(&classes);
+            let classes = super::tune(&rule, &judged, beta);
+            rule.take_peaks(&classes);
             (rule, classes, judged)
         }
     };

@@ -105,6 +105,17 @@ pub(super) fn thresholds<'a>(
     tuned.collect()
 }
 
+impl DetectionRule {
+    /// Takes over thresholds that were chosen anew.
+    pub fn take_peaks(&mut self, chosen: &[Tuned]) {
+        for Tuned { class, after, .. } in chosen {
+            if let Some(threshold) = self.classes.get_mut(class) {
+                threshold.peak = after.peak;
+            }
+        }
+    }
+}
+
 /// What candidates are told apart by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scores {

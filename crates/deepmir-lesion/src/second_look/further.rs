@@ -262,7 +262,7 @@ mod tests {
             let examples: Vec<_> = subjects.iter().map(|subject| as_examples(subject)).collect();
             learn_further(&look, &examples).is_some()
         };
-        assert!(learn(&[&there, &nothing]));
+        assert!(learn(&[&there, &nothing]) && learn(&[&there, &[]]));
         assert!(!learn(&[&there]) && !learn(&[&nothing, &nothing]) && !learn(&[]));
         assert!(!learn(&[&[], &there[119..]]), "nothing but lesions");
     }
