@@ -146,16 +146,8 @@ impl Predictor {
         Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality })
     }
 
-    /// Only what is looked at in one subject, called a lesion or not, on its own grid.
-    ///
-    /// # Errors
-    /// As [`Predictor::predict`].
-    pub fn candidates(&mut self, files: &CaseFiles) -> Result<Vec<Candidate>, StudyError> {
-        let Judged { case, prepared, candidates, .. } = self.judge(files, &mut |_, _| {})?;
-        Ok(sorted_back(&candidates, &prepared, case.grid()))
-    }
-
-    /// The same with what the model's second look measured on each, and the subject's `truth`: for it to go on learning.
+    /// Only what is looked at in one subject, called a lesion or not, on its own grid, with what the second look measured on
+    /// each and the subject's `truth`.
     ///
     /// # Errors
     /// As [`Predictor::predict`].

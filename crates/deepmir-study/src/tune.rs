@@ -28,11 +28,8 @@ pub fn tune(
     if lesions.iter().all(|&(_, count)| count < LEAST_TO_TUNE) {
         return Err(StudyError::TooFewLesions { lesions, least: LEAST_TO_TUNE });
     }
-    let mut judged = Vec::with_capacity(cases.len());
-    for (n, (case, truth)) in cases.iter().zip(truths).enumerate() {
-        judged.push(Judged { truth, candidates: predictor.candidates(case)? });
-        progress(n + 1);
-    }
+    let looked_at = looked_at(predictor, cases, truths, progress)?;
+    let judged: Vec<Judged> = looked_at.into_iter().map(|one| one.judged).collect();
     let mut rule = predictor.bundle().settings.detection.clone();
     let tuned = operating_point::tune(&rule, &judged, beta);
     rule.take_peaks(&tuned);
@@ -64,16 +61,26 @@ pub fn adapt(
     if cases.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
         return Err(StudyError::TooLittleToAdapt { scans: cases.len(), lesions });
     }
-    let mut looked_at: Vec<LookedAt> = Vec::with_capacity(cases.len());
-    for (n, (case, truth)) in cases.iter().zip(truths).enumerate() {
-        looked_at.push(predictor.looked_at(case, truth)?);
-        progress(n + 1);
-    }
+    let looked_at = looked_at(predictor, cases, truths, progress)?;
     let adapted = operating_point::adapt(&predictor.bundle().settings.detection, &looked_at, beta)
         .ok_or(StudyError::TooLittleToAdapt { scans: cases.len(), lesions })?;
     let data = format!("second look: {data}");
     let rule = adapted.rule.clone();
     Ok((changed(predictor.bundle(), rule, &data, cases, &adapted.classes)?, adapted))
+}
+
+fn looked_at(
+    predictor: &mut Predictor,
+    cases: &[CaseFiles],
+    truths: Vec<Vec<Lesion>>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<LookedAt>, StudyError> {
+    let each = cases.iter().zip(truths).enumerate().map(|(n, (case, truth))| {
+        let looked_at = predictor.looked_at(case, truth)?;
+        progress(n + 1);
+        Ok(looked_at)
+    });
+    each.collect()
 }
 
 /// A model with another rule, and where that comes from.

@@ -49,11 +49,9 @@ fn adapted(
     let examples: Vec<Vec<Example<'_>>> = subjects.iter().map(examples).collect();
     let further = learn_further(look, &examples)?;
     let by_others = subjects.iter().enumerate().map(|(n, subject)| {
-        let look = further.without(n);
-        let mut judged = subject.judged.clone();
-        for (candidate, features) in judged.candidates.iter_mut().zip(&subject.features) {
-            look.judge(candidate, features, subject.deep.as_ref());
-        }
+        let LookedAt { judged, features, deep } = subject;
+        let mut judged = judged.clone();
+        further.without(n).judge_all(&mut judged.candidates, features, deep.as_ref());
         judged
     });
     let after: Vec<Judged> = by_others.collect();
@@ -81,9 +79,7 @@ pub fn go_on(
         let mut candidates: Vec<Candidate> = [tried.candidates.as_slice(), spots].concat();
         let features: Vec<Features> =
             tried.examples.iter().map(|example| example.features.clone()).collect();
-        for (candidate, features) in candidates.iter_mut().zip(&features) {
-            look.judge(candidate, features, subject.deep.as_ref());
-        }
+        look.judge_all(&mut candidates, &features, subject.deep.as_ref());
         let judged = Judged { truth: subject.truth.clone(), candidates };
         Some(LookedAt { judged, features, deep: subject.deep })
     };

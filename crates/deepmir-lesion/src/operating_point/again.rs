@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::validation::{Measured, Tried, ValidationSubject};
 use super::{EXTENTS, OperatingPoint};
-use crate::second_look::{Example, SecondLook, fit};
+use crate::second_look::{Example, PARTS, SecondLook, fit};
 use crate::{Candidate, DetectionRule, LesionClass};
 
 /// A second look needs this many subjects to learn from, so that each can be judged by what was
@@ -14,8 +14,6 @@ use crate::{Candidate, DetectionRule, LesionClass};
 const LEAST_SUBJECTS: usize = 5;
 /// And this many true candidates of every class.
 const LEAST_OF_A_CLASS: usize = 10;
-/// Parts that subjects are dealt to when second looks are tried, each part judged by the others.
-const PARTS: usize = 12;
 
 /// Subjects at one extent.
 pub(super) type Everyone<'a> = [(&'a ValidationSubject, &'a Tried)];
@@ -65,9 +63,8 @@ pub(super) fn judged_by_others(
     let looks = looks?;
     let judged = subjects.iter().enumerate().map(|(place, (subject, tried))| {
         let mut candidates = [tried.candidates.as_slice(), &tried.spots].concat();
-        for (candidate, one) in candidates.iter_mut().zip(&tried.examples) {
-            looks[place % parts].judge(candidate, &one.features, subject.deep.as_ref());
-        }
+        let measured = tried.examples.iter().map(|one| &one.features);
+        looks[place % parts].judge_all(&mut candidates, measured, subject.deep.as_ref());
         candidates
     });
     Some(judged.collect())

@@ -1,5 +1,7 @@
 //! Learning a second look.
 
+use std::collections::BTreeSet;
+
 use super::trees::{Growth, boost};
 use super::{Feature, Features, SecondLook};
 use crate::LesionClass;
@@ -31,15 +33,18 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<SecondLo
     if !(0..kinds).all(|kind| rows.iter().any(|(_, other, _)| *other == kind)) {
         return None;
     }
-    let mut features: Vec<Feature> =
-        rows.iter().flat_map(|(features, ..)| features.iter().map(|(name, _)| name)).collect();
-    features.sort_unstable();
-    features.dedup();
+    let features = features_of(rows.iter().map(|(features, ..)| *features));
     let truth: Vec<usize> = rows.iter().map(|(_, kind, _)| *kind).collect();
     let weights: Vec<f64> = rows.iter().map(|(.., weight)| *weight).collect();
     let rows: Vec<Vec<f32>> = rows.iter().map(|(values, ..)| values.row(&features)).collect();
     let (offsets, rounds) = boost(&rows, &truth, &weights, kinds, &GROWTH);
     Some(SecondLook { classes: classes.to_vec(), features, offsets, rounds })
+}
+
+/// What was measured on any of them, in order.
+pub(super) fn features_of<'a>(measured: impl Iterator<Item = &'a Features>) -> Vec<Feature> {
+    let names = measured.flat_map(|features| features.iter().map(|(name, _)| name));
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// 0 for nothing, 1 for a lesion of the first class, and so on; `None` for one of no class that is told.

@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::fit::kind_of;
+use super::fit::{features_of, kind_of};
 use super::trees::{Growth, Tree, boost_from};
 use super::{Example, SecondLook, softmax};
 
 /// Smaller trees than those of a first fit: they only mend.
 const GROWTH: Growth = Growth { rounds: 300, rate: 0.03, leaves: 4, least_rows: 15, ridge: 5.0 };
-/// Parts that subjects are dealt to, each judged by what the others taught.
-const PARTS: usize = 12;
+/// Parts that subjects are dealt to when second looks are tried, each part judged by what the others taught.
+pub(crate) const PARTS: usize = 12;
 
 /// A look that went on learning.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,12 +49,8 @@ pub fn learn_further(look: &SecondLook, subjects: &[Vec<Example<'_>>]) -> Option
         return None;
     }
     let mut wider = look.clone();
-    let measured = subjects.iter().flatten().flat_map(|example| example.features.iter());
-    let mut new: Vec<_> = measured.map(|(feature, _)| feature).collect();
-    new.sort_unstable();
-    new.dedup();
-    new.retain(|feature| !look.features.contains(feature));
-    wider.features.extend(new);
+    let measured = features_of(subjects.iter().flatten().map(|example| example.features));
+    wider.features.extend(measured.iter().filter(|feature| !look.features.contains(feature)));
     let subjects: Vec<Vec<Row>> =
         subjects.iter().map(|examples| rows(&wider, examples, &kinds)).collect();
 

@@ -18,6 +18,7 @@ mod trees;
 
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};
+pub(crate) use further::PARTS;
 pub use further::{Further, learn_further};
 pub use surroundings::{CloserLook, LogOdds, Surroundings};
 pub use trees::Tree;
@@ -86,14 +87,23 @@ impl SecondLook {
         deep: Option<&BrainBox>,
     ) -> Vec<Features> {
         let measured = Features::of_all(candidates, maps, images);
-        for (candidate, features) in candidates.iter_mut().zip(&measured) {
-            self.judge(candidate, features, deep);
-        }
+        self.judge_all(candidates, &measured, deep);
         measured
     }
 
-    /// [`SecondLook::review`] of one candidate whose features are known.
-    pub fn judge(&self, candidate: &mut Candidate, features: &Features, deep: Option<&BrainBox>) {
+    /// [`SecondLook::review`] of candidates whose features are known.
+    pub fn judge_all<'a>(
+        &self,
+        candidates: &mut [Candidate],
+        measured: impl IntoIterator<Item = &'a Features>,
+        deep: Option<&BrainBox>,
+    ) {
+        for (candidate, features) in candidates.iter_mut().zip(measured) {
+            self.judge(candidate, features, deep);
+        }
+    }
+
+    fn judge(&self, candidate: &mut Candidate, features: &Features, deep: Option<&BrainBox>) {
         let probabilities = self.probabilities(features);
         let elsewhere =
             deep.is_some_and(|brain| !brain.may_hold_iron_deposits(candidate.lesion.centre_mm));

@@ -143,8 +143,9 @@ impl Choice<'_> {
         sources: &[Source<'_>],
         progress: &mut dyn FnMut(Choosing),
     ) -> Result<Chosen, NetError> {
-        let own = self.own(subjects, sources, progress)?;
+        // Apart from each other: what one's closer look says is not for the other's trees to learn from.
         let gone_on = self.gone_on(subjects, sources)?;
+        let own = self.own(subjects, sources, progress)?;
         Ok(match gone_on {
             Some(gone_on) if gone_on.point.mean_f1() >= own.point.mean_f1() => gone_on,
             _ => own,
@@ -189,16 +190,23 @@ impl Choice<'_> {
     /// The known model's second look goes on learning, and its closer look is asked as it is.
     fn gone_on(
         &self,
-        subjects: &mut [ValidationSubject],
+        subjects: &[ValidationSubject],
         sources: &[Source<'_>],
     ) -> Result<Option<Chosen>, NetError> {
         let Self { plan, config, read, .. } = *self;
-        let Some(model) = self.known.filter(|_| config.second_look) else { return Ok(None) };
+        let looks_again =
+            |model: &&Bundle| config.second_look && model.settings.detection.second_look.is_some();
+        let Some(model) = self.known.filter(looks_again) else { return Ok(None) };
         let ModelSettings { detection, closer_look, name, .. } = &model.settings;
+        let mut subjects = subjects.to_vec();
         if let Some(closer) = model.closer_look()? {
-            Looking { plan, extent: detection.extent, read }.ask(&closer, subjects, sources)?;
+            Looking { plan, extent: detection.extent, read }.ask(
+                &closer,
+                &mut subjects,
+                sources,
+            )?;
         }
-        let point = operating_point::go_on(detection, subjects, config.threshold_beta);
+        let point = operating_point::go_on(detection, &subjects, config.threshold_beta);
         Ok(point.map(|point| Chosen {
             point,
             closer_look: closer_look.clone(),

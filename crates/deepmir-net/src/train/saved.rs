@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::TrainingConfig;
 use crate::{Architecture, NetError, Plan};
@@ -56,23 +57,19 @@ impl SavedSettings {
 
     /// Names of the settings that are not the same in others, as in the file: `config.steps`.
     pub(super) fn unlike(&self, other: &Self) -> Vec<String> {
-        fn compare(name: &str, a: &toml::Value, b: &toml::Value, unlike: &mut Vec<String>) {
-            let nothing = toml::Value::Boolean(false);
-            let (toml::Value::Table(a), toml::Value::Table(b)) = (a, b) else {
-                return if a != b {
-                    unlike.push(name.to_owned())
-                };
-            };
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                let [a, b] = [a, b].map(|table| table.get(key).unwrap_or(&nothing));
-                compare(&name, a, b, unlike);
+        fn compare(name: &str, a: Option<&Value>, b: Option<&Value>, unlike: &mut Vec<String>) {
+            if let (Some(Value::Table(a)), Some(Value::Table(b))) = (a, b) {
+                for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                    let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                    compare(&name, a.get(key), b.get(key), unlike);
+                }
+            } else if a != b {
+                unlike.push(name.to_owned());
             }
         }
         let mut unlike = Vec::new();
-        if let (Ok(one), Ok(two)) = (toml::Value::try_from(self), toml::Value::try_from(other)) {
-            compare("", &one, &two, &mut unlike);
+        if let (Ok(one), Ok(two)) = (Value::try_from(self), Value::try_from(other)) {
+            compare("", Some(&one), Some(&two), &mut unlike);
         }
         unlike
     }

@@ -111,19 +111,17 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
 
 /// Thresholds anew: told as a table, and written into a copy of the model where one is asked for.
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    let judging = Judging::new(arguments, "tuned", common)?;
-    let count = judging.cases.len();
+    let mut judging = Judging::new(arguments, "tuned", common)?;
     let (model, classes) = judging.with(common, |predictor, cases, data, progress| {
         tune(predictor, cases, data, arguments.beta, progress)
     })?;
-    tell(&model, &classes, count, arguments.output.as_deref())
+    tell(&model, &classes, judging.cases.len(), arguments.output.as_deref())
 }
 
 /// The second look as it went on learning, and thresholds for it.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    let judging = Judging::new(arguments, "adapted", common)?;
-    let count = judging.cases.len();
+    let mut judging = Judging::new(arguments, "adapted", common)?;
     let (model, adapted) = judging.with(common, |predictor, cases, data, progress| {
         adapt(predictor, cases, data, arguments.beta, progress)
     })?;
@@ -138,7 +136,7 @@ fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
         );
         println!("\"After\" is by looks that did not learn from the scan.");
     }
-    tell(&model, &classes, count, arguments.output.as_deref())
+    tell(&model, &classes, judging.cases.len(), arguments.output.as_deref())
 }
 
 /// A model, and the scans that it is to judge.
@@ -180,7 +178,7 @@ impl Judging {
 
     /// Does it, with a progress bar.
     fn with<T>(
-        mut self,
+        &mut self,
         common: &Common,
         judge: impl FnOnce(
             &mut Predictor,

@@ -93,6 +93,7 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
     assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
     going_on_keeps_a_models_looks(&folder, closer, &folds);
+    trees_ask_only_a_closer_look_that_is_there(&folder, closer);
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
@@ -156,6 +157,27 @@ fn going_on_keeps_a_models_looks(folder: &tempfile::TempDir, closer: &str, folds
         let data = &on.settings.provenance.data;
         assert!(data.ends_with("; second look of folds"), "{data}");
     }
+}
+
+/// A second look that began without a closer one must not go on with what another's says.
+fn trees_ask_only_a_closer_look_that_is_there(folder: &tempfile::TempDir, closer: &str) {
+    let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
+    let train = |name: &str, closer: &str, more: &[&str]| {
+        fs::write(folder.path().join("quick.toml"), [QUICK, closer].concat()).unwrap();
+        let out = folder.path().join(name);
+        let more = [&["--steps", "5", "--folds", "2"], more].concat();
+        let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+        assert_eq!(code, 0, "{told}");
+        let made = Bundle::read(&out.join("model")).unwrap();
+        let asked = made.settings.detection.second_look.as_ref().unwrap().asked();
+        let asks = asked.iter().any(|(feature, _)| feature.name() == "closer-cmb");
+        assert_eq!(asks, !made.closer.is_empty(), "{asked:?}");
+        made
+    };
+    let plain = train("plain", &few, &["--inputs", "SWI,QSM", "--classes", "CMB"]);
+    assert!(plain.closer.is_empty());
+    let model = folder.path().join("plain/model");
+    train("plain-on", closer, &["--from", text(&model)]);
 }
 
 #[test]
