@@ -5,12 +5,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 /// Crates whose sources count, and this crate's own part.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 9] = [
     "../deepmir-volume/src",
     "../deepmir-kernels/src",
     "../deepmir-lesion/src",
     "../deepmir-net/src",
-    "src/experiment/cell.rs",
+    "../deepmir-cases/src",
+    "../deepmir-detect/src",
+    "../deepmir-model/src",
+    "../deepmir-pipeline/src",
+    "src/run",
 ];
 
 fn main() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_lesion::{BrainBox, LabelMap};
+use deepmir_lesion::{BrainExtent, LabelMap};
 use deepmir_volume::nifti::{self, ReadOptions};
 use deepmir_volume::{
     Grid, Interpolation, Mask, Orientation, Volume, resample, resample_labels, statistics,
@@ -159,7 +159,7 @@ pub struct LoadedCase {
     /// The brain, given or what is not zero.
     pub brain: Mask,
     /// Its extent.
-    pub place: Option<BrainBox>,
+    pub place: Option<BrainExtent>,
     /// A model's lesions.
     pub candidates: Option<LabelMap>,
 }
@@ -229,7 +229,7 @@ impl LoadedCase {
             Some(path) => Some(read_labels(path, &header, &orientation)?),
             None => None,
         };
-        let place = BrainBox::of(&brain);
+        let place = BrainExtent::of(&brain);
         Ok(Self {
             files: files.clone(),
             header,

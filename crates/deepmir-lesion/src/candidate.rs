@@ -1,11 +1,9 @@
 //! Regions that may be lesions.
 
-use std::collections::HashSet;
-
 use deepmir_volume::Grid;
 
+use crate::Lesion;
 use crate::lesion::order;
-use crate::{ClassThreshold, Lesion};
 
 /// A region that may be a lesion, with what the network thinks of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,15 +17,15 @@ pub struct Candidate {
     /// How high the region may be across axial slices, in millimetres: what is seen in n slices can
     /// reach into the two beside them, half-way each.
     pub height_mm: f64,
-    /// The probability of being a lesion that a second look gave it.
-    pub second_look: Option<f32>,
+    /// The probability of being a lesion, where a candidate classifier gave one.
+    pub lesion_probability: Option<f32>,
 }
 
 impl Candidate {
     /// A region of `grid` with what the network thinks of it.
     pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
         let height_mm = height_mm(&lesion.voxels, grid);
-        Self { lesion, peak_probability, mean_probability, height_mm, second_look: None }
+        Self { lesion, peak_probability, mean_probability, height_mm, lesion_probability: None }
     }
 
     /// The same with voxels of another grid.
@@ -42,24 +40,11 @@ impl Candidate {
         candidates.sort_by(|a, b| order(&a.lesion, &b.lesion));
     }
 
-    /// How sure it is: the probability of the second look, where there was one, else the peak.
+    /// The score that detection thresholds apply to: the candidate classifier's probability of a lesion
+    /// where there is one, else the peak of the probability map.
     pub fn score(&self) -> f32 {
-        self.second_look.unwrap_or(self.peak_probability)
+        self.lesion_probability.unwrap_or(self.peak_probability)
     }
-
-    /// Whether it counts as a lesion.
-    pub fn passes(&self, threshold: &ClassThreshold) -> bool {
-        self.score() >= threshold.peak
-            && self.lesion.volume_mm3 >= threshold.min_volume_mm3
-            && self.height_mm >= threshold.min_height_mm
-    }
-}
-
-/// Whether a lesion shares no voxel with candidates.
-pub(crate) fn apart_from(candidates: &[Candidate]) -> impl Fn(&Lesion) -> bool + use<> {
-    let theirs = candidates.iter().flat_map(|candidate| &candidate.lesion.voxels);
-    let theirs: HashSet<usize> = theirs.copied().collect();
-    move |lesion| !lesion.voxels.iter().any(|voxel| theirs.contains(voxel))
 }
 
 /// See [`Candidate::height_mm`]. Slices lie along the axis that points most upwards.

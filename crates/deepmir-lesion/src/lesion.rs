@@ -40,6 +40,11 @@ impl Lesion {
     pub fn diameter_mm(&self) -> f64 {
         diameter_of_ball_mm(self.volume_mm3)
     }
+
+    /// Sorts lesions into the order of [`lesions_of`].
+    pub fn sort(lesions: &mut [Self]) {
+        lesions.sort_by(order);
+    }
 }
 
 /// The diameter of a ball of the given volume.
@@ -57,7 +62,7 @@ pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> 
             Some(Lesion::new(class, component.voxels, labels.grid()))
         })
         .collect();
-    sort(&mut lesions);
+    Lesion::sort(&mut lesions);
     lesions
 }
 
@@ -88,19 +93,14 @@ pub(crate) fn put_back(mask: &Mask, part: &BoundingBox, grid: &Grid) -> Vec<usiz
     within.map(back).collect()
 }
 
-/// The largest connected piece of some voxels of `grid`.
-pub(crate) fn largest_piece(voxels: &[usize], grid: &Grid) -> Vec<usize> {
+/// The largest connected piece (by faces, edges and corners) of some voxels of `grid`, ascending.
+pub fn largest_piece(voxels: &[usize], grid: &Grid) -> Vec<usize> {
     let Some((part, inside)) = cut_out(voxels, grid, [0; 3]) else { return Vec::new() };
     put_back(&largest_component(&inside, Connectivity::TwentySix), &part, grid)
 }
 
 /// By class, then by falling volume; ties by place in the head, so that the order is the same
 /// whatever the orientation of the file.
-pub(crate) fn sort(lesions: &mut [Lesion]) {
-    lesions.sort_by(order);
-}
-
-/// See [`sort`].
 pub(crate) fn order(a: &Lesion, b: &Lesion) -> std::cmp::Ordering {
     let micrometres = |lesion: &Lesion| lesion.centre_mm.map(|mm| (mm * 1e3).round() as i64);
     a.class

@@ -85,14 +85,17 @@ pub fn match_lesions(truth: &[&Lesion], predicted: &[&Lesion], rule: MatchRule) 
 
 /// A pair that the rule allows, the heavier the better.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Edge {
-    truth: usize,
-    pub(crate) predicted: usize,
-    weight: i64,
+pub struct Edge {
+    /// Position among the true lesions.
+    pub truth: usize,
+    /// Position among the predicted lesions.
+    pub predicted: usize,
+    /// Voxels shared, or closeness.
+    pub weight: i64,
 }
 
 /// Every pair that shares voxels, weighted by how many.
-pub(crate) fn overlaps(truth: &[&Lesion], predicted: &[&Lesion]) -> Vec<Edge> {
+pub fn overlaps(truth: &[&Lesion], predicted: &[&Lesion]) -> Vec<Edge> {
     let mut owner = HashMap::new();
     for (number, lesion) in truth.iter().enumerate() {
         owner.extend(lesion.voxels.iter().map(|&voxel| (voxel, number)));
@@ -128,7 +131,7 @@ fn near(truth: &[&Lesion], predicted: &[&Lesion], most_mm: f64) -> Vec<Edge> {
 
 /// The one-to-one pairing with the most pairs and, among those, the largest weight, solved for
 /// each group of lesions that hang together by edges (a handful each).
-pub(crate) fn assign(edges: &[Edge]) -> Vec<Pair> {
+pub fn assign(edges: &[Edge]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for group in groups(edges) {
         let (mut truths, mut predictions): (Vec<usize>, Vec<usize>) =

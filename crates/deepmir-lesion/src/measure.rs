@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lesion::{cut_out, put_back};
 use crate::shape::{elongation, sphericity};
-use crate::{BrainBox, Candidate, LabelMap, Lesion, LesionClass, Region};
+use crate::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, Region};
 
 /// A shell this wide around a lesion is its surroundings.
 const SHELL_MM: f64 = 2.0;
@@ -72,24 +72,24 @@ pub struct MeasuredImages<'a> {
 impl MeasuredImages<'_> {
     /// Measures detected lesions, in their order.
     pub fn measure_candidates(&self, labels: &LabelMap, found: &[Candidate]) -> Vec<LesionRow> {
-        let place = self.place();
+        let brain_extent = self.brain_extent();
         let rows = found.iter().enumerate().map(|(n, candidate)| LesionRow {
             mean_probability: Some(f64::from(candidate.mean_probability)),
             max_probability: Some(f64::from(candidate.peak_probability)),
-            ..self.row(n + 1, &candidate.lesion, labels, place)
+            ..self.row(n + 1, &candidate.lesion, labels, brain_extent)
         });
         rows.collect()
     }
 
     /// Measures lesions without probabilities (drawn by hand, say), in their order.
     pub fn measure(&self, labels: &LabelMap, lesions: &[Lesion]) -> Vec<LesionRow> {
-        let place = self.place();
+        let brain_extent = self.brain_extent();
         let rows = lesions.iter().enumerate();
-        rows.map(|(n, lesion)| self.row(n + 1, lesion, labels, place)).collect()
+        rows.map(|(n, lesion)| self.row(n + 1, lesion, labels, brain_extent)).collect()
     }
 
-    fn place(&self) -> Option<BrainBox> {
-        self.brain.and_then(BrainBox::of)
+    fn brain_extent(&self) -> Option<BrainExtent> {
+        self.brain.and_then(BrainExtent::of)
     }
 
     fn row(
@@ -97,7 +97,7 @@ impl MeasuredImages<'_> {
         lesion_id: usize,
         lesion: &Lesion,
         labels: &LabelMap,
-        place: Option<BrainBox>,
+        brain_extent: Option<BrainExtent>,
     ) -> LesionRow {
         let grid = labels.grid();
         let shell = surroundings(lesion, labels, self.brain);
@@ -114,7 +114,7 @@ impl MeasuredImages<'_> {
         LesionRow {
             lesion_id,
             class: lesion.class,
-            region: place.map(|place| place.region(lesion.centre_mm)),
+            region: brain_extent.map(|extent| extent.region(lesion.centre_mm)),
             x_mm: lesion.centre_mm[0],
             y_mm: lesion.centre_mm[1],
             z_mm: lesion.centre_mm[2],

@@ -34,20 +34,20 @@ impl Region {
 /// Share of the brain's voxels beyond each side of its box: stray voxels of a mask do not count.
 const STRAY: f64 = 0.005;
 
-/// The box that a brain fills, along the axes of the head.
+/// The extent of a brain: the box that it fills along the axes of the head.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BrainBox {
+pub struct BrainExtent {
     low_mm: [f64; 3],
     size_mm: [f64; 3],
 }
 
-impl BrainBox {
+impl BrainExtent {
     /// The box of a mask, which must hold cerebrum and cerebellum; `None` if it is empty or flat.
     pub fn of(brain: &Mask) -> Option<Self> {
         let mut low_mm = [0.0; 3];
         let mut size_mm = [0.0; 3];
         for axis in 0..3 {
-            let (low, high) = extent(brain, axis)?;
+            let (low, high) = range_mm(brain, axis)?;
             (low_mm[axis], size_mm[axis]) = (low, high - low);
         }
         size_mm.iter().all(|&size| size > 0.0).then_some(Self { low_mm, size_mm })
@@ -55,25 +55,26 @@ impl BrainBox {
 
     /// Where a place (RAS millimetres) lies.
     pub fn region(&self, place_mm: [f64; 3]) -> Region {
-        let [aside, y, z] = self.relative(place_mm);
-        if y < 0.47 && aside < 0.36 && z < 0.35 {
+        let [lateral, y, z] = self.relative(place_mm);
+        if y < 0.47 && lateral < 0.36 && z < 0.35 {
             Region::Infratentorial
-        } else if from_the_deep(aside, y, z) < 1.0 {
+        } else if deep_distance(lateral, y, z) < 1.0 {
             Region::Deep
         } else {
             Region::Lobar
         }
     }
 
-    /// Whether pallidum or putamen may be there: the deep region and a margin, off the midline.
-    pub fn may_hold_iron_deposits(&self, place_mm: [f64; 3]) -> bool {
-        let [aside, y, z] = self.relative(place_mm);
-        aside > 0.04 && from_the_deep(aside, y, z) < 1.15
+    /// Whether a place (RAS millimetres) may belong to pallidum or putamen: the deep region and a
+    /// margin, off the midline.
+    pub fn may_hold_basal_ganglia(&self, place_mm: [f64; 3]) -> bool {
+        let [lateral, y, z] = self.relative(place_mm);
+        lateral > 0.04 && deep_distance(lateral, y, z) < 1.15
     }
 
     /// Distance from the midline, place from back to front and from bottom to top, as parts of the
     /// box.
-    pub(crate) fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
+    pub fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
         let [x, y, z] =
             std::array::from_fn(|axis| (place_mm[axis] - self.low_mm[axis]) / self.size_mm[axis]);
         [(x - 0.5).abs(), y, z]
@@ -81,13 +82,13 @@ impl BrainBox {
 }
 
 /// 0 in the middle of the deep region, 1 at its surface.
-fn from_the_deep(aside: f64, y: f64, z: f64) -> f64 {
-    let parts = [aside / 0.33, (y - 0.60) / 0.19, (z - 0.51) / 0.20];
+fn deep_distance(lateral: f64, y: f64, z: f64) -> f64 {
+    let parts = [lateral / 0.33, (y - 0.60) / 0.19, (z - 0.51) / 0.20];
     parts.iter().map(|part| part * part).sum::<f64>().sqrt()
 }
 
 /// The lowest and highest coordinate along a RAS axis, but for stray voxels.
-fn extent(brain: &Volume<bool>, axis: usize) -> Option<(f64, f64)> {
+fn range_mm(brain: &Volume<bool>, axis: usize) -> Option<(f64, f64)> {
     let grid = brain.grid();
     let inside = (0..grid.len()).filter(|&index| brain.data()[index]);
     let mut places: Vec<f64> =
@@ -123,13 +124,13 @@ mod tests {
             radius < 1.0
         });
         *brain.data_mut().last_mut().unwrap() = true;
-        let place = BrainBox::of(&brain).unwrap();
-        assert_eq!(place.region([20.0, 15.0, 0.0]), Region::Deep);
-        assert_eq!(place.region([-20.0, 15.0, 0.0]), Region::Deep);
-        assert_eq!(place.region([15.0, -45.0, -35.0]), Region::Infratentorial);
-        assert_eq!(place.region([0.0, -15.0, -45.0]), Region::Infratentorial);
-        assert_eq!(place.region([40.0, 40.0, 30.0]), Region::Lobar);
-        assert_eq!(place.region([-45.0, 20.0, -20.0]), Region::Lobar);
-        assert!(BrainBox::of(&brain.map(|_| false)).is_none());
+        let extent = BrainExtent::of(&brain).unwrap();
+        assert_eq!(extent.region([20.0, 15.0, 0.0]), Region::Deep);
+        assert_eq!(extent.region([-20.0, 15.0, 0.0]), Region::Deep);
+        assert_eq!(extent.region([15.0, -45.0, -35.0]), Region::Infratentorial);
+        assert_eq!(extent.region([0.0, -15.0, -45.0]), Region::Infratentorial);
+        assert_eq!(extent.region([40.0, 40.0, 30.0]), Region::Lobar);
+        assert_eq!(extent.region([-45.0, 20.0, -20.0]), Region::Lobar);
+        assert!(BrainExtent::of(&brain.map(|_| false)).is_none());
     }
 }

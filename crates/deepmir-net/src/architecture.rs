@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::NetError;
+
 /// What the last layer's numbers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,20 +108,24 @@ impl Architecture {
         trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
     }
 
-    /// Why this cannot be a network; `None` if it can.
-    pub fn fault(&self) -> Option<String> {
+    /// Checks that this can be a network.
+    ///
+    /// # Errors
+    /// Naming what contradicts itself.
+    pub fn validate(&self) -> Result<(), NetError> {
+        let invalid = |reason: String| Err(NetError::Config { reason });
         if self.widths.is_empty() || self.widths.len() > 8 || self.widths.contains(&0) {
-            return Some(format!("widths {:?} must be 1 to 8 positive numbers", self.widths));
+            return invalid(format!("widths {:?} must be 1 to 8 positive numbers", self.widths));
         }
         if self.input_channels == 0 || self.output_channels == 0 {
-            return Some("a network needs channels in and out".to_owned());
+            return invalid("a network needs channels in and out".to_owned());
         }
         match (self.output, self.output_channels) {
             (Output::Softmax, 1) => {
-                Some("softmax over one channel is always 1; use sigmoid".to_owned())
+                invalid("softmax over one channel is always 1; use sigmoid".to_owned())
             }
-            (Output::Sigmoid, 2..) => Some("sigmoid is for a single class".to_owned()),
-            _ => None,
+            (Output::Sigmoid, 2..) => invalid("sigmoid is for a single class".to_owned()),
+            _ => Ok(()),
         }
     }
 }

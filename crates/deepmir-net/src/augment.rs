@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::Modality;
+use deepmir_cases::Modality;
 
 /// How much training patches are changed. Zero switches a change off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -53,7 +53,7 @@ impl CpuNetwork {
         weights: &Weights,
         engine: &Engine,
     ) -> Result<Self, NetError> {
-        weights.check(architecture)?;
+        weights.validate(architecture)?;
         let tensor = |name: &str| weights.0.get(name).map(|t| Cow::Borrowed(t.values.as_slice()));
         let network = unet::Network::new(&kernel_architecture(architecture), tensor);
         let activation = match architecture.output {

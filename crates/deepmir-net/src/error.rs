@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use deepmir_cases::Modality;
+
 /// Why a network could not be made, trained or used.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -27,36 +29,6 @@ pub enum NetError {
         /// What differs.
         reason: String,
     },
-    /// A subject without an image that the network needs.
-    #[error(
-        "{id} has no {modality}, which this model needs; give it, or choose a model that does without"
-    )]
-    MissingModality {
-        /// The subject.
-        id: String,
-        /// What is missing.
-        modality: crate::Modality,
-    },
-    /// A plan without inputs.
-    #[error("no image of {id} was asked for")]
-    NoInputs {
-        /// The subject.
-        id: String,
-    },
-    /// An image that is not skull-stripped came without a mask.
-    #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
-    NeedsMask {
-        /// The image.
-        path: PathBuf,
-        /// Why the brain was not recognised.
-        reason: String,
-    },
-    /// A mask file without a voxel.
-    #[error("the brain mask is empty; draw or compute it again: {}", path.display())]
-    EmptyMask {
-        /// The mask.
-        path: PathBuf,
-    },
     /// A brain mask without a voxel.
     #[error("the brain mask of {id} is empty")]
     NoBrain {
@@ -71,15 +43,7 @@ pub enum NetError {
         /// The subject.
         id: String,
         /// Which image.
-        modality: crate::Modality,
-    },
-    /// A model that cannot be used.
-    #[error("not a usable model: {reason}: {}", path.display())]
-    Bundle {
-        /// The folder or file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
+        modality: Modality,
     },
     /// A training's file that cannot be gone on from.
     #[error("{reason}: {}", path.display())]
@@ -112,6 +76,12 @@ pub enum NetError {
         /// What, and what to do.
         reason: String,
     },
+    /// Candidates and operating points.
+    #[error(transparent)]
+    Detect(#[from] deepmir_detect::DetectError),
+    /// Scans and their files.
+    #[error(transparent)]
+    Cases(#[from] deepmir_cases::CaseError),
     /// Images, label maps.
     #[error(transparent)]
     Volume(#[from] deepmir_volume::VolumeError),

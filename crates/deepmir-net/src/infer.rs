@@ -1,7 +1,8 @@
 //! From prepared images to probability maps: slices through networks.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use deepmir_lesion::{LesionClass, ProbabilityMaps};
+use deepmir_detect::ProbabilityMaps;
+use deepmir_lesion::LesionClass;
 use deepmir_volume::Volume;
 
 use crate::architecture::Output;

@@ -4,7 +4,9 @@
 use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
-use crate::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Modality};
+
+use crate::NetError;
 
 /// How an image's values become a network's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Plan {
     /// out now and then ([`AugmentConfig::missing_chance`](crate::augment::AugmentConfig::missing_chance)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<Modality>,
-    /// Classes that it tells, in the order of its outputs.
+    /// Classes that it predicts, in the order of its outputs.
     pub classes: Vec<LesionClass>,
     /// Neighbouring slices that it sees at once (odd); the middle one is labelled.
     pub context_slices: usize,
@@ -67,13 +69,13 @@ impl Plan {
         self.inputs.iter().copied().filter(read).collect()
     }
 
-    /// Whether networks for one can be used for the other: what they see and tell is the same, some images optional or not.
+    /// Whether networks for one can be used for the other: what they see and predict is the same, some images optional or not.
     pub fn fits(&self, other: &Self) -> bool {
         Self { optional: other.optional.clone(), ..self.clone() } == *other
     }
 
-    /// Every choice of optional inputs that may be missing, but for none of them.
-    pub fn shortages(&self) -> Vec<Vec<Modality>> {
+    /// Every subset of the optional inputs that may be missing, but the empty one.
+    pub fn missing_modality_subsets(&self) -> Vec<Vec<Modality>> {
         let choice = |bits: usize| {
             let chosen = self.optional.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
             chosen.map(|(_, &modality)| modality).collect()
@@ -81,11 +83,15 @@ impl Plan {
         (1..1 << self.optional.len()).map(choice).collect()
     }
 
-    /// Why this plan cannot be followed; `None` if it can.
-    pub fn fault(&self) -> Option<String> {
+    /// Checks that this plan can be followed.
+    ///
+    /// # Errors
+    /// Naming what contradicts itself.
+    pub fn validate(&self) -> Result<(), NetError> {
+        let invalid = |reason: String| Err(NetError::Config { reason });
         let twice = |n: usize| self.inputs[..n].contains(&self.inputs[n]);
         if self.inputs.is_empty() || (0..self.inputs.len()).any(twice) {
-            return Some(format!(
+            return invalid(format!(
                 "inputs {:?} must be one or more different modalities",
                 self.inputs
             ));
@@ -93,29 +99,32 @@ impl Plan {
         let unknown =
             |modality: &&Modality| !self.inputs.contains(modality) || **modality == Modality::Swi;
         if let Some(modality) = self.optional.iter().find(unknown) {
-            return Some(format!(
+            return invalid(format!(
                 "{modality} cannot be optional; QSM and T2w can, where they are inputs"
             ));
         }
         if self.optional.len() >= self.inputs.len() {
-            return Some("one of the inputs must be needed, not optional".to_owned());
+            return invalid("one of the inputs must be needed, not optional".to_owned());
         }
         let twice = |n: usize| self.classes[..n].contains(&self.classes[n]);
         if self.classes.is_empty() || (0..self.classes.len()).any(twice) {
-            return Some(format!("classes {:?} must be one or more different ones", self.classes));
+            return invalid(format!(
+                "classes {:?} must be one or more different ones",
+                self.classes
+            ));
         }
         if self.context_slices.is_multiple_of(2) || self.context_slices > 15 {
-            return Some(format!("context_slices {} must be odd, 1 to 15", self.context_slices));
+            return invalid(format!("context_slices {} must be odd, 1 to 15", self.context_slices));
         }
         if self.normalisation.len() != self.inputs.len() {
-            return Some("each input needs a normalisation".to_owned());
+            return invalid("each input needs a normalisation".to_owned());
         }
         if self
             .voxel_mm
             .is_some_and(|sizes| sizes.iter().any(|&size| !(0.1..=10.0).contains(&size)))
         {
-            return Some(format!("voxel_mm {:?} must be from 0.1 to 10", self.voxel_mm));
+            return invalid(format!("voxel_mm {:?} must be from 0.1 to 10", self.voxel_mm));
         }
-        None
+        Ok(())
     }
 }

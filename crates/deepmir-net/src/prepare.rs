@@ -1,6 +1,6 @@
 //! From a subject's images to the network's input.
 
-use deepmir_lesion::second_look::Surroundings;
+use deepmir_detect::CandidateImages;
 use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{
@@ -8,9 +8,10 @@ use deepmir_volume::{
     statistics,
 };
 
+use crate::NetError;
 use crate::placement::{Placement, numbers_on, voxels_of};
 use crate::plan::{Normalisation, Plan};
-use crate::{Case, Modality, NetError};
+use deepmir_cases::{Case, CaseError, Modality};
 
 /// Room around the brain, in millimetres, so that convolutions at its edge see what they would see
 /// inside a larger image.
@@ -26,10 +27,10 @@ pub struct Prepared {
     /// An image for each of the plan's inputs; zero outside the brain.
     pub images: Vec<Volume<f32>>,
     /// The plan's optional inputs that were not given; their images are zero throughout.
-    pub lacking: Vec<Modality>,
+    pub missing: Vec<Modality>,
     /// The brain.
     pub brain: Mask,
-    /// The true label map, where there is one, without classes that the plan does not tell.
+    /// The true label map, where there is one, without classes that the plan does not predict.
     pub truth: Option<LabelMap>,
     /// The way back.
     pub placement: Placement,
@@ -55,16 +56,18 @@ impl Prepared {
 
         let brain = resample_labels(&brain.crop(&part), &target, false);
         let mut images = Vec::with_capacity(plan.inputs.len());
-        let mut lacking = Vec::new();
+        let mut missing = Vec::new();
         for (&modality, normalisation) in plan.inputs.iter().zip(&plan.normalisation) {
             let image = match case.images.get(&modality) {
                 Some(image) => image,
                 None if plan.optional.contains(&modality) => {
-                    lacking.push(modality);
+                    missing.push(modality);
                     images.push(Volume::filled(target, 0.0));
                     continue;
                 }
-                None => return Err(NetError::MissingModality { id: case.id.clone(), modality }),
+                None => {
+                    return Err(CaseError::MissingModality { id: case.id.clone(), modality }.into());
+                }
             };
             // The paper's statistics are the whole volume's, background and all.
             let whole = (*normalisation == Normalisation::WholeVolume)
@@ -91,29 +94,29 @@ impl Prepared {
             labels_on(&labels, &target, &plan.classes)
         });
         let placement = Placement { orientation, ras, part, resampled: spacing.is_some() };
-        Ok(Self { id: case.id.clone(), images, lacking, brain, truth, placement })
+        Ok(Self { id: case.id.clone(), images, missing, brain, truth, placement })
     }
 
     /// As if these inputs had not been given. `plan` is the one that was followed.
     #[must_use]
-    pub fn without(mut self, missing: &[Modality], plan: &Plan) -> Self {
+    pub fn without(mut self, left_out: &[Modality], plan: &Plan) -> Self {
         for (modality, image) in plan.inputs.iter().zip(&mut self.images) {
-            if missing.contains(modality) && !self.lacking.contains(modality) {
+            if left_out.contains(modality) && !self.missing.contains(modality) {
                 image.data_mut().fill(0.0);
-                self.lacking.push(*modality);
+                self.missing.push(*modality);
             }
         }
         self
     }
 
-    /// What a second look at candidates sees. `plan` is the one that was followed.
-    pub fn surroundings(&self, plan: &Plan) -> Surroundings<'_> {
+    /// The images that candidates are measured in. `plan` is the one that was followed.
+    pub fn candidate_images(&self, plan: &Plan) -> CandidateImages<'_> {
         let image = |modality: Modality| {
             let place = plan.inputs.iter().position(|&input| input == modality)?;
-            (!self.lacking.contains(&modality)).then(|| &self.images[place])
+            (!self.missing.contains(&modality)).then(|| &self.images[place])
         };
         let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
-        Surroundings::new(&self.brain, swi, qsm, t2w)
+        CandidateImages::new(&self.brain, swi, qsm, t2w)
     }
 
     /// The grid of the prepared images.
@@ -328,10 +331,10 @@ pub(crate) mod tests {
         assert!(error.contains("T2w"), "{error}");
         plan.optional = vec![Modality::T2w];
         let without = Prepared::new(&case, &plan).unwrap();
-        assert_eq!(without.lacking, [Modality::T2w]);
+        assert_eq!(without.missing, [Modality::T2w]);
         assert!(without.images[2].data().iter().all(|&value| value == 0.0));
         let left_out = whole.without(&[Modality::T2w], &plan);
-        assert_eq!((left_out.lacking, left_out.images), (without.lacking, without.images));
+        assert_eq!((left_out.missing, left_out.images), (without.missing, without.images));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use deepmir_lesion::LesionClass;
 use serde::Serialize;
 
-use crate::Modality;
 use crate::architecture::{Architecture, Output};
 use crate::augment::AugmentConfig;
 use crate::plan::{Normalisation, Plan};
-use crate::train::{CloserLookConfig, LossConfig, SamplingConfig, TrainingConfig};
+use crate::train::{LossConfig, PatchClassifierConfig, SamplingConfig, TrainingConfig};
+use deepmir_cases::Modality;
 
 /// A plan, a network and how it is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +68,7 @@ pub fn deepmir() -> Preset {
             false_positive: 0.5,
             false_negative: 0.5,
         },
-        sampling: SamplingConfig { lesion: 0.5, mimic: 0.25, jitter: 0.8, companions: 0.5 },
+        sampling: SamplingConfig { lesion: 0.5, mimic: 0.25, jitter: 0.8, extra: 0.5 },
         augment: AugmentConfig {
             rotation_degrees: 15.0,
             scale: 0.1,
@@ -85,14 +85,14 @@ pub fn deepmir() -> Preset {
             absent_chance: 0.15,
             missing_chance: 0.15,
         },
-        nhid_only_deep: true,
-        second_look: true,
-        closer_look: Some(CloserLookConfig {
+        restrict_nhid_to_basal_ganglia: true,
+        candidate_classifier: true,
+        patch_classifier: Some(PatchClassifierConfig {
             size: [12, 20, 20],
             widths: vec![16, 32, 64],
             hidden: 64,
             networks: 3,
-            least_lesions: 200,
+            min_lesions: 200,
             steps: 6000,
             batch_size: 48,
             learning_rate: 2e-3,
@@ -100,7 +100,7 @@ pub fn deepmir() -> Preset {
             dropout: 0.4,
             label_smoothing: 0.03,
             shift: [1, 2, 2],
-            shortage: 0.25,
+            modality_dropout: 0.25,
         }),
         best_after: 0.5,
         threshold_beta: 1.5,
@@ -148,16 +148,16 @@ pub fn paper() -> Preset {
             false_positive: 1.0,
             false_negative: 1.0,
         },
-        sampling: SamplingConfig { lesion: 0.5, mimic: 0.0, jitter: 0.35, companions: 0.5 },
+        sampling: SamplingConfig { lesion: 0.5, mimic: 0.0, jitter: 0.35, extra: 0.5 },
         augment: AugmentConfig {
             rotation_degrees: 178.0,
             flip_left_right: true,
             flip_front_back: true,
             ..AugmentConfig::NONE
         },
-        nhid_only_deep: false,
-        second_look: false,
-        closer_look: None,
+        restrict_nhid_to_basal_ganglia: false,
+        candidate_classifier: false,
+        patch_classifier: None,
         best_after: 0.0,
         threshold_beta: 1.0,
         validate_every: 200,
@@ -253,8 +253,8 @@ mod tests {
         let count = paper().architecture.parameter_count();
         assert_eq!((count as f64 / 1e5).round(), 311.0, "{count}");
         let single = paper().with(&[Modality::Swi], &[LesionClass::Cmb]);
-        assert_eq!(single.architecture.fault(), None);
-        assert_eq!(single.plan.fault(), None);
+        single.architecture.validate().unwrap();
+        single.plan.validate().unwrap();
     }
 
     #[test]
@@ -273,6 +273,6 @@ mod tests {
         let preset = deepmir();
         assert!(preset.architecture.parameter_count() * 2 < 5_000_000);
         let multiple = preset.architecture.size_multiple();
-        assert_eq!(preset.training.fault(multiple), None);
+        preset.training.validate(multiple).unwrap();
     }
 }

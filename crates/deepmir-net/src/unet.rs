@@ -90,7 +90,7 @@ impl UNet {
         weights: &Weights,
         device: &Device,
     ) -> Result<Self, NetError> {
-        weights.check(architecture)?;
+        weights.validate(architecture)?;
         let widths = &architecture.widths;
         let inputs = std::iter::once(architecture.input_channels).chain(widths.iter().copied());
         let encoder = inputs

@@ -9,6 +9,8 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use serde::{Deserialize, Serialize};
+
 use crate::architecture::{Architecture, Role};
 use crate::error::NetError;
 
@@ -24,6 +26,16 @@ pub struct Tensor {
 /// Every tensor of a network, by the names of [`Architecture::tensors`].
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Weights(pub BTreeMap<String, Tensor>);
+
+/// A weight file of a model, and its checksum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightFile {
+    /// Its name in the bundle.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
 
 /// How numbers are stored on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +78,13 @@ impl Weights {
     ///
     /// # Errors
     /// Naming the first that is missing, left over, of another shape, or not finite.
-    pub fn check(&self, architecture: &Architecture) -> Result<(), NetError> {
+    pub fn validate(&self, architecture: &Architecture) -> Result<(), NetError> {
         let wanted = architecture.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape));
-        self.check_tensors(&wanted.collect())
+        self.validate_tensors(&wanted.collect())
     }
 
-    /// [`Weights::check`] against names and shapes.
-    pub(crate) fn check_tensors(
+    /// [`Weights::validate`] against names and shapes.
+    pub(crate) fn validate_tensors(
         &self,
         wanted: &BTreeMap<String, Vec<usize>>,
     ) -> Result<(), NetError> {
@@ -193,7 +205,7 @@ mod tests {
     fn weights_survive_the_file_and_halves_are_near() {
         let architecture = preset::deepmir().architecture;
         let weights = Weights::initial(&architecture, 3);
-        weights.check(&architecture).unwrap();
+        weights.validate(&architecture).unwrap();
         let single = weights.to_safetensors(Precision::Single).unwrap();
         assert_eq!(Weights::from_safetensors(&single).unwrap(), weights);
         let half = Weights::from_safetensors(&weights.to_safetensors(Precision::Half).unwrap());
@@ -221,7 +233,7 @@ mod tests {
     fn a_missing_a_surplus_and_a_broken_tensor_are_named() {
         let architecture = preset::deepmir().architecture;
         let good = Weights::initial(&architecture, 0);
-        let message = |weights: &Weights| weights.check(&architecture).unwrap_err().to_string();
+        let message = |weights: &Weights| weights.validate(&architecture).unwrap_err().to_string();
         let mut weights = good.clone();
         weights.0.remove("head.bias");
         assert!(message(&weights).contains("no tensor head.bias"));

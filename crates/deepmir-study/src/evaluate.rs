@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{
     Bootstrap, Confusion, Detections, Froc, METRICS, PooledClass, SubjectScore, froc, pool, score,
 };
-use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, ProbabilityMaps, lesions_of};
+use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{GridMismatch, Volume, VolumeError, nifti};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::bids::{self, BidsName};
-use crate::{StudyError, bids::images_below, candidates};
+use crate::StudyError;
+use deepmir_cases::CaseError;
+use deepmir_cases::bids::images_below;
+use deepmir_cases::bids::{self, BidsName};
+use deepmir_pipeline::predict::candidates;
 
 /// How maps are compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +32,7 @@ pub struct EvaluationOptions {
     /// Classes that count; without, those that occur in either side.
     pub classes: Vec<LesionClass>,
     /// Voxels whose probability reaches this make up the candidates of FROC curves.
-    pub froc_extent: f32,
+    pub froc_threshold: f32,
     /// Intervals.
     pub bootstrap: Bootstrap,
 }
@@ -40,7 +44,7 @@ impl Default for EvaluationOptions {
             connectivity: Connectivity::TwentySix,
             min_volume_mm3: 0.0,
             classes: LesionClass::ALL.to_vec(),
-            froc_extent: 0.3,
+            froc_threshold: 0.3,
             bootstrap: Bootstrap::default(),
         }
     }
@@ -89,7 +93,7 @@ pub struct Settings {
     /// Smallest lesions counted.
     pub min_volume_mm3: f64,
     /// Extent of the curves' candidates.
-    pub froc_extent: f32,
+    pub froc_threshold: f32,
     /// Resamples and seed.
     pub bootstrap: Bootstrap,
 }
@@ -112,7 +116,7 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
     let (truths, predictions) = (bids::label_maps(truth)?, bids::label_maps(predicted)?);
     for (maps, folder) in [(&truths, truth), (&predictions, predicted)] {
         if maps.is_empty() {
-            return Err(StudyError::NoLabels { path: folder.to_owned() });
+            return Err(CaseError::NoLabels { path: folder.to_owned() }.into());
         }
     }
     let unpaired = |ours: &BTreeMap<String, PathBuf>, theirs: &BTreeMap<String, PathBuf>| {
@@ -217,7 +221,7 @@ pub fn evaluate(
             matching: options.rule.to_string(),
             connectivity: if options.connectivity == Connectivity::Six { 6 } else { 26 },
             min_volume_mm3: options.min_volume_mm3,
-            froc_extent: options.froc_extent,
+            froc_threshold: options.froc_threshold,
             bootstrap: options.bootstrap,
         },
         froc: options.classes.iter().map(|&class| curve(class)).collect(),
@@ -259,7 +263,7 @@ fn detections(
             same_grid(&pair.truth, truth.volume(), path, &Volume::filled(grid, ()))?;
             candidates
         }
-        None => maps.candidates(options.froc_extent, None, None),
+        None => maps.candidates(options.froc_threshold, None, None),
     };
     let lesions = lesions_of(truth, options.connectivity);
     let detections = maps.iter().map(|(class, _)| {
@@ -316,7 +320,7 @@ impl Evaluation {
             .map_err(|source| StudyError::Write { path: folder.to_owned(), source })?;
         bids::write_json(&folder.join("evaluation.json"), self)?;
         bids::write_text(&folder.join("subjects.tsv"), &self.subjects_table())?;
-        bids::write_text(&folder.join("pooled.tsv"), &self.pooled_table())
+        Ok(bids::write_text(&folder.join("pooled.tsv"), &self.pooled_table())?)
     }
 
     fn subjects_table(&self) -> String {

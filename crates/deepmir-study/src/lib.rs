@@ -1,25 +1,24 @@
-//! Cohorts and experiments: which subjects there are ([`Cohort`], [`bids`]), how they are split
-//! ([`folds`]), one subject from files to lesions ([`predict`]), whole datasets unattended ([`run`])
-//! and what came of them together ([`group`]), many subjects against the truth ([`evaluate`]), many
-//! networks against each other ([`experiment`]), raters against each other ([`raters`]), a finished model's thresholds
-//! anew ([`tune`]).
+//! Experiments: many subjects against the truth ([`evaluate`]), raters against each other ([`raters`]), and many networks
+//! against each other (the study).
+//!
+//! A study's [`StudyConfig`] names a cohort and what is to be compared: each [`Arm`] is a set of inputs, a set of classes and a
+//! variant of a preset. A [`StudyPlan`] crosses arms with folds and seeds to [`Cell`]s, each of which trains, chooses
+//! thresholds on subjects of the training side, predicts the subjects held out and stores the predictions ([`run_cell`]).
+//! [`collect`] turns these into tables and a page. Folds, seeds and budgets are the same for every arm, so arms are compared
+//! in pairs, subject by subject.
 
-pub mod bids;
-mod candidates;
-pub mod cohort;
 mod error;
 pub mod evaluate;
-pub mod experiment;
-pub mod folds;
-pub mod group;
 mod page;
-pub mod predict;
-pub mod quality;
+mod plan;
 pub mod raters;
-pub mod recon;
-pub mod run;
-pub mod tune;
+mod results;
+mod run;
 
-pub use cohort::Cohort;
 pub use error::StudyError;
-pub use page::program;
+pub use plan::{
+    Arm, Cell, EvaluationSettings, Factors, Fold, Incomplete, SplitMethod, SplitSettings,
+    StudyConfig, StudyPlan, Variant,
+};
+pub use results::{Collected, Comparison, Results, SummaryRow, collect, holm};
+pub use run::{CellEvent, CellState, Done, Estimate, estimate, run_cell, states};

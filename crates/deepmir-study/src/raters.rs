@@ -14,7 +14,7 @@ use deepmir_volume::{GridMismatch, VolumeError, nifti};
 use serde::Serialize;
 
 use crate::StudyError;
-use crate::bids::{self, BidsName, images_below};
+use deepmir_cases::bids::{self, BidsName, images_below};
 
 /// A lesion's row in its rater's table lies no further from it than this.
 const SAME_PLACE_MM: f64 = 2.0;
@@ -160,7 +160,7 @@ pub fn write(pairs: &[PairAgreement], folder: &Path) -> Result<(), StudyError> {
     bids::write_json(&folder.join("agreement.json"), &pairs)?;
     bids::write_text(&folder.join("agreement.tsv"), &tab_separated(&agreement_rows(pairs)))?;
     bids::write_text(&folder.join("disagreements.tsv"), &tab_separated(&disagreement_rows(pairs)))?;
-    bids::write_text(&folder.join("agreement.html"), &page(pairs))
+    Ok(bids::write_text(&folder.join("agreement.html"), &page(pairs))?)
 }
 
 /// Agreement as rows of text, the first being the header.

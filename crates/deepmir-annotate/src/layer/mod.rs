@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
-pub use apply::{Surroundings, apply};
+pub use apply::{CandidateImages, apply};
 pub use delta::Delta;
-pub use grow::{Growth, MOST_GROWTH_MM, grow};
+pub use grow::{BoostingParams, MOST_GROWTH_MM, grow};
 pub use operation::{Annotation as AnnotationChange, Operation, Run};
 
 use crate::mars::MarsRegion;

@@ -1,7 +1,6 @@
-//! Metrics and second looks against independent programs; one binary, so that it links once.
+//! Metrics against independent programs; one binary, so that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod agreement;
 mod independent_scores;
-mod second_look;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::NetError;
 use crate::augment::AugmentConfig;
-use crate::closer_look::CloserLookSettings;
+use crate::patch_classifier::PatchClassifierSettings;
 
 /// Everything that decides a training's outcome besides the data, the plan and the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,17 +35,16 @@ pub struct TrainingConfig {
     pub sampling: SamplingConfig,
     /// How they are changed.
     pub augment: AugmentConfig,
-    /// Whether iron deposits are only looked for in the basal ganglia, where they are by definition.
-    pub nhid_only_deep: bool,
-    /// Whether the model of a cross-validation looks at its candidates again, with what it learns from
-    /// subjects as predicted by networks that did not learn from them. One network alone has too few
-    /// such subjects and does without.
+    /// Whether iron deposits are restricted to the basal ganglia, where they are by definition.
+    pub restrict_nhid_to_basal_ganglia: bool,
+    /// Whether the model of a cross-validation has a candidate classifier, fitted to subjects as predicted by networks that
+    /// did not learn from them. One network alone has too few such subjects and does without.
     #[serde(default)]
-    pub second_look: bool,
-    /// How networks for a [closer look](crate::closer_look) learn, which the second look then asks, too; none are
-    /// made where this is missing, there is no second look, or there are too few lesions.
+    pub candidate_classifier: bool,
+    /// How [patch classifiers](crate::patch_classifier) are trained, whose log-odds are features of the candidate classifier;
+    /// none are trained where this is missing, there is no candidate classifier, or there are too few lesions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closer_look: Option<CloserLookConfig>,
+    pub patch_classifier: Option<PatchClassifierConfig>,
     /// Share of the steps before which no validation can be the best.
     pub best_after: f64,
     /// How many times as much a missed lesion weighs as a false one when thresholds are chosen: the
@@ -56,23 +56,23 @@ pub struct TrainingConfig {
     pub patience: usize,
 }
 
-/// How networks for a [closer look](crate::closer_look) learn.
+/// How [patch classifiers](crate::patch_classifier) are trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CloserLookConfig {
-    /// Slices, rows and columns of a block in the plan's voxels.
+pub struct PatchClassifierConfig {
+    /// Slices, rows and columns of a patch in the plan's voxels.
     pub size: [usize; 3],
     /// Channels of each level.
     pub widths: Vec<usize>,
     /// Width of the hidden layer.
     pub hidden: usize,
-    /// Networks; each learns from all parts of the subjects but its own, which it judges.
+    /// Networks; each learns from all folds of the subjects but its own, which it scores.
     pub networks: usize,
-    /// Without this many true candidates there is no closer look: too few to learn from.
-    pub least_lesions: usize,
+    /// With fewer true candidates no patch classifier is trained: too few to learn from.
+    pub min_lesions: usize,
     /// Optimiser steps of each.
     pub steps: u64,
-    /// Blocks a step.
+    /// Patches a step.
     pub batch_size: usize,
     /// Learning rate at its highest, after the first tenth of the steps; then it falls along a half cosine.
     pub learning_rate: f64,
@@ -80,15 +80,15 @@ pub struct CloserLookConfig {
     pub weight_decay: f32,
     /// Share of the features and of the hidden values that is dropped.
     pub dropout: f64,
-    /// Share of a label that is spread over all kinds.
+    /// Share of a label that is spread over all outputs.
     pub label_smoothing: f32,
-    /// Slices, rows and columns by which blocks are at most off the middle.
+    /// Largest shift of a patch's centre, in slices, rows and columns.
     pub shift: [usize; 3],
-    /// Share of blocks that are seen without some of the optional images.
-    pub shortage: f64,
+    /// Share of patches that are shown without some of the optional images.
+    pub modality_dropout: f64,
 }
 
-impl CloserLookConfig {
+impl PatchClassifierConfig {
     /// The learning rate of a step (the first is 0).
     pub fn learning_rate_at(&self, step: u64) -> f64 {
         let warmup = (self.steps / 10).max(1);
@@ -100,8 +100,8 @@ impl CloserLookConfig {
     }
 
     /// What its networks are like.
-    pub fn settings(&self) -> CloserLookSettings {
-        CloserLookSettings {
+    pub fn settings(&self) -> PatchClassifierSettings {
+        PatchClassifierSettings {
             size: self.size,
             widths: self.widths.clone(),
             hidden: self.hidden,
@@ -109,22 +109,26 @@ impl CloserLookConfig {
         }
     }
 
-    fn fault(&self) -> Option<String> {
+    fn validate(&self) -> Result<(), NetError> {
+        let invalid = |reason: &str| Err(NetError::Config { reason: reason.to_owned() });
         if self.steps == 0 || self.batch_size < 2 || self.networks < 2 {
-            return Some(
-                "a closer look needs steps, and batches and networks of two or more".to_owned(),
+            return invalid(
+                "patch_classifier needs steps, and a batch_size and networks of two or more",
             );
         }
         let share = |share: f64| (0.0..1.0).contains(&share);
-        if !share(self.dropout) || !share(self.shortage) || !share(self.label_smoothing.into()) {
-            return Some("shares of a closer look must be from 0 to 1".to_owned());
+        if !share(self.dropout)
+            || !share(self.modality_dropout)
+            || !share(self.label_smoothing.into())
+        {
+            return invalid("shares of patch_classifier must be from 0 to 1");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite())
             || self.shift.iter().any(|&shift| shift > 64)
         {
-            return Some("a closer look's learning_rate or shift makes no sense".to_owned());
+            return invalid("learning_rate or shift of patch_classifier makes no sense");
         }
-        self.settings().fault_of_size()
+        self.settings().validate()
     }
 }
 
@@ -155,9 +159,9 @@ pub struct SamplingConfig {
     pub mimic: f64,
     /// How far from the patch's centre the chosen voxel may lie, as a share of half the patch.
     pub jitter: f64,
-    /// Patches that come from companions, where there are any; the rest come from the cohort itself.
+    /// Patches that come from extra training data, where there is any; the rest come from the cohort itself.
     #[serde(default = "half")]
-    pub companions: f64,
+    pub extra: f64,
 }
 
 fn half() -> f64 {
@@ -179,48 +183,48 @@ impl TrainingConfig {
         self.learning_rate * warmup * fall
     }
 
-    /// Why this cannot be followed by a network whose sides must be multiples of `multiple`.
-    pub fn fault(&self, multiple: usize) -> Option<String> {
-        if let Some(reason) = self.closer_look.as_ref().and_then(CloserLookConfig::fault) {
-            return Some(reason);
-        }
+    /// Checks that a network whose sides must be multiples of `multiple` can be trained so.
+    ///
+    /// # Errors
+    /// Naming the setting that contradicts itself or another.
+    pub fn validate(&self, multiple: usize) -> Result<(), NetError> {
+        let invalid = |reason: String| Err(NetError::Config { reason });
+        self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierConfig::validate)?;
         if self.steps == 0 || self.batch_size == 0 || self.validate_every == 0 {
-            return Some("steps, batch_size and validate_every must be at least 1".to_owned());
+            return invalid("steps, batch_size and validate_every must be at least 1".to_owned());
         }
         if self.patch.iter().any(|side| *side == 0 || side % multiple != 0) {
-            return Some(format!("patch {:?} must be multiples of {multiple}", self.patch));
+            return invalid(format!("patch {:?} must be multiples of {multiple}", self.patch));
         }
         let shares = [self.sampling.lesion, self.sampling.mimic];
-        if !shares
-            .iter()
-            .chain([&self.sampling.companions])
-            .all(|share| (0.0..=1.0).contains(share))
+        let all = shares.iter().chain([&self.sampling.extra]);
+        if !all.into_iter().all(|share| (0.0..=1.0).contains(share))
             || shares.iter().sum::<f64>() > 1.0
         {
-            return Some(
+            return invalid(
                 "sampling shares must lie between 0 and 1, lesion and mimic not sum to more"
                     .to_owned(),
             );
         }
         if !(0.0..1.0).contains(&self.weight_average) {
-            return Some(format!(
+            return invalid(format!(
                 "weight_average {} must be at least 0 and below 1",
                 self.weight_average
             ));
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate {} must be positive", self.learning_rate));
+            return invalid(format!("learning_rate {} must be positive", self.learning_rate));
         }
         if !(0.0..=1.0).contains(&self.best_after) {
-            return Some(format!("best_after {} must lie between 0 and 1", self.best_after));
+            return invalid(format!("best_after {} must lie between 0 and 1", self.best_after));
         }
         if !(self.threshold_beta > 0.0 && self.threshold_beta.is_finite()) {
-            return Some(format!("threshold_beta {} must be positive", self.threshold_beta));
+            return invalid(format!("threshold_beta {} must be positive", self.threshold_beta));
         }
         if self.loss.cross_entropy + self.loss.overlap <= 0.0 {
-            return Some("a loss needs a positive weight".to_owned());
+            return invalid("a loss needs a positive weight".to_owned());
         }
-        None
+        Ok(())
     }
 }
 
@@ -229,23 +233,24 @@ mod tests {
     use crate::preset;
 
     #[test]
-    fn a_closer_look_that_cannot_be_is_told_before_anything_is_trained() {
-        let reason = |change: &dyn Fn(&mut super::CloserLookConfig)| {
+    fn impossible_patch_classifiers_are_refused_before_anything_is_trained() {
+        let reason = |change: &dyn Fn(&mut super::PatchClassifierConfig)| {
             let mut config = preset::deepmir().training;
-            change(config.closer_look.as_mut().unwrap());
-            config.fault(8).unwrap_or_default()
+            change(config.patch_classifier.as_mut().unwrap());
+            config.validate(8).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert_eq!(reason(&|_| {}), "");
-        assert!(reason(&|look| look.networks = 1).contains("two or more"));
-        assert!(reason(&|look| look.dropout = 1.0).contains("from 0 to 1"));
-        assert!(reason(&|look| look.learning_rate = f64::NAN).contains("learning_rate"));
-        assert!(reason(&|look| look.size = [12, 24, 7]).contains("halved"));
-        assert!(reason(&|look| look.size[0] = usize::MAX).contains("256"));
-        assert!(reason(&|look| look.widths.clear()).contains("widths"));
-        let look = preset::deepmir().training.closer_look.unwrap();
-        let (first, top) = (look.learning_rate_at(0), look.learning_rate_at(look.steps / 10));
-        assert!(first < 0.01 * top && (top - look.learning_rate).abs() < 1e-9);
-        assert!(look.learning_rate_at(look.steps - 1) < 1e-5 * top);
+        assert!(reason(&|patches| patches.networks = 1).contains("two or more"));
+        assert!(reason(&|patches| patches.dropout = 1.0).contains("from 0 to 1"));
+        assert!(reason(&|patches| patches.learning_rate = f64::NAN).contains("learning_rate"));
+        assert!(reason(&|patches| patches.size = [12, 24, 7]).contains("halved"));
+        assert!(reason(&|patches| patches.size[0] = usize::MAX).contains("256"));
+        assert!(reason(&|patches| patches.widths.clear()).contains("widths"));
+        let patches = preset::deepmir().training.patch_classifier.unwrap();
+        let (first, top) =
+            (patches.learning_rate_at(0), patches.learning_rate_at(patches.steps / 10));
+        assert!(first < 0.01 * top && (top - patches.learning_rate).abs() < 1e-9);
+        assert!(patches.learning_rate_at(patches.steps - 1) < 1e-5 * top);
     }
 
     #[test]

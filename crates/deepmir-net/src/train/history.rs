@@ -1,6 +1,7 @@
 //! What the validations said.
 
-use deepmir_lesion::{DetectionRule, LesionClass};
+use deepmir_detect::DetectionRule;
+use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
 /// One validation.

@@ -4,8 +4,8 @@ use deepmir_lesion::LesionClass;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::fresh::Arrivals;
 use super::store::{LesionSite, StoredCase};
+use super::synthetic::SyntheticQueue;
 use super::{SamplingConfig, TrainingConfig};
 use crate::augment::{self, AugmentConfig, Cut};
 use crate::{NetError, Plan};
@@ -24,14 +24,14 @@ pub struct Batch {
 /// Draws batches from stored subjects.
 pub struct Sampler<'a> {
     cases: &'a [StoredCase],
-    companions: &'a [StoredCase],
+    extra_training: &'a [StoredCase],
     plan: &'a Plan,
     seed: u64,
     batch_size: usize,
     size: [usize; 2],
     sampling: SamplingConfig,
     augment: AugmentConfig,
-    fresh: Option<&'a Arrivals>,
+    synthetic: Option<&'a SyntheticQueue>,
 }
 
 /// Who a step may show.
@@ -63,20 +63,24 @@ impl<'a> Sampler<'a> {
     pub fn new(cases: &'a [StoredCase], plan: &'a Plan, config: &TrainingConfig) -> Self {
         Self {
             cases,
-            companions: &[],
+            extra_training: &[],
             plan,
             seed: config.seed,
             batch_size: config.batch_size,
             size: config.patch,
             sampling: config.sampling,
             augment: config.augment,
-            fresh: None,
+            synthetic: None,
         }
     }
 
-    /// Shows companions, too, and subjects that join them while training.
-    pub(super) fn joined_by(self, companions: &'a [StoredCase], fresh: &'a Arrivals) -> Self {
-        Self { companions, fresh: Some(fresh), ..self }
+    /// Shows extra_training, too, and subjects that join them while training.
+    pub(super) fn joined_by(
+        self,
+        extra_training: &'a [StoredCase],
+        synthetic: &'a SyntheticQueue,
+    ) -> Self {
+        Self { extra_training, synthetic: Some(synthetic), ..self }
     }
 
     /// The batch of a step: the same for the same seed and step, whatever was drawn before.
@@ -84,10 +88,12 @@ impl<'a> Sampler<'a> {
     /// # Errors
     /// If a stored subject cannot be read, or one that joins could not be made.
     pub fn batch(&self, step: u64) -> Result<Batch, NetError> {
-        let fresh = self.fresh.map(|fresh| fresh.at(step)).transpose()?.unwrap_or_default();
+        let synthetic =
+            self.synthetic.map(|synthetic| synthetic.at(step)).transpose()?.unwrap_or_default();
         let own = Shown::new(self.cases.iter().collect(), self.plan);
-        let companions = self.companions.iter().chain(fresh.iter().map(AsRef::as_ref)).collect();
-        let companions = Shown::new(companions, self.plan);
+        let extra_training =
+            self.extra_training.iter().chain(synthetic.iter().map(AsRef::as_ref)).collect();
+        let extra_training = Shown::new(extra_training, self.plan);
         let area = self.size[0] * self.size[1];
         let mut batch = Batch {
             inputs: vec![0.0; self.batch_size * self.plan.input_channels() * area],
@@ -97,10 +103,10 @@ impl<'a> Sampler<'a> {
         let inputs = batch.inputs.chunks_exact_mut(self.plan.input_channels() * area);
         for (n, (input, target)) in inputs.zip(batch.targets.chunks_exact_mut(area)).enumerate() {
             let mut generator = augment::generator(self.seed, step, n as u64);
-            let shown = match (own.cases.is_empty(), companions.cases.is_empty()) {
+            let shown = match (own.cases.is_empty(), extra_training.cases.is_empty()) {
                 (_, true) => &own,
-                (true, false) => &companions,
-                (false, false) if generator.random_bool(self.sampling.companions) => &companions,
+                (true, false) => &extra_training,
+                (false, false) if generator.random_bool(self.sampling.extra) => &extra_training,
                 (false, false) => &own,
             };
             self.cut(shown, &mut generator, input, target)?;
@@ -226,7 +232,8 @@ mod tests {
 
     use super::*;
     use crate::prepare::tests::prepared_subject;
-    use crate::{Modality, preset};
+    use crate::preset;
+    use deepmir_cases::Modality;
 
     #[test]
     fn a_lesion_patch_shows_its_lesion_and_a_batch_repeats() {
@@ -250,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn companions_are_shown_in_their_share_of_the_patches() {
+    fn extra_data_is_shown_in_their_share_of_the_patches() {
         let folder = tempfile::tempdir().unwrap();
         let preset = preset::deepmir();
         let (prepared, _) = prepared_subject(&preset.plan);
@@ -259,13 +266,13 @@ mod tests {
         let mut healthy = prepared;
         healthy.truth = Some(LabelMap::empty(*healthy.grid()));
         let path = folder.path().join("companion");
-        let companions = [StoredCase::write(&healthy, &preset.plan, &path).unwrap()];
-        assert!(companions[0].lesions.is_empty());
-        let none = Arrivals::new(0, 1);
+        let extra_training = [StoredCase::write(&healthy, &preset.plan, &path).unwrap()];
+        assert!(extra_training[0].lesions.is_empty());
+        let none = SyntheticQueue::new(0, 1);
         let mut config = preset.training;
         (config.patch, config.batch_size) = ([32, 32], 200);
-        config.sampling = SamplingConfig { lesion: 1.0, mimic: 0.0, jitter: 0.5, companions: 0.3 };
-        let sampler = Sampler::new(&own, &preset.plan, &config).joined_by(&companions, &none);
+        config.sampling = SamplingConfig { lesion: 1.0, mimic: 0.0, jitter: 0.5, extra: 0.3 };
+        let sampler = Sampler::new(&own, &preset.plan, &config).joined_by(&extra_training, &none);
         let batch = sampler.batch(1).unwrap();
         let empty =
             batch.targets.chunks_exact(32 * 32).filter(|target| target.iter().all(|&c| c == 0));

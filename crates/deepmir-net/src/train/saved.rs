@@ -24,12 +24,12 @@ pub struct SavedSettings {
     pub training_subjects: Vec<String>,
     /// Companions.
     #[serde(default)]
-    pub companions: Vec<String>,
+    pub extra_training: Vec<String>,
     /// Subjects to validate on.
     pub validation_subjects: Vec<String>,
     /// How many subjects join while training.
     #[serde(default)]
-    pub fresh_subjects: usize,
+    pub synthetic_subjects: usize,
     /// How it is trained.
     pub config: TrainingConfig,
     /// The network.

@@ -2,8 +2,8 @@
 
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use deepmir_lesion::operating_point::{self, ValidationSubject};
-use deepmir_lesion::{BrainBox, LabelMap, LesionClass};
+use deepmir_detect::operating_point::{self, ValidationSubject};
+use deepmir_lesion::{BrainExtent, LabelMap, LesionClass};
 use deepmir_volume::atomic;
 
 use super::average::Average;
@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::history::Validation;
 use super::loss;
 use super::sampler::Batch;
-use super::trainer::{Event, Training};
+use super::training::{Event, Training};
 use crate::architecture::Output;
 use crate::cpu::{CpuTraining, Differentiated};
 use crate::infer::{InferenceOptions, networks, probability_maps};
@@ -205,9 +205,10 @@ impl<'a> State<'a> {
                 &mut |_, _| {},
             )?;
             let nothing = LabelMap::empty(*case.grid());
-            let deep = if config.nhid_only_deep { BrainBox::of(&case.brain) } else { None };
+            let restricted = config.restrict_nhid_to_basal_ganglia;
+            let extent = if restricted { BrainExtent::of(&case.brain) } else { None };
             let truth = case.truth.as_ref().unwrap_or(&nothing);
-            subjects.push(ValidationSubject::new(&maps, truth, deep.as_ref(), None));
+            subjects.push(ValidationSubject::new(&maps, truth, extent.as_ref(), None)?);
         }
         let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
         let progress = &mut self.progress;
@@ -223,7 +224,7 @@ impl<'a> State<'a> {
                 .iter()
                 .map(|(class, f1): &(LesionClass, _)| (*class, f1.unwrap_or(-1.0)))
                 .collect(),
-            rule: point.rule,
+            rule: point.detection.rule,
         };
         (progress.loss_sum, progress.loss_count) = (0.0, 0);
         progress.history.validations.push(validation);

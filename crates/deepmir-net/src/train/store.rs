@@ -18,7 +18,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use sha2::{Digest, Sha256};
 
-use crate::{CaseFiles, Modality, NetError, Plan, Prepared};
+use crate::{NetError, Plan, Prepared};
+use deepmir_cases::{CaseFiles, Modality};
 
 /// Raised whenever the same files are prepared otherwise, so that none prepared earlier is taken.
 const PREPARATION: u32 = 2;

@@ -1,126 +1,47 @@
 //! The training loop.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
-use deepmir_lesion::{DetectionRule, LesionClass};
+use deepmir_cases::CaseFiles;
+use deepmir_lesion::LesionClass;
 use deepmir_volume::atomic;
-use deepmir_volume::nifti::ReadOptions;
 use rayon::prelude::*;
 
-use super::TrainingConfig;
 use super::checkpoint::Progress;
-use super::fresh::{Arrivals, Fresh, StopAtEnd};
-use super::history::Validation;
 use super::loader::Loader;
 use super::sampler::Sampler;
 use super::saved::{SETTINGS, SavedSettings};
 use super::state::{BEST, State};
 use super::store::{StoredCase, stored_name};
-use crate::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
-use crate::{Architecture, CaseFiles, DeviceChoice, NetError, Plan, Prepared, Weights};
+use super::synthetic::{StopAtEnd, SyntheticQueue};
+use super::training::{Event, Trained, Training, program};
+use crate::{NetError, Plan, Prepared, Weights};
 
 /// Steps between checkpoints where validations are rarer.
 const CHECKPOINT_EVERY: u64 = 200;
 
-/// What is trained, on whom, and where it is kept.
-#[derive(Clone, Debug)]
-pub struct Training {
-    /// The model's name.
-    pub name: String,
-    /// What it is trained on, in words, for the model's provenance.
-    pub data: String,
-    /// From images to input.
-    pub plan: Plan,
-    /// The network.
-    pub architecture: Architecture,
-    /// How it is trained.
-    pub config: TrainingConfig,
-    /// Subjects to learn from.
-    pub training: Vec<CaseFiles>,
-    /// Others to learn from, of another kind: [`SamplingConfig::companions`] says how often they are
-    /// shown.
-    ///
-    /// [`SamplingConfig::companions`]: super::SamplingConfig::companions
-    pub companions: Vec<CaseFiles>,
-    /// Subjects to choose weights and thresholds on; there may be none if `rule` is given, and then
-    /// the last weights are kept.
-    pub validation: Vec<CaseFiles>,
-    /// Thresholds chosen elsewhere, in place of those that suit the validation subjects best.
-    pub rule: Option<DetectionRule>,
-    /// Subjects that join the companions while training goes on.
-    pub fresh: Option<Fresh>,
-    /// Weights to begin with; fresh ones otherwise.
-    pub start: Option<Weights>,
-    /// Where checkpoints, tables and the model go.
-    pub output: PathBuf,
-    /// Where prepared subjects are kept: trainings on the same images may share it.
-    pub cache: PathBuf,
-    /// Where the arithmetic runs.
-    pub device: DeviceChoice,
-    /// How images are read.
-    pub read: ReadOptions,
-}
-
-/// What happens while training, for progress bars and logs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event<'a> {
-    /// Subjects read and prepared so far.
-    Prepared {
-        /// So many.
-        done: usize,
-        /// Of so many.
-        total: usize,
-    },
-    /// A training goes on after this step.
-    Resumed {
-        /// Steps done before.
-        step: u64,
-    },
-    /// A step was taken.
-    Step {
-        /// Steps done.
-        step: u64,
-        /// Its loss.
-        loss: f64,
-    },
-    /// A validation was made.
-    Validated {
-        /// Its result.
-        validation: &'a Validation,
-        /// Whether it is the best so far.
-        best: bool,
-    },
-    /// Training ends before its last step.
-    StoppedEarly {
-        /// Steps done.
-        step: u64,
-    },
-}
-
 impl Training {
     /// Trains to the end, from the last checkpoint in the output folder if there is one, and writes
-    /// the model (`model/`), the table of validations (`history.tsv`) and the settings
-    /// (`training.toml`). The same settings give the same weights, however often the training was
+    /// the table of validations (`history.tsv`) and the settings (`training.toml`). The same settings give the same weights, however often the training was
     /// stopped.
     ///
     /// # Errors
     /// Contradicting settings, unreadable subjects, another training's folder, a failing device, a
     /// full disk.
-    pub fn run(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Bundle, NetError> {
-        self.check()?;
+    pub fn run(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Trained, NetError> {
+        self.validate()?;
         self.keep_settings()?;
         let stored = self.prepare(events)?;
-        let arrivals = Arrivals::new(self.fresh_count(), self.config.steps);
+        let queue = SyntheticQueue::new(self.synthetic_count(), self.config.steps);
         let sampler = Sampler::new(&stored.training, &self.plan, &self.config)
-            .joined_by(&stored.companions, &arrivals);
+            .joined_by(&stored.extra_training, &queue);
         let mut state = State::begin(self, &stored.validation, events)?;
 
         let first = state.progress.step;
         std::thread::scope(|scope| {
-            let _stop = StopAtEnd(&arrivals);
-            if let Some(fresh) = &self.fresh {
-                scope.spawn(|| arrivals.make(|n| self.store(&fresh.source.subject(n)?)));
+            let _stop = StopAtEnd(&queue);
+            if let Some(synthetic) = &self.synthetic {
+                scope.spawn(|| queue.make(|n| self.store(&synthetic.source.subject(n)?)));
             }
             let steps = first..self.config.steps;
             let mut loader = Loader::start(scope, &sampler, steps, self.loader_threads());
@@ -151,17 +72,11 @@ impl Training {
         self.finish(&state.progress)
     }
 
-    fn check(&self) -> Result<(), NetError> {
+    fn validate(&self) -> Result<(), NetError> {
         let fault = |reason| Err(NetError::Config { reason });
-        let multiple = self.architecture.size_multiple();
-        let contradiction = self
-            .plan
-            .fault()
-            .or_else(|| self.architecture.fault())
-            .or_else(|| self.config.fault(multiple));
-        if let Some(reason) = contradiction {
-            return fault(reason);
-        }
+        self.plan.validate()?;
+        self.architecture.validate()?;
+        self.config.validate(self.architecture.size_multiple())?;
         if self.learned_from().next().is_none()
             || (self.validation.is_empty() && self.rule.is_none())
         {
@@ -183,7 +98,7 @@ impl Training {
     }
 
     fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
-        self.training.iter().chain(&self.companions)
+        self.training.iter().chain(&self.extra_training)
     }
 
     fn settings(&self) -> SavedSettings {
@@ -192,9 +107,9 @@ impl Training {
             program: program(),
             name: self.name.clone(),
             training_subjects: ids(&self.training),
-            companions: ids(&self.companions),
+            extra_training: ids(&self.extra_training),
             validation_subjects: ids(&self.validation),
-            fresh_subjects: self.fresh_count(),
+            synthetic_subjects: self.synthetic_count(),
             config: self.config.clone(),
             architecture: self.architecture.clone(),
             plan: self.plan.clone(),
@@ -235,18 +150,18 @@ impl Training {
             training.extend(prepared.collect::<Result<Vec<_>, NetError>>()?);
             events(Event::Prepared { done: training.len(), total });
         }
-        let companions = training.split_off(self.training.len());
+        let extra_training = training.split_off(self.training.len());
         let mut validation = Vec::new();
         for case in &self.validation {
             validation.push(self.prepare_one(case)?);
-            let done = training.len() + companions.len() + validation.len();
+            let done = training.len() + extra_training.len() + validation.len();
             events(Event::Prepared { done, total });
         }
-        Ok(Stored { training, companions, validation })
+        Ok(Stored { training, extra_training, validation })
     }
 
-    fn fresh_count(&self) -> usize {
-        self.fresh.as_ref().map_or(0, |fresh| fresh.count)
+    fn synthetic_count(&self) -> usize {
+        self.synthetic.as_ref().map_or(0, |synthetic| synthetic.count)
     }
 
     /// Prepares a subject and keeps it in the cache, if it is not there.
@@ -276,46 +191,25 @@ impl Training {
         self.config.patience > 0 && progress.history.since_best() >= self.config.patience
     }
 
-    /// Makes the model of the best validation.
-    fn finish(&self, progress: &Progress) -> Result<Bundle, NetError> {
+    /// The best validation's weights and rule.
+    fn finish(&self, progress: &Progress) -> Result<Trained, NetError> {
         let Some(best) = progress.history.best() else {
             return Err(NetError::Config {
                 reason: "training ended without a validation".to_owned(),
             });
         };
-        let settings = self.settings();
-        let settings = ModelSettings {
-            format: FORMAT,
-            name: self.name.clone(),
-            description: format!("Trained by {} on {}.", settings.program, self.data),
-            licence: "NOASSERTION".to_owned(),
-            plan: self.plan.clone(),
-            architecture: self.architecture.clone(),
-            detection: self.rule.clone().unwrap_or_else(|| best.rule.clone()),
-            provenance: Provenance {
-                program: settings.program,
-                data: self.data.clone(),
-                training_subjects: [settings.training_subjects, settings.companions].concat(),
-                validation_subjects: settings.validation_subjects,
-                steps: best.step,
-                validation_f1: best.f1,
-            },
-            weights: Vec::new(),
-            closer_look: None,
-        };
-        let bundle = Bundle::new(settings, vec![Weights::read(&self.output.join(BEST))?])?;
-        bundle.write(&self.output.join("model"))?;
-        Ok(bundle)
+        Ok(Trained {
+            weights: Weights::read(&self.output.join(BEST))?,
+            rule: self.rule.clone().unwrap_or_else(|| best.rule.clone()),
+            steps: best.step,
+            validation_f1: best.f1,
+        })
     }
 }
 
 /// Prepared subjects.
 struct Stored {
     training: Vec<StoredCase>,
-    companions: Vec<StoredCase>,
+    extra_training: Vec<StoredCase>,
     validation: Vec<Prepared>,
-}
-
-fn program() -> String {
-    format!("deepmir {}", env!("CARGO_PKG_VERSION"))
 }

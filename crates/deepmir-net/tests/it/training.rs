@@ -5,10 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use deepmir_cases::{CaseFiles, Modality};
 use deepmir_lesion::LesionClass;
+use deepmir_model::Bundle;
 use deepmir_net::infer::{InferenceOptions, networks, probability_maps};
-use deepmir_net::train::{Event, Fresh, FreshSubjects, Training};
-use deepmir_net::{Bundle, CaseFiles, DeviceChoice, Modality, NetError, Prepared, Weights, preset};
+use deepmir_net::train::{Event, Fresh, SyntheticSubjects, Training};
+use deepmir_net::{DeviceChoice, NetError, Prepared, Weights, preset};
 use deepmir_volume::nifti::ReadOptions;
 
 fn write_subject(folder: &Path, number: u32) -> CaseFiles {
@@ -100,7 +102,7 @@ fn a_training_stopped_anywhere_ends_in_the_same_weights() {
 
 struct Newcomers(PathBuf);
 
-impl FreshSubjects for Newcomers {
+impl SyntheticSubjects for Newcomers {
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
         Ok(write_subject(&self.0, 20 + n as u32))
     }
@@ -128,7 +130,7 @@ fn subjects_that_join_on_the_way_join_a_resumed_training_alike() {
     assert!(run.is_err());
     assert_eq!(stopped.run(&mut |_| {}).unwrap().members, whole.members);
     let message = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("other settings was begun here (fresh_subjects)"), "{message}");
+    assert!(message.contains("other settings was begun here (synthetic_subjects)"), "{message}");
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn a_short_training_learns_to_find_and_to_tell() {
     training.config.sampling.lesion = 0.9;
     training.config.sampling.mimic = 0.05;
     // The made-up head has no basal ganglia: its deposits lie anywhere.
-    training.config.nhid_only_deep = false;
+    training.config.restrict_nhid_to_basal_ganglia = false;
     let bundle = training.run(&mut |_| {}).unwrap();
     let history = std::fs::read_to_string(folder.path().join("out/history.tsv")).unwrap();
     assert!(

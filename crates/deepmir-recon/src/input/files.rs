@@ -1,7 +1,8 @@
 //! Reading a scan's files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use deepmir_cases::EchoParts;
 use deepmir_volume::nifti::{self, Header};
 use deepmir_volume::{GridMismatch, Volume, VolumeError};
 
@@ -9,34 +10,6 @@ use super::scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
 use super::scan::{Echo, GradientEchoScan, field_direction, range};
 use super::sidecar::Sidecar;
 use crate::ReconError;
-
-/// The two images of an echo, or of all echoes as 4D series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EchoParts {
-    /// Magnitude and phase.
-    Polar {
-        /// The magnitude file.
-        magnitude: PathBuf,
-        /// The phase file.
-        phase: PathBuf,
-    },
-    /// Real and imaginary part.
-    Cartesian {
-        /// The file of the real part.
-        real: PathBuf,
-        /// The file of the imaginary part.
-        imaginary: PathBuf,
-    },
-}
-
-impl EchoParts {
-    fn paths(&self) -> (&Path, &Path) {
-        match self {
-            Self::Polar { magnitude, phase } => (magnitude, phase),
-            Self::Cartesian { real, imaginary } => (real, imaginary),
-        }
-    }
-}
 
 /// The files of a scan and what overrides their sidecars.
 #[derive(Clone, Debug, Default)]

@@ -1,27 +1,10 @@
-//! Cohorts, unattended: every subject of a BIDS dataset from what there is to lesions, tables and
-//! pages.
-//!
-//! A subject is the unit of work: [`subjects()`] finds them, [`Planner`] decides for each of their
-//! scans what to do and why, [`participants`] does it, a few subjects at a time, under a [`Lock`]
-//! each. What was done, from which inputs and with which settings, stands in a [`SubjectStatus`];
-//! a stage whose [`fingerprint`] is the same is not done again.
+//! Doing a study's cells: train, predict who is held out, store the predictions.
 
-mod align;
-mod discover;
-pub mod fingerprint;
-mod lock;
-mod memory;
-mod plan;
-mod runner;
-mod stages;
-mod status;
-mod subject;
-mod timeline;
+pub(crate) mod cell;
+pub(crate) mod estimate;
+mod queue;
+pub(crate) mod stored_predictions;
 
-pub use discover::{FoundScan, Subject, subject_names, subjects};
-pub use lock::{Holder, Lock, Taken};
-pub use memory::default_budget_gb;
-pub use plan::{Decision, Planner, ScanPlan, Source};
-pub use runner::{Event, RunOptions, Summary, participants};
-pub use status::{ScanStatus, StageRecord, State, SubjectStatus, read_all, status_folder};
-pub use timeline::{COLUMNS as TIMELINE_COLUMNS, Change};
+pub use cell::{CellEvent, Done};
+pub use estimate::{Estimate, estimate};
+pub use queue::{CellState, run_cell, states};

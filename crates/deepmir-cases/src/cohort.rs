@@ -1,0 +1,294 @@
+//! Cohorts: which subjects there are, from a BIDS dataset or a table.
+
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::{CaseFiles, Modality};
+
+use crate::{CaseError, bids};
+
+/// Subjects with their files, in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cohort {
+    /// Each scan.
+    pub cases: Vec<CaseFiles>,
+}
+
+impl Cohort {
+    /// From a BIDS dataset (a folder) or a table (a `.csv` or `.tsv` file). `labels` names the
+    /// folder of a dataset's label maps; without it, the only one in its `derivatives/`.
+    ///
+    /// # Errors
+    /// As [`Cohort::from_bids`] and [`Cohort::from_table`].
+    pub fn read(path: &Path, labels: Option<&Path>) -> Result<Self, CaseError> {
+        if path.is_dir() { Self::from_bids(path, labels) } else { Self::from_table(path) }
+    }
+
+    /// Every scan of a BIDS dataset with its label map and brain mask, where there are any.
+    ///
+    /// # Errors
+    /// A folder without scans or label maps, or an ambiguous one.
+    pub fn from_bids(dataset: &Path, labels: Option<&Path>) -> Result<Self, CaseError> {
+        let scans = bids::scans(dataset)?;
+        let folder = match labels {
+            Some(folder) => folder.to_owned(),
+            None => bids::only_labels_folder(dataset)?,
+        };
+        let truths = bids::label_maps(&folder)?;
+        if truths.is_empty() {
+            return Err(CaseError::NoLabels { path: folder });
+        }
+        let cases = scans.into_iter().map(|scan| CaseFiles {
+            truth: truths.get(&scan.id).cloned(),
+            mask: scan.mask,
+            images: scan.images,
+            id: scan.id,
+        });
+        Ok(Self { cases: cases.collect() })
+    }
+
+    /// Every scan of one or more datasets that has a label map, and the names of those left out because they have none.
+    /// Of several datasets scans are named after both. `labels` is as with [`Cohort::read`], for one dataset.
+    ///
+    /// # Errors
+    /// As [`Cohort::read`]; a dataset without label maps; a file that two of them have.
+    pub fn labelled(
+        datasets: &[PathBuf],
+        labels: Option<&Path>,
+    ) -> Result<(Self, Vec<String>), CaseError> {
+        let all = match datasets {
+            [path] => vec![Self::read(path, labels)?.with_labels(path)?],
+            _ => Self::read_each(datasets)?,
+        };
+        let (cases, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
+            all.into_iter().flat_map(|cohort| cohort.cases).partition(|case| case.truth.is_some());
+        let mut seen = BTreeSet::new();
+        let twice = cases.iter().flat_map(files_of).find(|file| !seen.insert(file.clone()));
+        match twice {
+            Some(file) if datasets.len() > 1 => Err(CaseError::Subjects {
+                reason: format!("two of the datasets have this file: {}", file.display()),
+            }),
+            _ => Ok((Self { cases }, without.into_iter().map(|case| case.id).collect())),
+        }
+    }
+
+    /// Only the scans of some subjects, named with or without `sub-`.
+    ///
+    /// # Errors
+    /// Naming those that are not in the cohort.
+    pub fn only(mut self, subjects: &[String]) -> Result<Self, CaseError> {
+        self.check_known(subjects)?;
+        self.cases.retain(|case| is_among(&case.id, subjects));
+        Ok(self)
+    }
+
+    /// All but the scans of some subjects.
+    ///
+    /// # Errors
+    /// Naming those that are not in the cohort.
+    pub fn without(mut self, subjects: &[String]) -> Result<Self, CaseError> {
+        self.check_known(subjects)?;
+        self.cases.retain(|case| !is_among(&case.id, subjects));
+        Ok(self)
+    }
+
+    /// The names of the subjects (not scans), each once, in order.
+    pub fn subjects(&self) -> Vec<String> {
+        let subjects: BTreeSet<String> =
+            self.cases.iter().map(|case| subject_of(&case.id)).collect();
+        subjects.into_iter().collect()
+    }
+
+    /// Every scan of other datasets that has a label map, under a name that says which dataset it is
+    /// of, so that `sub-01` of two datasets stay two. None of their files may be one of this cohort's.
+    ///
+    /// # Errors
+    /// As [`Cohort::read`]; a dataset without label maps; a file that both have.
+    pub fn extra_cases(&self, datasets: &[PathBuf]) -> Result<Vec<CaseFiles>, CaseError> {
+        let own: BTreeSet<PathBuf> = self.cases.iter().flat_map(files_of).collect();
+        let others = Self::read_each(datasets)?.into_iter().flat_map(|cohort| cohort.cases);
+        let extra_training: Vec<CaseFiles> = others.filter(|case| case.truth.is_some()).collect();
+        match extra_training.iter().flat_map(files_of).find(|file| own.contains(file)) {
+            Some(shared) => Err(CaseError::Subjects {
+                reason: format!(
+                    "a subject to learn from besides is one of the data already; name other data, so that no one \
+                     is both learned from and tested on: {}",
+                    shared.display()
+                ),
+            }),
+            None => Ok(extra_training),
+        }
+    }
+
+    /// Datasets, each with label maps, whose scans are named after them, too.
+    fn read_each(datasets: &[PathBuf]) -> Result<Vec<Self>, CaseError> {
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let each = datasets.iter().map(|path| {
+            let name = dataset_name(path);
+            let count = names.entry(name.clone()).or_default();
+            *count += 1;
+            let prefix = if *count == 1 { name } else { format!("{name}{count}") };
+            let mut cohort = Self::read(path, None)?.with_labels(path)?;
+            for case in &mut cohort.cases {
+                case.id = format!("{prefix}-{}", case.id);
+            }
+            Ok(cohort)
+        });
+        each.collect()
+    }
+
+    /// The same, if any of its scans has a label map.
+    fn with_labels(self, path: &Path) -> Result<Self, CaseError> {
+        match self.cases.iter().any(|case| case.truth.is_some()) {
+            true => Ok(self),
+            false => Err(CaseError::NoLabels { path: path.to_owned() }),
+        }
+    }
+
+    fn check_known(&self, subjects: &[String]) -> Result<(), CaseError> {
+        let known = |name: &&String| {
+            self.cases.iter().any(|case| is_among(&case.id, std::slice::from_ref(name)))
+        };
+        match subjects.iter().find(|name| !known(name)) {
+            Some(name) => Err(CaseError::Subjects {
+                reason: format!(
+                    "there is no subject {name}; there are {}",
+                    self.subjects().join(", ")
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A scan's images and label map, by their true places.
+fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
+    let files = case.images.values().chain(&case.truth);
+    files.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect()
+}
+
+/// A dataset's folder's or table's name, fit for file names: the name that it is given by, so that a
+/// link counts as what it is called, and the folder's own where that is none (`.`, `..`).
+pub fn dataset_name(path: &Path) -> String {
+    let place = match path.file_stem() {
+        Some(_) => path.to_owned(),
+        None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    };
+    let name = place.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });
+    Some(plain.collect::<String>()).filter(|name| !name.is_empty()).unwrap_or("other".to_owned())
+}
+
+/// The subject of a scan: `sub-01` of `sub-01_ses-2`.
+pub fn subject_of(scan: &str) -> String {
+    match scan.split_once('_') {
+        Some((subject, _)) if subject.starts_with("sub-") => subject.to_owned(),
+        _ => scan.to_owned(),
+    }
+}
+
+/// Whether a scan belongs to one of some subjects, which may be named with or without `sub-`.
+fn is_among(scan: &str, subjects: &[String]) -> bool {
+    let subject = subject_of(scan);
+    let bare = subject.strip_prefix("sub-").unwrap_or(&subject);
+    subjects.iter().any(|name| *name == subject || name == bare || name == scan)
+}
+
+/// Refuses lists of subjects that share one.
+///
+/// # Errors
+/// Naming the shared subjects.
+pub fn check_apart(
+    one: &Cohort,
+    one_name: &str,
+    other: &Cohort,
+    other_name: &str,
+) -> Result<(), CaseError> {
+    let (one, other): (BTreeSet<String>, BTreeSet<String>) =
+        (one.subjects().into_iter().collect(), other.subjects().into_iter().collect());
+    let both: Vec<String> = one.intersection(&other).cloned().collect();
+    if both.is_empty() {
+        return Ok(());
+    }
+    Err(CaseError::Subjects {
+        reason: format!(
+            "{} stand both in {one_name} and in {other_name}; a model tested on what it learned \
+             from proves nothing, so take them out of one",
+            both.join(", ")
+        ),
+    })
+}
+
+/// A scan's files, all in one folder or named one by one: what `predict` is given.
+pub fn single_case(
+    images: BTreeMap<Modality, PathBuf>,
+    mask: Option<PathBuf>,
+) -> Result<CaseFiles, CaseError> {
+    let Some((_, reference)) = images.first_key_value() else {
+        return Err(CaseError::Subjects { reason: "give at least one image".to_owned() });
+    };
+    let id = bids::BidsName::derived_from(reference).scan();
+    Ok(CaseFiles { id, images, mask, truth: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn cohort(ids: &[&str]) -> Cohort {
+        let case = |id: &&str| CaseFiles {
+            id: (*id).to_owned(),
+            images: BTreeMap::new(),
+            mask: None,
+            truth: None,
+        };
+        Cohort { cases: ids.iter().map(case).collect() }
+    }
+
+    #[test]
+    fn subjects_are_chosen_with_or_without_their_prefix() {
+        let all = cohort(&["sub-01_ses-1", "sub-01_ses-2", "sub-02", "sub-03"]);
+        let ids = |cohort: Cohort| cohort.cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+        let some = all.clone().only(&["01".to_owned(), "sub-03".to_owned()]).unwrap();
+        assert_eq!(ids(some), ["sub-01_ses-1", "sub-01_ses-2", "sub-03"]);
+        let rest = all.clone().without(&["01".to_owned()]).unwrap();
+        assert_eq!(ids(rest), ["sub-02", "sub-03"]);
+        assert!(all.only(&["07".to_owned()]).unwrap_err().to_string().contains("no subject 07"));
+    }
+
+    #[test]
+    fn extra_cases_keep_apart_from_namesakes_and_from_the_cohort_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            for file in ["a.nii", "t.nii", "u.nii"] {
+                fs::write(path.join(file), b"").unwrap();
+            }
+            let path = path.join("train set.csv");
+            fs::write(&path, "id,truth,swi\nsub-1,t.nii,a.nii\nsub-2,,a.nii\n").unwrap();
+            path
+        };
+        let (here, one, two) = (dataset("here"), dataset("one"), dataset("two"));
+        let cohort = Cohort::read(&here, None).unwrap();
+        let ids: Vec<String> =
+            cohort.extra_cases(&[one, two]).unwrap().into_iter().map(|case| case.id).collect();
+        assert_eq!(ids, ["train-set-sub-1", "train-set2-sub-1"]);
+        let message = cohort.extra_cases(&[here]).unwrap_err().to_string();
+        assert!(message.contains("one of the data already"), "{message}");
+    }
+
+    #[test]
+    fn shared_subjects_are_refused_even_in_other_sessions() {
+        let train = cohort(&["sub-01_ses-1", "sub-02"]);
+        let test = cohort(&["sub-01_ses-2", "sub-03"]);
+        let message = check_apart(&train, "the training list", &test, "the test list")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("sub-01 stand both"), "{message}");
+        assert!(check_apart(&train, "a", &cohort(&["sub-03"]), "b").is_ok());
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong when scans are looked for and read.
+
+use std::path::PathBuf;
+
+use crate::Modality;
+
+/// Why scans could not be found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// A file or folder could not be read.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder without scans.
+    #[error(
+        "no scans in this folder; a BIDS dataset has sub-*/anat/ with *_acq-swi_T2starw, *_swi, \
+         *_Chimap or *_T2w images: {}", path.display()
+    )]
+    NoScans {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two images of one kind for one scan.
+    #[error(
+        "{scan} has two {modality} images; set one aside or give them run- entities:\n  {}\n  {}",
+        first.display(), second.display()
+    )]
+    TwoImages {
+        /// The scan.
+        scan: String,
+        /// The kind.
+        modality: Modality,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A file that says it belongs to another subject or session than its folder's.
+    #[error(
+        "its name and its folder are of different subjects or sessions; rename or move it: {}",
+        path.display()
+    )]
+    WrongPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An echo with magnitude and no phase, or the reverse.
+    #[error(
+        "{scan} has an echo with one part only; give magnitude and phase (or real and imaginary) of \
+         each: {}", path.display()
+    )]
+    HalfEcho {
+        /// The scan.
+        scan: String,
+        /// The part that is there.
+        path: PathBuf,
+    },
+    /// Two files for one part of one echo.
+    #[error(
+        "{scan} has the same part of an echo twice; set one aside:\n  {}\n  {}", first.display(),
+        second.display()
+    )]
+    TwoEchoParts {
+        /// The scan.
+        scan: String,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Two label maps for one scan.
+    #[error("{scan} has two label maps; set one aside:\n  {}\n  {}", first.display(), second.display())]
+    TwoLabelMaps {
+        /// The scan.
+        scan: String,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// No label maps to learn from.
+    #[error("no lesion label maps (*_seg-lesions_dseg.nii.gz) here; name their folder with --labels: {}", path.display())]
+    NoLabels {
+        /// Where they were looked for.
+        path: PathBuf,
+    },
+    /// Several folders with label maps.
+    #[error("label maps in more than one folder; name one with --labels:\n  {}", join(folders))]
+    SeveralLabels {
+        /// The folders.
+        folders: Vec<PathBuf>,
+    },
+    /// A table of subjects with a fault.
+    #[error("{reason}: {}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// The line and what is wrong with it.
+        reason: String,
+    },
+    /// Subjects that were asked for and are not there, or must not be where they are.
+    #[error("{reason}")]
+    Subjects {
+        /// Who, and what to do.
+        reason: String,
+    },
+    /// A subject without an image that the network needs.
+    #[error(
+        "{id} has no {modality}, which this model needs; give it, or choose a model that does without"
+    )]
+    MissingModality {
+        /// The subject.
+        id: String,
+        /// What is missing.
+        modality: Modality,
+    },
+    /// A plan without inputs.
+    #[error("no image of {id} was asked for")]
+    NoInputs {
+        /// The subject.
+        id: String,
+    },
+    /// An image that is not skull-stripped came without a mask.
+    #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
+    NeedsMask {
+        /// The image.
+        path: PathBuf,
+        /// Why the brain was not recognised.
+        reason: String,
+    },
+    /// A mask file without a voxel.
+    #[error("the brain mask is empty; draw or compute it again: {}", path.display())]
+    EmptyMask {
+        /// The mask.
+        path: PathBuf,
+    },
+    /// Something about lesions.
+    #[error(transparent)]
+    Lesion(#[from] deepmir_lesion::LesionError),
+    /// Something about images.
+    #[error(transparent)]
+    Volume(#[from] deepmir_volume::VolumeError),
+}
+
+fn join(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join("\n  ")
+}

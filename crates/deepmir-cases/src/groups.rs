@@ -1,0 +1,162 @@
+//! Subjects that must stay on one side of every split, because they share an anatomy: two phantoms
+//! made from one label map are the same head with other lesions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::CaseFiles;
+
+use crate::CaseError;
+use crate::bids::BidsName;
+use crate::cohort::subject_of;
+
+/// Which subjects belong together; a subject that is not listed stands for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups(BTreeMap<String, String>);
+
+impl Groups {
+    /// The group of a subject.
+    pub fn of<'a>(&'a self, subject: &'a str) -> &'a str {
+        self.0.get(subject).map_or(subject, String::as_str)
+    }
+
+    /// The group of a scan.
+    pub fn of_scan(&self, scan: &str) -> String {
+        let subject = subject_of(scan);
+        self.of(&subject).to_owned()
+    }
+
+    /// Puts a subject into a group.
+    pub fn insert(&mut self, subject: &str, group: &str) {
+        self.0.insert(subject.to_owned(), group.to_owned());
+    }
+
+    /// From a table with `participant_id` and `group` (or `anatomy`).
+    ///
+    /// # Errors
+    /// A table that cannot be read or lacks one of them.
+    pub fn read(path: &Path) -> Result<BTreeMap<String, String>, CaseError> {
+        let fault = |reason: String| CaseError::Table { path: path.to_owned(), reason };
+        match named_column(path, &["group", "anatomy"])? {
+            Some(groups) => Ok(groups),
+            None => Err(fault("the header must name participant_id and group".to_owned())),
+        }
+    }
+
+    /// What a scan's own dataset says: the record of a phantom beside its label map, or the column
+    /// `anatomy` of `participants.tsv`. Built-in heads are drawn anew for each phantom and share
+    /// nothing.
+    ///
+    /// # Errors
+    /// Files that are there and cannot be read.
+    pub fn stated(
+        case: &CaseFiles,
+        anatomies: &BTreeMap<String, String>,
+    ) -> Result<Option<String>, CaseError> {
+        if let Some(anatomy) = anatomies.get(&subject_of(&case.id)) {
+            return Ok(Some(anatomy.clone()));
+        }
+        let Some(record) = beside_truth(case, "desc-phantom.json") else { return Ok(None) };
+        let text = std::fs::read_to_string(&record)
+            .map_err(|source| CaseError::Read { path: record.clone(), source })?;
+        let record: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| CaseError::Table { path: record, reason: error.to_string() })?;
+        let label_map = record["anatomy"].as_object().and_then(|anatomy| anatomy.values().next());
+        let name = label_map.and_then(serde_json::Value::as_str).and_then(|path| {
+            Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned())
+        });
+        Ok(name)
+    }
+
+    /// The column `anatomy` of a dataset's `participants.tsv`, where there is one.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub fn of_dataset(dataset: &Path) -> Result<BTreeMap<String, String>, CaseError> {
+        let path = dataset.join("participants.tsv");
+        if !path.is_file() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(named_column(&path, &["anatomy"])?.unwrap_or_default())
+    }
+}
+
+/// A column by subject; `None` if the table lacks the subjects or every one of the names.
+fn named_column(
+    path: &Path,
+    names: &[&str],
+) -> Result<Option<BTreeMap<String, String>>, CaseError> {
+    let fault =
+        |error: csv::Error| CaseError::Table { path: path.to_owned(), reason: error.to_string() };
+    let tabs = path.extension().is_some_and(|ending| ending == "tsv");
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(if tabs { b'\t' } else { b',' })
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(fault)?;
+    let header = reader.headers().map_err(fault)?.clone();
+    let place = |wanted: &[&str]| header.iter().position(|column| wanted.contains(&column));
+    let (Some(subject), Some(value)) = (place(&["participant_id", "id", "subject"]), place(names))
+    else {
+        return Ok(None);
+    };
+    let mut column = BTreeMap::new();
+    for record in reader.records() {
+        let record = record.map_err(fault)?;
+        let cell = |n: usize| record.get(n).unwrap_or_default();
+        if !cell(value).is_empty() && cell(value) != "n/a" {
+            column.insert(subject_of(cell(subject)), cell(value).to_owned());
+        }
+    }
+    Ok(Some(column))
+}
+
+/// A file of a scan's truth: in the folder of its label map, under the scan's name and this ending.
+pub fn beside_truth(case: &CaseFiles, ending: &str) -> Option<PathBuf> {
+    let truth = case.truth.as_ref()?;
+    let scan = BidsName::derived_from(truth).scan();
+    let path = truth.parent()?.join(format!("{scan}_{ending}"));
+    path.is_file().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn case(folder: &Path, id: &str) -> CaseFiles {
+        let truth = folder.join(format!("{id}_seg-lesions_dseg.nii.gz"));
+        CaseFiles { id: id.to_owned(), images: BTreeMap::new(), mask: None, truth: Some(truth) }
+    }
+
+    #[test]
+    fn phantoms_of_one_label_map_belong_together_and_built_in_heads_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for (id, anatomy) in [
+            ("sub-01", "{\"label_map\": \"/maps/head-7.nii.gz\"}"),
+            ("sub-02", "{\"label_map\": \"elsewhere/head-7.nii.gz\"}"),
+            ("sub-03", "\"built_in\""),
+        ] {
+            let path = folder.path().join(format!("{id}_desc-phantom.json"));
+            fs::write(path, format!("{{\"anatomy\": {anatomy}}}")).unwrap();
+        }
+        let stated = |id: &str| Groups::stated(&case(folder.path(), id), &BTreeMap::new()).unwrap();
+        assert_eq!(stated("sub-01").as_deref(), Some("head-7.nii.gz"));
+        assert_eq!(stated("sub-01"), stated("sub-02"));
+        assert_eq!(stated("sub-03"), None);
+        assert_eq!(stated("sub-04"), None);
+    }
+
+    #[test]
+    fn tables_are_read_and_a_patients_group_in_participants_is_none_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("participants.tsv");
+        fs::write(&path, "participant_id\tgroup\nsub-01\tpatient\nsub-02\tpatient\n").unwrap();
+        assert!(Groups::of_dataset(folder.path()).unwrap().is_empty());
+        assert_eq!(Groups::read(&path).unwrap()["sub-02"], "patient");
+        fs::write(&path, "participant_id\tanatomy\nsub-01\ta\nsub-02\tn/a\n").unwrap();
+        assert_eq!(Groups::of_dataset(folder.path()).unwrap().len(), 1);
+        fs::write(&path, "participant_id\tage\nsub-01\t60\n").unwrap();
+        assert!(Groups::read(&path).unwrap_err().to_string().contains("participants.tsv"));
+    }
+}

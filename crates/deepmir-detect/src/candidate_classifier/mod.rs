@@ -1,0 +1,146 @@
+//! The candidate classifier: stage 2 of detection, which reduces false positives.
+//!
+//! A network that sees small patches takes many a vein for a microbleed, with a probability as high as any. The
+//! surroundings tell them apart: a bleed lies in tissue, a vein in the fluid of a sulcus or in line with more of itself.
+//! So every candidate is measured ([`Features`]: size, shape, place, the images in it and around it), and gradient
+//! boosted trees give its probability of being each class or nothing. They are fitted to candidates of subjects that the
+//! network did not learn from ([`fit`]), and can be fine-tuned to scans of another kind ([`warm_start`]). A feature that
+//! cannot be measured, because an image was not given, is a value of its own to the trees. A
+//! [patch classifier](crate::PatchScorer) may look at the images around each candidate by itself: its log-odds are
+//! features, too.
+
+mod features;
+mod fit;
+mod trees;
+mod warm_start;
+
+pub use features::{Feature, Features};
+pub use fit::{Example, fit};
+pub use trees::Tree;
+pub(crate) use warm_start::FOLDS;
+pub use warm_start::{WarmStart, warm_start};
+
+use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
+use serde::{Deserialize, Serialize};
+
+use crate::DetectError;
+
+/// Gradient boosted trees over [`Features`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateClassifier {
+    /// The classes that it predicts; "nothing" comes before them in every list of scores.
+    pub classes: Vec<LesionClass>,
+    /// The features that its trees split on, by column.
+    pub features: Vec<Feature>,
+    /// The initial scores of nothing and of each class.
+    pub offsets: Vec<f64>,
+    /// For each round of boosting, a tree that adds to the score of nothing and one for each class.
+    pub rounds: Vec<Vec<Tree>>,
+}
+
+impl CandidateClassifier {
+    /// Probability of nothing and of each class.
+    pub fn probabilities(&self, features: &Features) -> Vec<f64> {
+        let mut scores = self.scores(features);
+        softmax(&mut scores);
+        scores
+    }
+
+    fn scores(&self, features: &Features) -> Vec<f64> {
+        let row = features.row(&self.features);
+        let mut scores = self.offsets.clone();
+        for trees in &self.rounds {
+            for (score, tree) in scores.iter_mut().zip(trees) {
+                *score += tree.value(&row);
+            }
+        }
+        scores
+    }
+
+    /// All its trees.
+    pub fn trees(&self) -> impl Iterator<Item = &Tree> {
+        self.rounds.iter().flatten()
+    }
+
+    /// For each feature the share of all splits that are on it, the largest first.
+    pub fn split_shares(&self) -> Vec<(Feature, f64)> {
+        let mut counts = vec![0_usize; self.features.len()];
+        self.trees().flat_map(|tree| &tree.column).for_each(|&column| counts[column] += 1);
+        let all = counts.iter().sum::<usize>().max(1) as f64;
+        let shares = self.features.iter().zip(&counts);
+        let mut shares: Vec<(Feature, f64)> =
+            shares.map(|(&feature, &count)| (feature, count as f64 / all)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+
+    /// Gives each candidate its probability of being a lesion, and the likelier class. With a brain's `extent`, iron
+    /// deposits are those of the basal ganglia.
+    pub fn classify_all<'a>(
+        &self,
+        candidates: &mut [Candidate],
+        features: impl IntoIterator<Item = &'a Features>,
+        extent: Option<&BrainExtent>,
+    ) {
+        for (candidate, features) in candidates.iter_mut().zip(features) {
+            self.classify(candidate, features, extent);
+        }
+    }
+
+    fn classify(
+        &self,
+        candidate: &mut Candidate,
+        features: &Features,
+        extent: Option<&BrainExtent>,
+    ) {
+        let probabilities = self.probabilities(features);
+        let elsewhere =
+            extent.is_some_and(|extent| !extent.may_hold_basal_ganglia(candidate.lesion.centre_mm));
+        let may_be = |class: LesionClass| {
+            class == LesionClass::Cmb || !elsewhere || !self.classes.contains(&LesionClass::Cmb)
+        };
+        let likeliest = self
+            .classes
+            .iter()
+            .zip(&probabilities[1..])
+            .filter(|(class, _)| may_be(**class))
+            .max_by(|a, b| a.1.total_cmp(b.1));
+        if let Some((&class, _)) = likeliest {
+            candidate.lesion.class = class;
+        }
+        candidate.lesion_probability = Some((1.0 - probabilities[0]) as f32);
+    }
+
+    /// Checks that every tree can be followed to a leaf.
+    ///
+    /// # Errors
+    /// Naming what is wrong.
+    pub fn validate(&self) -> Result<(), DetectError> {
+        let invalid = |reason: String| Err(DetectError::Invalid { reason });
+        let outputs = self.classes.len() + 1;
+        let twice = |n: usize| self.classes[..n].contains(&self.classes[n]);
+        if self.classes.is_empty() || (0..self.classes.len()).any(twice) {
+            return invalid("a candidate classifier needs one or two different classes".to_owned());
+        }
+        if self.offsets.len() != outputs {
+            return invalid(format!(
+                "a candidate classifier of {outputs} outputs needs as many offsets"
+            ));
+        }
+        if self.rounds.iter().any(|trees| trees.len() != outputs) {
+            return invalid(format!(
+                "each round of the candidate classifier needs {outputs} trees"
+            ));
+        }
+        self.trees().try_for_each(|tree| tree.validate(self.features.len()))
+    }
+}
+
+/// In place.
+fn softmax(scores: &mut [f64]) {
+    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    scores.iter_mut().for_each(|score| *score = (*score - highest).exp());
+    let sum: f64 = scores.iter().sum();
+    scores.iter_mut().for_each(|score| *score /= sum);
+}

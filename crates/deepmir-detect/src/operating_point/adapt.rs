@@ -1,0 +1,133 @@
+//! Fine-tuning the candidate classifier of a finished model on labelled scans.
+
+use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
+
+use super::counts::{OfClass, average_precision};
+use super::tune::{ScoredSubject, TunedThreshold, thresholds};
+use super::validation::{ValidationSubject, true_class};
+use super::{CandidateThreshold, OperatingPoint};
+use crate::candidate_classifier::{Example, Features, warm_start};
+use crate::{Blobs, DetectError, Detection};
+
+/// A subject as a model scores it, with the features of its candidates.
+#[derive(Clone, Debug)]
+pub struct MeasuredSubject {
+    /// The true lesions and every candidate.
+    pub scored: ScoredSubject,
+    /// The features of each candidate.
+    pub features: Vec<Features>,
+    /// The brain's extent, for rules that
+    /// [restrict iron deposits](crate::DetectionRule::restrict_nhid_to_basal_ganglia).
+    pub extent: Option<BrainExtent>,
+}
+
+/// What fine-tuning has changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adapted {
+    /// The detection with its new classifier and thresholds.
+    pub detection: Detection,
+    /// Rounds of boosting added to the classifier; with none it is unchanged.
+    pub rounds: usize,
+    /// Log-loss of a held-out subject by the original classifier, mean over subjects.
+    pub loss_before: f64,
+    /// And by one fine-tuned on the others.
+    pub loss_after: f64,
+    /// For each class the old threshold with the old classifier, and the new one with out-of-fold scores.
+    pub classes: Vec<TunedThreshold>,
+}
+
+/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds as [`tune`](super::tune) does, on
+/// the out-of-fold scores of each subject. `None` for a detection without a classifier, or where there is too little to
+/// learn from.
+pub fn adapt(detection: &Detection, subjects: &[MeasuredSubject], beta: f64) -> Option<Adapted> {
+    adapt_and_score(detection, subjects, beta).map(|(adapted, _)| adapted)
+}
+
+/// [`adapt`], and the subjects with out-of-fold scores.
+fn adapt_and_score(
+    detection: &Detection,
+    subjects: &[MeasuredSubject],
+    beta: f64,
+) -> Option<(Adapted, Vec<ScoredSubject>)> {
+    let classifier = detection.classifier.as_ref()?;
+    let examples: Vec<Vec<Example<'_>>> = subjects.iter().map(examples).collect();
+    let tuned = warm_start(classifier, &examples)?;
+    let out_of_fold = subjects.iter().enumerate().map(|(n, subject)| {
+        let MeasuredSubject { scored, features, extent } = subject;
+        let mut scored = scored.clone();
+        tuned.out_of_fold(n).classify_all(&mut scored.candidates, features, extent.as_ref());
+        scored
+    });
+    let after: Vec<ScoredSubject> = out_of_fold.collect();
+    let before: Vec<&ScoredSubject> = subjects.iter().map(|subject| &subject.scored).collect();
+    let classes = thresholds(detection, &before, &after.iter().collect::<Vec<_>>(), beta);
+    let mut rule = detection.rule.clone();
+    rule.set_detection_thresholds(&classes);
+    let (loss_before, loss_after) = (tuned.loss_before, tuned.loss_after);
+    let rounds = tuned.rounds;
+    let detection = Detection { rule, classifier: Some(tuned.classifier) };
+    Some((Adapted { detection, rounds, loss_before, loss_after, classes }, after))
+}
+
+/// The operating point of a detection that a training began with, fine-tuned ([`adapt`]) on subjects as the new networks
+/// see them; where there is too little to learn from, its classifier stays and thresholds alone are chosen. `None` for a
+/// detection without a classifier, subjects without images, or with too many candidates at its candidate threshold.
+///
+/// # Errors
+/// If the subjects were not tried at its candidate threshold.
+pub fn warm_started(
+    detection: &Detection,
+    subjects: &[ValidationSubject],
+    beta: f64,
+) -> Result<Option<OperatingPoint>, DetectError> {
+    let Some(classifier) = &detection.classifier else { return Ok(None) };
+    if !subjects.iter().all(|subject| subject.with_images) {
+        return Ok(None);
+    }
+    let threshold = CandidateThreshold::find(detection.rule.candidate_threshold)?;
+    let measured = |subject: &ValidationSubject| {
+        let at = subject.at(threshold)?;
+        let mut candidates: Vec<Candidate> = match detection.rule.blobs {
+            Blobs::None => at.candidates.clone(),
+            Blobs::Qsm | Blobs::SwiQsm => at.all_candidates(),
+        };
+        let features: Vec<Features> = at.measured.iter().map(|one| one.features.clone()).collect();
+        classifier.classify_all(&mut candidates, &features, subject.extent.as_ref());
+        let scored = ScoredSubject { truth: subject.truth.clone(), candidates };
+        Some(MeasuredSubject { scored, features, extent: subject.extent })
+    };
+    let measured: Option<Vec<MeasuredSubject>> = subjects.iter().map(measured).collect();
+    let Some(measured) = measured else { return Ok(None) };
+    let mut detection = detection.clone();
+    if detection.rule.blobs == Blobs::Qsm {
+        // The subjects' blobs are of the newer kind.
+        detection.rule.blobs = Blobs::SwiQsm;
+    }
+    let (detection, classes, scored) = match adapt_and_score(&detection, &measured, beta) {
+        Some((Adapted { detection, classes, .. }, scored)) => (detection, classes, scored),
+        None => {
+            let scored: Vec<ScoredSubject> = measured.into_iter().map(|one| one.scored).collect();
+            let classes = super::tune(&detection, &scored, beta);
+            detection.rule.set_detection_thresholds(&classes);
+            (detection, classes, scored)
+        }
+    };
+    let f1 = classes.iter().map(|one| (one.class, one.after.f1(one.lesions))).collect();
+    let average_precision = |class: LesionClass| {
+        let subjects: Vec<OfClass<'_>> =
+            scored.iter().map(|one| OfClass::new(&one.truth, &one.candidates, class)).collect();
+        average_precision(&subjects)
+    };
+    let average_precision =
+        classes.iter().map(|one| (one.class, average_precision(one.class))).collect();
+    Ok(Some(OperatingPoint { detection, f1, average_precision }))
+}
+
+fn examples(subject: &MeasuredSubject) -> Vec<Example<'_>> {
+    let both = subject.scored.candidates.iter().zip(&subject.features);
+    let example = |(candidate, features)| {
+        let truth = true_class(candidate, &subject.scored.truth);
+        Example { features, truth, weight: 1.0 }
+    };
+    both.map(example).collect()
+}

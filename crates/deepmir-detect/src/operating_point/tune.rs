@@ -1,0 +1,330 @@
+//! Choosing the detection thresholds of a finished model anew, on subjects that it scores as it will new ones.
+
+use super::counts::{Counts, OfClass};
+
+use deepmir_lesion::{Candidate, Lesion, LesionClass};
+
+use crate::{ClassThreshold, Detection, DetectionRule};
+
+/// Thresholds that are tried run from this log-odds to its negative (0.0000003 to 0.9999997) in steps of [`STEP`]: the
+/// best of a single network trained on overlap, without a candidate classifier, can lie above 0.9999.
+const MIN_LOG_ODDS: f64 = -15.0;
+/// About one hundredth of probability in the middle.
+const STEP: f64 = 0.05;
+/// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
+/// in the middle.
+const SMOOTHING: f64 = 0.4;
+/// Differences of the smoothed F that are taken for chance, times the square root of how many true lesions there are:
+/// 0.01 of a hundred, 0.03 of ten. Theory then says better which threshold is best.
+const AS_GOOD: f64 = 0.1;
+/// A class with fewer true lesions keeps its threshold.
+pub const MIN_LESIONS_TO_TUNE: usize = 10;
+
+/// A subject with its true lesions and a model's scored candidates, on one grid.
+#[derive(Clone, Debug)]
+pub struct ScoredSubject {
+    /// The true lesions.
+    pub truth: Vec<Lesion>,
+    /// Every candidate, accepted or not.
+    pub candidates: Vec<Candidate>,
+}
+
+/// The old and the new detection threshold of a class, and what each finds in the subjects that the new one was chosen
+/// on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TunedThreshold {
+    /// The class.
+    pub class: LesionClass,
+    /// True lesions in all subjects.
+    pub lesions: usize,
+    /// At the threshold that the rule had.
+    pub before: ThresholdCounts,
+    /// At the one chosen; the same where there were too few lesions to choose one.
+    pub after: ThresholdCounts,
+}
+
+/// A detection threshold, and what it finds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThresholdCounts {
+    /// The threshold ([`ClassThreshold::detection_threshold`]).
+    pub detection_threshold: f32,
+    /// Candidates that are accepted.
+    pub found: usize,
+    /// Those of them matched to true lesions.
+    pub matched: usize,
+}
+
+impl TunedThreshold {
+    /// Whether there were lesions enough to choose a threshold on.
+    pub fn chosen(&self) -> bool {
+        self.lesions >= MIN_LESIONS_TO_TUNE
+    }
+}
+
+impl ThresholdCounts {
+    /// F1 of so many true lesions; `None` without any.
+    pub fn f1(&self, lesions: usize) -> Option<f64> {
+        let counts = Counts { truth: lesions, predicted: self.found, matched: self.matched };
+        counts.f_measure(1.0)
+    }
+}
+
+/// The detection threshold of each class at which its F measure over all subjects is best, lesions matched by overlap;
+/// everything else stays. `beta` is how many times as much a missed lesion weighs as a false one.
+///
+/// The curve of F over thresholds is smoothed first, by a Gaussian in log-odds: its highest point is otherwise where chance
+/// has put it. If scores are true probabilities, the best threshold is F / (1 + β²), half of F1 (Lipton, Elkan and
+/// Naryanaswamy 2014, for any β): of those that are nearly as good as the best, the nearest to it is taken where a candidate
+/// classifier gave the scores. A class with fewer than ten true lesions keeps its threshold.
+pub fn tune(detection: &Detection, subjects: &[ScoredSubject], beta: f64) -> Vec<TunedThreshold> {
+    let subjects: Vec<&ScoredSubject> = subjects.iter().collect();
+    thresholds(detection, &subjects, &subjects, beta)
+}
+
+/// [`tune`] of thresholds for the same subjects as they are scored `after` something changed.
+pub(super) fn thresholds<'a>(
+    detection: &Detection,
+    before: &[&'a ScoredSubject],
+    after: &[&'a ScoredSubject],
+    beta: f64,
+) -> Vec<TunedThreshold> {
+    let Detection { rule, classifier } = detection;
+    let scores = Scores::of(classifier.is_some(), rule.candidate_threshold);
+    let tuned = rule.classes.iter().map(|(&class, threshold)| {
+        let of_class = |subjects: &[&'a ScoredSubject]| -> Vec<OfClass<'a>> {
+            let of_class = |subject: &&'a ScoredSubject| {
+                OfClass::new(&subject.truth, &subject.candidates, class)
+            };
+            subjects.iter().map(of_class).collect()
+        };
+        let (before, after) = (of_class(before), of_class(after));
+        let lesions = after.iter().map(|subject| subject.truth.len()).sum();
+        let enough = lesions >= MIN_LESIONS_TO_TUNE;
+        let best = enough.then(|| best_threshold(&after, threshold, scores, beta)).flatten();
+        let at = |subjects: &[OfClass<'_>], detection_threshold| {
+            let threshold = ClassThreshold { detection_threshold, ..*threshold };
+            let counts = Counts::of(subjects, &threshold);
+            let (found, matched) = (counts.predicted, counts.matched);
+            ThresholdCounts { detection_threshold, found, matched }
+        };
+        let (was, is) =
+            (threshold.detection_threshold, best.unwrap_or(threshold.detection_threshold));
+        TunedThreshold { class, lesions, before: at(&before, was), after: at(&after, is) }
+    });
+    tuned.collect()
+}
+
+impl DetectionRule {
+    /// Takes over thresholds that were chosen anew.
+    pub fn set_detection_thresholds(&mut self, chosen: &[TunedThreshold]) {
+        for TunedThreshold { class, after, .. } in chosen {
+            if let Some(threshold) = self.classes.get_mut(class) {
+                threshold.detection_threshold = after.detection_threshold;
+            }
+        }
+    }
+}
+
+/// What the scores of candidates are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scores {
+    /// Peaks of a network's own maps, which begin at the candidate threshold and need not be probabilities.
+    Peaks {
+        /// Lower thresholds accept everything.
+        candidate_threshold: f32,
+    },
+    /// Out-of-fold probabilities of a candidate classifier.
+    Probabilities,
+}
+
+impl Scores {
+    pub(super) fn of(classified: bool, candidate_threshold: f32) -> Self {
+        if classified { Self::Probabilities } else { Self::Peaks { candidate_threshold } }
+    }
+}
+
+/// Where the smoothed curve of F is highest, in the middle where that is a plateau; `None` without true lesions. Of
+/// thresholds of probabilities that are as good but for [`AS_GOOD`] it is the one nearest to F / (1 + β²).
+pub(super) fn best_threshold(
+    subjects: &[OfClass<'_>],
+    threshold: &ClassThreshold,
+    scores: Scores,
+    beta: f64,
+) -> Option<f32> {
+    let lowest = match scores {
+        Scores::Peaks { candidate_threshold } => f64::from(candidate_threshold),
+        Scores::Probabilities => 0.0,
+    };
+    let steps = (-2.0 * MIN_LOG_ODDS / STEP).round() as usize;
+    let tried = (0..=steps).filter_map(|n| {
+        let log_odds = MIN_LOG_ODDS + STEP * n as f64;
+        let tried = 1.0 / (1.0 + (-log_odds).exp());
+        if tried < lowest {
+            return None;
+        }
+        let there = ClassThreshold { detection_threshold: tried as f32, ..*threshold };
+        Some((log_odds, tried, Counts::of(subjects, &there).f_measure(beta)?))
+    });
+    let tried: Vec<(f64, f64, f64)> = tried.collect();
+    let smoothed = |place: f64| {
+        let weighed = tried.iter().map(|(log_odds, _, f)| {
+            let weight = (-0.5 * ((log_odds - place) / SMOOTHING).powi(2)).exp();
+            (weight, weight * f)
+        });
+        let (weights, sum) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        sum / weights
+    };
+    let smoothed: Vec<f64> = tried.iter().map(|&(log_odds, ..)| smoothed(log_odds)).collect();
+    let most = smoothed.iter().copied().reduce(f64::max)?;
+    let above = |least: f64| (0..tried.len()).filter(move |&n| smoothed[n] > least);
+    let best = match scores {
+        Scores::Peaks { .. } => {
+            let plateau: Vec<usize> = above(most - 1e-9).collect();
+            plateau[plateau.len() / 2]
+        }
+        Scores::Probabilities => {
+            let lesions: usize = subjects.iter().map(|subject| subject.truth.len()).sum();
+            let as_good = AS_GOOD / (lesions as f64).sqrt();
+            let expected = most / (1.0 + beta * beta);
+            let from_there = |&n: &usize| (tried[n].0 - (expected / (1.0 - expected)).ln()).abs();
+            above(most - as_good).min_by(|a, b| from_there(a).total_cmp(&from_there(b)))?
+        }
+    };
+    Some(two_digits(tried[best].1) as f32)
+}
+
+/// A probability to hundredths, one nearer to 0 or 1 to two digits of its distance from there: more are not known.
+fn two_digits(probability: f64) -> f64 {
+    let distance = probability.min(1.0 - probability);
+    let digits = (1.0 - distance.log10().floor()).max(2.0) as usize;
+    // Through text, which is the decimal number that is nearest.
+    format!("{probability:.digits$}").parse().unwrap_or(probability)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use deepmir_volume::{Affine, Grid};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// Candidates of one voxel each, of which a lesion is one with the probability that its score says, and lesions that
+    /// are no candidate.
+    fn calibrated(seed: u64, count: usize, missed_lesions: usize) -> ScoredSubject {
+        let grid = Grid::new([4000, 40, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut subject = ScoredSubject { truth: Vec::new(), candidates: Vec::new() };
+        for n in 0..count + missed_lesions {
+            let lesion = Lesion::new(LesionClass::Cmb, vec![2 * n], &grid);
+            if n >= count {
+                subject.truth.push(lesion);
+                continue;
+            }
+            // Most are nothing, as with real candidates.
+            let score = random.random::<f32>().powi(3);
+            if random.random::<f32>() < score {
+                subject.truth.push(lesion.clone());
+            }
+            subject.candidates.push(Candidate::new(lesion, score, score, &grid));
+        }
+        subject
+    }
+
+    fn detection(detection_threshold: f32) -> Detection {
+        let threshold =
+            ClassThreshold { detection_threshold, min_volume_mm3: 0.0, min_height_mm: 0.0 };
+        let classes = BTreeMap::from([(LesionClass::Cmb, threshold)]);
+        DetectionRule { candidate_threshold: 0.0, classes, ..DetectionRule::half(&[]) }.into()
+    }
+
+    #[test]
+    fn of_true_probabilities_the_best_threshold_is_known() {
+        // E[p] = 1/4 of the candidates are lesions, and 500 besides. For a threshold t, with u = t^(1/3):
+        // true and found N (1 - u⁴) / 4, found N (1 - u); F at its best is (1 + β²) t.
+        let (count, missed_lesions) = (40_000, 500);
+        let subjects: Vec<ScoredSubject> =
+            (0..50).map(|seed| calibrated(seed, count / 50, missed_lesions / 50)).collect();
+        let lesions = count as f64 / 4.0 + missed_lesions as f64;
+        for beta in [1.0, 1.5] {
+            let squared: f64 = beta * beta;
+            let f = |t: f64| {
+                let u = t.cbrt();
+                let (matched, found) =
+                    (count as f64 * (1.0 - u.powi(4)) / 4.0, count as f64 * (1.0 - u));
+                (1.0 + squared) * matched / (squared * lesions + found)
+            };
+            let expected =
+                (1..999).map(|n| f64::from(n) / 1000.0).max_by(|a, b| f(*a).total_cmp(&f(*b)));
+            let expected = expected.unwrap();
+            assert!((expected - f(expected) / (1.0 + squared)).abs() < 0.002);
+            let tuned = tune(&detection(0.9), &subjects, beta);
+            let peak = f64::from(tuned[0].after.detection_threshold);
+            assert!((peak - expected).abs() < 0.03, "{peak} for {expected}");
+            assert!(tuned[0].after.f1(tuned[0].lesions) > tuned[0].before.f1(tuned[0].lesions));
+        }
+    }
+
+    #[test]
+    fn of_few_lesions_the_smoothed_curve_chooses_better_than_its_highest_point() {
+        // F of all that such candidates are drawn from, as above with nothing missed_lesions.
+        let f = |t: f64| 2.0 * (1.0 - t.cbrt().powi(4)) / 4.0 / (0.25 + 1.0 - t.cbrt());
+        let best = (1..999).map(|n| f(f64::from(n) / 1000.0)).reduce(f64::max).unwrap();
+        let (mut smoothed, mut near_theory, mut highest) = (0.0, 0.0, 0.0);
+        for seed in 0..300 {
+            // About 25 lesions.
+            let ScoredSubject { truth, candidates } = calibrated(1000 + seed, 100, 0);
+            let subjects = [OfClass::new(&truth, &candidates, LesionClass::Cmb)];
+            let (threshold, _) = super::super::best_class_threshold(&subjects, 0.0, 1.0, true);
+            let lost = |peak: f32| (best - f(peak.into())) / 300.0;
+            let peak = |scores| best_threshold(&subjects, &threshold, scores, 1.0).unwrap();
+            highest += lost(threshold.detection_threshold);
+            smoothed += lost(peak(Scores::Peaks { candidate_threshold: 0.0 }));
+            near_theory += lost(peak(Scores::Probabilities));
+        }
+        assert!(smoothed < 0.8 * highest, "{smoothed} and {highest} of {best}");
+        assert!(near_theory < 0.5 * smoothed, "{near_theory} and {smoothed} of {best}");
+    }
+
+    #[test]
+    fn the_threshold_of_a_network_that_is_sure_of_everything_is_found() {
+        let mut subjects: Vec<ScoredSubject> =
+            (0..20).map(|seed| calibrated(seed, 1000, 0)).collect();
+        let plain = tune(&detection(0.9), &subjects, 1.0)[0];
+        for candidate in subjects.iter_mut().flat_map(|subject| &mut subject.candidates) {
+            candidate.peak_probability = 1.0 - 0.01 * (1.0 - candidate.peak_probability);
+        }
+        let squeezed = tune(&detection(0.9), &subjects, 1.0)[0];
+        let expected = 1.0 - 0.01 * (1.0 - plain.after.detection_threshold);
+        assert!(
+            (squeezed.after.detection_threshold - expected).abs() < 2e-3,
+            "{squeezed:?} for {plain:?}"
+        );
+        let [plain, squeezed] =
+            [plain, squeezed].map(|tuned| tuned.after.f1(tuned.lesions).unwrap());
+        assert!((squeezed - plain).abs() < 0.01, "{squeezed} for {plain}");
+        assert_eq!(
+            [0.324, 0.9534, 0.996_32, 0.000_123_4].map(two_digits),
+            [0.32, 0.953, 0.9963, 0.000_12]
+        );
+    }
+
+    #[test]
+    fn a_class_of_few_lesions_keeps_its_threshold() {
+        let mut subject = calibrated(7, 30, 0);
+        subject.truth.truncate(MIN_LESIONS_TO_TUNE - 1);
+        let tuned = tune(&detection(0.9), &[subject], 1.0);
+        assert_eq!(tuned[0].after, tuned[0].before);
+        assert_eq!(tuned[0].after.detection_threshold, 0.9);
+    }
+
+    #[test]
+    fn thresholds_of_maps_do_not_fall_below_the_candidate_threshold() {
+        let mut detection = detection(0.9);
+        detection.rule.candidate_threshold = 0.6;
+        let tuned = tune(&detection, &[calibrated(7, 2000, 0)], 2.0);
+        assert!(tuned[0].after.detection_threshold >= 0.6, "{:?}", tuned[0]);
+    }
+}

@@ -1,0 +1,232 @@
+//! Validation subjects, reduced to what choosing an operating point needs.
+
+use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, lesions_of};
+use deepmir_volume::components::Connectivity;
+use rayon::prelude::*;
+
+use super::CandidateThreshold;
+use crate::candidate_classifier::Features;
+use crate::probability_maps::disjoint_from;
+use crate::{Blobs, CandidateImages, ClassLogOdds, DetectError, ProbabilityMaps};
+
+/// A threshold at which a subject has more candidates than this is not tried: nobody would review so many, and matching
+/// them takes minutes. Networks that have hardly learned anything have tens of thousands.
+const MAX_CANDIDATES: usize = 2000;
+
+/// One validation subject, reduced to what choosing needs: its true lesions and, for each candidate threshold that is
+/// tried, its candidates. The probability maps need not be kept.
+#[derive(Clone, Debug)]
+pub struct ValidationSubject {
+    pub(super) truth: Vec<Lesion>,
+    /// In the order of [`CandidateThreshold::all`]; none where there are too many candidates.
+    at_thresholds: Vec<Option<AtThreshold>>,
+    pub(super) with_images: bool,
+    pub(super) extent: Option<BrainExtent>,
+}
+
+/// A candidate with its features, for a classifier to learn from.
+#[derive(Clone, Debug)]
+pub(super) struct MeasuredCandidate {
+    pub features: Features,
+    /// Its true class; `None` is nothing.
+    pub truth: Option<LesionClass>,
+    pub centre_mm: [f64; 3],
+}
+
+/// A subject at one candidate threshold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AtThreshold {
+    pub candidates: Vec<Candidate>,
+    /// Blobs of the images beside them, for a candidate classifier alone.
+    pub blobs: Vec<Candidate>,
+    /// Each candidate, then each blob, measured; empty without images.
+    pub measured: Vec<MeasuredCandidate>,
+    /// The candidates and blobs of views without some of the images: a classifier learns from them, too.
+    pub missing_modality_views: Vec<Vec<MeasuredCandidate>>,
+}
+
+impl AtThreshold {
+    /// Candidates and blobs.
+    pub fn all_candidates(&self) -> Vec<Candidate> {
+        [self.candidates.as_slice(), &self.blobs].concat()
+    }
+
+    fn of_view(&self, view: View) -> &[MeasuredCandidate] {
+        match view {
+            View::Complete => &self.measured,
+            View::MissingModality(n) => {
+                self.missing_modality_views.get(n).map_or(&[], Vec::as_slice)
+            }
+        }
+    }
+}
+
+/// Which images of a subject its candidates were found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// All that there are.
+    Complete,
+    /// The n-th view that [`ValidationSubject::add_missing_modality_view`] added, from 0.
+    MissingModality(usize),
+}
+
+impl ValidationSubject {
+    /// Reduces a subject's maps. Both are on one grid, and true lesions are 26-connected. With the brain's `extent`, rules
+    /// [restrict iron deposits](crate::DetectionRule::restrict_nhid_to_basal_ganglia); with `images`, a candidate
+    /// classifier can be fitted.
+    ///
+    /// # Errors
+    /// If the images' patch classifier fails.
+    pub fn new(
+        maps: &ProbabilityMaps,
+        truth: &LabelMap,
+        extent: Option<&BrainExtent>,
+        images: Option<&CandidateImages<'_>>,
+    ) -> Result<Self, DetectError> {
+        let truth = lesions_of(truth, Connectivity::TwentySix);
+        let blobs =
+            images.map(|images| MeasuredBlobs::of(maps, images, &truth, extent)).transpose()?;
+        let at = |threshold: CandidateThreshold| {
+            let candidates = maps.candidates(threshold.value(), None, extent);
+            if candidates.len() > MAX_CANDIDATES {
+                return Ok(None);
+            }
+            let mut at = AtThreshold { candidates, ..AtThreshold::default() };
+            if let (Some(images), Some(blobs)) = (images, &blobs) {
+                at.measured = measure(&at.candidates, maps, images, &truth)?;
+                for (blob, measured) in blobs.beside(&at.candidates) {
+                    at.blobs.push(blob.clone());
+                    at.measured.push(measured.clone());
+                }
+            }
+            Ok(Some(at))
+        };
+        let at_thresholds =
+            CandidateThreshold::all().map(at).collect::<Result<_, DetectError>>()?;
+        Ok(Self { truth, at_thresholds, with_images: images.is_some(), extent: extent.copied() })
+    }
+
+    /// Adds the subject's candidates in a view without some of the images, with the maps of a network that did not see
+    /// them: for a candidate classifier to learn from. Thresholds are not chosen on them.
+    ///
+    /// # Errors
+    /// If the images' patch classifier fails.
+    pub fn add_missing_modality_view(
+        &mut self,
+        maps: &ProbabilityMaps,
+        images: &CandidateImages<'_>,
+    ) -> Result<(), DetectError> {
+        let extent = self.extent.as_ref();
+        let blobs = MeasuredBlobs::of(maps, images, &self.truth, extent)?;
+        for (threshold, at) in CandidateThreshold::all().zip(&mut self.at_thresholds) {
+            let Some(at) = at else { continue };
+            let candidates = maps.candidates(threshold.value(), None, extent);
+            let mut view = Vec::new();
+            if candidates.len() <= MAX_CANDIDATES {
+                view = measure(&candidates, maps, images, &self.truth)?;
+                view.extend(blobs.beside(&candidates).map(|(_, measured)| measured.clone()));
+            }
+            at.missing_modality_views.push(view);
+        }
+        Ok(())
+    }
+
+    /// Where the subject's candidates of a threshold are in a view, and what they are. None at a threshold at which there
+    /// are too many.
+    pub fn sites(&self, threshold: CandidateThreshold, view: View) -> Vec<Site> {
+        let Some(at) = self.at(threshold) else { return Vec::new() };
+        let sites = at.of_view(view).iter();
+        sites.map(|one| Site { centre_mm: one.centre_mm, truth: one.truth }).collect()
+    }
+
+    /// The true lesions that share no voxel with a candidate of a threshold.
+    pub fn missed_lesions(&self, threshold: CandidateThreshold) -> Vec<Site> {
+        let candidates = self.at(threshold).map(AtThreshold::all_candidates).unwrap_or_default();
+        let is_disjoint = disjoint_from(&candidates);
+        let missed = self.truth.iter().filter(|lesion| is_disjoint(lesion));
+        missed
+            .map(|lesion| Site { centre_mm: lesion.centre_mm, truth: Some(lesion.class) })
+            .collect()
+    }
+
+    /// Adds the log-odds of a patch classifier to the candidates of a threshold in a view, in the order of
+    /// [`ValidationSubject::sites`].
+    pub fn set_patch_log_odds(
+        &mut self,
+        threshold: CandidateThreshold,
+        view: View,
+        odds: &[ClassLogOdds],
+    ) {
+        let Some(at) = &mut self.at_thresholds[threshold.index()] else { return };
+        let measured = match view {
+            View::Complete => Some(&mut at.measured),
+            View::MissingModality(n) => at.missing_modality_views.get_mut(n),
+        };
+        for (measured, odds) in measured.into_iter().flatten().zip(odds) {
+            measured.features.set_patch_log_odds(odds);
+        }
+    }
+
+    pub(super) fn at(&self, threshold: CandidateThreshold) -> Option<&AtThreshold> {
+        self.at_thresholds[threshold.index()].as_ref()
+    }
+}
+
+/// The place of a candidate or lesion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Site {
+    /// Its centre of mass, RAS+.
+    pub centre_mm: [f64; 3],
+    /// Its true class; `None` is nothing.
+    pub truth: Option<LesionClass>,
+}
+
+/// The blobs of a subject's images, measured: the same at every threshold.
+struct MeasuredBlobs(Vec<(Candidate, MeasuredCandidate)>);
+
+impl MeasuredBlobs {
+    fn of(
+        maps: &ProbabilityMaps,
+        images: &CandidateImages<'_>,
+        truth: &[Lesion],
+        extent: Option<&BrainExtent>,
+    ) -> Result<Self, DetectError> {
+        let blobs = maps.blob_candidates(images, extent, Blobs::SwiQsm);
+        let measured = measure(&blobs, maps, images, truth)?;
+        Ok(Self(blobs.into_iter().zip(measured).collect()))
+    }
+
+    /// Those that share no voxel with candidates.
+    fn beside(
+        &self,
+        candidates: &[Candidate],
+    ) -> impl Iterator<Item = &(Candidate, MeasuredCandidate)> {
+        let is_disjoint = disjoint_from(candidates);
+        self.0.iter().filter(move |(blob, _)| is_disjoint(&blob.lesion))
+    }
+}
+
+/// Measures candidates and looks their truth up.
+fn measure(
+    candidates: &[Candidate],
+    maps: &ProbabilityMaps,
+    images: &CandidateImages<'_>,
+    truth: &[Lesion],
+) -> Result<Vec<MeasuredCandidate>, DetectError> {
+    let features = Features::of_all(candidates, maps, images)?;
+    let measured = candidates.par_iter().zip(features).map(|(candidate, features)| {
+        let truth = true_class(candidate, truth);
+        MeasuredCandidate { features, truth, centre_mm: candidate.lesion.centre_mm }
+    });
+    Ok(measured.collect())
+}
+
+/// The class of the true lesion that a candidate overlaps most.
+pub(super) fn true_class(candidate: &Candidate, truth: &[Lesion]) -> Option<LesionClass> {
+    let shared = |lesion: &Lesion| {
+        let is_there = |voxel: &&usize| lesion.voxels.binary_search(voxel).is_ok();
+        candidate.lesion.voxels.iter().filter(is_there).count()
+    };
+    let most = truth.iter().map(|lesion| (shared(lesion), lesion.class)).max_by_key(|x| x.0)?;
+    (most.0 > 0).then_some(most.1)
+}

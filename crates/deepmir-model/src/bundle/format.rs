@@ -1,0 +1,108 @@
+//! Reading the settings of this format and of earlier ones.
+//!
+//! Formats 2 and 3 have the same content under other names: what is now `candidate_classifier` was the `second_look` of
+//! `detection`, `patch_classifier` was `closer_look`, and thresholds, features and branches had other keys.
+
+use toml::{Table, Value};
+
+use super::SETTINGS;
+use super::settings::{FORMAT, ModelSettings};
+
+/// Settings, and the format that they were written in.
+pub(super) fn parse(text: &str) -> Result<(ModelSettings, u32), String> {
+    let invalid = |error: toml::de::Error| format!("{SETTINGS}: {error}");
+    let mut table: Table = toml::from_str(text).map_err(invalid)?;
+    // The version first: a newer format's unknown settings are no typing errors.
+    let format = match table.get("format").and_then(Value::as_integer) {
+        Some(1) if table.get("detection").is_some_and(|rule| rule.get("second_look").is_some()) => {
+            return Err(format!(
+                "{SETTINGS} is of format 1, with a classifier that this deepmir does not know; train anew, or \
+                 predict with the deepmir that made it"
+            ));
+        }
+        Some(format) if (1..=i64::from(FORMAT)).contains(&format) => format as u32,
+        Some(format) if format > i64::from(FORMAT) => {
+            return Err(format!(
+                "{SETTINGS} is of format {format} and this deepmir knows {FORMAT}; update deepmir"
+            ));
+        }
+        _ => return Err(format!("{SETTINGS} has no valid `format`")),
+    };
+    if format == FORMAT {
+        // From the text, so that an error names its line.
+        return Ok((toml::from_str(text).map_err(invalid)?, format));
+    }
+    upgrade(&mut table);
+    let settings: ModelSettings = table.try_into().map_err(invalid)?;
+    Ok((ModelSettings { format: FORMAT, ..settings }, format))
+}
+
+/// Gives the keys of formats 1 to 3 their names of today.
+fn upgrade(table: &mut Table) {
+    rename(table, &[("closer_look", "patch_classifier")]);
+    let Some(Value::Table(rule)) = table.get_mut("detection") else { return };
+    let flag = |rule: &mut Table, key: &str| {
+        rule.remove(key).and_then(|value| value.as_bool()).unwrap_or(false)
+    };
+    let (any, with_swi) = (flag(rule, "spots"), flag(rule, "dark_spots"));
+    let blobs = match (any, with_swi) {
+        (false, _) => "none",
+        (true, false) => "qsm",
+        (true, true) => "swi-qsm",
+    };
+    rule.insert("blobs".to_owned(), Value::String(blobs.to_owned()));
+    rename(rule, &RULE);
+    if let Some(Value::Table(classes)) = rule.get_mut("classes") {
+        for threshold in classes.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+            rename(threshold, &[("peak", "detection_threshold")]);
+        }
+    }
+    if let Some(Value::Table(mut classifier)) = rule.remove("second_look") {
+        upgrade_classifier(&mut classifier);
+        table.insert("candidate_classifier".to_owned(), Value::Table(classifier));
+    }
+}
+
+fn upgrade_classifier(classifier: &mut Table) {
+    if let Some(Value::Array(features)) = classifier.get_mut("features") {
+        for feature in features {
+            let known = FEATURES.iter().find(|(old, _)| feature.as_str() == Some(old));
+            if let Some((_, new)) = known {
+                *feature = Value::String((*new).to_owned());
+            }
+        }
+    }
+    let Some(Value::Array(rounds)) = classifier.get_mut("rounds") else { return };
+    for trees in rounds.iter_mut().filter_map(Value::as_array_mut) {
+        for tree in trees.iter_mut().filter_map(Value::as_table_mut) {
+            rename(tree, &TREE);
+        }
+    }
+}
+
+fn rename(table: &mut Table, names: &[(&str, &str)]) {
+    for (old, new) in names {
+        if let Some(value) = table.remove(*old) {
+            table.insert((*new).to_owned(), value);
+        }
+    }
+}
+
+const RULE: [(&str, &str); 3] = [
+    ("extent", "candidate_threshold"),
+    ("outline", "mask_threshold"),
+    ("nhid_only_deep", "restrict_nhid_to_basal_ganglia"),
+];
+const TREE: [(&str, &str); 3] =
+    [("absent_below", "missing_left"), ("below", "left"), ("above", "right")];
+const FEATURES: [(&str, &str); 9] = [
+    ("company", "neighbour-probability"),
+    ("aside", "midline-distance"),
+    ("forward", "anterior-posterior"),
+    ("upward", "inferior-superior"),
+    ("swi-spot", "swi-blob"),
+    ("chi-spot", "chi-blob"),
+    ("t2w-spot", "t2w-blob"),
+    ("closer-cmb", "patch-cmb"),
+    ("closer-nhid", "patch-nhid"),
+];

@@ -1,0 +1,238 @@
+//! A model on disk: everything that predicting needs.
+//!
+//! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats), or the same as one `.deepmir` file
+//! (a plain tar archive of them). Several weight files are an ensemble: the median of their probabilities counts.
+
+mod format;
+mod settings;
+
+use std::io::Read;
+use std::path::Path;
+
+use deepmir_net::{PatchClassifier, Precision, WeightFile, Weights};
+use deepmir_volume::atomic;
+use sha2::{Digest, Sha256};
+
+use crate::ModelError;
+pub use settings::{FORMAT, ModelSettings, Provenance};
+
+/// The settings' file name.
+const SETTINGS: &str = "model.toml";
+/// What the names of the networks' weight files begin with.
+const MEMBER: &str = "weights";
+/// And those of the patch classifier's.
+const PATCH_MEMBER: &str = "patch-classifier";
+/// No settings or weights are larger.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A model: its settings and its members' weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// What `model.toml` says.
+    pub settings: ModelSettings,
+    /// The weights of each member.
+    pub members: Vec<Weights>,
+    /// The weights of each network of the patch classifier.
+    pub patch_members: Vec<Weights>,
+}
+
+impl Bundle {
+    /// Joins settings (whose `weights` are filled in), the members' weights and those of the patch classifier's networks,
+    /// where the settings have one.
+    ///
+    /// # Errors
+    /// If weights are not of their architecture or the settings contradict themselves.
+    pub fn new(
+        settings: ModelSettings,
+        members: Vec<Weights>,
+        patch_members: Vec<Weights>,
+    ) -> Result<Self, ModelError> {
+        let mut bundle = Self { settings, members, patch_members };
+        bundle.validate()?;
+        let names =
+            |files: Vec<(WeightFile, Vec<u8>)>| files.into_iter().map(|(file, _)| file).collect();
+        bundle.settings.weights = names(weight_files(MEMBER, &bundle.members)?);
+        if let Some(patches) = &mut bundle.settings.patch_classifier {
+            patches.weights = names(weight_files(PATCH_MEMBER, &bundle.patch_members)?);
+        }
+        Ok(bundle)
+    }
+
+    /// Its patch classifier, ready to run; `None` where it has none.
+    ///
+    /// # Errors
+    /// If the weights are not those of the settings.
+    pub fn patch_classifier(&self) -> Result<Option<PatchClassifier>, ModelError> {
+        let ModelSettings { plan, patch_classifier, .. } = &self.settings;
+        let ready = |settings| PatchClassifier::new(settings, plan, &self.patch_members);
+        Ok(patch_classifier.as_ref().map(ready).transpose()?)
+    }
+
+    /// A short checksum of the whole model, for tables and reports.
+    pub fn id(&self) -> String {
+        let text = toml::to_string(&self.settings).unwrap_or_default();
+        hex(&Sha256::digest(text.as_bytes()))[..12].to_owned()
+    }
+
+    /// Reads a folder or a `.deepmir` file, and checks it.
+    ///
+    /// # Errors
+    /// Unreadable files, a newer format, unknown settings, a checksum that does not fit, weights
+    /// that are not those of the network.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let read = |source| ModelError::Read { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(read)?;
+        if metadata.is_dir() {
+            return Self::from_files(path, |name| {
+                let path = path.join(name);
+                std::fs::read(&path).map_err(|source| ModelError::Read { path, source })
+            });
+        }
+        let bytes = std::fs::read(path).map_err(read)?;
+        Self::from_archive(&bytes, path)
+    }
+
+    /// From the bytes of a `.deepmir` file; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`].
+    pub fn from_archive(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
+        let fault = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
+        let mut files = std::collections::BTreeMap::new();
+        let mut archive = tar::Archive::new(bytes);
+        let entries = archive.entries().map_err(|error| fault(error.to_string()))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| fault(format!("no .deepmir archive ({error})")))?;
+            let name = entry.path().map(|name| name.to_string_lossy().into_owned());
+            let name = name.map_err(|error| fault(error.to_string()))?;
+            let mut content = Vec::new();
+            let outcome = entry.take(MAX_BYTES).read_to_end(&mut content);
+            outcome.map_err(|error| fault(error.to_string()))?;
+            files.insert(name, content);
+        }
+        Self::from_files(path, |name| {
+            files.remove(name).ok_or_else(|| fault(format!("it holds no {name}")))
+        })
+    }
+
+    fn from_files(
+        path: &Path,
+        mut file: impl FnMut(&str) -> Result<Vec<u8>, ModelError>,
+    ) -> Result<Self, ModelError> {
+        let fault = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
+        let text = String::from_utf8(file(SETTINGS)?)
+            .map_err(|_| fault(format!("{SETTINGS} is no text")))?;
+        let (settings, format) = format::parse(&text).map_err(fault)?;
+        let mut read = |WeightFile { file: name, sha256 }: &WeightFile| {
+            if Path::new(name).components().count() != 1 {
+                return Err(fault(format!("{name:?} is no file name")));
+            }
+            let bytes = file(name)?;
+            let found = hex(&Sha256::digest(&bytes));
+            if found != sha256.to_ascii_lowercase() {
+                return Err(fault(format!(
+                    "{name} has the checksum {found} where {SETTINGS} says {sha256}; it was changed \
+                     or damaged, get the model again"
+                )));
+            }
+            Ok(Weights::from_safetensors(&bytes)?)
+        };
+        let members = settings.weights.iter().map(&mut read).collect::<Result<_, _>>()?;
+        let files = settings.patch_classifier.iter().flat_map(|patches| &patches.weights);
+        let patch_members = files.map(read).collect::<Result<_, _>>()?;
+        if format < FORMAT {
+            // Its files have other names.
+            let renamed = Self::new(settings, members, patch_members);
+            return renamed.map_err(|error| fault(error.to_string()));
+        }
+        let bundle = Self { settings, members, patch_members };
+        bundle.validate().map_err(|error| fault(error.to_string()))?;
+        Ok(bundle)
+    }
+
+    /// Writes a `.deepmir` file where the path ends so, else a folder.
+    ///
+    /// # Errors
+    /// If it cannot be written; a file is then not there at all.
+    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let settings = toml::to_string(&self.settings).map_err(|error| ModelError::Bundle {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let mut files = weight_files(MEMBER, &self.members)?;
+        files.append(&mut weight_files(PATCH_MEMBER, &self.patch_members)?);
+        let write = |path: &Path, bytes: &[u8]| {
+            atomic::write(path, bytes)
+                .map_err(|source| ModelError::Write { path: path.to_owned(), source })
+        };
+        if path.extension().is_some_and(|ending| ending == "deepmir") {
+            let archive = archive(&settings, &files)
+                .map_err(|source| ModelError::Write { path: path.to_owned(), source })?;
+            return write(path, &archive);
+        }
+        std::fs::create_dir_all(path)
+            .map_err(|source| ModelError::Write { path: path.to_owned(), source })?;
+        for (weights, bytes) in &files {
+            write(&path.join(&weights.file), bytes)?;
+        }
+        // Last, so that a folder with settings is complete.
+        write(&path.join(SETTINGS), settings.as_bytes())
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        let ModelSettings { plan, architecture, patch_classifier, .. } = &self.settings;
+        let invalid = |reason: &str| Err(ModelError::Config { reason: reason.to_owned() });
+        self.settings.validate()?;
+        if self.members.is_empty() {
+            return invalid("there are no weights");
+        }
+        if patch_classifier.is_some() == self.patch_members.is_empty() {
+            return invalid("a patch classifier needs weights, and its weights need settings");
+        }
+        if let Some(patches) = patch_classifier {
+            for weights in &self.patch_members {
+                patches.validate_weights(plan, weights)?;
+            }
+        }
+        for weights in &self.members {
+            weights.validate(architecture)?;
+        }
+        Ok(())
+    }
+}
+
+/// Each network's file entry and bytes.
+fn weight_files(
+    name: &str,
+    networks: &[Weights],
+) -> Result<Vec<(WeightFile, Vec<u8>)>, ModelError> {
+    let files = networks.iter().enumerate().map(|(n, weights)| {
+        let bytes = weights.to_safetensors(Precision::Half)?;
+        let file = match networks.len() {
+            1 => format!("{name}.safetensors"),
+            _ => format!("{name}-{}.safetensors", n + 1),
+        };
+        Ok((WeightFile { file, sha256: hex(&Sha256::digest(&bytes)) }, bytes))
+    });
+    files.collect()
+}
+
+fn archive(settings: &str, files: &[(WeightFile, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let weights = files.iter().map(|(weights, bytes)| (weights.file.as_str(), bytes.as_slice()));
+    for (name, bytes) in std::iter::once((SETTINGS, settings.as_bytes())).chain(weights) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        // No owner and no time: the same model gives the same bytes.
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes)?;
+    }
+    builder.into_inner()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

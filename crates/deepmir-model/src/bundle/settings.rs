@@ -1,0 +1,106 @@
+//! What `model.toml` says.
+
+use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
+use deepmir_net::architecture::Output;
+use deepmir_net::patch_classifier::PatchClassifierSettings;
+use deepmir_net::{Architecture, NetError, Plan, WeightFile};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// The version of the format that this program writes. Versions 2 and 3 are read, too, and version 1 without a classifier.
+pub const FORMAT: u32 = 4;
+
+/// What `model.toml` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Version of the format.
+    pub format: u32,
+    /// The model's name, a word.
+    pub name: String,
+    /// What it is, in a sentence or two.
+    pub description: String,
+    /// Terms of use, as an SPDX expression.
+    pub licence: String,
+    /// From images to input.
+    pub plan: Plan,
+    /// The network.
+    pub architecture: Architecture,
+    /// When a region of the probability maps is a lesion.
+    pub detection: DetectionRule,
+    /// What scores candidates, where there is such a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate_classifier: Option<CandidateClassifier>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The members' weight files.
+    pub weights: Vec<WeightFile>,
+    /// The networks that score the patches around candidates, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_classifier: Option<PatchClassifierSettings>,
+}
+
+/// How a model came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program that trained it.
+    pub program: String,
+    /// What it was trained on, in words.
+    pub data: String,
+    /// Subjects whose patches it saw.
+    pub training_subjects: Vec<String>,
+    /// Subjects on which it was chosen and its thresholds were set.
+    pub validation_subjects: Vec<String>,
+    /// Steps taken to the weights that were kept.
+    pub steps: u64,
+    /// Lesion F1 on the validation subjects, mean over classes, at the thresholds.
+    pub validation_f1: f64,
+}
+
+impl ModelSettings {
+    /// The rule and the candidate classifier.
+    pub fn detection(&self) -> Detection {
+        Detection { rule: self.detection.clone(), classifier: self.candidate_classifier.clone() }
+    }
+
+    /// Takes another rule and candidate classifier.
+    #[must_use]
+    pub fn with_detection(self, detection: Detection) -> Self {
+        let Detection { rule, classifier } = detection;
+        Self { detection: rule, candidate_classifier: classifier, ..self }
+    }
+
+    /// Checks that the settings fit each other.
+    ///
+    /// # Errors
+    /// Naming what contradicts itself.
+    pub(super) fn validate(&self) -> Result<(), ModelError> {
+        let Self { plan, architecture, detection, .. } = self;
+        let invalid = |reason: String| Err(NetError::Config { reason }.into());
+        plan.validate()?;
+        architecture.validate()?;
+        if architecture.input_channels != plan.input_channels() {
+            return invalid(format!(
+                "the network takes {} channels and the plan gives {}",
+                architecture.input_channels,
+                plan.input_channels()
+            ));
+        }
+        let background = usize::from(architecture.output == Output::Softmax);
+        if architecture.output_channels != plan.classes.len() + background {
+            return invalid(format!(
+                "{} outputs do not fit the classes",
+                architecture.output_channels
+            ));
+        }
+        let without = plan.classes.iter().find(|class| detection.threshold(**class).is_none());
+        if let Some(class) = without {
+            return invalid(format!("there is no detection threshold for {class}"));
+        }
+        self.candidate_classifier.as_ref().map_or(Ok(()), CandidateClassifier::validate)?;
+        self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierSettings::validate)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Bundles written, read, damaged.
+
+use super::*;
+use deepmir_net::preset;
+
+pub(crate) fn bundle(members: usize) -> Bundle {
+    let preset = preset::deepmir();
+    let settings = ModelSettings {
+        format: FORMAT,
+        name: "test".to_owned(),
+        description: "random weights".to_owned(),
+        licence: "CC0-1.0".to_owned(),
+        detection: DetectionRule::half(&preset.plan.classes),
+        provenance: Provenance {
+            program: "deepmir test".to_owned(),
+            data: "none".to_owned(),
+            training_subjects: vec!["sub-01".to_owned()],
+            validation_subjects: Vec::new(),
+            steps: 0,
+            validation_f1: 0.0,
+        },
+        plan: preset.plan,
+        architecture: preset.architecture.clone(),
+        weights: Vec::new(),
+        patch_classifier: None,
+    };
+    let weights = (0..members).map(|seed| {
+        let weights = Weights::initial(&preset.architecture, seed as u64);
+        let half = weights.to_safetensors(Precision::Half).unwrap();
+        Weights::from_safetensors(&half).unwrap()
+    });
+    Bundle::new(settings, weights.collect()).unwrap()
+}
+
+#[test]
+fn networks_for_a_closer_look_come_back_and_are_checked() {
+    let Bundle { mut settings, members, .. } = bundle(1);
+    let look = PatchClassifierSettings {
+        size: [2, 4, 4],
+        widths: vec![3, 5],
+        hidden: 4,
+        weights: Vec::new(),
+    };
+    let tensors = look.architecture(&settings.plan).tensors();
+    let tensors = tensors.into_iter().map(|tensor| {
+        let values = vec![0.5; tensor.values()];
+        (tensor.name, crate::Tensor { shape: tensor.shape, values })
+    });
+    let weights = Weights(tensors.collect());
+    assert!(
+        Bundle::with_patch_classifier(settings.clone(), members.clone(), vec![weights.clone()])
+            .is_err()
+    );
+    settings.patch_classifier = Some(look);
+    assert!(Bundle::new(settings.clone(), members.clone()).is_err());
+    let with = |weights: &Weights| {
+        Bundle::with_patch_classifier(settings.clone(), members.clone(), vec![weights.clone(); 2])
+    };
+    let good = with(&weights).unwrap();
+    assert!(
+        good.patch_classifier().unwrap().is_some()
+            && bundle(1).patch_classifier().unwrap().is_none()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["model", "model.deepmir"] {
+        let path = folder.path().join(name);
+        good.write(&path).unwrap();
+        assert_eq!(Bundle::read(&path).unwrap(), good);
+    }
+    std::fs::remove_file(folder.path().join("model/closer-look-2.safetensors")).unwrap();
+    let error = Bundle::read(&folder.path().join("model")).unwrap_err().to_string();
+    assert!(error.contains("closer-look-2"), "{error}");
+    let damaged = |damage: &dyn Fn(&mut Weights)| {
+        let mut weights = weights.clone();
+        damage(&mut weights);
+        with(&weights).unwrap_err().to_string()
+    };
+    let short = damaged(&|weights| drop(weights.0.remove("hidden.bias")));
+    assert!(short.contains("hidden.bias"), "{short}");
+    let name = "level.1.conv2.weight";
+    let flat = damaged(&|weights| weights.0.get_mut(name).unwrap().shape = vec![1]);
+    assert!(flat.contains(name), "{flat}");
+    let wild = damaged(&|weights| weights.0.get_mut(name).unwrap().values[0] = f32::NAN);
+    assert!(wild.contains(name), "{wild}");
+    settings.patch_classifier.as_mut().unwrap().size = [2, 4, 3];
+    let odd = Bundle::with_patch_classifier(settings, members, vec![weights]).unwrap_err();
+    assert!(odd.to_string().contains("halved"), "{odd}");
+}
+
+#[test]
+fn a_bundle_comes_back_from_a_folder_and_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for members in [1, 3] {
+        let bundle = bundle(members);
+        for name in ["model", "model.deepmir"] {
+            let path = folder.path().join(format!("{members}-{name}"));
+            bundle.write(&path).unwrap();
+            assert_eq!(Bundle::read(&path).unwrap(), bundle);
+        }
+    }
+}
+
+#[test]
+fn changed_weights_newer_formats_and_foreign_files_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let message = |path: &Path| Bundle::read(path).unwrap_err().to_string();
+    bundle(1).write(&path).unwrap();
+    let weights = path.join("weights.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    assert!(message(&path).contains("checksum"));
+
+    bundle(1).write(&path).unwrap();
+    let settings = path.join(SETTINGS);
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("format = 3", "format = 7")).unwrap();
+    assert!(message(&path).contains("update deepmir"));
+    let older = text.replace("format = 3", "format = 1");
+    std::fs::write(&settings, &older).unwrap();
+    assert_eq!(Bundle::read(&path).unwrap(), bundle(1));
+    let look = "[detection.candidate_classifier]\nclasses = [\"CMB\"]\n[provenance]";
+    std::fs::write(&settings, older.replace("[provenance]", look)).unwrap();
+    assert!(message(&path).contains("second look"));
+    std::fs::write(&settings, text.replace("context_slices = 3", "context_slices = 4")).unwrap();
+    assert!(message(&path).contains("odd"));
+    std::fs::write(&settings, format!("surprise = 1\n{text}")).unwrap();
+    assert!(message(&path).contains("surprise"));
+    std::fs::write(&settings, text.replace("weights.safetensors", "../other")).unwrap();
+    assert!(message(&path).contains("no file name"));
+
+    let other = folder.path().join("notes.deepmir");
+    std::fs::write(&other, "not an archive at all ".repeat(60)).unwrap();
+    assert!(message(&other).contains("notes.deepmir"));
+    assert!(message(&folder.path().join("absent")).contains("absent"));
+}

@@ -1,0 +1,178 @@
+//! The networks of a cross-validation joined to one model.
+//!
+//! Each subject is read once and predicted out of fold, by the networks that did not learn from it. On these predictions
+//! the candidate classifier is fitted and the operating point chosen, with a patch classifier where there are lesions
+//! enough to train one.
+
+mod patches;
+mod select;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use deepmir_cases::{CaseFiles, Modality};
+use deepmir_detect::operating_point::ValidationSubject;
+use deepmir_lesion::{BrainExtent, LabelMap};
+use deepmir_net::infer::{InferenceOptions, Network, networks, probability_maps};
+use deepmir_net::train::TrainingConfig;
+use deepmir_net::{DeviceChoice, Plan, Prepared};
+use deepmir_volume::nifti::ReadOptions;
+
+use crate::{Bundle, ModelError, ModelSettings, Provenance};
+use patches::StoredImages;
+use select::{Selected, Selection};
+
+/// How far a cross-validation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// This many subjects have been predicted.
+    Subjects(usize),
+    /// The networks of the patch classifier are being trained.
+    PatchClassifier {
+        /// Steps done, by all networks together.
+        step: u64,
+        /// Steps to do.
+        of: u64,
+    },
+}
+
+/// The models of the folds, and how they become one.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossValidation<'a> {
+    /// The models: the median of their probabilities will count.
+    pub models: &'a [Bundle],
+    /// For each model the subjects that it did not learn from.
+    pub held_out: &'a [Vec<CaseFiles>],
+    /// The model that their training began with, if any. It learned from other subjects: its patch classifier is kept where
+    /// there is too little to train one, and its candidate classifier, fine-tuned, where that finds more than a new one.
+    pub init_from: Option<&'a Bundle>,
+    /// How the models were trained.
+    pub config: &'a TrainingConfig,
+    /// Where the networks run.
+    pub device: DeviceChoice,
+    /// How images are read.
+    pub read: &'a ReadOptions,
+    /// A folder for images until the model is done.
+    pub scratch: &'a Path,
+}
+
+/// A subject predicted out of fold.
+struct OutOfFold {
+    subject: ValidationSubject,
+    /// Where patches can be cut from, if a patch classifier may need them.
+    images: Option<StoredImages>,
+}
+
+impl CrossValidation<'_> {
+    /// Joins the models.
+    ///
+    /// # Errors
+    /// Models of different kinds, unreadable subjects, a failing device, a full disk.
+    pub fn run(&self, progress: &mut dyn FnMut(Progress)) -> Result<Bundle, ModelError> {
+        let Some(first) = self.models.first() else {
+            return Err(ModelError::Config { reason: "there are no folds to join".to_owned() });
+        };
+        let ModelSettings { plan, architecture, .. } = &first.settings;
+        let same = |model: &Bundle| {
+            model.settings.plan == *plan && model.settings.architecture == *architecture
+        };
+        if !self.models.iter().all(same) {
+            let reason = "the folds are of different kinds; train them with the same settings";
+            return Err(ModelError::Config { reason: reason.to_owned() });
+        }
+        let known = self.init_from.filter(|model| model.settings.plan.fits(plan));
+        let failed = |source| ModelError::Write { path: self.scratch.to_owned(), source };
+        let folder = tempfile::Builder::new().prefix(".images.").tempdir_in(self.scratch);
+        let folder = folder.map_err(failed)?;
+        let keep = self.may_need_patches(known).then(|| folder.path());
+
+        let (mut subjects, mut images) = (Vec::new(), Vec::new());
+        for (model, cases) in self.models.iter().zip(self.held_out) {
+            let mut networks = networks(architecture, &model.members, self.device)?;
+            for case in cases {
+                let n = subjects.len();
+                let out_of_fold = self.predict(case, &mut networks, &model.settings, n, keep)?;
+                subjects.push(out_of_fold.subject);
+                images.extend(out_of_fold.images);
+                progress(Progress::Subjects(n + 1));
+            }
+        }
+        let selection = Selection { plan, known, config: self.config };
+        let selected = selection.run(&mut subjects, &images, progress)?;
+        self.assemble(first, selected)
+    }
+
+    fn may_need_patches(&self, known: Option<&Bundle>) -> bool {
+        let known = known.is_some_and(|model| model.settings.patch_classifier.is_some());
+        self.config.candidate_classifier && (self.config.patch_classifier.is_some() || known)
+    }
+
+    /// Predicts the `n`-th subject with all images, and once more without some of the optional ones.
+    fn predict(
+        &self,
+        case: &CaseFiles,
+        networks: &mut [Box<dyn Network>],
+        settings: &ModelSettings,
+        n: usize,
+        keep: Option<&Path>,
+    ) -> Result<OutOfFold, ModelError> {
+        let ModelSettings { plan, architecture, .. } = settings;
+        let config = self.config;
+        let prepared = Prepared::new(&case.read(&plan.inputs_of(case), self.read)?, plan)?;
+        let options = InferenceOptions::default();
+        let mut maps_of = |prepared: &Prepared| {
+            let progress = &mut |_, _| {};
+            probability_maps(networks, prepared, plan, architecture, &options, progress)
+        };
+        let maps = maps_of(&prepared)?;
+        let nothing = LabelMap::empty(*prepared.grid());
+        let truth = prepared.truth.as_ref().unwrap_or(&nothing);
+        let restricted = config.restrict_nhid_to_basal_ganglia;
+        let extent = if restricted { BrainExtent::of(&prepared.brain) } else { None };
+        let candidate_images = config.candidate_classifier.then(|| prepared.candidate_images(plan));
+        let mut subject =
+            ValidationSubject::new(&maps, truth, extent.as_ref(), candidate_images.as_ref())?;
+        drop(candidate_images);
+        let stored = keep.map(|folder| StoredImages::write(&prepared, folder, n)).transpose()?;
+        let missing = if config.candidate_classifier { view_of(&prepared, plan, n) } else { None };
+        if let Some(missing) = &missing {
+            let prepared = prepared.without(missing, plan);
+            let images = prepared.candidate_images(plan);
+            subject.add_missing_modality_view(&maps_of(&prepared)?, &images)?;
+        }
+        let images = stored.map(|stored| stored.with_view(missing.as_deref(), plan));
+        Ok(OutOfFold { subject, images })
+    }
+
+    fn assemble(&self, first: &Bundle, selected: Selected) -> Result<Bundle, ModelError> {
+        let Selected { point, patch_classifier, patch_members, source } = selected;
+        let validation_f1 = point.mean_f1();
+        let all = self.held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
+        let mut validation_subjects: Vec<String> = all.collect();
+        validation_subjects.sort();
+        let learned_from =
+            self.models.iter().map(|model| &model.settings.provenance.training_subjects);
+        let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
+        let settings = ModelSettings {
+            patch_classifier,
+            provenance: Provenance {
+                data: first.settings.provenance.data.clone() + &source,
+                training_subjects: learned_from.into_iter().collect(),
+                validation_subjects,
+                validation_f1,
+                ..first.settings.provenance.clone()
+            },
+            ..first.settings.clone()
+        };
+        let members = self.models.iter().flat_map(|model| model.members.iter().cloned()).collect();
+        Bundle::new(settings.with_detection(point.detection), members, patch_members)
+    }
+}
+
+/// The images to leave out of the n-th subject's second view: one subset of the optional ones that it has, in turn, as
+/// every view takes as long as the first. Thresholds are chosen with every image.
+fn view_of(prepared: &Prepared, plan: &Plan, n: usize) -> Option<Vec<Modality>> {
+    let mut subsets = plan.missing_modality_subsets();
+    subsets.retain(|missing| !missing.iter().any(|modality| prepared.missing.contains(modality)));
+    if subsets.is_empty() { None } else { Some(subsets.swap_remove(n % subsets.len())) }
+}

@@ -1,0 +1,184 @@
+//! Patch classifiers: training them on the candidates of a cross-validation, and scoring those out of fold.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::Modality;
+use deepmir_detect::operating_point::{CandidateThreshold, Site, ValidationSubject, View};
+use deepmir_lesion::LesionClass;
+use deepmir_net::patch_classifier::{Patch, PatchExample, PatchImages, train};
+use deepmir_net::train::PatchClassifierConfig;
+use deepmir_net::{NetError, PatchClassifier, Plan, Precision, Prepared, Weights};
+use deepmir_volume::Grid;
+use rayon::prelude::*;
+
+/// A subject's images in a file, to cut patches from once the candidate threshold is known.
+pub(super) struct StoredImages {
+    path: PathBuf,
+    grid: Grid,
+    /// Positions of the images that its second view does without.
+    missing: Option<Vec<usize>>,
+}
+
+impl StoredImages {
+    /// Keeps the images of the n-th subject.
+    pub fn write(prepared: &Prepared, folder: &Path, n: usize) -> Result<Self, NetError> {
+        let path = folder.join(n.to_string());
+        PatchImages::new(prepared).write(&path)?;
+        Ok(Self { path, grid: *prepared.grid(), missing: None })
+    }
+
+    /// With a second view without some of the images.
+    pub fn with_view(self, missing: Option<&[Modality]>, plan: &Plan) -> Self {
+        Self { missing: missing.map(|missing| positions(missing, plan)), ..self }
+    }
+
+    fn read(&self) -> Result<PatchImages, NetError> {
+        PatchImages::read(&self.path, &self.grid)
+    }
+}
+
+/// The positions of some modalities among a plan's inputs.
+fn positions(modalities: &[Modality], plan: &Plan) -> Vec<usize> {
+    let inputs = plan.inputs.iter().enumerate();
+    inputs.filter(|(_, input)| modalities.contains(input)).map(|(n, _)| n).collect()
+}
+
+/// How the networks of a patch classifier are trained.
+pub(super) struct PatchClassifierTraining<'a> {
+    pub plan: &'a Plan,
+    /// Of the candidates.
+    pub threshold: CandidateThreshold,
+    pub config: &'a PatchClassifierConfig,
+    pub seed: u64,
+}
+
+/// The patches of one subject.
+struct Patches {
+    candidates: Vec<(Patch, Option<LesionClass>)>,
+    /// Of the candidates in the view without some of the images.
+    missing_modality: Vec<Patch>,
+    /// Of lesions that are no candidates.
+    missed: Vec<(Patch, Option<LesionClass>)>,
+}
+
+impl Patches {
+    /// Cuts the patches of a subject's candidates; those of the complete view have room to be shifted in.
+    fn cut(
+        subject: &ValidationSubject,
+        images: &StoredImages,
+        threshold: CandidateThreshold,
+        size: [usize; 3],
+        shift: [usize; 3],
+    ) -> Result<Self, NetError> {
+        let stored = images.read()?;
+        let roomy = std::array::from_fn(|axis| size[axis] + 2 * shift[axis]);
+        let with_truth = |sites: Vec<Site>| -> Vec<(Patch, Option<LesionClass>)> {
+            sites.iter().map(|site| (stored.cut(site.centre_mm, roomy), site.truth)).collect()
+        };
+        let candidates = with_truth(subject.sites(threshold, View::Complete));
+        let missed = with_truth(subject.missed_lesions(threshold));
+        let mut missing_modality = Vec::new();
+        if let Some(missing) = &images.missing {
+            let stored = stored.without(missing);
+            let sites = subject.sites(threshold, View::MissingModality(0));
+            missing_modality.extend(sites.iter().map(|site| stored.cut(site.centre_mm, size)));
+        }
+        Ok(Self { candidates, missing_modality, missed })
+    }
+
+    /// Gives the subject's candidates the log-odds of a patch classifier.
+    fn score(
+        &self,
+        classifier: &PatchClassifier,
+        subject: &mut ValidationSubject,
+        threshold: CandidateThreshold,
+    ) -> Result<(), NetError> {
+        let candidates = self.candidates.iter().map(|(patch, _)| patch);
+        let odds = classifier.log_odds(candidates)?;
+        subject.set_patch_log_odds(threshold, View::Complete, &odds);
+        let odds = classifier.log_odds(&self.missing_modality)?;
+        subject.set_patch_log_odds(threshold, View::MissingModality(0), &odds);
+        Ok(())
+    }
+}
+
+impl PatchClassifierTraining<'_> {
+    /// Trains the networks, each on all subjects but those of a fold, and has it score the candidates of that fold. None
+    /// where there are too few lesions. `progress` is told the steps done, and of how many.
+    ///
+    /// # Errors
+    /// Images that cannot be read back, or a training that diverges.
+    pub fn run(
+        &self,
+        subjects: &mut [ValidationSubject],
+        images: &[StoredImages],
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<Weights>, NetError> {
+        let Self { plan, threshold, config, seed } = *self;
+        let sites = subjects.iter().flat_map(|subject| subject.sites(threshold, View::Complete));
+        if sites.filter(|site| site.truth.is_some()).count() < config.min_lesions {
+            return Ok(Vec::new());
+        }
+        let patches: Vec<Patches> = subjects
+            .par_iter()
+            .zip(images)
+            .map(|(subject, images)| {
+                Patches::cut(subject, images, threshold, config.size, config.shift)
+            })
+            .collect::<Result<_, _>>()?;
+        let settings = config.settings();
+        let subsets = plan.missing_modality_subsets();
+        let droppable: Vec<Vec<usize>> =
+            subsets.iter().map(|missing| positions(missing, plan)).collect();
+        let (folds, mut networks) = (config.networks, Vec::new());
+        for fold in 0..folds {
+            let others = patches.iter().enumerate().filter(|(place, _)| place % folds != fold);
+            let examples = others.flat_map(|(_, of)| of.candidates.iter().chain(&of.missed));
+            let examples: Vec<PatchExample<'_>> = examples
+                .map(|(patch, truth)| PatchExample { patch, output: self.output_of(*truth) })
+                .collect();
+            let (done, of) = (fold as u64 * config.steps, folds as u64 * config.steps);
+            let weights = train(
+                &settings.architecture(plan),
+                &examples,
+                &droppable,
+                config,
+                seed.wrapping_add(fold as u64),
+                &mut |step| progress(done + step, of),
+            )?;
+            // As it will be read from a file.
+            let weights = Weights::from_safetensors(&weights.to_safetensors(Precision::Half)?)?;
+            let classifier = PatchClassifier::new(&settings, plan, std::slice::from_ref(&weights))?;
+            let both = subjects.iter_mut().zip(&patches).enumerate();
+            for (_, (subject, patches)) in both.filter(|(place, _)| place % folds == fold) {
+                patches.score(&classifier, subject, threshold)?;
+            }
+            networks.push(weights);
+        }
+        Ok(networks)
+    }
+
+    /// 0 for nothing, 1 for a lesion of the first class, and so on.
+    fn output_of(&self, truth: Option<LesionClass>) -> usize {
+        let classes = &self.plan.classes;
+        let place = truth.and_then(|truth| classes.iter().position(|&class| class == truth));
+        place.map_or(0, |place| place + 1)
+    }
+}
+
+/// Has a patch classifier that learned from other subjects score the candidates of all.
+///
+/// # Errors
+/// Images that cannot be read back.
+pub(super) fn score_with(
+    classifier: &PatchClassifier,
+    threshold: CandidateThreshold,
+    subjects: &mut [ValidationSubject],
+    images: &[StoredImages],
+) -> Result<(), NetError> {
+    for (subject, images) in subjects.iter_mut().zip(images) {
+        let patches = Patches::cut(subject, images, threshold, classifier.size(), [0; 3])?;
+        patches.score(classifier, subject, threshold)?;
+    }
+    Ok(())
+}

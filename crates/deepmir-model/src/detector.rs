@@ -1,0 +1,143 @@
+//! A model ready to run: from a scan's files to scored candidates.
+
+use deepmir_cases::{Case, CaseError, CaseFiles, Modality};
+use deepmir_detect::candidate_classifier::Features;
+use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
+use deepmir_detect::{Detection, ProbabilityMaps};
+use deepmir_lesion::{Candidate, Lesion};
+use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
+use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
+use deepmir_volume::Grid;
+use deepmir_volume::nifti::ReadOptions;
+
+use crate::{Bundle, ModelError};
+
+/// A model ready to run.
+pub struct Detector {
+    bundle: Bundle,
+    networks: Vec<Box<dyn Network>>,
+    patch_classifier: Option<PatchClassifier>,
+    detection: Detection,
+    /// How slices are run.
+    pub options: InferenceOptions,
+    /// How images are read.
+    pub read: ReadOptions,
+}
+
+/// A subject as a model sees it, on the prepared grid.
+#[derive(Debug)]
+pub struct Detected {
+    /// Its images, on their own grid.
+    pub case: Case,
+    /// Its images as the networks see them.
+    pub prepared: Prepared,
+    /// The probability maps.
+    pub maps: ProbabilityMaps,
+    /// Every candidate with its score, accepted or not.
+    pub candidates: Vec<Candidate>,
+    /// The features of each candidate; empty without a candidate classifier.
+    pub features: Vec<Features>,
+}
+
+impl Detected {
+    /// Candidates of the prepared grid on the subject's own, with their positions. One whose only voxel another has is
+    /// left out.
+    pub fn on_own_grid(&self, candidates: &[Candidate]) -> Vec<(usize, Candidate)> {
+        let own: &Grid = self.case.grid();
+        let regions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
+        let voxels = self.prepared.placement.restore_regions(&regions, self.prepared.grid());
+        let there = candidates.iter().zip(voxels).enumerate();
+        let there = there.filter(|(_, (_, voxels))| !voxels.is_empty());
+        there.map(|(n, (candidate, voxels))| (n, candidate.on(voxels, own))).collect()
+    }
+}
+
+impl Detector {
+    /// Opens a model on a device.
+    ///
+    /// # Errors
+    /// A device that is not there, or weights that do not fit.
+    pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, ModelError> {
+        let networks = infer::networks(&bundle.settings.architecture, &bundle.members, device)?;
+        Ok(Self {
+            networks,
+            patch_classifier: bundle.patch_classifier()?,
+            detection: bundle.settings.detection(),
+            bundle,
+            options: InferenceOptions::default(),
+            read: ReadOptions::default(),
+        })
+    }
+
+    /// The model.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Its rule and candidate classifier.
+    pub fn detection(&self) -> &Detection {
+        &self.detection
+    }
+
+    /// Reads all images of a subject and scores its candidates. `progress` is told the slices done, and of how many.
+    ///
+    /// # Errors
+    /// Unreadable or missing images, different grids, no brain, a failing device.
+    pub fn detect(
+        &mut self,
+        files: &CaseFiles,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Detected, ModelError> {
+        let settings = &self.bundle.settings;
+        for &modality in &settings.plan.inputs {
+            if settings.plan.needs(modality) && !files.images.contains_key(&modality) {
+                return Err(CaseError::MissingModality { id: files.id.clone(), modality }.into());
+            }
+        }
+        let given: Vec<Modality> = files.images.keys().copied().collect();
+        let case = files.read(&given, &self.read)?;
+        let prepared = Prepared::new(&case, &settings.plan)?;
+        let maps = probability_maps(
+            &mut self.networks,
+            &prepared,
+            &settings.plan,
+            &settings.architecture,
+            &self.options,
+            progress,
+        )?;
+        let bound = self.patch_classifier.as_ref().map(|classifier| classifier.bind(&prepared));
+        let images = self.detection.classifier.as_ref().map(|_| {
+            let images = prepared.candidate_images(&settings.plan);
+            match &bound {
+                Some(scorer) => images.with_patch_scorer(scorer),
+                None => images,
+            }
+        });
+        // Lesions are found where the rule was chosen, on the prepared grid: on another grid small ones would have other
+        // sizes and lower peaks.
+        let scored =
+            maps.score_candidates(&self.detection, Some(&prepared.brain), images.as_ref())?;
+        let (candidates, features) = (scored.candidates, scored.features);
+        Ok(Detected { case, prepared, maps, candidates, features })
+    }
+
+    /// The candidates of one subject on its own grid, scored and measured, with its true lesions.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn measure(
+        &mut self,
+        files: &CaseFiles,
+        truth: Vec<Lesion>,
+    ) -> Result<MeasuredSubject, ModelError> {
+        let mut detected = self.detect(files, &mut |_, _| {})?;
+        let extent = self.detection.rule.restricting_extent(&detected.prepared.brain);
+        let mut features = std::mem::take(&mut detected.features);
+        let there = detected.on_own_grid(&detected.candidates).into_iter();
+        let there = there.map(|(n, candidate)| {
+            (candidate, features.get_mut(n).map(std::mem::take).unwrap_or_default())
+        });
+        let (candidates, features) = there.unzip();
+        Ok(MeasuredSubject { scored: ScoredSubject { truth, candidates }, features, extent })
+    }
+}

@@ -1,0 +1,90 @@
+//! What can go wrong with models.
+
+use std::path::PathBuf;
+
+use deepmir_lesion::LesionClass;
+
+/// Why a model could not be read, made, used or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file or folder could not be read.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A model that cannot be used.
+    #[error("not a usable model: {reason}: {}", path.display())]
+    Bundle {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A configuration that contradicts itself.
+    #[error("{reason}")]
+    Config {
+        /// What, and what to do.
+        reason: String,
+    },
+    /// Too few lesions to choose a threshold on.
+    #[error(
+        "no class has {least} lesions in these scans, so no threshold can be chosen on them; give more labelled scans \
+         (there are {})",
+        counts(lesions)
+    )]
+    TooFewLesions {
+        /// How many there are of each class.
+        lesions: Vec<(LesionClass, usize)>,
+        /// How many are needed.
+        least: usize,
+    },
+    /// Scans that a candidate classifier cannot be fine-tuned on.
+    #[error(
+        "a candidate classifier is fine-tuned on two scans with lesions or more: give more labelled scans \
+         (there are {scans}, with {})",
+        counts(lesions)
+    )]
+    TooLittleToAdapt {
+        /// How many scans there are.
+        scans: usize,
+        /// How many lesions of each class.
+        lesions: Vec<(LesionClass, usize)>,
+    },
+    /// Subjects that were asked for and are not there, or must not be where they are.
+    #[error("{reason}")]
+    Subjects {
+        /// Who, and what to do.
+        reason: String,
+    },
+    /// Something about networks.
+    #[error(transparent)]
+    Net(#[from] deepmir_net::NetError),
+    /// Candidates and operating points.
+    #[error(transparent)]
+    Detect(#[from] deepmir_detect::DetectError),
+    /// Scans and their files.
+    #[error(transparent)]
+    Cases(#[from] deepmir_cases::CaseError),
+    /// Something about lesions.
+    #[error(transparent)]
+    Lesion(#[from] deepmir_lesion::LesionError),
+    /// Something about images.
+    #[error(transparent)]
+    Volume(#[from] deepmir_volume::VolumeError),
+}
+
+fn counts(lesions: &[(LesionClass, usize)]) -> String {
+    let words = lesions.iter().map(|(class, count)| format!("{count} {class}"));
+    words.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,57 @@
+//! The models that come with the program.
+
+use std::path::Path;
+
+use crate::{Bundle, ModelError};
+
+/// A model inside the program.
+#[derive(Clone, Copy, Debug)]
+pub struct ShippedModel {
+    /// Its name.
+    pub name: &'static str,
+    /// The bytes of its `.deepmir` file.
+    pub bytes: &'static [u8],
+}
+
+/// All of them, the default first.
+pub const MODELS: &[ShippedModel] = &[ShippedModel {
+    name: "deepmir-11",
+    bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
+}];
+
+impl ShippedModel {
+    /// Unpacks it.
+    ///
+    /// # Errors
+    /// If the program was built with a damaged file.
+    pub fn open(&self) -> Result<Bundle, ModelError> {
+        Bundle::from_archive(self.bytes, Path::new(self.name))
+    }
+}
+
+/// A shipped model by its name, or the first by `default`; `None` if there is none of that name.
+pub fn by_name(name: &str) -> Option<Result<Bundle, ModelError>> {
+    let model = match name {
+        "default" => MODELS.first(),
+        _ => MODELS.iter().find(|model| model.name == name),
+    };
+    model.map(ShippedModel::open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_model_opens_and_the_first_is_the_default() {
+        for model in MODELS {
+            let bundle = model.open().unwrap();
+            assert_eq!(bundle.settings.name, model.name);
+        }
+        let bytes: usize = MODELS.iter().map(|model| model.bytes.len()).sum();
+        assert!(bytes < 10_000_000, "{bytes} bytes are too many");
+        let default = by_name("default").unwrap().unwrap();
+        assert_eq!(default.settings.name, MODELS[0].name);
+        assert!(by_name("no such model").is_none());
+    }
+}

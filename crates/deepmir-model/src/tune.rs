@@ -1,0 +1,128 @@
+//! A finished model's thresholds and candidate classifier, from labelled scans that it did not learn from.
+
+use deepmir_cases::CaseFiles;
+use deepmir_detect::Detection;
+use deepmir_detect::operating_point::{
+    self, Adapted, MIN_LESIONS_TO_TUNE, MeasuredSubject, ScoredSubject, TunedThreshold,
+};
+use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
+use deepmir_volume::components::Connectivity;
+
+use crate::{Bundle, Detector, ModelError, Provenance};
+
+/// Chooses the detection thresholds of a model's classes on scans, each scored as any new one is
+/// ([`operating_point::tune`]); networks and classifiers stay. `data` says in words what the scans are; `progress` is told
+/// how many are done. Returns the model with the new thresholds, and the old and new ones.
+///
+/// # Errors
+/// As [`Detector::detect`]; a scan without a label map; no class with enough lesions.
+pub fn tune(
+    detector: &mut Detector,
+    cases: &[CaseFiles],
+    data: &str,
+    beta: f64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Bundle, Vec<TunedThreshold>), ModelError> {
+    // Known before minutes of detection.
+    let truths = truths(cases)?;
+    let lesions = count(detector, &truths);
+    if lesions.iter().all(|&(_, count)| count < MIN_LESIONS_TO_TUNE) {
+        return Err(ModelError::TooFewLesions { lesions, least: MIN_LESIONS_TO_TUNE });
+    }
+    let measured = measure_all(detector, cases, truths, progress)?;
+    let scored: Vec<ScoredSubject> = measured.into_iter().map(|one| one.scored).collect();
+    let mut detection = detector.detection().clone();
+    let tuned = operating_point::tune(&detection, &scored, beta);
+    detection.rule.set_detection_thresholds(&tuned);
+    let data = format!("thresholds: {data}");
+    Ok((changed(detector.bundle(), detection, &data, cases, &tuned)?, tuned))
+}
+
+/// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it ([`operating_point::adapt`]); networks
+/// and patch classifier stay. It learns from the images that the scans have: scores of scans without one of them, such as
+/// QSM, are learned from none. Otherwise as [`tune`].
+///
+/// # Errors
+/// As [`Detector::detect`]; a scan without a label map; a model without a candidate classifier; fewer than two scans, or
+/// none with a lesion.
+pub fn adapt(
+    detector: &mut Detector,
+    cases: &[CaseFiles],
+    data: &str,
+    beta: f64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Bundle, Adapted), ModelError> {
+    if detector.detection().classifier.is_none() {
+        let reason = "the model has no candidate classifier to fine-tune: models of train --folds have one; model tune \
+                      chooses thresholds of any";
+        return Err(ModelError::Config { reason: reason.to_owned() });
+    }
+    let truths = truths(cases)?;
+    let lesions = count(detector, &truths);
+    if cases.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
+        return Err(ModelError::TooLittleToAdapt { scans: cases.len(), lesions });
+    }
+    let measured = measure_all(detector, cases, truths, progress)?;
+    let adapted = operating_point::adapt(detector.detection(), &measured, beta)
+        .ok_or(ModelError::TooLittleToAdapt { scans: cases.len(), lesions })?;
+    let data = format!("candidate classifier: {data}");
+    let detection = adapted.detection.clone();
+    Ok((changed(detector.bundle(), detection, &data, cases, &adapted.classes)?, adapted))
+}
+
+fn measure_all(
+    detector: &mut Detector,
+    cases: &[CaseFiles],
+    truths: Vec<Vec<Lesion>>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<MeasuredSubject>, ModelError> {
+    let each = cases.iter().zip(truths).enumerate().map(|(n, (case, truth))| {
+        let measured = detector.measure(case, truth)?;
+        progress(n + 1);
+        Ok(measured)
+    });
+    each.collect()
+}
+
+/// A model with another detection, and where that comes from.
+fn changed(
+    model: &Bundle,
+    detection: Detection,
+    data: &str,
+    cases: &[CaseFiles],
+    classes: &[TunedThreshold],
+) -> Result<Bundle, ModelError> {
+    let Bundle { mut settings, members, patch_members } = model.clone();
+    let chosen: Vec<&TunedThreshold> = classes.iter().filter(|class| class.chosen()).collect();
+    let f1: Vec<f64> = chosen.iter().filter_map(|class| class.after.f1(class.lesions)).collect();
+    let known = settings.provenance.clone();
+    let names = cases.iter().map(|case| case.id.clone());
+    settings.provenance = Provenance {
+        data: format!("{}; {data}", known.data),
+        validation_subjects: known.validation_subjects.into_iter().chain(names).collect(),
+        validation_f1: match f1.len() {
+            0 => known.validation_f1,
+            count => f1.iter().sum::<f64>() / count as f64,
+        },
+        ..known
+    };
+    Bundle::new(settings.with_detection(detection), members, patch_members)
+}
+
+/// Lesions of each class that the model predicts.
+fn count(detector: &Detector, truths: &[Vec<Lesion>]) -> Vec<(LesionClass, usize)> {
+    let count = |class| truths.iter().flatten().filter(|lesion| lesion.class == class).count();
+    let classes = detector.bundle().settings.detection.classes.keys();
+    classes.map(|&class| (class, count(class))).collect()
+}
+
+fn truths(cases: &[CaseFiles]) -> Result<Vec<Vec<Lesion>>, ModelError> {
+    cases.iter().map(true_lesions).collect()
+}
+
+fn true_lesions(case: &CaseFiles) -> Result<Vec<Lesion>, ModelError> {
+    let Some(truth) = &case.truth else {
+        return Err(ModelError::Subjects { reason: format!("{} has no label map", case.id) });
+    };
+    Ok(lesions_of(&LabelMap::read(truth)?.0, Connectivity::TwentySix))
+}

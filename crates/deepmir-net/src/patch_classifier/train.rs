@@ -1,0 +1,234 @@
+//! Training one network of the patch classifier.
+
+use burn::module::{Module, Param};
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+use deepmir_kernels::Engine;
+use deepmir_kernels::classifier::{Architecture, Dropout, Step};
+use deepmir_kernels::unet::{Gradients, Parameters};
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Normal};
+
+use super::patches::{Change, Patch};
+use super::{EPSILON, fault};
+use crate::train::PatchClassifierConfig;
+use crate::weights::he_normal;
+use crate::{NetError, Weights, weights};
+
+/// A patch and what is in its middle: nothing (0) or a lesion of the `n - 1`-th class.
+#[derive(Clone, Copy, Debug)]
+pub struct PatchExample<'a> {
+    /// The patch.
+    pub patch: &'a Patch,
+    /// The network's output that is right.
+    pub output: usize,
+}
+
+/// The trained tensors one after another, as one parameter for Burn's optimiser.
+#[derive(Module, Debug)]
+struct Flat {
+    values: Param<Tensor<1>>,
+}
+
+/// Weight of a new batch in the running mean and variance.
+const MOMENTUM: f32 = 0.1;
+/// Share of a batch that lesions are, all outputs together; the rest is nothing.
+const LESIONS: f64 = 0.4;
+
+/// Trains a network. `droppable` are the images that there may not be, by turns left out; `progress` hears of
+/// steps done.
+///
+/// # Errors
+/// If nothing or only one kind is there to learn from, or the training diverges.
+pub fn train(
+    architecture: &Architecture,
+    examples: &[PatchExample<'_>],
+    droppable: &[Vec<usize>],
+    config: &PatchClassifierConfig,
+    seed: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Weights, NetError> {
+    let engine = crate::cpu::engine()?;
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let mut of_output: Vec<Vec<PatchExample<'_>>> = vec![Vec::new(); architecture.outputs];
+    for example in examples {
+        of_output[example.output].push(*example);
+    }
+    if of_output.iter().filter(|examples| !examples.is_empty()).count() < 2 {
+        let reason = "there are not two kinds of candidates for a patch classifier to learn from";
+        return Err(NetError::Config { reason: reason.to_owned() });
+    }
+    let mut weights = initial(architecture, &mut generator);
+    let trained: Vec<(String, Vec<usize>)> = architecture
+        .tensors()
+        .into_iter()
+        .filter(|tensor| tensor.trained)
+        .map(|tensor| (tensor.name, tensor.shape))
+        .collect();
+    let device = Device::flex();
+    let values = Tensor::from_data(flat(&weights, &trained), &device.clone().autodiff());
+    let mut parameters = Flat { values: Param::from_tensor(values) };
+    let mut optimiser = AdamWConfig::new().with_weight_decay(config.weight_decay).init();
+    let mut gradients = Gradients::default();
+    let mut batch = draw(&of_output, architecture, droppable, config, &mut generator)?;
+    for step in 0..config.steps {
+        // One core draws the next batch meanwhile.
+        let (next, loss) = rayon::join(
+            || draw(&of_output, architecture, droppable, config, &mut generator),
+            || differentiate(architecture, &mut weights, &batch, config, &engine, &mut gradients),
+        );
+        let loss = loss?;
+        if !loss.is_finite() {
+            let reason = format!("the loss of the patch classifier is {loss} at step {step}");
+            return Err(NetError::Config { reason });
+        }
+        let of_all = trained.iter().flat_map(|(name, _)| gradients.0[name].iter().copied());
+        let of_all = TensorData::from(of_all.collect::<Vec<f32>>().as_slice());
+        let mut registered = GradientsParams::new();
+        registered.register(parameters.values.id, Tensor::<1>::from_data(of_all, &device));
+        parameters = optimiser.step(config.learning_rate_at(step), parameters, registered);
+        let new = parameters.values.val().into_data();
+        let mut new = new.iter::<f32>();
+        for (name, _) in &trained {
+            let Some(tensor) = weights.0.get_mut(name) else { continue };
+            tensor.values.iter_mut().zip(&mut new).for_each(|(value, new)| *value = new);
+        }
+        batch = next?;
+        progress(step + 1);
+    }
+    Ok(weights)
+}
+
+/// He-normal kernels, zero biases, unit normalisation.
+fn initial(architecture: &Architecture, generator: &mut ChaCha8Rng) -> Weights {
+    let tensors = architecture.tensors().into_iter().map(|tensor| {
+        let (count, name) = (tensor.values(), tensor.name);
+        let values = if name.ends_with("weight") {
+            he_normal(tensor.shape[1..].iter().product(), count, generator)
+        } else {
+            let one = name.ends_with("gamma") || name.ends_with("running_var");
+            vec![f32::from(u8::from(one)); count]
+        };
+        (name, weights::Tensor { shape: tensor.shape, values })
+    });
+    Weights(tensors.collect())
+}
+
+fn flat(weights: &Weights, trained: &[(String, Vec<usize>)]) -> TensorData {
+    let values = trained.iter().flat_map(|(name, _)| weights.0[name].values.iter().copied());
+    TensorData::from(values.collect::<Vec<f32>>().as_slice())
+}
+
+struct Batch {
+    input: Vec<f32>,
+    outputs: Vec<usize>,
+    features: Vec<f32>,
+    hidden: Vec<f32>,
+}
+
+/// Draws a batch and augments each patch of it.
+fn draw(
+    of_output: &[Vec<PatchExample<'_>>],
+    architecture: &Architecture,
+    droppable: &[Vec<usize>],
+    config: &PatchClassifierConfig,
+    generator: &mut ChaCha8Rng,
+) -> Result<Batch, NetError> {
+    let (size, count) = (architecture.size, config.batch_size);
+    let (mut input, mut outputs) = (Vec::new(), Vec::new());
+    let lesions: Vec<PatchExample<'_>> = of_output[1..].iter().flatten().copied().collect();
+    for n in 0..count {
+        // A lesion of any kind, as often as there are of it.
+        let is_lesion = (n as f64) < LESIONS * count as f64;
+        let from = if is_lesion || of_output[0].is_empty() { &lesions } else { &of_output[0] };
+        let Some(example) = from.choose(generator) else { continue };
+        let mut gain: Vec<f32> =
+            (0..example.patch.images()).map(|_| generator.random_range(0.85..1.15)).collect();
+        if !droppable.is_empty() && generator.random_bool(config.modality_dropout) {
+            let missing = droppable.choose(generator).into_iter().flatten();
+            missing.for_each(|&image| gain[image] = 0.0);
+        }
+        let [z, y, x] = config.shift.map(|most| most as i64);
+        let change = Change {
+            shift: [z, y, x].map(|most| generator.random_range(-most..=most) as isize),
+            mirrored: std::array::from_fn(|_| generator.random_bool(0.5)),
+            transposed: size[1] == size[2] && generator.random_bool(0.5),
+            gain,
+        };
+        let mut patch = example.patch.changed(size, &change);
+        add_noise(&mut patch, &change.gain, size, generator);
+        input.append(&mut patch);
+        outputs.push(example.output);
+    }
+    let mut keep = |values: usize| -> Vec<f32> {
+        let factor = 1.0 / (1.0 - config.dropout as f32);
+        let mut drawn = || if generator.random_bool(config.dropout) { 0.0 } else { factor };
+        (0..values).map(|_| drawn()).collect()
+    };
+    let (features, hidden) =
+        (keep(outputs.len() * architecture.features()), keep(outputs.len() * architecture.hidden));
+    Ok(Batch { input, outputs, features, hidden })
+}
+
+/// Noise on the images that there are.
+fn add_noise(patch: &mut [f32], gain: &[f32], size: [usize; 3], generator: &mut ChaCha8Rng) {
+    let deviation = generator.random_range(0.0..0.06_f32);
+    let Ok(normal) = Normal::new(0.0, deviation) else { return };
+    let area = size[1] * size[2];
+    for slice in patch.chunks_exact_mut((gain.len() + 1) * area) {
+        for (plane, &gain) in slice.chunks_exact_mut(area).zip(gain) {
+            if gain != 0.0 {
+                plane.iter_mut().for_each(|value| *value += normal.sample(generator));
+            }
+        }
+    }
+}
+
+/// One forward and backward pass: gradients of the mean cross-entropy with smoothed labels (Szegedy et al. 2016),
+/// and running statistics that follow those of the batch. Returns the loss.
+fn differentiate(
+    architecture: &Architecture,
+    weights: &mut Weights,
+    batch: &Batch,
+    config: &PatchClassifierConfig,
+    engine: &Engine,
+    gradients: &mut Gradients,
+) -> Result<f64, NetError> {
+    let named = weights.0.iter().map(|(name, tensor)| (name.clone(), tensor.values.as_slice()));
+    let parameters: Parameters<'_> = named.collect();
+    let dropout = Some(Dropout { features: &batch.features, hidden: &batch.hidden });
+    let (count, outputs) = (batch.outputs.len(), architecture.outputs);
+    let input = (batch.input.as_slice(), count);
+    let (step, scores) =
+        Step::forward(engine, architecture, EPSILON, &parameters, input, dropout).map_err(fault)?;
+    let statistics = step.statistics().clone();
+    let (mut loss, mut gradient) = (0.0, Vec::with_capacity(scores.len()));
+    for (scores, &output) in scores.chunks_exact(outputs).zip(&batch.outputs) {
+        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
+        let sum: f32 = powers.iter().sum();
+        for (n, power) in powers.iter().enumerate() {
+            let smooth = config.label_smoothing / outputs as f32;
+            let target = smooth + if n == output { 1.0 - config.label_smoothing } else { 0.0 };
+            let probability = power / sum;
+            loss -= f64::from(target) * f64::from(probability.max(1e-12)).ln() / count as f64;
+            gradient.push((probability - target) / count as f32);
+        }
+    }
+    step.backward(engine, &parameters, &gradient, dropout, gradients).map_err(fault)?;
+    drop(parameters);
+    for (norm, moments) in &statistics {
+        for (part, new) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {
+            let Some(tensor) = weights.0.get_mut(&format!("{norm}.{part}")) else { continue };
+            for (old, new) in tensor.values.iter_mut().zip(new) {
+                *old += MOMENTUM * (new - *old);
+            }
+        }
+    }
+    Ok(loss)
+}
+
+#[cfg(test)]
+mod tests;

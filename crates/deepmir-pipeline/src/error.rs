@@ -1,0 +1,59 @@
+//! What can go wrong on the way of a subject or a dataset.
+
+use std::path::PathBuf;
+
+/// Why a subject or a dataset could not be worked through.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A file or folder could not be read.
+    #[error("cannot read ({source}): {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
+    Write {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A table of subjects with a fault.
+    #[error("{reason}: {}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// The line and what is wrong with it.
+        reason: String,
+    },
+    /// Subjects that were asked for and are not there, or must not be where they are.
+    #[error("{reason}")]
+    Subjects {
+        /// Who, and what to do.
+        reason: String,
+    },
+    /// Networks.
+    #[error(transparent)]
+    Net(#[from] deepmir_net::NetError),
+    /// Models.
+    #[error(transparent)]
+    Model(#[from] deepmir_model::ModelError),
+    /// Scans and their files.
+    #[error(transparent)]
+    Cases(#[from] deepmir_cases::CaseError),
+    /// Something about lesions.
+    #[error(transparent)]
+    Lesion(#[from] deepmir_lesion::LesionError),
+    /// Something about images.
+    #[error(transparent)]
+    Volume(#[from] deepmir_volume::VolumeError),
+    /// Something about reconstruction.
+    #[error(transparent)]
+    Recon(#[from] deepmir_recon::ReconError),
+    /// Something about pictures.
+    #[error(transparent)]
+    Report(#[from] deepmir_report::ReportError),
+}

@@ -1,0 +1,142 @@
+//! The cohort's page.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use deepmir_report::{CohortPage, CohortRow, OutlierCard, TextTable, thumbnail};
+
+use super::outliers::{Outlier, measures};
+use super::{Cell, MOST_ROBUST_Z, Row, Table};
+use crate::PipelineError;
+use crate::run::State;
+
+/// Scans in the gallery at most: the farthest out.
+const MOST_OUTLIERS: usize = 24;
+/// Changes over sessions that the page shows; all are in `timeline.tsv`.
+const MOST_CHANGES: usize = 200;
+
+pub(super) fn html(
+    out: &Path,
+    rows: &[Row],
+    outliers: &[Outlier],
+    subjects: &Table,
+    changes: &Table,
+) -> Result<String, PipelineError> {
+    let page = CohortPage {
+        summary: summary(rows),
+        columns: subjects
+            .columns
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), !matches!(kind, Cell::Text(_))))
+            .collect(),
+        rows: subjects
+            .rows
+            .iter()
+            .zip(rows)
+            .map(|(cells, row)| CohortRow {
+                cells: cells.iter().map(Cell::shown).collect(),
+                link: row.report.as_deref().map(address),
+            })
+            .collect(),
+        measures: distributions(rows),
+        outliers: gallery(out, rows, outliers)?,
+        tables: timeline(changes),
+        notes: notes(),
+    };
+    Ok(page.html()?)
+}
+
+fn summary(rows: &[Row]) -> String {
+    let count = |state| rows.iter().filter(|row| row.state == state).count();
+    let mut text = format!("{} scans, {} done", rows.len(), count(State::Done));
+    for state in [State::Skipped, State::Failed] {
+        if count(state) > 0 {
+            text += &format!(", {} {}", count(state), state.name());
+        }
+    }
+    format!("{text}. {}.", crate::program())
+}
+
+/// From the page's folder; what is no plain letter is written as bytes, as addresses are.
+fn address(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    let text = path.to_string_lossy();
+    let letters = text.bytes().map(|byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    format!("../{}", letters.collect::<String>())
+}
+
+fn distributions(rows: &[Row]) -> Vec<(String, Vec<f64>)> {
+    let mut values: Vec<(String, Vec<f64>)> = Vec::new();
+    for row in rows {
+        for (n, (name, value)) in measures(row).into_iter().enumerate() {
+            if values.len() <= n {
+                values.push((name.to_owned(), Vec::new()));
+            }
+            values[n].1.extend(value);
+        }
+    }
+    values
+}
+
+fn gallery(
+    out: &Path,
+    rows: &[Row],
+    outliers: &[Outlier],
+) -> Result<Vec<OutlierCard>, PipelineError> {
+    let mut order: Vec<usize> = Vec::new();
+    let mut said: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for outlier in outliers {
+        if !order.contains(&outlier.row) {
+            order.push(outlier.row);
+        }
+        said.entry(outlier.row)
+            .or_default()
+            .push(format!("{} {:.4} (robust z {:+.1})", outlier.measure, outlier.value, outlier.z));
+    }
+    let cards = order.into_iter().take(MOST_OUTLIERS).map(|n| {
+        let row = &rows[n];
+        let picture = row.mosaic.as_ref().map(|path| thumbnail(&out.join(path))).transpose()?;
+        Ok(OutlierCard {
+            scan: row.scan.clone(),
+            what: said[&n].join("; "),
+            link: row.report.as_deref().map(address),
+            picture,
+        })
+    });
+    cards.collect()
+}
+
+fn timeline(changes: &Table) -> Vec<TextTable> {
+    if changes.rows.is_empty() {
+        return Vec::new();
+    }
+    let more = changes.rows.len().saturating_sub(MOST_CHANGES);
+    let title = match more {
+        0 => "Lesions over sessions".to_owned(),
+        more => format!("Lesions over sessions (the first; {more} more in timeline.tsv)"),
+    };
+    let rows = changes.rows.iter().take(MOST_CHANGES);
+    vec![TextTable {
+        title,
+        header: changes.columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        rows: rows.map(|row| row.iter().map(Cell::shown).collect()).collect(),
+    }]
+}
+
+fn notes() -> Vec<String> {
+    vec![
+        "cmb_grade grades the number of microbleeds by the cut-offs of ARIA-H (1 to 4 mild, 5 to 9 \
+         moderate, 10 or more severe). ARIA-H itself counts new ones under treatment."
+            .to_owned(),
+        "cmb_pattern, and the counts by region, follow the regions of MARS (lobar, deep, \
+         infratentorial), told from the place in the brain's box alone."
+            .to_owned(),
+        format!(
+            "Unlike the rest is what lies more than {MOST_ROBUST_Z} robust deviations (1.4826 times \
+             the median absolute deviation) from the cohort's median."
+        ),
+    ]
+}

@@ -1,0 +1,248 @@
+//! One subject, one worker: lock files that several machines on one file system respect.
+//!
+//! A lock is `status/sub-01.lock`, made by a hard link (which on network file systems too either
+//! happens or does not) with who holds it inside; its holder rewrites it every few seconds. A lock
+//! whose process is gone from this machine, or which nobody has touched while we watched it for a
+//! minute, is stale and taken over. Watching, rather than comparing times, makes wrong clocks
+//! harmless. Should two workers ever hold one lock all the same (a machine asleep for a minute),
+//! they do the same work twice: every file is written whole and the same.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use deepmir_volume::atomic;
+use serde::{Deserialize, Serialize};
+
+/// A holder shows that it lives this often.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A lock that stood still this long is stale.
+const STALE: Duration = Duration::from_secs(60);
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its machine.
+    pub host: String,
+    /// Its process.
+    pub pid: u32,
+    /// Tells this holding from every other.
+    pub token: String,
+    /// Heartbeats so far.
+    pub beat: u64,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "process {} on {}", self.pid, self.host)
+    }
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is ours.
+    Ours(Lock),
+    /// Somebody else's.
+    Theirs(Watch),
+}
+
+/// A lock that is held; given back when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    token: String,
+    stop: Option<Sender<()>>,
+    beating: Option<JoinHandle<()>>,
+}
+
+/// Somebody else's lock, watched for signs of life.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Who holds it; `None` if that cannot be read.
+    pub holder: Option<Holder>,
+    seen: Instant,
+}
+
+impl Watch {
+    fn is_stale(&self) -> bool {
+        let gone = self
+            .holder
+            .as_ref()
+            .is_some_and(|holder| holder.host == host() && process_is_known_gone(holder.pid));
+        gone || self.seen.elapsed() >= STALE
+    }
+}
+
+impl Lock {
+    /// Takes the lock at `path` if nobody living holds it. `watch` is what the last try came to, so
+    /// that a holder that does not move is noticed.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to.
+    pub fn take(path: &Path, watch: Option<Watch>) -> io::Result<Taken> {
+        match Self::create(path) {
+            Ok(lock) => return Ok(Taken::Ours(lock)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) => {}
+        }
+        let holder = read(path);
+        let watch = match watch {
+            Some(watch) if watch.holder == holder => watch,
+            _ => Watch { holder, seen: Instant::now() },
+        };
+        if !watch.is_stale() {
+            return Ok(Taken::Theirs(watch));
+        }
+        remove_stale(path, watch.holder.as_ref())?;
+        match Self::create(path) {
+            Ok(lock) => Ok(Taken::Ours(lock)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(Taken::Theirs(Watch { holder: read(path), seen: Instant::now() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mine = tempfile::Builder::new().prefix(".lock.").suffix(".tmp").tempfile_in(folder)?;
+        let token = mine.path().to_string_lossy().into_owned();
+        let holder = Holder { host: host(), pid: std::process::id(), token, beat: 0 };
+        std::fs::write(mine.path(), serde_json::to_vec(&holder).map_err(io::Error::other)?)?;
+        if let Err(error) = std::fs::hard_link(mine.path(), path) {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return Err(error);
+            }
+            // A file system without hard links (FAT, some FUSE mounts): exclusive creation.
+            let mut file = std::fs::File::create_new(path)?;
+            io::copy(&mut std::fs::File::open(mine.path())?, &mut file)?;
+        }
+        let (stop, stopped) = channel();
+        let (token, at) = (holder.token.clone(), Arc::<Path>::from(path));
+        let beating = std::thread::spawn(move || {
+            let mut holder = holder;
+            while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                holder.beat += 1;
+                // A lock that was taken over is not ours to touch.
+                if read(&at).is_some_and(|there| there.token == holder.token)
+                    && let Ok(text) = serde_json::to_vec(&holder)
+                {
+                    // A beat that is missed is no harm: the next follows.
+                    let _ = atomic::write(&at, &text);
+                }
+            }
+        });
+        Ok(Self { path: path.to_owned(), token, stop: Some(stop), beating: Some(beating) })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(beating) = self.beating.take() {
+            let _ = beating.join();
+        }
+        if read(&self.path).is_some_and(|there| there.token == self.token) {
+            // What cannot be removed is found stale later.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Takes a stale lock away, but only the one that was seen: it is moved aside first, and put back
+/// if another worker was quicker and it is a new one.
+fn remove_stale(path: &Path, seen: Option<&Holder>) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let aside = tempfile::Builder::new().prefix(".stale.").suffix(".tmp").tempfile_in(folder)?;
+    match std::fs::rename(path, aside.path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    }
+    let moved = read(aside.path());
+    if moved.as_ref().map(|holder| &holder.token) != seen.map(|holder| &holder.token) {
+        match std::fs::hard_link(aside.path(), path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Option<Holder> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// This machine's name.
+pub(crate) fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// Whether a process of this machine has surely ended. Elsewhere than on Linux nobody can say.
+fn process_is_known_gone(pid: u32) -> bool {
+    Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(path: &Path) -> Option<Lock> {
+        match Lock::take(path, None).unwrap() {
+            Taken::Ours(lock) => Some(lock),
+            Taken::Theirs(_) => None,
+        }
+    }
+
+    #[test]
+    fn one_holds_it_and_gives_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let first = ours(&path).unwrap();
+        assert!(ours(&path).is_none());
+        drop(first);
+        assert!(ours(&path).is_some());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn of_many_at_once_one_gets_it_stale_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        for stale in [false, true] {
+            if stale {
+                // No process has the highest number.
+                let dead = Holder { host: host(), pid: u32::MAX, token: "x".into(), beat: 3 };
+                std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
+            }
+            let held: Vec<Option<Lock>> = std::thread::scope(|scope| {
+                let tries: Vec<_> = (0..8).map(|_| scope.spawn(|| ours(&path))).collect();
+                tries.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert_eq!(held.iter().flatten().count(), 1, "stale: {stale}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_stands_still_is_taken_over_and_one_that_beats_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let elsewhere = Holder { host: "elsewhere".into(), pid: 1, token: "x".into(), beat: 3 };
+        std::fs::write(&path, serde_json::to_vec(&elsewhere).unwrap()).unwrap();
+        let Taken::Theirs(watch) = Lock::take(&path, None).unwrap() else { unreachable!() };
+        assert_eq!(watch.holder.as_ref().unwrap().host, "elsewhere");
+        let Some(long_ago) = Instant::now().checked_sub(STALE) else { return };
+        let waited = Watch { seen: long_ago, ..watch };
+        let beaten = Holder { beat: 4, ..elsewhere.clone() };
+        std::fs::write(&path, serde_json::to_vec(&beaten).unwrap()).unwrap();
+        let again = Lock::take(&path, Some(waited.clone())).unwrap();
+        assert!(matches!(again, Taken::Theirs(_)), "it beat");
+        std::fs::write(&path, serde_json::to_vec(&elsewhere).unwrap()).unwrap();
+        assert!(matches!(Lock::take(&path, Some(waited)).unwrap(), Taken::Ours(_)));
+    }
+}

@@ -1,0 +1,185 @@
+//! The table of candidates: every candidate with its score, accepted as a lesion or not.
+//!
+//! For raters who want to see what was nearly accepted, and for curves over all thresholds: the probability maps are the
+//! networks' and do not hold the candidate classifier's scores.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_detect::DetectionRule;
+use deepmir_lesion::{Candidate, Lesion, LesionClass};
+use deepmir_volume::nifti::{self, Header};
+use deepmir_volume::{Grid, Volume, atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::PipelineError;
+
+/// A row of the table: number in the label map, class, middle in RAS millimetres, volume, highest probability of
+/// the maps, the candidate classifier's probability of a lesion, and whether it was accepted.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    candidate: usize,
+    class: LesionClass,
+    x_mm: f64,
+    y_mm: f64,
+    z_mm: f64,
+    volume_mm3: f64,
+    max_probability: f32,
+    lesion_probability: f32,
+    accepted: Accepted,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Accepted {
+    Yes,
+    No,
+}
+
+/// A label map of candidates' numbers, from 1 on.
+pub fn numbered<'a>(candidates: impl Iterator<Item = &'a Candidate>, grid: &Grid) -> Volume<u16> {
+    let mut numbers = Volume::filled(*grid, 0);
+    for (number, candidate) in (1..).zip(candidates) {
+        let voxels = &candidate.lesion.voxels;
+        voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
+    }
+    numbers
+}
+
+/// The voxels of so many candidates in such a map, none without; or why it is not theirs.
+pub fn voxels_of(numbers: &Volume<i32>, count: usize) -> Result<Vec<Vec<usize>>, String> {
+    let mut voxels = vec![Vec::new(); count];
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {
+        let place = usize::try_from(number - 1).ok().filter(|place| *place < count);
+        voxels[place.ok_or_else(|| format!("there is no candidate {number}"))?].push(index);
+    }
+    match voxels.iter().position(Vec::is_empty) {
+        Some(place) => Err(format!("candidate {} is nowhere", place + 1)),
+        None => Ok(voxels),
+    }
+}
+
+/// The label map that a table numbers the candidates of.
+fn map_of(table: &Path) -> PathBuf {
+    table.with_extension("nii.gz")
+}
+
+/// Writes a table of candidates, the most probable first, and beside it a label map of their numbers. The two files.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn write(
+    table: &Path,
+    candidates: &[Candidate],
+    rule: &DetectionRule,
+    grid: &Grid,
+    header: &Header,
+) -> Result<[PathBuf; 2], PipelineError> {
+    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
+    sorted.sort_by(|a, b| b.score().total_cmp(&a.score()));
+    // More than anyone would look at; the number must fit the map's voxels.
+    sorted.truncate(usize::from(u16::MAX));
+    let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
+    let fault = |error: &dyn std::fmt::Display| PipelineError::Table {
+        path: table.to_owned(),
+        reason: error.to_string(),
+    };
+    for (number, &candidate) in (1..).zip(&sorted) {
+        let Lesion { class, centre_mm, volume_mm3, .. } = candidate.lesion;
+        let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
+        let [x_mm, y_mm, z_mm] = centre_mm.map(|mm| rounded(mm, 100.0));
+        let share = |probability: f32| rounded(f64::from(probability), 1e4) as f32;
+        let row = Row {
+            candidate: number,
+            class,
+            x_mm,
+            y_mm,
+            z_mm,
+            volume_mm3: rounded(volume_mm3, 100.0),
+            max_probability: share(candidate.peak_probability),
+            lesion_probability: share(candidate.score()),
+            accepted: if rule.accepts(candidate) { Accepted::Yes } else { Accepted::No },
+        };
+        writer.serialize(row).map_err(|error| fault(&error))?;
+    }
+    let map = map_of(table);
+    nifti::write(&map, &numbered(sorted.into_iter(), grid), Some(header))?;
+    let text = writer.into_inner().map_err(|error| fault(&error))?;
+    atomic::write(table, &text)
+        .map_err(|source| PipelineError::Write { path: table.to_owned(), source })?;
+    Ok([table.to_owned(), map])
+}
+
+/// The candidates of a table, their voxels from the label map beside it.
+///
+/// # Errors
+/// A table that is none, or a map that is not there or not the table's.
+pub fn read(table: &Path) -> Result<(Grid, Vec<Candidate>), PipelineError> {
+    let fault = |reason: String| PipelineError::Table {
+        path: table.to_owned(),
+        reason: format!("{reason}; predict again"),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_path(table)
+        .map_err(|error| fault(error.to_string()))?;
+    let rows: Result<Vec<Row>, _> = reader.deserialize().collect();
+    let rows = rows.map_err(|error| fault(error.to_string()))?;
+    let numbers = nifti::read_integers(&map_of(table))?.volume;
+    let voxels = voxels_of(&numbers, rows.len()).map_err(fault)?;
+    let grid = *numbers.grid();
+    let candidates = rows.into_iter().zip(voxels).enumerate().map(|(n, (row, voxels))| {
+        if row.candidate != n + 1 {
+            return Err(fault(format!("candidate {} is out of order", row.candidate)));
+        }
+        let lesion = Lesion::new(row.class, voxels, &grid);
+        let candidate = Candidate::new(lesion, row.max_probability, row.max_probability, &grid);
+        Ok(Candidate { lesion_probability: Some(row.lesion_probability), ..candidate })
+    });
+    Ok((grid, candidates.collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_detect::ClassThreshold;
+    use deepmir_volume::Affine;
+
+    #[test]
+    fn candidates_come_back_with_class_probability_and_voxels() {
+        let grid = Grid::new([20, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let candidate = |class, voxels, lesion_probability| {
+            let candidate = Candidate::new(Lesion::new(class, voxels, &grid), 0.9, 0.9, &grid);
+            Candidate { lesion_probability: Some(lesion_probability), ..candidate }
+        };
+        let found = [
+            candidate(LesionClass::Cmb, vec![3, 4, 5], 0.25),
+            candidate(LesionClass::Nhid, vec![12, 13], 0.75),
+        ];
+        let mut rule = DetectionRule::half(&LesionClass::ALL);
+        let threshold =
+            ClassThreshold { detection_threshold: 0.4, min_volume_mm3: 0.0, min_height_mm: 0.0 };
+        rule.classes.insert(LesionClass::Cmb, threshold);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub-01_desc-lesions_candidates.tsv");
+        let any = folder.path().join("any.nii");
+        nifti::write(&any, &Volume::filled(grid, 0_u8), None).unwrap();
+        let header = nifti::read_header(&any).unwrap();
+        let [_, map] = write(&path, &found, &rule, &grid, &header).unwrap();
+        let (read_grid, back) = read(&path).unwrap();
+        assert!(read_grid.same_as(&grid));
+        assert_eq!(back, [found[1].clone(), found[0].clone()]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().nth(2), Some("2\tCMB\t4.0\t0.0\t0.0\t3.0\t0.9\t0.25\tno"));
+
+        let told = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).unwrap_err().to_string()
+        };
+        assert!(told(&text.replace("2\tCMB", "3\tCMB")).contains("out of order"));
+        assert!(told(&text.replace("\tno", "")).contains("predict again"));
+        assert!(told("class\n").contains("candidates.tsv"));
+        std::fs::write(&path, &text).unwrap();
+        std::fs::remove_file(&map).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("candidates.nii.gz"));
+    }
+}

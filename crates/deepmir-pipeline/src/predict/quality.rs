@@ -1,0 +1,188 @@
+//! What a scan's images are like, in numbers that outliers show in.
+
+use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_recon::register;
+use deepmir_volume::{Mask, Volume, statistics};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// A whole brain with its ventricles, in millilitres.
+const BRAIN_ML: std::ops::RangeInclusive<f64> = 800.0..=2000.0;
+/// Spread of susceptibility over a brain, in ppm: outside it, the map has other units or none.
+const CHI_DEVIATION_PPM: std::ops::RangeInclusive<f64> = 0.005..=0.3;
+/// More of the brain than this at the image's highest value was cut off there.
+const CLIPPED: f64 = 0.005;
+/// A slice this much darker than its neighbours lost its signal.
+const DARK_SLICE: f32 = 0.5;
+/// Median absolute deviation to standard deviation, of a normal distribution.
+const MAD_TO_DEVIATION: f64 = 1.4826;
+
+/// Measures of one scan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Quality {
+    /// Volume of the brain.
+    #[serde(rename = "BrainVolume_ml")]
+    pub brain_ml: f64,
+    /// Median of the reference image in the brain over its noise, which is estimated from second
+    /// differences along the first axis: slow changes of brightness do not count as noise.
+    #[serde(rename = "SNR")]
+    pub snr: Option<f64>,
+    /// Normalised mutual information of the reference image and T2w as they lie, 1 to 2.
+    pub registration_similarity: Option<f64>,
+    /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
+    #[serde(rename = "ChiDeviation_ppm")]
+    pub chi_deviation_ppm: Option<f64>,
+    /// What to look at: `brain_volume`, `clipped`, `dark_slices`, `chi_range`.
+    pub flags: Vec<String>,
+}
+
+impl Quality {
+    /// Measures a scan in the images that were read.
+    pub fn of(case: &Case) -> Self {
+        let brain = &case.brain;
+        let reference = case.images.values().next();
+        let brain_ml = brain.count() as f64 * brain.grid().voxel_volume_mm3() / 1000.0;
+        let chi_deviation_ppm =
+            case.images.get(&Modality::Qsm).and_then(|chi| deviation(inside(chi, brain)));
+        let swi = case.images.get(&Modality::Swi);
+        let t2w = case.images.get(&Modality::T2w);
+        let registration_similarity =
+            swi.zip(t2w).and_then(|(swi, t2w)| register::similarity(swi, brain, t2w));
+        let flags = [
+            ("brain_volume", !BRAIN_ML.contains(&brain_ml)),
+            ("clipped", swi.is_some_and(|swi| is_clipped(&inside(swi, brain)))),
+            ("dark_slices", swi.is_some_and(|swi| has_dark_slices(swi, brain))),
+            ("chi_range", chi_deviation_ppm.is_some_and(|ppm| !CHI_DEVIATION_PPM.contains(&ppm))),
+        ];
+        Self {
+            brain_ml,
+            snr: reference.and_then(|image| snr(image, brain)),
+            registration_similarity,
+            chi_deviation_ppm,
+            flags: flags
+                .into_iter()
+                .filter(|(_, raised)| *raised)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+        }
+    }
+
+    /// As written beside the results, with what it was measured in.
+    pub(crate) fn sheet(&self, files: &CaseFiles) -> serde_json::Value {
+        let mut sheet = json!(self);
+        if let (Some(fields), Some((modality, path))) =
+            (sheet.as_object_mut(), files.images.first_key_value())
+        {
+            fields.insert("ReferenceModality".to_owned(), json!(modality.name()));
+            fields.insert("Reference".to_owned(), json!(path));
+            fields.insert("Mask".to_owned(), json!(files.mask));
+        }
+        sheet
+    }
+
+    /// As the page shows it.
+    pub(crate) fn lines(&self) -> Vec<(String, String)> {
+        let maybe = |value: Option<f64>, digits: usize| {
+            value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
+        };
+        let flags = if self.flags.is_empty() { "none".to_owned() } else { self.flags.join(", ") };
+        [
+            ("brain volume", format!("{:.0} mL", self.brain_ml)),
+            ("signal to noise", maybe(self.snr, 1)),
+            ("similarity of SWI and T2w", maybe(self.registration_similarity, 3)),
+            ("spread of susceptibility", maybe(self.chi_deviation_ppm, 4) + " ppm"),
+            ("flags", flags),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+fn inside(image: &Volume<f32>, brain: &Mask) -> Vec<f32> {
+    let voxels = image.data().iter().zip(brain.data());
+    voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect()
+}
+
+/// Standard deviation by the median absolute deviation.
+fn deviation(mut values: Vec<f32>) -> Option<f64> {
+    let median = statistics::median(&mut values)?;
+    values.iter_mut().for_each(|value| *value = (*value - median).abs());
+    statistics::median(&mut values).map(|mad| MAD_TO_DEVIATION * f64::from(mad))
+}
+
+fn snr(image: &Volume<f32>, brain: &Mask) -> Option<f64> {
+    let width = image.grid().shape()[0];
+    let mut second = Vec::new();
+    for (row, mask) in image.data().chunks_exact(width).zip(brain.data().chunks_exact(width)) {
+        let threes = row.windows(3).zip(mask.windows(3));
+        second.extend(
+            threes
+                .filter(|(_, mask)| mask.iter().all(|&inside| inside))
+                .map(|(values, _)| (values[0] - 2.0 * values[1] + values[2]).abs()),
+        );
+    }
+    let noise = MAD_TO_DEVIATION * f64::from(statistics::median(&mut second)?) / 6.0_f64.sqrt();
+    let signal = f64::from(statistics::median(&mut inside(image, brain))?);
+    (noise > 0.0).then(|| signal / noise)
+}
+
+fn is_clipped(values: &[f32]) -> bool {
+    let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let there = values.iter().filter(|&&value| value == highest).count();
+    there as f64 > CLIPPED * values.len() as f64 && there > 1
+}
+
+/// Slices along the third axis whose brain is far darker than that of both neighbours.
+fn has_dark_slices(image: &Volume<f32>, brain: &Mask) -> bool {
+    let depth = image.grid().shape()[2];
+    let largest = (0..depth).map(|k| brain.slice(k).iter().filter(|&&inside| inside).count()).max();
+    let medians: Vec<f32> = (0..depth)
+        .filter_map(|k| {
+            let voxels = image.slice(k).iter().zip(brain.slice(k));
+            let mut values: Vec<f32> =
+                voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect();
+            (5 * values.len() >= largest?).then(|| statistics::median(&mut values))?
+        })
+        .collect();
+    medians
+        .windows(3)
+        .any(|three| three[1] < DARK_SLICE * three[0] && three[1] < DARK_SLICE * three[2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_volume::{Affine, Grid};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    /// A brain of 1000 with noise of deviation 50, brighter to one side.
+    fn noisy() -> (Volume<f32>, Mask) {
+        let grid = Grid::new([40, 40, 30], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let image = Volume::from_fn(grid, |[i, _, _]| {
+            let noise: f32 = (0..12).map(|_| random.random::<f32>()).sum::<f32>() - 6.0;
+            1000.0 + 10.0 * (i as f32 - 20.0) + 50.0 * noise
+        });
+        (image, Volume::filled(grid, true))
+    }
+
+    #[test]
+    fn signal_to_noise_is_that_of_the_noise_drawn() {
+        let (image, brain) = noisy();
+        let found = snr(&image, &brain).unwrap();
+        assert!((found / 20.0 - 1.0).abs() < 0.05, "{found}");
+    }
+
+    #[test]
+    fn cut_off_and_dark_slices_are_seen() {
+        let (mut image, brain) = noisy();
+        assert!(!is_clipped(image.data()) && !has_dark_slices(&image, &brain));
+        let cut = image.map(|value| value.min(1100.0));
+        assert!(is_clipped(cut.data()));
+        let area = 40 * 40;
+        image.data_mut()[12 * area..13 * area].fill(10.0);
+        assert!(has_dark_slices(&image, &brain));
+    }
+}

@@ -1,0 +1,146 @@
+//! What is written for a scan.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::bids::{self, BidsName, DerivedName};
+use deepmir_cases::{CaseFiles, Modality};
+use deepmir_lesion::table;
+use deepmir_report::Mosaic;
+use deepmir_volume::{atomic, nifti};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::page::window;
+use super::{Prediction, Predictor, candidates};
+use crate::PipelineError;
+
+/// The files written for a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The label map.
+    pub labels: PathBuf,
+    /// The lesion table.
+    pub table: PathBuf,
+    /// The picture.
+    pub mosaic: PathBuf,
+    /// The page.
+    pub report: PathBuf,
+    /// Every file, these too.
+    pub all: Vec<PathBuf>,
+}
+
+impl Predictor {
+    /// Writes everything that was found into a folder, under names taken from the reference image
+    /// (the SWI, where there is one).
+    ///
+    /// # Errors
+    /// A folder that cannot be written to, or a full disk.
+    pub fn write(
+        &self,
+        prediction: &Prediction,
+        files: &CaseFiles,
+        folder: &Path,
+    ) -> Result<Written, PipelineError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
+        let name = reference_name(files);
+        let path = |entities: &[(&str, &str)], suffix: &str, ending: &str| {
+            folder.join(name.with(entities, suffix, ending))
+        };
+        const LESIONS: (&str, &str) = ("seg", "lesions");
+        let header = Some(&prediction.case.header);
+
+        let labels = path(&[LESIONS], "dseg", ".nii.gz");
+        nifti::write(&labels, prediction.labels.volume(), header)?;
+        let (names, sidecar) =
+            (path(&[LESIONS], "dseg", ".tsv"), path(&[LESIONS], "dseg", ".json"));
+        bids::write_label_table(&names)?;
+        bids::write_json(&sidecar, &self.sidecar(files)?)?;
+        let mut all = vec![labels.clone(), names, sidecar];
+        for (class, map) in prediction.probabilities.iter() {
+            let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
+            nifti::write_scaled(&path, map, 1.0, header)?;
+            all.push(path);
+        }
+        let quality = folder.join(name.of_scan(&[("desc", "lesions")], "_qc.json"));
+        bids::write_json(&quality, &prediction.quality.sheet(files))?;
+        let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
+        self.write_rows(&rows, prediction)?;
+        if self.detector.detection().classifier.is_some() {
+            let candidates = folder.join(name.of_scan(&[("desc", "lesions")], "_candidates.tsv"));
+            let Prediction { case, candidates: there, labels, .. } = prediction;
+            let rule = &self.bundle().settings.detection;
+            all.extend(candidates::write(&candidates, there, rule, labels.grid(), &case.header)?);
+        }
+        let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
+        draw(prediction).write_png(&mosaic)?;
+        let report = folder.join(name.of_scan(&[("desc", "lesions")], "_report.html"));
+        let page = self.report(prediction, files)?.html()?;
+        atomic::write(&report, page.as_bytes())
+            .map_err(|source| PipelineError::Write { path: report.clone(), source })?;
+        all.extend([&quality, &rows, &mosaic, &report].map(Clone::clone));
+        Ok(Written { labels, table: rows, mosaic, report, all })
+    }
+
+    /// The lesion table, with the probability of each lesion where the model has a candidate classifier.
+    fn write_rows(&self, path: &Path, prediction: &Prediction) -> Result<(), PipelineError> {
+        let Some(probabilities) = self.lesion_probabilities(prediction) else {
+            return Ok(table::write(path, &prediction.rows)?);
+        };
+        let cells: Vec<Vec<String>> =
+            probabilities.iter().map(|probability| vec![format!("{probability:.4}")]).collect();
+        Ok(table::write_with(path, &prediction.rows, &["lesion_probability"], &cells)?)
+    }
+
+    /// Where the result comes from: inputs and their checksums, the model, every setting.
+    fn sidecar(&self, files: &CaseFiles) -> Result<serde_json::Value, PipelineError> {
+        let settings = &self.bundle().settings;
+        let sources: Vec<&PathBuf> = files.images.values().chain(&files.mask).collect();
+        let checksums = sources.iter().map(|path| sha256(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({
+            "Description": "Lesions found by a neural network: research software, not a medical device",
+            "Sources": sources,
+            "SourcesSHA256": checksums,
+            "Model": settings.name,
+            "ModelId": self.bundle().id(),
+            "ModelWeights": settings.weights,
+            "Detection": settings.detection,
+            "CandidateClassifier": settings.candidate_classifier.is_some(),
+            "PatchClassifier": settings.patch_classifier.is_some(),
+            "Flips": self.detector.options.flips,
+            "NanToZero": self.detector.read.nan_to_zero,
+            "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
+        }))
+    }
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256(path: &Path) -> Result<String, PipelineError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The picture of a prediction: the SWI, or else the first image.
+fn draw(prediction: &Prediction) -> deepmir_report::Canvas {
+    let Prediction { case, labels, .. } = prediction;
+    let shown = case.images.iter().next();
+    let (modality, image) = match shown {
+        Some((modality, image)) => (*modality, image.clone()),
+        // A case has at least one image; the label map stands in.
+        None => (Modality::Swi, labels.volume().map(|&label| f32::from(label))),
+    };
+    let window = window(modality, &image, &case.brain);
+    Mosaic::new(&image, labels, &case.brain, window).draw()
+}
+
+/// The names of a subject's derivatives.
+pub fn reference_name(files: &CaseFiles) -> DerivedName {
+    match files.images.first_key_value() {
+        Some((_, reference)) => BidsName::derived_from(reference),
+        None => DerivedName::Other(files.id.clone()),
+    }
+}

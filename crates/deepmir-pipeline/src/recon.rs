@@ -1,0 +1,190 @@
+//! One scan from raw echoes to aligned images on disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use deepmir_cases::Modality;
+use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
+use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
+use deepmir_recon::register::{
+    BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
+};
+use deepmir_recon::{ReconConfig, Stage, reconstruct};
+use deepmir_volume::{Volume, nifti};
+use serde::{Deserialize, Serialize};
+
+use crate::PipelineError;
+
+/// All settings of a reconstruction and the alignment after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReconSettings {
+    /// From echoes to maps.
+    pub chain: ReconConfig,
+    /// T2w to the echoes' grid.
+    pub registration: RegistrationConfig,
+    /// Evening out T2w.
+    pub bias: BiasConfig,
+}
+
+/// What is reconstructed.
+#[derive(Clone, Debug, Default)]
+pub struct ReconInput {
+    /// The echoes.
+    pub files: ScanFiles,
+    /// How they are to be understood.
+    pub read: ReadOptions,
+    /// A brain mask on the echoes' grid, in place of a computed one.
+    pub mask: Option<PathBuf>,
+    /// A T2w image of the same head, on any grid.
+    pub t2w: Option<PathBuf>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconstructed {
+    /// Susceptibility-weighted image of the whole head.
+    pub swi: PathBuf,
+    /// Susceptibility in ppm.
+    pub chi_map: PathBuf,
+    /// The brain.
+    pub mask: PathBuf,
+    /// T2w on the same grid, where one was given.
+    pub t2w: Option<PathBuf>,
+    /// How the phase was understood; `None` for real and imaginary images.
+    pub phase_scaling: Option<PhaseScaling>,
+    /// How T2w was aligned.
+    pub registration: Option<Registration>,
+    /// How long each stage took.
+    pub timings: Vec<(Stage, Duration)>,
+}
+
+impl Reconstructed {
+    /// The images as prediction takes them.
+    pub fn images(&self) -> impl Iterator<Item = (Modality, PathBuf)> {
+        [
+            (Modality::Swi, Some(self.swi.clone())),
+            (Modality::Qsm, Some(self.chi_map.clone())),
+            (Modality::T2w, self.t2w.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(modality, path)| Some((modality, path?)))
+    }
+}
+
+/// Reconstructs a scan and writes everything into `folder` under names that begin with `stem`.
+/// `progress` hears what is being done.
+///
+/// # Errors
+/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// T2w was written; a full disk.
+pub fn reconstruct_to(
+    input: &ReconInput,
+    settings: &ReconSettings,
+    folder: &Path,
+    stem: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Reconstructed, PipelineError> {
+    progress("reading");
+    let scan = input.files.read(&input.read)?;
+    let mask = match &input.mask {
+        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
+        None => None,
+    };
+    let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
+        progress(stage.name());
+    })?;
+
+    std::fs::create_dir_all(folder)
+        .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
+    let names = OutputNames { folder, stem };
+    let sources: Vec<String> = scan.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
+    let context = OutputContext {
+        header: &scan.header,
+        field_strength_t: scan.scan.field_strength_t(),
+        sources: &sources,
+    };
+    progress("writing");
+    write_reconstruction(&result, &names, &context)?;
+    let mut registration = None;
+    let mut t2w = None;
+    if let Some(path) = &input.t2w {
+        progress("aligning T2w");
+        let moving = read_image(path, &input.read)?;
+        let fixed = &scan.scan.echoes()[0].magnitude;
+        let found = register_rigid(fixed, &result.brain, &moving, &settings.registration)?;
+        let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
+        let even = correct_bias(&aligned, &result.brain, &settings.bias);
+        let sources = [path.display().to_string()];
+        let context = OutputContext { sources: &sources, ..context };
+        t2w = Some(write_aligned(&even, "T2w", &names, &context)?);
+        let transform = format!("{stem}_from-GRE_to-T2w");
+        found.transform.write(folder, &transform, fixed.grid(), moving.grid())?;
+        registration = Some(found);
+    }
+    let path = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
+    Ok(Reconstructed {
+        swi: path("acq-swi_T2starw"),
+        chi_map: path("Chimap"),
+        mask: path("desc-brain_mask"),
+        t2w,
+        phase_scaling: scan.phase_scaling,
+        registration,
+        timings: result.timings,
+    })
+}
+
+/// An image beside the echoes, its missing values treated as theirs.
+fn read_image(path: &Path, options: &ReadOptions) -> Result<Volume<f32>, PipelineError> {
+    let options = nifti::ReadOptions { nan_to_zero: options.non_finite_as_zero };
+    Ok(nifti::read_with(path, &options)?.volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_recon::input::EchoParts;
+    use deepmir_volume::{Affine, Grid};
+
+    #[test]
+    fn missing_values_of_mask_and_t2w_are_zero_where_those_of_echoes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
+            let grid = Grid::new([26; 3], Affine::from_spacing([2.0; 3], [-25.0; 3])).unwrap();
+            let path = folder.path().join(name);
+            nifti::write(&path, &Volume::from_fn(grid, value), None).unwrap();
+            path
+        };
+        let inside =
+            |voxel: [usize; 3]| voxel.iter().map(|&i| i.abs_diff(13).pow(2)).sum::<usize>() < 100;
+        let with_a_hole =
+            |voxel| if voxel == [0; 3] { f32::NAN } else { f32::from(u8::from(inside(voxel))) };
+        let mut input = ReconInput {
+            files: ScanFiles {
+                echoes: vec![EchoParts::Polar {
+                    magnitude: write("mag.nii", &|voxel| if inside(voxel) { 100.0 } else { 1.0 }),
+                    phase: write("phase.nii", &|[i, j, k]| (i * j + k) as f32 * 0.005 - 1.5),
+                }],
+                echo_times_s: vec![0.02],
+                field_strength_t: Some(3.0),
+                b0_direction: None,
+            },
+            mask: Some(write("mask.nii", &with_a_hole)),
+            ..ReconInput::default()
+        };
+        input.read.phase_units = deepmir_recon::input::PhaseUnits::Radians;
+        let out = folder.path().join("out");
+        let settings = ReconSettings::default();
+        let run =
+            |input: &ReconInput| reconstruct_to(input, &settings, &out, "sub-01", &mut |_| ());
+        let refused = run(&input).unwrap_err().to_string();
+        assert!(refused.contains("mask.nii"), "{refused}");
+        input.read.non_finite_as_zero = true;
+        let mask: Volume<f32> = nifti::read(&run(&input).unwrap().mask).unwrap().volume;
+        assert_eq!(mask[[13; 3]], 1.0);
+
+        let t2w = write("T2w.nii", &with_a_hole);
+        assert!(read_image(&t2w, &ReadOptions::default()).is_err());
+        assert_eq!(read_image(&t2w, &input.read).unwrap()[[0; 3]], 0.0);
+    }
+}

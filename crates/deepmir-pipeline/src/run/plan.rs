@@ -1,0 +1,284 @@
+//! What is to be done with a scan, and why.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::Modality;
+use deepmir_model::bundle::ModelSettings;
+use deepmir_recon::input::EchoParts;
+use deepmir_volume::Grid;
+use deepmir_volume::nifti;
+
+use super::FoundScan;
+use super::memory::need_gb;
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Maps that are there.
+    Maps {
+        /// On one grid.
+        images: BTreeMap<Modality, PathBuf>,
+        /// The brain.
+        mask: Option<PathBuf>,
+        /// T2w on another grid, to be aligned; whether the model needs it.
+        t2w: Option<(PathBuf, bool)>,
+    },
+    /// Raw echoes.
+    Echoes {
+        /// In order.
+        echoes: Vec<EchoParts>,
+        /// On whatever grid.
+        t2w: Option<PathBuf>,
+        /// The brain.
+        mask: Option<PathBuf>,
+    },
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Find lesions.
+    Predict {
+        /// Which of the models.
+        model: usize,
+        /// In what.
+        source: Source,
+    },
+    /// Nothing: what is needed is not there.
+    Skip,
+    /// Nothing: something is wrong.
+    Fail,
+}
+
+/// The plan of one scan.
+#[derive(Clone, Debug)]
+pub struct ScanPlan {
+    /// The scan.
+    pub scan: FoundScan,
+    /// What to do.
+    pub decision: Decision,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// Memory at the peak.
+    pub memory_gb: f64,
+}
+
+/// Decides by what the models need.
+#[derive(Clone, Debug)]
+pub struct Planner<'a> {
+    /// In order of preference.
+    pub models: Vec<&'a ModelSettings>,
+}
+
+impl Planner<'_> {
+    /// What is to be done with a scan: the first model whose images are there, or can be made from
+    /// raw echoes, is used.
+    pub fn plan(&self, scan: &FoundScan) -> ScanPlan {
+        let blank =
+            |decision, reasons| ScanPlan { scan: scan.clone(), decision, reasons, memory_gb: 0.0 };
+        let mut lacking = Vec::new();
+        for (number, model) in self.models.iter().enumerate() {
+            let inputs = &model.plan.inputs;
+            let missing = |there: &dyn Fn(Modality) -> bool| -> Vec<&str> {
+                let needed = inputs.iter().filter(|&&m| model.plan.needs(m) && !there(m));
+                needed.map(|m| m.name()).collect()
+            };
+            let is_there = |modality: Modality| scan.images.contains_key(&modality);
+            // What can be done without is made all the same, where there are echoes to make it from.
+            let makeable = |m: Modality| m != Modality::T2w && inputs.contains(&m) && !is_there(m);
+            let better_made = scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty())
+                && Modality::ALL.into_iter().any(makeable);
+            let mut mapped = missing(&is_there);
+            let outcome = if mapped.is_empty() && !better_made {
+                self.of_maps(scan, number)
+            } else {
+                if mapped.is_empty() {
+                    let made = Modality::ALL.into_iter().filter(|&m| makeable(m));
+                    mapped = made.map(|m| m.name()).collect();
+                }
+                let of_echoes = |modality| match modality {
+                    Modality::T2w => scan.images.contains_key(&Modality::T2w),
+                    Modality::Swi | Modality::Qsm => true,
+                };
+                match &scan.echoes {
+                    Ok(echoes) if echoes.is_empty() => {
+                        lacking.push(format!("no {} for {}", mapped.join(", "), model.name));
+                        continue;
+                    }
+                    Ok(echoes) => {
+                        let unmade = missing(&of_echoes);
+                        if !unmade.is_empty() {
+                            lacking.push(format!("no {} for {}", unmade.join(", "), model.name));
+                            continue;
+                        }
+                        self.of_echoes(scan, number, echoes, &mapped)
+                    }
+                    Err(reason) => Err(reason.clone()),
+                }
+            };
+            return match outcome {
+                Ok((source, reasons, memory_gb)) => ScanPlan {
+                    decision: Decision::Predict { model: number, source },
+                    memory_gb,
+                    ..blank(Decision::Skip, reasons)
+                },
+                Err(reason) => blank(Decision::Fail, vec![reason]),
+            };
+        }
+        lacking.push("add the images, or a model that does without with --model".to_owned());
+        blank(Decision::Skip, lacking)
+    }
+
+    fn of_maps(&self, scan: &FoundScan, number: usize) -> Planned {
+        let model = self.models[number];
+        let reference = scan.images.first_key_value().map(|(_, path)| path.as_path());
+        let grid = grid(reference.unwrap_or(Path::new("")))?;
+        let mut images = scan.images.clone();
+        let mut reasons = vec![format!("maps are there; model {}", model.name)];
+        for modality in model.plan.optional.iter().filter(|m| !images.contains_key(m)) {
+            reasons.push(format!("no {modality}: goes without"));
+        }
+        let mut t2w = None;
+        let mut moving = None;
+        if images.len() > 1
+            && let Some(path) = images.get(&Modality::T2w)
+        {
+            let other = self::grid(path)?;
+            if grid.same_as(&other) {
+                reasons.push("T2w is on the SWI's grid".to_owned());
+            } else {
+                reasons.push("T2w is on another grid: align".to_owned());
+                t2w = Some((path.clone(), model.plan.inputs.contains(&Modality::T2w)));
+                images.remove(&Modality::T2w);
+                moving = Some(other);
+            }
+        }
+        if scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty()) {
+            reasons.push("raw echoes are not needed".to_owned());
+        }
+        let memory_gb = need_gb(&grid, 0, moving.as_ref());
+        let mask = scan.mask.clone();
+        reasons.extend(mask.is_some().then(|| "brain mask is given".to_owned()));
+        Ok((Source::Maps { images, mask, t2w }, reasons, memory_gb))
+    }
+
+    fn of_echoes(
+        &self,
+        scan: &FoundScan,
+        number: usize,
+        echoes: &[EchoParts],
+        missing: &[&str],
+    ) -> Planned {
+        let first = match &echoes[0] {
+            EchoParts::Polar { magnitude, .. } => magnitude,
+            EchoParts::Cartesian { real, .. } => real,
+        };
+        let t2w = scan.images.get(&Modality::T2w).cloned();
+        let reasons = vec![
+            format!("no {}: reconstruct {} echoes", missing.join(", "), echoes.len()),
+            match t2w {
+                Some(_) => "T2w: align".to_owned(),
+                None => "no T2w".to_owned(),
+            },
+            format!("model {}", self.models[number].name),
+        ];
+        let moving = t2w.as_deref().map(grid).transpose()?;
+        let memory_gb = need_gb(&grid(first)?, echoes.len(), moving.as_ref());
+        let source = Source::Echoes { echoes: echoes.to_vec(), t2w, mask: scan.mask.clone() };
+        Ok((source, reasons, memory_gb))
+    }
+}
+
+/// Source, reasons and memory, or what is wrong.
+type Planned = Result<(Source, Vec<String>, f64), String>;
+
+fn grid(path: &Path) -> Result<Grid, String> {
+    nifti::read_header(path).map(|header| *header.grid()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_model::shipped;
+    use deepmir_volume::{Affine, Volume};
+
+    #[test]
+    fn maps_come_first_then_echoes_and_what_lacks_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = |name: &str, size: usize| {
+            let path = folder.path().join(name);
+            let grid = Grid::new([size; 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+            nifti::write(&path, &Volume::filled(grid, 1.0_f32), None).unwrap();
+            path
+        };
+        let (swi, qsm) = (image("swi.nii", 8), image("qsm.nii", 8));
+        let (t2w, far) = (image("t2w.nii", 8), image("far.nii", 9));
+        let mut model = shipped::MODELS[0].open().unwrap().settings;
+        model.plan.optional.clear();
+        let mut frugal = model.clone();
+        frugal.name = "frugal".to_owned();
+        frugal.plan.inputs = vec![Modality::Swi, Modality::Qsm];
+        let (both, one) = ([&model, &frugal], [&model]);
+        let scan = |t2w: Option<&PathBuf>, maps: bool, echoes: usize| FoundScan {
+            id: "sub-01".to_owned(),
+            session: None,
+            folder: PathBuf::new(),
+            images: [(Modality::Swi, &swi), (Modality::Qsm, &qsm)]
+                .into_iter()
+                .filter(|_| maps)
+                .chain(t2w.map(|path| (Modality::T2w, path)))
+                .map(|(modality, path)| (modality, path.clone()))
+                .collect(),
+            mask: None,
+            echoes: Ok(vec![
+                EchoParts::Polar { magnitude: swi.clone(), phase: swi.clone() };
+                echoes
+            ]),
+        };
+        let plan = |scan: &FoundScan, models: &[&ModelSettings]| {
+            let planned = Planner { models: models.to_vec() }.plan(scan);
+            (planned.decision, planned.reasons.join("; "))
+        };
+        let (decision, why) = plan(&scan(Some(&t2w), true, 3), &one);
+        assert!(
+            matches!(&decision, Decision::Predict { source: Source::Maps { t2w: None, .. }, .. }),
+            "{why}"
+        );
+        assert!(why.contains("raw echoes are not needed"), "{why}");
+        let (decision, why) = plan(&scan(Some(&far), true, 0), &one);
+        let Decision::Predict { source: Source::Maps { t2w: Some((_, needed)), .. }, .. } =
+            decision
+        else {
+            unreachable!("{why}")
+        };
+        assert!(needed && why.contains("align"), "{why}");
+        let (decision, _) = plan(&scan(Some(&far), false, 3), &one);
+        assert!(matches!(
+            decision,
+            Decision::Predict { source: Source::Echoes { t2w: Some(_), .. }, .. }
+        ));
+        let (decision, why) = plan(&scan(None, true, 0), &one);
+        assert_eq!(decision, Decision::Skip);
+        let lacking = format!("no T2w for {}", model.name);
+        assert!(why.contains(&lacking) && why.contains("--model"), "{why}");
+        let mut content = model.clone();
+        content.plan.optional = vec![Modality::Qsm, Modality::T2w];
+        let (decision, why) = plan(&scan(None, true, 0), &[&content]);
+        assert!(matches!(decision, Decision::Predict { source: Source::Maps { .. }, .. }));
+        assert!(why.contains("no T2w: goes without"), "{why}");
+        // A map that can be made is made.
+        let mut only_swi = scan(None, true, 3);
+        only_swi.images.remove(&Modality::Qsm);
+        let (decision, why) = plan(&only_swi, &[&content]);
+        assert!(
+            matches!(decision, Decision::Predict { source: Source::Echoes { .. }, .. }),
+            "{why}"
+        );
+        only_swi.echoes = Ok(Vec::new());
+        let (decision, why) = plan(&only_swi, &[&content]);
+        assert!(matches!(decision, Decision::Predict { source: Source::Maps { .. }, .. }), "{why}");
+        let (decision, _) = plan(&scan(None, true, 0), &both);
+        assert!(matches!(decision, Decision::Predict { model: 1, .. }));
+    }
+}

@@ -1,0 +1,315 @@
+//! The stages of a scan and of a subject. Each takes over what was made before from the same inputs and
+//! settings, and otherwise makes it and says from what.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use deepmir_cases::{CaseFiles, Modality};
+use deepmir_recon::input::{EchoParts, ScanFiles};
+
+use super::FoundScan;
+use super::fingerprint::{self, InputFile};
+use super::runner::Event;
+use super::status::{ScanStatus, StageRecord, State, SubjectStatus};
+use super::subject::{Interrupted, Worker};
+use super::timeline::{self, Session};
+use crate::PipelineError;
+use crate::predict::{Predictor, counts};
+use crate::recon::ReconInput;
+
+/// The images of a scan once they are there, and the stages that made them.
+pub(super) struct Ready {
+    pub(super) files: CaseFiles,
+    /// Checksums of what the images come from: the next stage's inputs.
+    pub(super) inputs: Vec<InputFile>,
+    /// Keys of the stages that made images.
+    pub(super) keys: Vec<String>,
+}
+
+impl Worker<'_> {
+    pub(super) fn recon(
+        &self,
+        found: &FoundScan,
+        echoes: &[EchoParts],
+        t2w: Option<&PathBuf>,
+        mask: Option<&PathBuf>,
+        known: Option<&ScanStatus>,
+        scan: &mut ScanStatus,
+    ) -> Result<Ready, PipelineError> {
+        let before = known.and_then(|known| known.recon.as_ref());
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for parts in echoes {
+            let (EchoParts::Polar { magnitude: a, phase: b }
+            | EchoParts::Cartesian { real: a, imaginary: b }) = parts;
+            paths.extend([a.clone(), b.clone()]);
+            paths.extend([a, b].into_iter().map(|path| sidecar(path)).filter(|path| path.exists()));
+        }
+        paths.extend(t2w.into_iter().chain(mask).cloned());
+        let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
+        let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
+        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some());
+        let key = fingerprint::key("recon", &settings, &inputs);
+        let folder = self.options.out.join(&found.folder);
+        let stem = &found.id;
+        let image = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
+        let mut images = BTreeMap::from([
+            (Modality::Swi, image("acq-swi_T2starw")),
+            (Modality::Qsm, image("Chimap")),
+        ]);
+        images.extend(t2w.map(|_| (Modality::T2w, image("T2w"))));
+        let files = CaseFiles {
+            id: found.id.clone(),
+            images,
+            mask: Some(image("desc-brain_mask")),
+            truth: None,
+        };
+        let record = match before {
+            Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
+            _ => {
+                let started = Instant::now();
+                let input = ReconInput {
+                    files: ScanFiles { echoes: echoes.to_vec(), ..ScanFiles::default() },
+                    read: deepmir_recon::input::ReadOptions {
+                        non_finite_as_zero: self.options.read.nan_to_zero,
+                        ..Default::default()
+                    },
+                    mask: mask.cloned(),
+                    t2w: t2w.cloned(),
+                };
+                crate::scan::reconstruct(
+                    &input,
+                    &self.options.recon,
+                    &folder,
+                    stem,
+                    &mut |what| {
+                        (self.heard)(Event::Step { scan: stem, what });
+                        self.check_interrupt();
+                    },
+                )?;
+                let written = beginning_with(&folder, stem)?;
+                StageRecord {
+                    key: key.clone(),
+                    inputs: inputs.clone(),
+                    outputs: StageRecord::sizes(&self.options.out, &written)?,
+                    seconds: started.elapsed().as_secs_f64(),
+                }
+            }
+        };
+        scan.recon = Some(record);
+        Ok(Ready { files, inputs: Vec::new(), keys: vec![key] })
+    }
+
+    pub(super) fn align(
+        &self,
+        found: &FoundScan,
+        files: &CaseFiles,
+        t2w: &Path,
+        known: Option<&ScanStatus>,
+        scan: &mut ScanStatus,
+    ) -> Result<(PathBuf, String), PipelineError> {
+        let before = known.and_then(|known| known.align.as_ref());
+        let reference = files.images.values().take(1);
+        let paths: Vec<PathBuf> =
+            reference.chain(&files.mask).cloned().chain([t2w.to_owned()]).collect();
+        let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
+        let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
+        let settings = (&self.options.recon.registration, &self.options.recon.bias);
+        let key = fingerprint::key("align", &settings, &inputs);
+        let folder = self.options.out.join(&found.folder);
+        if let Some(stage) = before
+            && stage.holds(&key, &self.options.out)
+        {
+            let image = folder.join(format!("{}_T2w.nii.gz", found.id));
+            scan.align = Some(stage.clone());
+            return Ok((image, key));
+        }
+        (self.heard)(Event::Step { scan: &found.id, what: "aligning T2w" });
+        let started = Instant::now();
+        let recon = &self.options.recon;
+        let made = crate::scan::align_t2w(
+            &found.id,
+            &files.images,
+            files.mask.as_ref(),
+            t2w,
+            recon,
+            &self.options.read,
+            &folder,
+        )?;
+        scan.align = Some(StageRecord {
+            key: key.clone(),
+            inputs,
+            outputs: StageRecord::sizes(&self.options.out, &made.written)?,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok((made.image, key))
+    }
+
+    pub(super) fn predict(
+        &mut self,
+        model: usize,
+        ready: &Ready,
+        found: &FoundScan,
+        known: Option<&ScanStatus>,
+        scan: &mut ScanStatus,
+    ) -> Result<(), PipelineError> {
+        let options = self.options;
+        let bundle = &options.models[model];
+        let id = bundle.id();
+        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let key = fingerprint::key("predict", &settings, &ready.inputs);
+        scan.model = Some((bundle.settings.name.clone(), id));
+        if let Some(before) = known
+            && let Some(stage) = &before.predict
+            && stage.holds(&key, &options.out)
+        {
+            scan.predict = Some(stage.clone());
+            scan.lesions = before.lesions.clone();
+            return Ok(());
+        }
+        self.check_interrupt();
+        (self.heard)(Event::Step { scan: &found.id, what: "finding lesions" });
+        let started = Instant::now();
+        let predictor = match self.predictors.entry(model) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let mut predictor = Predictor::new(bundle.clone(), options.device)?;
+                predictor.detector.options = options.inference;
+                predictor.detector.read = options.read;
+                entry.insert(predictor)
+            }
+        };
+        let interrupted = self.interrupted;
+        let folder = options.out.join(&found.folder);
+        let mut progress = |_, _| {
+            if interrupted.load(Ordering::Relaxed) {
+                resume_unwind(Box::new(Interrupted));
+            }
+        };
+        let (prediction, written) =
+            crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
+        scan.lesions = counts(&prediction.rows)
+            .into_iter()
+            .map(|(class, count)| (class.name().to_owned(), count))
+            .collect();
+        scan.predict = Some(StageRecord {
+            key,
+            inputs: ready.inputs.clone(),
+            outputs: StageRecord::sizes(&options.out, &written.all)?,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok(())
+    }
+
+    /// Lesions over sessions, where there are two or more. That heads cannot be aligned is a warning:
+    /// each session stands for itself.
+    pub(super) fn timeline(&self, status: &mut SubjectStatus, before: Option<&SubjectStatus>) {
+        let sessions: Vec<(Session, String)> = self.sessions(status);
+        if sessions.len() < 2 {
+            return;
+        }
+        let keys: Vec<&String> = sessions.iter().map(|(_, key)| key).collect();
+        let settings = &self.options.recon.registration;
+        let key = fingerprint::key("timeline", &(settings, keys), &[]);
+        let known = before.and_then(|before| before.timeline.as_ref());
+        if let Some(stage) = known
+            && stage.holds(&key, &self.options.out)
+        {
+            status.timeline = Some(stage.clone());
+            return;
+        }
+        let started = Instant::now();
+        let path = self
+            .options
+            .out
+            .join(&status.subject)
+            .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
+        let sessions: Vec<Session> = sessions.into_iter().map(|(session, _)| session).collect();
+        let outcome = timeline::write(&sessions, &self.options.read, settings, &path)
+            .and_then(|()| StageRecord::sizes(&self.options.out, std::slice::from_ref(&path)));
+        match outcome {
+            Ok(outputs) => {
+                status.timeline = Some(StageRecord {
+                    key,
+                    inputs: Vec::new(),
+                    outputs,
+                    seconds: started.elapsed().as_secs_f64(),
+                });
+            }
+            Err(error) => {
+                // What an earlier run found about other images is no longer true.
+                let _ = std::fs::remove_file(&path);
+                status.warnings.push(format!("lesions were not followed over sessions: {error}"));
+            }
+        }
+    }
+
+    /// The first finished scan of each session, and the key of its prediction.
+    fn sessions(&self, status: &SubjectStatus) -> Vec<(Session, String)> {
+        let mut seen = Vec::new();
+        let mut sessions = Vec::new();
+        for scan in &status.scans {
+            let session = scan.id.split('_').find(|part| part.starts_with("ses-"));
+            let (Some(session), Some(stage), State::Done) = (session, &scan.predict, scan.state)
+            else {
+                continue;
+            };
+            if seen.contains(&session) {
+                continue;
+            }
+            let of = |ending: &str| {
+                let path =
+                    stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
+                path.map(|path| self.options.out.join(path))
+            };
+            let Some(table) = of("desc-lesions.tsv") else { continue };
+            let Some(files) =
+                of("desc-lesions_qc.json").and_then(|path| reference(&scan.id, &path))
+            else {
+                continue;
+            };
+            seen.push(session);
+            sessions.push((Session { scan: scan.id.clone(), files, table }, stage.key.clone()));
+        }
+        sessions
+    }
+}
+
+/// The reference image and mask of a scan, from its quality sheet.
+fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
+    let text = std::fs::read_to_string(sheet).ok()?;
+    let sheet: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let path = |key: &str| sheet.get(key)?.as_str().map(PathBuf::from);
+    let modality = sheet.get("ReferenceModality")?.as_str()?.parse().ok()?;
+    Some(CaseFiles {
+        id: id.to_owned(),
+        images: BTreeMap::from([(modality, path("Reference")?)]),
+        mask: path("Mask"),
+        truth: None,
+    })
+}
+
+fn sidecar(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
+}
+
+/// Files of a folder whose names begin with a scan's: what its reconstruction wrote.
+fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineError> {
+    let fault = |source| PipelineError::Read { path: folder.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of_scan = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('_'));
+        let lesions = name.contains("-lesions");
+        let other_run = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with("_run-"));
+        if of_scan && !lesions && !other_run {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,119 @@
+//! The way of one scan: from what there is, raw echoes or maps, to lesions on disk.
+//!
+//! [`process`] goes it from end to end. Its stages are [`reconstruct`], [`align_t2w`] and [`find_lesions`]; a
+//! [`run`](crate::run) of a whole dataset calls the same, each only if something it depends on has changed.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::CaseFiles;
+
+use crate::PipelineError;
+pub use crate::align::{Aligned, align_t2w};
+use crate::predict::{Prediction, Predictor, Written};
+use crate::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct_to};
+
+/// What there is of a scan.
+#[derive(Clone, Debug)]
+pub enum ScanSource {
+    /// Images on one grid.
+    Maps(CaseFiles),
+    /// Raw echoes, and perhaps a T2w image on any grid.
+    Echoes(Box<EchoSource>),
+}
+
+/// Raw echoes, and how they are reconstructed.
+#[derive(Clone, Debug)]
+pub struct EchoSource {
+    /// The files.
+    pub input: ReconInput,
+    /// The settings.
+    pub settings: ReconSettings,
+    /// The scan's name: what the names of its images begin with.
+    pub id: String,
+}
+
+/// What happens on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ScanEvent<'a> {
+    /// This is being done to the echoes.
+    Reconstructing(&'a str),
+    /// The echoes are reconstructed.
+    Reconstructed(&'a Reconstructed),
+    /// So many slices have been through the networks.
+    Slices {
+        /// So many.
+        done: usize,
+        /// Of so many.
+        total: usize,
+    },
+}
+
+/// A scan whose lesions have been found and written.
+#[derive(Debug)]
+pub struct Processed {
+    /// Its images.
+    pub files: CaseFiles,
+    /// What was found.
+    pub prediction: Prediction,
+    /// What was written.
+    pub written: Written,
+}
+
+/// Goes the whole way of a scan and writes everything into `folder`.
+///
+/// # Errors
+/// As [`reconstruct`] and [`find_lesions`].
+pub fn process(
+    source: ScanSource,
+    predictor: &mut Predictor,
+    folder: &Path,
+    events: &mut dyn FnMut(ScanEvent<'_>),
+) -> Result<Processed, PipelineError> {
+    let files = match source {
+        ScanSource::Maps(files) => files,
+        ScanSource::Echoes(source) => {
+            let EchoSource { input, settings, id } = *source;
+            let (files, made) = reconstruct(&input, &settings, folder, &id, &mut |what| {
+                events(ScanEvent::Reconstructing(what));
+            })?;
+            events(ScanEvent::Reconstructed(&made));
+            files
+        }
+    };
+    let (prediction, written) = find_lesions(predictor, &files, folder, &mut |done, total| {
+        events(ScanEvent::Slices { done, total });
+    })?;
+    Ok(Processed { files, prediction, written })
+}
+
+/// Reconstructs raw echoes and aligns T2w to them ([`reconstruct_to`]); the images that came of it.
+///
+/// # Errors
+/// As [`reconstruct_to`].
+pub fn reconstruct(
+    input: &ReconInput,
+    settings: &ReconSettings,
+    folder: &Path,
+    id: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(CaseFiles, Reconstructed), PipelineError> {
+    let made = reconstruct_to(input, settings, folder, id, progress)?;
+    let images = made.images().collect();
+    let mask: Option<PathBuf> = Some(made.mask.clone());
+    Ok((CaseFiles { id: id.to_owned(), images, mask, truth: None }, made))
+}
+
+/// Finds the lesions of a scan and writes them.
+///
+/// # Errors
+/// As [`Predictor::predict`] and [`Predictor::write`].
+pub fn find_lesions(
+    predictor: &mut Predictor,
+    files: &CaseFiles,
+    folder: &Path,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(Prediction, Written), PipelineError> {
+    let prediction = predictor.predict(files, progress)?;
+    let written = predictor.write(&prediction, files, folder)?;
+    Ok((prediction, written))
+}

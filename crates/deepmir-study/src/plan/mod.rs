@@ -1,0 +1,19 @@
+//! What a study compares, on whom: arms crossed with folds and seeds to cells.
+
+pub(crate) mod arm;
+pub(crate) mod cell;
+mod checksums;
+pub(crate) mod config;
+pub(crate) mod factors;
+pub(crate) mod layout;
+pub(crate) mod participants;
+pub(crate) mod split;
+
+pub use arm::Arm;
+pub use cell::Cell;
+pub use config::{
+    EvaluationSettings, Incomplete, SplitMethod, SplitSettings, StudyConfig, Variant,
+};
+pub use factors::Factors;
+pub use layout::StudyPlan;
+pub use split::Fold;

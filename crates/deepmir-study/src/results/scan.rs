@@ -1,0 +1,210 @@
+//! One scan: everything that any cell said of it, against the truth.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_lesion::matching::{MatchRule, match_lesions};
+use deepmir_lesion::metrics::{Detections, SubjectScore, score};
+use deepmir_lesion::{
+    Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, lesions_of,
+};
+use deepmir_volume::nifti::ReadOptions;
+
+use crate::StudyError;
+use crate::evaluate::{EvaluationOptions, same_grid, without_small};
+use crate::plan::cell::Cell;
+use crate::plan::layout::StudyPlan;
+use crate::results::mistakes::{Around, Mistake, false_positives, missed};
+use crate::results::strata::{Mimics, SITES, SiteCounts};
+use crate::run::stored_predictions::{self, StoredPrediction};
+
+/// What one cell said of one scan.
+#[derive(Clone, Debug)]
+pub(crate) struct ScanResult {
+    /// Position among the plan's arms.
+    pub arm: usize,
+    /// Position among the plan's folds.
+    pub fold: usize,
+    /// The training's seed.
+    pub seed: u64,
+    /// The scan.
+    pub scan: String,
+    /// Position among the units that are resampled: subjects, those of one anatomy together.
+    pub unit: usize,
+    /// Counts, volumes, confusion.
+    pub score: SubjectScore,
+    /// For each class of the arm, the curve's part.
+    pub detections: Vec<(LesionClass, Detections)>,
+    /// For each class of the arm and each of [`SITES`].
+    pub sites: Vec<(LesionClass, [SiteCounts; SITES.len()])>,
+    /// What became of the drawn calcifications and the like, where they are listed.
+    pub mimics: Mimics,
+    /// False positives and misses.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl ScanResult {
+    /// The curve's part of a class.
+    pub(crate) fn detections_of(&self, class: LesionClass) -> Option<&Detections> {
+        self.detections.iter().find(|(other, _)| *other == class).map(|(_, detections)| detections)
+    }
+}
+
+/// A scan's images and truth.
+pub(crate) struct Scene {
+    pub case: Case,
+    /// The truth, without what is too small to count.
+    pub truth: LabelMap,
+}
+
+impl Scene {
+    /// Reads a scan with every modality that some arm needs.
+    pub(crate) fn read(
+        plan: &StudyPlan,
+        files: &CaseFiles,
+        options: &EvaluationOptions,
+    ) -> Result<Self, StudyError> {
+        let mut needed: Vec<Modality> =
+            plan.arms.iter().flat_map(|arm| arm.inputs.iter().copied()).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let read = ReadOptions { nan_to_zero: plan.config.nan_to_zero };
+        let case = files.read(&needed, &read)?;
+        let truth = case.truth.clone().unwrap_or_else(|| LabelMap::empty(*case.grid()));
+        Ok(Self { truth: without_small(&truth, options), case })
+    }
+
+    /// Its images to measure lesions in.
+    pub(crate) fn measured(&self) -> MeasuredImages<'_> {
+        MeasuredImages {
+            swi: self.case.images.get(&Modality::Swi),
+            qsm_ppm: self.case.images.get(&Modality::Qsm),
+            t2w: self.case.images.get(&Modality::T2w),
+            brain: Some(&self.case.brain),
+        }
+    }
+}
+
+/// Compares what some cells kept of a scan with its truth.
+pub(crate) fn results(
+    plan: &StudyPlan,
+    files: &CaseFiles,
+    unit: usize,
+    cells: &[&Cell],
+) -> Result<Vec<ScanResult>, StudyError> {
+    let options = plan.config.evaluation_options();
+    let scene = Scene::read(plan, files, &options)?;
+    let truth_lesions = lesions_of(&scene.truth, options.connectivity);
+    let truth_rows = scene.measured().measure(&scene.truth, &truth_lesions);
+    let mimics = Mimics::listed(files)?;
+    let one = |cell: &&Cell| -> Result<ScanResult, StudyError> {
+        let folder = plan.folder(cell);
+        let StoredPrediction { labels, mut candidates } =
+            stored_predictions::read(&folder, &files.id)?;
+        let truth_path: PathBuf = files.truth.clone().unwrap_or_default();
+        same_grid(&truth_path, scene.truth.volume(), &folder, labels.volume())?;
+        let labels = without_small(&labels, &options);
+        candidates.retain(|candidate| candidate.lesion.volume_mm3 >= options.min_volume_mm3);
+        let classes = &plan.arm(cell).classes;
+        let found = lesions_of(&labels, options.connectivity);
+        let found_rows = scene.measured().measure(&labels, &found);
+        let truth = Measured { lesions: &truth_lesions, rows: &truth_rows };
+        let found = Measured { lesions: &found, rows: &found_rows };
+        let around = Around {
+            truth: &scene.truth,
+            candidates: &candidates,
+            owners: owners(&candidates),
+            mimics: &mimics,
+            grid: *labels.grid(),
+        };
+        let mut result = ScanResult {
+            arm: cell.arm,
+            fold: cell.fold,
+            seed: cell.seed,
+            scan: files.id.clone(),
+            unit,
+            score: score(
+                &files.id,
+                &scene.truth,
+                &labels,
+                classes,
+                options.rule,
+                options.connectivity,
+            ),
+            detections: Vec::new(),
+            sites: Vec::new(),
+            mimics: mimics.called(found.lesions, &scene.truth),
+            mistakes: Vec::new(),
+        };
+        for &class in classes {
+            let (truth, found) = (truth.of(class), found.of(class));
+            let pairs = Paired::new(&truth, &found, options.rule);
+            result.detections.push((class, curve(&truth, &candidates, class, options.rule)));
+            result.sites.push((class, SiteCounts::of(&truth, &found, &pairs)));
+            result.mistakes.extend(false_positives(&found, &pairs, &around));
+            result.mistakes.extend(missed(&truth, &pairs, &around));
+        }
+        Ok(result)
+    };
+    cells.iter().map(one).collect()
+}
+
+/// Lesions with what was measured of them.
+struct Measured<'a> {
+    lesions: &'a [Lesion],
+    rows: &'a [LesionRow],
+}
+
+/// Lesions of one class with their rows.
+pub(crate) type OfClass<'a> = Vec<(&'a Lesion, &'a LesionRow)>;
+
+impl<'a> Measured<'a> {
+    fn of(&self, class: LesionClass) -> OfClass<'a> {
+        let all = self.lesions.iter().zip(self.rows);
+        all.filter(|(lesion, _)| lesion.class == class).collect()
+    }
+}
+
+/// Which lesions of a class have a partner.
+pub(crate) struct Paired {
+    pub truth: Vec<bool>,
+    pub found: Vec<bool>,
+}
+
+impl Paired {
+    fn new(truth: &OfClass<'_>, found: &OfClass<'_>, rule: MatchRule) -> Self {
+        let lesions = |side: &OfClass<'_>| {
+            side.iter().map(|(lesion, _)| (*lesion).clone()).collect::<Vec<_>>()
+        };
+        let (a, b) = (lesions(truth), lesions(found));
+        let pairs =
+            match_lesions(&a.iter().collect::<Vec<_>>(), &b.iter().collect::<Vec<_>>(), rule);
+        let mut paired = Self { truth: vec![false; a.len()], found: vec![false; b.len()] };
+        for pair in pairs {
+            (paired.truth[pair.truth], paired.found[pair.predicted]) = (true, true);
+        }
+        paired
+    }
+}
+
+fn curve(
+    truth: &OfClass<'_>,
+    candidates: &[Candidate],
+    class: LesionClass,
+    rule: MatchRule,
+) -> Detections {
+    let truth: Vec<&Lesion> = truth.iter().map(|(lesion, _)| *lesion).collect();
+    let candidates: Vec<&Candidate> =
+        candidates.iter().filter(|candidate| candidate.lesion.class == class).collect();
+    Detections::new(&truth, &candidates, rule)
+}
+
+/// Which candidate each voxel belongs to.
+fn owners(candidates: &[Candidate]) -> HashMap<usize, usize> {
+    let voxels = candidates
+        .iter()
+        .enumerate()
+        .flat_map(|(n, candidate)| candidate.lesion.voxels.iter().map(move |&voxel| (voxel, n)));
+    voxels.collect()
+}
