@@ -15,10 +15,10 @@ use super::sections::sections;
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir demo
   deepmir demo --seed 2 -o another-head"),
-    ("Files", "  DIR/phantom/                           the simulated BIDS dataset and its truth
-  DIR/results/                           reconstructed maps, and all that `predict` writes
-  DIR/results/evaluation.json            the comparison with the truth, as of `evaluate`
-  DIR/results/*_desc-lesions_report.html the page"),
+    ("Files", "  DIR/phantom/                   the simulated BIDS dataset and its truth
+  DIR/results/                   the maps of `deepmir recon`, and all that `deepmir predict` and
+                                 `deepmir evaluate` write
+  DIR/results/*_report.html      the page"),
 ]))]
 pub struct Demo {
     /// Folder for all results

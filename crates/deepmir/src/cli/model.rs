@@ -9,7 +9,7 @@ use super::sections::{EXIT_STATUS, sections};
 /// List, describe, verify, copy and fine-tune models.
 ///
 /// A model is a folder with model.toml and its weights, or the same in one .deepmir file. Shipped models
-/// are known by their names; `default` is the newest.
+/// are known by their names; `default` is the recommended one.
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = sections(&[(
     "Examples",
@@ -19,12 +19,12 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir model adapt default MY_SCANS -o mine.deepmir",
 )]))]
 pub enum Model {
-    /// List the shipped models
+    /// List the shipped models.
     ///
     /// Prints name, input modalities (in parentheses those that may be missing), classes, size and
     /// description of each.
     List,
-    /// Print a model's settings and provenance
+    /// Print a model's settings and provenance.
     ///
     /// Prints number of parameters, checksum, input modalities, classes, detection thresholds, the features
     /// that its candidate classifier uses most, training and validation subjects, and terms of use.
@@ -72,7 +72,7 @@ pub enum Model {
         #[arg(long, value_name = "SPDX")]
         licence: Option<String>,
     },
-    /// Choose a model's detection thresholds on labelled scans; train nothing
+    /// Choose a model's detection thresholds on labelled scans; train nothing.
     ///
     /// Use it for scans of another scanner or protocol. Runs the model on the scans and chooses for each
     /// class the threshold with the best F-measure over their lesions. Networks, candidate classifier and
@@ -84,12 +84,13 @@ pub enum Model {
         EXIT_STATUS,
     ]))]
     Tune(Tune),
-    /// Fine-tune a model's candidate classifier on labelled scans; keep the original if that does not help
+    /// Fine-tune the candidate classifier on labelled scans; keep the original if cross-validation shows no
+    /// gain.
     ///
     /// Use it for scans of another scanner or protocol. Warm-starts the candidate classifier: boosting
     /// continues from its trees on the candidates of the scans. Cross-validation over the scans decides
-    /// whether that helps; if it shows no gain, the original is kept. Then chooses detection thresholds as
-    /// `deepmir model tune` does. Networks and patch classifier are kept. Needs at least two scans.
+    /// whether the result replaces the original. Then chooses detection thresholds as `deepmir model tune`
+    /// does. Networks and patch classifier are kept. Needs at least two scans.
     #[command(after_long_help = sections(&[
         ("Examples", "  deepmir model adapt default MY_SCANS
   deepmir model adapt default MY_SCANS -o mine.deepmir --name mine"),

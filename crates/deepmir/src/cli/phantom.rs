@@ -18,12 +18,22 @@ use super::sections::{EXIT_STATUS, sections};
     ("Examples", "  deepmir phantom heads --subjects 20 --randomize
   deepmir phantom heads --sessions 2 --raw --seed 7
   deepmir phantom heads --anatomy LABEL_MAPS --field-strength 7"),
-    ("Files", "  OUT/sub-01/anat/      SWI (*_acq-swi_T2starw), QSM (*_Chimap, ppm), T2w; with --raw, magnitude
-                        and phase of each echo (*_part-mag_MEGRE, *_part-phase_MEGRE)
-  OUT/derivatives/truth/
-                        label maps (*_seg-lesions_dseg: 1 CMB, 2 NHID), brain masks, a table of every
-                        source (*_desc-sources_list.tsv), true susceptibility, field and R2*, and the
-                        settings and random numbers of each phantom (*_desc-phantom.json)"),
+    ("Files", "  OUT/sub-*/[ses-*/]anat/:
+
+  *_acq-swi_T2starw.nii.gz       SWI
+  *_Chimap.nii.gz                QSM in ppm
+  *_T2w.nii.gz                   T2w
+  *_part-mag_MEGRE.nii.gz, *_part-phase_MEGRE.nii.gz
+                                 magnitude and phase of each echo, with --raw
+
+  OUT/derivatives/truth/sub-*/[ses-*/]anat/:
+
+  *_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
+  *_desc-brain_mask.nii.gz       brain mask
+  *_desc-sources_list.tsv        every lesion and mimic: place, volume, susceptibility
+  *_Chimap.nii.gz, *_fieldmap.nii.gz, *_R2starmap.nii.gz
+                                 true susceptibility (ppm), field (ppm) and R2*
+  *_desc-phantom.json            version, seed, settings and the numbers drawn"),
     EXIT_STATUS,
 ]))]
 pub struct Phantom {

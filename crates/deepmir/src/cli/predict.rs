@@ -18,7 +18,8 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir predict --swi SWI.nii.gz --mask brain.nii.gz -o results
   deepmir predict --mag echo*_mag.nii.gz --phase echo*_phase.nii.gz --t2w T2w.nii.gz -o results"),
     ("Files", "  SCAN stands for the BIDS name of the scan (sub-01_ses-1), IMAGE for that of the SWI without its
-  suffix (sub-01_ses-1_acq-swi). Maps are on the SWI's own grid.
+  suffix (sub-01_ses-1_acq-swi); if the SWI has another name, both are that. Maps are on the SWI's
+  own grid.
 
   IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
   IMAGE_seg-lesions_dseg.tsv         names of the labels
@@ -53,7 +54,8 @@ use super::sections::{EXIT_STATUS, sections};
   swi_contrast        SWI over that of a 2 mm shell around the lesion, less one; negative is darker
   t2w_contrast        the same of T2w
   sphericity          1 for a ball
-  note                diamagnetic (a possible calcification), linear (vessel-like), touches_mask_edge
+  note                diamagnetic (a possible calcification), linear (vessel-like),
+                      touches_mask_edge
   lesion_probability  probability of being a lesion, by models with a candidate classifier"),
     EXIT_STATUS,
 ]))]

@@ -22,7 +22,7 @@ pub enum Level {
 /// subject. The group level then writes the cohort's tables and its page.
 ///
 /// A repeated run does only what is missing or what changed (inputs, settings, model). Several runs, also
-/// on several machines, can share one OUT folder. docs/cohorts.md tells more.
+/// on several machines, can share one OUT folder. See docs/cohorts.md.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir run BIDS OUT participant --dry-run

@@ -28,7 +28,7 @@ const FILES: (&str, &str) = (
 /// on the same folds with the same seeds, and reports paired comparisons on one page. Each arm, fold and
 /// seed is a cell. An interrupted study continues when the command is repeated; finished cells are kept.
 ///
-/// CONFIG names the cohort and what to compare; docs/study.md describes it.
+/// CONFIG names the cohort and what to compare: see docs/study.md.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -58,7 +58,7 @@ pub struct Study {
 
 #[derive(Debug, Subcommand)]
 pub enum StudyPart {
-    /// Run one cell, as one process of a cluster job
+    /// Run one cell, as one process of a cluster job.
     ///
     /// Fails if another process works on the cell. `deepmir study collect` makes the tables when all
     /// cells are done.

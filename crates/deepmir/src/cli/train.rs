@@ -34,8 +34,8 @@ use super::sections::{EXIT_STATUS, sections};
                             what --resume continues from; the best weights so far
   DIR/phantoms/             subjects that --phantoms simulated
 
-  With --folds, the files of each fold are in DIR/fold-N/; with --retrain-on-all, those of each network
-  are in DIR/network-N/."),
+  With --folds, the files of each fold are in DIR/fold-N/; with --retrain-on-all, those of each
+  network are in DIR/network-N/."),
     EXIT_STATUS,
 ]))]
 pub struct Train {
