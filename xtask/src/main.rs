@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
         Some("lint") => ("lints", lint()),
-        Some("docs") => ("pages", docs()),
+        Some("docs") => ("generated pages", docs()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
             eprintln!("{USAGE}");

@@ -1,9 +1,9 @@
-//! Options from a file: each key of the TOML file gives the option of that name, where the command line
-//! does not give it.
+//! Options from a file: each key of the TOML file sets the option of that name, unless the command line
+//! does.
 //!
 //! clap alone decides which words of the command line are commands, options and values. The file's options
-//! go behind the last command that it finds, and all is parsed once more, so that required options may
-//! come from the file and every value is checked as one of the command line.
+//! are inserted after the last command that it finds, and everything is parsed again. So required options
+//! may come from the file, and its values are checked like those of the command line.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,28 +17,28 @@ use crate::cli::Cli;
 
 /// Separates the values of an array, so that a comma in one stays in it.
 const SEPARATOR: char = '\u{1f}';
-/// Keys that would be options but mean nothing in a file.
+/// Options that have no meaning in a file.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
 
 /// Parses the command line, and the file that it names with `--config`.
 pub fn parse_arguments(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Cli> {
     let arguments: Vec<OsString> = arguments.collect();
-    let Some(given) = Given::on_the_command_line(&arguments)? else {
+    let Some(line) = CommandLine::with_config(&arguments)? else {
         return Ok(from_matches(Cli::command(), &arguments)?);
     };
-    let options = given.options_of_the_file()?;
-    let place = given.behind_the_command(&arguments);
+    let options = line.file_options()?;
+    let place = line.end_of_command(&arguments);
     let (head, tail) = arguments.split_at(place);
     let words = options.iter().flat_map(|option| option.words.iter().map(OsString::from));
     let all: Vec<OsString> =
         head.iter().cloned().chain(words).chain(tail.iter().cloned()).collect();
-    let command = at(Cli::command(), &given.chain, &|mut command| {
+    let command = at(Cli::command(), &line.chain, &|mut command| {
         for option in options.iter().filter(|option| option.is_array) {
             command = command.mut_arg(&option.id, |arg| arg.value_delimiter(SEPARATOR));
         }
         command
     });
-    from_matches(command, &all).map_err(|error| given.explained(error, &options))
+    from_matches(command, &all).map_err(|error| line.with_origin(error, &options))
 }
 
 /// The table of a config file.
@@ -63,7 +63,7 @@ fn from_matches(command: Command, words: &[OsString]) -> Result<Cli, clap::Error
     Cli::from_arg_matches(&command.try_get_matches_from(words)?)
 }
 
-/// Changes the command at the end of a chain of names.
+/// Changes the command that a chain of names leads to.
 fn at(command: Command, chain: &[String], change: &dyn Fn(Command) -> Command) -> Command {
     match chain {
         [] => change(command),
@@ -71,7 +71,7 @@ fn at(command: Command, chain: &[String], change: &dyn Fn(Command) -> Command) -
     }
 }
 
-/// What clap makes of words that may lack something the file has.
+/// Parses words that may lack what only the file gives.
 fn lenient(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     Cli::command().ignore_errors(true).try_get_matches_from(words)
 }
@@ -97,8 +97,8 @@ struct FileOption {
     is_array: bool,
 }
 
-/// What stands on the command line.
-struct Given {
+/// A command line that names a config file.
+struct CommandLine {
     file: PathBuf,
     /// The verb, and the commands below it.
     chain: Vec<String>,
@@ -107,9 +107,9 @@ struct Given {
     matches: ArgMatches,
 }
 
-impl Given {
-    /// `None` without a file, or without a command that could have options in it.
-    fn on_the_command_line(words: &[OsString]) -> Result<Option<Self>, clap::Error> {
+impl CommandLine {
+    /// `None` without a file or without a verb.
+    fn with_config(words: &[OsString]) -> Result<Option<Self>, clap::Error> {
         let matches = lenient(words)?;
         let (chain, last) = chain_of(&matches);
         let file = last.try_get_one::<PathBuf>("config").ok().flatten().cloned();
@@ -123,15 +123,16 @@ impl Given {
         Ok(Some(Self { file, matches: last.clone(), chain, command }))
     }
 
-    /// The number of words up to the last command.
-    fn behind_the_command(&self, words: &[OsString]) -> usize {
+    /// Number of words up to the last command's name: of the shortest prefix that clap matches to the same
+    /// commands.
+    fn end_of_command(&self, words: &[OsString]) -> usize {
         let complete = |count: &usize| {
             lenient(&words[..*count]).is_ok_and(|matches| chain_of(&matches).0 == self.chain)
         };
         (1..=words.len()).find(complete).unwrap_or(words.len())
     }
 
-    fn options_of_the_file(&self) -> anyhow::Result<Vec<FileOption>> {
+    fn file_options(&self) -> anyhow::Result<Vec<FileOption>> {
         let mut options = Vec::new();
         for (key, value) in read(&self.file)? {
             if value.is_table() {
@@ -141,7 +142,7 @@ impl Given {
             let arg = self.option(&key)?;
             let (words, is_array) = words(arg, &value)
                 .map_err(|reason| anyhow!("{key}: {reason}: {}", self.file.display()))?;
-            if !self.is_settled(arg) {
+            if !self.is_overridden(arg) {
                 let (id, shown) = (arg.get_id().clone(), arg.to_string());
                 options.push(FileOption { key, id, shown, words, is_array });
             }
@@ -198,7 +199,7 @@ impl Given {
     }
 
     /// Whether the command line gives the option, or one that excludes it.
-    fn is_settled(&self, arg: &Arg) -> bool {
+    fn is_overridden(&self, arg: &Arg) -> bool {
         let given = |arg: &Arg| {
             let id = arg.get_id().as_str();
             self.matches.value_source(id) == Some(ValueSource::CommandLine)
@@ -213,8 +214,8 @@ impl Given {
                 .any(|other| given(other) && (excludes(arg, other) || excludes(other, arg)))
     }
 
-    /// An error about an option of the file names its key and the file.
-    fn explained(&self, error: clap::Error, options: &[FileOption]) -> anyhow::Error {
+    /// Names the key and the file in an error about an option of the file.
+    fn with_origin(&self, error: clap::Error, options: &[FileOption]) -> anyhow::Error {
         let named = [ContextKind::InvalidArg, ContextKind::PriorArg]
             .into_iter()
             .filter_map(|kind| error.get(kind))
@@ -238,7 +239,7 @@ impl Given {
     }
 }
 
-/// A key's value as words of a command line, and whether they are several values; or what is wrong.
+/// A value as words of a command line, and whether it is an array; or what is wrong with it.
 fn words(arg: &Arg, value: &toml::Value) -> Result<(Vec<String>, bool), String> {
     let option = format!("--{}", arg.get_long().unwrap_or_default());
     let kind = |value: &toml::Value| match value {
@@ -270,7 +271,6 @@ fn words(arg: &Arg, value: &toml::Value) -> Result<(Vec<String>, bool), String> 
         (ArgAction::Append, toml::Value::Array(items)) => {
             let items = items.iter().map(text).collect::<Result<Vec<_>, _>>()?;
             let values = items.join(&SEPARATOR.to_string());
-            // No values are no option.
             let given = (!items.is_empty()).then(|| format!("{option}={values}"));
             Ok((given.into_iter().collect(), true))
         }

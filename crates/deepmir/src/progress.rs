@@ -87,7 +87,7 @@ impl Progress {
     }
 
     /// Logs a line without breaking the bar.
-    pub fn say(&self, line: &str) {
+    pub fn log(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| tracing::info!("{line}")),
             None => tracing::info!("{line}"),

@@ -65,7 +65,7 @@ fn every_command_has_an_about_in_the_imperative_and_no_long_lines() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let first = about.split_whitespace().next().unwrap_or_default();
         assert!(!first.is_empty() && !first.ends_with('s'), "{name}: {about:?}");
-        for part in command.get_after_long_help() {
+        if let Some(part) = command.get_after_long_help() {
             for line in part.to_string().lines() {
                 assert!(line.chars().count() <= WIDTH, "{name}: {line}");
             }

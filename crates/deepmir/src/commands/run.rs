@@ -139,19 +139,19 @@ fn report((done, progress): &mut (u64, Progress), event: Event<'_>) {
     match event {
         Event::Step { scan, what } => tracing::debug!("{scan}: {what}"),
         Event::Busy { subject, holder } => {
-            progress.say(&format!("{subject}: {holder} is processing it; trying again later"));
+            progress.log(&format!("{subject}: {holder} is processing it; trying again later"));
         }
         Event::Finished { status, news } => {
             *done += 1;
             for warning in &status.warnings {
-                progress.say(&format!("{}: {warning}", status.subject));
+                progress.log(&format!("{}: {warning}", status.subject));
             }
             match status.state {
-                State::Done if news => progress.say(&found(status)),
+                State::Done if news => progress.log(&found(status)),
                 State::Done => {}
                 state => {
                     for complaint in status.complaints() {
-                        progress.say(&format!("{} {complaint}", state.name()));
+                        progress.log(&format!("{} {complaint}", state.name()));
                     }
                 }
             }

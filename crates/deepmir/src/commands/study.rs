@@ -92,7 +92,7 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
     let state = run_cell(plan, cell, common.device, &mut |event| {
         if !said {
             said = true;
-            progress.say(&format!(
+            progress.log(&format!(
                 "cell {} of {}: {}, fold {}, seed {}",
                 cell.number,
                 plan.cells.len(),
@@ -112,12 +112,12 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
             CellEvent::Training(Event::Step { step, loss }) => {
                 progress.set(step, || format!("loss {loss:.4}"));
             }
-            CellEvent::Training(Event::Validated { validation, .. }) => progress.say(&format!(
+            CellEvent::Training(Event::Validated { validation, .. }) => progress.log(&format!(
                 "step {}: loss {:.4}, lesion F1 {:.3} on the validation subjects",
                 validation.step, validation.training_loss, validation.f1
             )),
             CellEvent::Training(Event::StoppedEarly { step }) => {
-                progress.say(&format!("stopped early at step {step}: no improvement"));
+                progress.log(&format!("stopped early at step {step}: no improvement"));
             }
             CellEvent::Predicted { done, total } => {
                 if done == 1 {

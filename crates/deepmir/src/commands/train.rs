@@ -25,18 +25,18 @@ use crate::progress::Progress;
 const VALIDATION_SHARE: f64 = 0.2;
 
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
-    let (cohort, companions) = cohort(arguments)?;
+    let (cohort, auxiliary) = cohort(arguments)?;
     let init_from = arguments.init_from.as_deref().map(open_model).transpose()?;
     let folds = arguments.retrain_on_all.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, init_from.as_ref().or(folds.as_ref()))?;
     let common_training = Training {
         name: model_name(arguments),
-        data: data_name(arguments, &cohort, &companions),
+        data: data_name(arguments, &cohort, &auxiliary),
         plan: preset.plan.clone(),
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
         training: Vec::new(),
-        companions,
+        companions: auxiliary,
         validation: Vec::new(),
         rule: None,
         fresh: simulated(arguments, common, preset.training.seed)?,
@@ -132,7 +132,7 @@ fn announce(model: &Bundle, path: &Path) {
 fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
     // Checked against the whole cohort: a held-out subject must not return as auxiliary data.
-    let companions = cohort.companions(&arguments.extra_train)?;
+    let auxiliary = cohort.companions(&arguments.extra_train)?;
     // Read again when the folds are joined; checked here so that an error comes before the training.
     cohort.companions(&arguments.extra_validation)?;
     let place = |data: &Path| data.canonicalize().unwrap_or_else(|_| data.to_owned());
@@ -169,7 +169,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     if with.is_empty() {
         bail!("no subject has a label map to train on: {}", arguments.data.display());
     }
-    Ok((Cohort { cases: with }, companions))
+    Ok((Cohort { cases: with }, auxiliary))
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.
@@ -306,12 +306,12 @@ fn model_name(arguments: &Train) -> String {
 }
 
 /// The training data in words.
-fn data_name(arguments: &Train, cohort: &Cohort, companions: &[CaseFiles]) -> String {
+fn data_name(arguments: &Train, cohort: &Cohort, auxiliary: &[CaseFiles]) -> String {
     let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| "a cohort".to_owned());
     let mut words = format!("{} scans of {name}", cohort.cases.len());
-    if !companions.is_empty() {
-        words += &format!(", {} auxiliary scans", companions.len());
+    if !auxiliary.is_empty() {
+        words += &format!(", {} auxiliary scans", auxiliary.len());
     }
     if arguments.phantoms > 0 {
         words += &format!(", phantoms simulated while training: {}", arguments.phantoms);

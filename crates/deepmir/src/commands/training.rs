@@ -73,7 +73,7 @@ pub(super) fn train(
             progress = Progress::new("steps", training.config.steps, common);
             progress.resume_at(step);
             stepping = true;
-            progress.say(&format!("resuming after step {step}"));
+            progress.log(&format!("resuming after step {step}"));
         }
         Event::Step { step, loss } => {
             if !stepping {
@@ -85,14 +85,14 @@ pub(super) fn train(
         }
         Event::Validated { validation, best } => {
             let validated = !training.validation.is_empty();
-            progress.say(&described(validation, validated, best));
+            progress.log(&described(validation, validated, best));
             history.validations.push(validation.clone());
             if let Err(error) = draw(&history, validated, &curves_path) {
-                progress.say(&format!("cannot draw the curves: {}", with_causes(&error)));
+                progress.log(&format!("cannot draw the curves: {}", with_causes(&error)));
             }
         }
         Event::StoppedEarly { step } => {
-            progress.say(&format!("stopped early at step {step}: no improvement"))
+            progress.log(&format!("stopped early at step {step}: no improvement"))
         }
     });
     progress.finish();

@@ -65,7 +65,7 @@ fn config_of_a_nested_verb_reaches_the_nested_verb() {
 
 #[test]
 fn values_that_look_like_verbs_or_options_stay_values() {
-    // The output folder is called as a verb, and stands before the verb's name could.
+    // An output folder with the name of a verb, file names with commas and dashes.
     let file = "swi = \"a,b.nii\"\nmag = [\"a,b.nii\", \"--mag\"]\n";
     let words = ["--device", "cpu", "predict", "-o", "run", "--config", "FILE"];
     let (_, predict) = predict(file, &words);
