@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `cargo xtask lint` and `cargo xtask timing`.
+//! The project's chores: `cargo xtask test`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
@@ -13,6 +13,7 @@ usage: cargo xtask <chore>
 
   test [FILTER…]   every test of every crate, then the documentation's examples
   lint             rustfmt, clippy with warnings as errors, and cargo-deny where it is installed
+  docs             docs/cli.md anew, from the definitions of the command line
   timing BIDS [N]  how long a rater waits for the annotation page's first image and for a stroke, N times (5)";
 
 fn main() -> ExitCode {
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
         Some("lint") => ("lints", lint()),
+        Some("docs") => ("generated pages", docs()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
             eprintln!("{USAGE}");
@@ -75,6 +77,12 @@ fn lint() -> Result<(), String> {
         eprintln!("cargo-deny is not installed (cargo install cargo-deny --locked); left out");
     }
     Ok(())
+}
+
+/// Rewrites the pages that are generated from the program: the test that compares them does it.
+fn docs() -> Result<(), String> {
+    let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
+    run(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
 }
 
 /// Times the annotation page of the release build in a browser, on a dataset.

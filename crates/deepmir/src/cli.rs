@@ -1,13 +1,16 @@
 //! The command line.
 
 mod annotate;
+mod completions;
 mod demo;
 mod evaluate;
+mod man;
 mod model;
 mod phantom;
 mod predict;
 mod recon;
 mod run;
+pub mod sections;
 mod study;
 mod train;
 
@@ -15,23 +18,45 @@ use std::path::PathBuf;
 
 pub use annotate::{Annotate, CombineName};
 use clap::{Args, Parser, Subcommand};
+pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
+pub use man::Man;
 pub use model::{Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
 pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};
 pub use run::{Level, Run};
+use sections::sections;
 pub use study::{Study, StudyPart};
 pub use train::Train;
 
-/// Finds cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI and tells
-/// them apart.
+/// Find cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI.
+///
+/// deepmir reads susceptibility-weighted images (SWI), quantitative susceptibility maps (QSM) and
+/// T2-weighted images (T2w), or the raw gradient echoes to make SWI and QSM from. It finds both kinds of
+/// lesions, tells them apart and measures them.
 ///
 /// Research software; not a medical device.
 #[derive(Debug, Parser)]
-#[command(name = "deepmir", version, max_term_width = 100, args_override_self = true)]
+#[command(
+    name = "deepmir",
+    version,
+    max_term_width = 100,
+    args_override_self = true,
+    after_long_help = sections(&[
+        ("Examples", "  deepmir demo
+  deepmir predict --swi SWI.nii.gz --qsm QSM.nii.gz --t2w T2w.nii.gz -o results
+  deepmir run BIDS OUT participant
+  deepmir help model tune"),
+        ("Exit status", "  0    success
+  1    the command or its input is wrong; the message names the remedy
+  2    internal error
+  3    some subjects failed, each of them is named; the others are done
+  130  interrupted; the same command continues"),
+    ]),
+)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -43,48 +68,44 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Settings of this verb from a TOML file: its keys are the options' names; options given here
-    /// win
+    /// Read options of this command from a TOML file
+    ///
+    /// Keys are the names of the options without the dashes, such as `nan-to-zero = true`. Options on the
+    /// command line take precedence. Tables hold the settings that some commands have beyond their
+    /// options, such as [training] of `train`.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Threads to use [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Where networks run: auto, cpu, burn-cpu (slower, to compare with) or gpu:N
+    /// Where to run networks: auto, cpu, gpu:N, or burn-cpu (slow, for comparison)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Say more (twice: much more)
+    /// Log more; give it twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say nothing but errors
+    /// Log errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Log as JSON, one object a line
+    /// Log in JSON, one object per line
     #[arg(long, global = true)]
     pub log_json: bool,
 }
 
+// Help texts stand on the types inside: a comment on a variant would replace them.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Make up a head with lesions, scan it, find them, and show how well that went
     Demo(Demo),
-    /// Find lesions in one subject's images
     Predict(Box<Predict>),
-    /// Reconstruct SWI, susceptibility, R2* and brain mask from raw gradient echoes
     Recon(Box<Recon>),
-    /// A whole BIDS dataset, unattended: lesions of every subject, then the cohort's tables
     Run(Box<Run>),
-    /// Simulate subjects whose lesions are known
     Phantom(Phantom),
-    /// Train a network on a cohort with label maps
     Train(Box<Train>),
-    /// Compare predicted with true label maps
     Evaluate(Evaluate),
-    /// Compare inputs, classes and networks on a cohort, fold by fold
     Study(Box<Study>),
-    /// Mark lesions by hand, review a model's, settle between raters
     Annotate(Annotate),
-    /// List, describe, check and tune models
     #[command(subcommand)]
     Model(Model),
+    Completions(Completions),
+    Man(Man),
 }

@@ -5,6 +5,8 @@ mod cli;
 mod commands;
 mod config;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod status;
 
 use std::process::ExitCode;

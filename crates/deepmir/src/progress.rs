@@ -1,5 +1,4 @@
-//! What the user sees while waiting: bars on a terminal, plain lines elsewhere, all on standard
-//! error.
+//! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -87,15 +86,15 @@ impl Progress {
         }
     }
 
-    /// Says something without breaking the bar.
-    pub fn say(&self, line: &str) {
+    /// Logs a line without breaking the bar.
+    pub fn log(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| tracing::info!("{line}")),
             None => tracing::info!("{line}"),
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

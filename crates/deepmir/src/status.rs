@@ -1,19 +1,20 @@
-//! How the program ends: 0 done, 1 the user can mend it, 2 we must, 3 some subjects failed, 130 stopped.
+//! Exit statuses and the last message: 0 success, 1 the user can mend it, 2 internal error, 3 some subjects
+//! failed, 130 interrupted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// Ends that are neither success nor a fault of the whole.
+/// Exit statuses that are neither success nor a failure of the whole.
 #[derive(Debug)]
-pub enum Ended {
-    /// Some subjects failed, as told; the others are done.
+pub enum ExitStatus {
+    /// Some subjects failed, as the text says; the others are done.
     SomeFailed(String),
-    /// The user stopped it.
+    /// The user interrupted the program.
     Interrupted,
 }
 
-impl Ended {
-    /// As shells have it for a program that an interrupt ended.
+impl ExitStatus {
+    /// The shells' code of a program that an interrupt ended.
     pub const INTERRUPTED: u8 = 130;
 
     fn code(&self) -> u8 {
@@ -24,24 +25,35 @@ impl Ended {
     }
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for ExitStatus {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::SomeFailed(who) => formatter.write_str(who),
-            Self::Interrupted => formatter.write_str("stopped; the same command goes on from here"),
+            Self::Interrupted => formatter.write_str("interrupted; the same command continues"),
         }
     }
 }
 
-impl std::error::Error for Ended {}
+impl std::error::Error for ExitStatus {}
 
-/// Runs the program and turns its end into an exit code and, if it failed, one message.
+/// An error with the chain of its causes. A cause that the text before already contains is not repeated.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+/// Runs the program and turns its result into an exit code and, if it failed, one message.
 pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    // The message below says what the default one would, and what to do.
+    // The message below replaces the default one.
     let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let kept = std::sync::Arc::clone(&place);
     std::panic::set_hook(Box::new(move |panic| {
-        // Whoever read our output has seen enough, as `head` does.
+        // The reader of the output closed it, as `head` does.
         if panic.to_string().contains("Broken pipe") {
             std::process::exit(0);
         }
@@ -59,15 +71,15 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
                 ExitCode::from(code)
             }
             Err(error) => {
-                complain(&format!("error: {error}"));
-                ExitCode::from(error.downcast_ref::<Ended>().map_or(1, Ended::code))
+                print_error(&format!("error: {}", with_causes(&error)));
+                ExitCode::from(error.downcast_ref::<ExitStatus>().map_or(1, ExitStatus::code))
             }
         },
         Err(_) => {
             let place = place.lock().map(|place| place.clone()).unwrap_or_default();
-            complain(&format!(
-                "internal error: {place}\nThis is a fault in deepmir {}: please report it with the \
-                 command you gave.",
+            print_error(&format!(
+                "internal error: {place}\nThis is a bug in deepmir {}; please report it with the \
+                 command line.",
                 env!("CARGO_PKG_VERSION")
             ));
             ExitCode::from(2)
@@ -75,7 +87,34 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the program's last words")]
-fn complain(message: &str) {
+#[expect(clippy::print_stderr, reason = "the last message")]
+fn print_error(message: &str) {
     eprintln!("{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Inner {
+        #[error("cannot read ({source})")]
+        Read { source: std::io::Error },
+    }
+
+    #[test]
+    fn a_context_does_not_hide_the_cause() {
+        let source = std::io::Error::other("the disk is full");
+        let error = Err::<(), _>(source).context("cannot write: report.html").unwrap_err();
+        assert_eq!(with_causes(&error), "cannot write: report.html: the disk is full");
+    }
+
+    #[test]
+    fn a_cause_that_the_message_contains_is_told_once() {
+        let source = std::io::Error::other("no such file");
+        let error = Err::<(), _>(Inner::Read { source }).context("the model").unwrap_err();
+        assert_eq!(with_causes(&error), "the model: cannot read (no such file)");
+    }
 }

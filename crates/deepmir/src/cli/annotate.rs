@@ -5,57 +5,79 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Whose marks an export takes.
+use super::sections::{EXIT_STATUS, sections};
+
+/// Whose annotations an export takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CombineName {
-    /// The one rater's
+    /// Those of a single rater
     One,
-    /// Voxels that any of the raters marked
+    /// Voxels that any rater marked
     Union,
-    /// Voxels that all of the raters marked as one class
+    /// Voxels that all raters marked as the same class
     Intersection,
-    /// What was settled between two raters
+    /// Those adjudicated between two raters
     Adjudicated,
 }
 
-/// Serves a page on this machine for marking lesions by hand, reviewing a model's and settling
-/// between raters; or imports and exports marks. The protocol is shown beside the images.
+/// Annotate lesions by hand in a browser.
+///
+/// Serves a page on this machine for annotating lesions, reviewing a model's predictions and adjudicating
+/// between raters; the protocol is shown beside the images. With --import or --export, reads or writes
+/// label maps instead and exits.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir annotate BIDS --rater anna
+  deepmir annotate BIDS --rater anna --candidates predictions
+  deepmir annotate BIDS --rater anna --import BIDS/derivatives/old
+  deepmir annotate BIDS --export labels --raters anna,ben --combine union"),
+    ("Files", "  In derivatives/annotate of the dataset, or the folder of --derivatives:
+
+  annotate.sqlite                        raters, annotations, every operation with its time
+  sub-*/*_seg-lesions_desc-RATER_dseg.nii.gz
+                                         annotations of a rater: 1 CMB, 2 NHID
+  sub-*/*_seg-lesions_desc-RATERReview_dseg.nii.gz
+                                         the same, after reviewing a model's predictions
+  sub-*/*_seg-lesions_desc-adjudicated_dseg.nii.gz
+                                         adjudicated between two raters
+  sub-*/*_lesions.tsv                    lesions with certainty, region, side, origin and comment"),
+    EXIT_STATUS,
+]))]
 pub struct Annotate {
     /// BIDS dataset with SWI, QSM and T2w
     #[arg(value_name = "BIDS")]
     pub data: PathBuf,
-    /// Folder for the marks [default: derivatives/annotate of the dataset]
+    /// Folder for the annotations [default: derivatives/annotate of the dataset]
     #[arg(long, value_name = "OUT")]
     pub derivatives: Option<PathBuf>,
-    /// Who marks: letters and digits [default: the page asks]
+    /// Name of the rater, letters and digits [default: the page asks]
     #[arg(long, value_name = "ID")]
     pub rater: Option<String>,
-    /// Folder of a model's label maps, shown for review once a case is done without them
+    /// Folder of a model's label maps, to review once a case is done without them
     #[arg(long, value_name = "DIR")]
     pub candidates: Option<PathBuf>,
     /// Only these subjects
     #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',')]
     pub participant_label: Vec<String>,
-    /// Port [default: a free one]
+    /// Port to listen on [default: a free one]
     #[arg(long, value_name = "P", default_value_t = 0, hide_default_value = true)]
     pub port: u16,
-    /// Address to listen on; others than this machine's own need --i-understand
+    /// Address to listen on; any but a loopback address needs --i-understand
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub host: IpAddr,
-    /// Images and names can then be read by whoever is on the network and has the address
+    /// Accept that whoever is on the network and has the address can read images and names
     #[arg(long)]
     pub i_understand: bool,
-    /// Take label maps of this folder over as the marks of --rater, and end
+    /// Import the label maps of a folder as annotations of --rater, and exit
     #[arg(long, value_name = "DIR", requires = "rater", conflicts_with = "export")]
     pub import: Option<PathBuf>,
-    /// Write one label map a finished case for training to this folder, and end
+    /// Export a label map of each finished case, for training, and exit
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
-    /// Whose marks to export
+    /// Raters to export
     #[arg(long, value_name = "LIST", num_args = 1.., value_delimiter = ',', requires = "export")]
     pub raters: Vec<String>,
-    /// How to combine them [default: one]
+    /// How to combine raters in an export [default: one]
     #[arg(long, value_name = "RULE", requires = "export")]
     pub combine: Option<CombineName>,
     /// Export definite lesions only

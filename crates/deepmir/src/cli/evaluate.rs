@@ -6,10 +6,33 @@ use clap::Args;
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::matching::MatchRule;
 
-/// Compares predicted with true label maps: lesions found, missed and false, overlap, volumes,
-/// which class was taken for which, and sensitivity against false positives where probability maps
-/// lie beside the label maps.
+use super::sections::{EXIT_STATUS, sections};
+
+/// Compare predicted with true label maps, or raters with each other.
+///
+/// Counts true, missed and false lesions, overlap, volumes and confusions between classes, each with a
+/// bootstrap interval over subjects. Where probability maps or a table of candidates lie beside the
+/// predictions, computes FROC curves (sensitivity against false positives per scan) too.
+///
+/// With --raters, measures the agreement of raters instead: Cohen's kappa, ICC, shared lesions, Dice.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir evaluate --truth BIDS/derivatives/truth --pred OUT -o evaluation
+  deepmir evaluate --truth truth --pred pred -o evaluation --match centre:5 --min-volume 2
+  deepmir evaluate --raters BIDS/derivatives/annotate -o agreement"),
+    ("Files", "  evaluation.json     all results and settings
+  subjects.tsv        one row per subject and class: true, predicted, matched, false and missed
+                      lesions, sensitivity, precision, F1, Dice, volumes
+  pooled.tsv          one row per class and metric: value, 95 % interval, meaning
+
+  With --raters:
+
+  agreement.json, agreement.tsv
+                      agreement of each pair of raters, by class and region
+  disagreements.tsv   every lesion that two raters judge differently
+  agreement.html      a page with each disagreement"),
+    EXIT_STATUS,
+]))]
 pub struct Evaluate {
     /// True label map, or a folder of them
     #[arg(long, value_name = "DIR|FILE", required_unless_present = "raters", requires = "pred")]
@@ -17,35 +40,36 @@ pub struct Evaluate {
     /// Predicted label map, or a folder of them
     #[arg(long, value_name = "DIR|FILE", requires = "truth")]
     pub pred: Option<PathBuf>,
-    /// Compare raters with each other instead: the folder that `deepmir annotate` wrote, or any with
+    /// Compare raters: the folder that `deepmir annotate` wrote, or any with
     /// *_seg-lesions_desc-RATER_dseg
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["truth", "pred", "connectivity", "min_volume", "classes", "froc_extent", "allow_missing"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["truth", "pred", "connectivity", "min_volume", "classes", "froc_threshold", "allow_missing"])]
     pub raters: Option<PathBuf>,
-    /// Folder for evaluation.json, subjects.tsv and pooled.tsv
+    /// Folder for the results
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// When a predicted lesion is a true one: overlap, centre:MM or iou:T
+    /// When a predicted lesion matches a true one: overlap, centre:MM or iou:T
     #[arg(long = "match", value_name = "RULE", default_value = "overlap")]
     pub rule: MatchRule,
-    /// Neighbours that connect voxels to lesions: 26 or 6
+    /// Neighbours that connect voxels into lesions: 26 or 6
     #[arg(long, value_name = "N", default_value = "26", value_parser = ["26", "6"])]
     pub connectivity: String,
-    /// Leave out lesions smaller than this on either side
+    /// Ignore smaller lesions, both true and predicted
     #[arg(long, value_name = "MM3", default_value_t = 0.0)]
     pub min_volume: f64,
-    /// Classes that count
+    /// Classes to evaluate
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "CMB,NHID")]
     pub classes: Vec<LesionClass>,
-    /// Probability that makes up the candidates of FROC curves, where the prediction has no table of them
+    /// Probability from which voxels form the candidates of FROC curves, for predictions without a
+    /// table of candidates
     #[arg(long, value_name = "P", default_value_t = 0.3)]
-    pub froc_extent: f32,
-    /// Resamples of the bootstrap over subjects
+    pub froc_threshold: f32,
+    /// Bootstrap resamples over subjects
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub resamples: usize,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Evaluate the subjects that were predicted though others have a truth too
+    /// Ignore subjects with a true label map and no prediction
     #[arg(long)]
     pub allow_missing: bool,
 }

@@ -4,69 +4,124 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::sections::{EXIT_STATUS, sections};
+
+/// List, describe, verify, copy and fine-tune models.
+///
+/// A model is a folder with model.toml and its weights, or the same in one .deepmir file. Shipped models
+/// are known by their names; `default` is the recommended one.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = sections(&[(
+    "Examples",
+    "  deepmir model list
+  deepmir model info default
+  deepmir model tune default MY_SCANS -o mine.deepmir
+  deepmir model adapt default MY_SCANS -o mine.deepmir",
+)]))]
 pub enum Model {
-    /// The shipped models
+    /// List the shipped models.
+    ///
+    /// Prints name, input modalities (in parentheses those that may be missing), classes, size and
+    /// description of each.
     List,
-    /// What a model needs, tells and comes from
+    /// Print a model's settings and provenance.
+    ///
+    /// Prints number of parameters, checksum, input modalities, classes, detection thresholds, the features
+    /// that its candidate classifier uses most, training and validation subjects, and terms of use.
+    #[command(after_long_help = sections(&[(
+        "Examples",
+        "  deepmir model info
+  deepmir model info mine.deepmir",
+    )]))]
     Info {
-        /// A shipped model's name, or a model's folder or .deepmir file
+        /// Name of a shipped model, or a model's folder or .deepmir file
         #[arg(value_name = "MODEL", default_value = "default")]
         model: String,
     },
-    /// Checks a model's checksums and that it runs
+    /// Check a model's checksums, and that it runs on this machine
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model verify
+  deepmir model verify mine.deepmir --device gpu:0"),
+        EXIT_STATUS,
+    ]))]
     Verify {
-        /// A shipped model's name, or a model's folder or .deepmir file
+        /// Name of a shipped model, or a model's folder or .deepmir file
         #[arg(value_name = "MODEL", default_value = "default")]
         model: String,
     },
-    /// Writes a model as one .deepmir file, or as a folder
+    /// Copy a model into one .deepmir file, or into a folder
+    #[command(after_long_help = sections(&[(
+        "Examples",
+        "  deepmir model copy folds/model mine.deepmir --name mine --licence CC-BY-4.0
+  deepmir model copy default unpacked",
+    )]))]
     Copy {
-        /// A shipped model's name, or a model's folder or .deepmir file
+        /// Name of a shipped model, or a model's folder or .deepmir file
         #[arg(value_name = "MODEL")]
         model: String,
-        /// Where to: a name ending in .deepmir makes a file
+        /// Destination; a name that ends in .deepmir makes a file, any other a folder
         #[arg(value_name = "PATH")]
         output: PathBuf,
-        /// Give the copy another name
+        /// Name of the copy
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
-        /// Say what it is, in a sentence or two
+        /// Description of the copy, in a sentence or two
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
-        /// Terms of use, as an SPDX expression
+        /// Terms of use of the copy, as an SPDX expression
         #[arg(long, value_name = "SPDX")]
         licence: Option<String>,
     },
-    /// Chooses a model's thresholds anew on labelled scans, such as those of another scanner: nothing is trained
+    /// Choose a model's detection thresholds on labelled scans; train nothing.
+    ///
+    /// Use it for scans of another scanner or protocol. Runs the model on the scans and chooses for each
+    /// class the threshold with the best F-measure over their lesions. Networks, candidate classifier and
+    /// patch classifier are kept. Prints sensitivity, precision and false positives per scan before and
+    /// after. A class with fewer than 10 lesions keeps its threshold.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model tune default MY_SCANS
+  deepmir model tune default MY_SCANS -o mine.deepmir --beta 1"),
+        EXIT_STATUS,
+    ]))]
     Tune(Tune),
-    /// Has a model's second look go on learning from labelled scans, such as those of another scanner, and chooses its
-    /// thresholds anew: networks stay
+    /// Fine-tune the candidate classifier on labelled scans; keep the original if cross-validation shows no
+    /// gain.
+    ///
+    /// Use it for scans of another scanner or protocol. Warm-starts the candidate classifier: boosting
+    /// continues from its trees on the candidates of the scans. Cross-validation over the scans decides
+    /// whether the result replaces the original. Then chooses detection thresholds as `deepmir model tune`
+    /// does. Networks and patch classifier are kept. Needs at least two scans.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model adapt default MY_SCANS
+  deepmir model adapt default MY_SCANS -o mine.deepmir --name mine"),
+        EXIT_STATUS,
+    ]))]
     Adapt(Tune),
 }
 
 #[derive(Debug, Args)]
 pub struct Tune {
-    /// A shipped model's name, or a model's folder or .deepmir file
+    /// Name of a shipped model, or a model's folder or .deepmir file
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// Scans with label maps that the model did not learn from: BIDS datasets, or CSV/TSV tables (id, truth, swi, qsm,
-    /// t2w)
+    /// Scans with label maps that the model was not trained on: BIDS datasets, or CSV or TSV tables
+    /// with the columns id, truth, swi, qsm, t2w
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
-    /// Where the new model goes: a name ending in .deepmir makes a file [default: only tell what it would find]
+    /// Where to write the new model; a name that ends in .deepmir makes a file [default: only print
+    /// results]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// How many times as much a missed lesion weighs as a false one
+    /// Weight of a missed lesion relative to a false positive, the beta of the F-measure
     #[arg(long, value_name = "BETA", default_value_t = 1.5)]
     pub beta: f64,
     /// Folder of the dataset's label maps [default: the only one in its derivatives]
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,
-    /// Only these subjects, keeping others to see what the thresholds are worth
+    /// Only these subjects; keep others to test the new thresholds on
     #[arg(long, value_name = "SUBJECT", num_args = 1..)]
     pub participant_label: Vec<String>,
-    /// The model's new name [default: the old one with -tuned or -adapted]
+    /// Name of the new model [default: the old one with -tuned or -adapted]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Read NaN and infinite voxels as zero instead of refusing the file

@@ -5,10 +5,60 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::recon::RawFiles;
+use super::sections::{EXIT_STATUS, sections};
 
-/// Finds lesions in one subject's images and writes a label map, probability maps, a lesion table
-/// and a picture, named after the SWI.
+/// Find lesions in one subject's images.
+///
+/// Give the SWI, and QSM and T2w where you have them, all on one grid; or raw echoes, from which SWI and
+/// QSM are reconstructed first and to which T2w is aligned. Images are skull-stripped with zeros outside
+/// the brain, or come with --mask.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir predict --swi SWI.nii.gz --qsm QSM.nii.gz --t2w T2w.nii.gz -o results
+  deepmir predict --swi SWI.nii.gz --mask brain.nii.gz -o results
+  deepmir predict --mag echo*_mag.nii.gz --phase echo*_phase.nii.gz --t2w T2w.nii.gz -o results"),
+    ("Files", "  SCAN stands for the BIDS name of the scan (sub-01_ses-1), IMAGE for that of the SWI without its
+  suffix (sub-01_ses-1_acq-swi); if the SWI has another name, both are that. Maps are on the SWI's
+  own grid.
+
+  IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
+  IMAGE_seg-lesions_dseg.tsv         names of the labels
+  IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs
+  IMAGE_seg-lesions_label-CMB_probseg.nii.gz
+  IMAGE_seg-lesions_label-NHID_probseg.nii.gz
+                                     probability of each class at each voxel
+  SCAN_desc-lesions.tsv              lesion table (below)
+  SCAN_desc-lesions_candidates.tsv   every candidate that the candidate classifier scored: number,
+                                     class, position, volume, probability in the maps, probability
+                                     of being a lesion, and whether it was accepted as one
+  SCAN_desc-lesions_candidates.nii.gz
+                                     label map of the candidates' numbers
+  SCAN_desc-lesions_mosaic.png       slices with the lesions outlined
+  SCAN_desc-lesions_report.html      every lesion in three planes, measures, methods, provenance
+  SCAN_desc-lesions_qc.json          brain volume, signal-to-noise ratio, similarity of SWI and T2w
+
+  From raw echoes, the maps of `deepmir recon` too."),
+    ("Lesion table", "  Tab-separated, one row per lesion; n/a where there is no value.
+
+  lesion_id           from 1; CMB before NHID, larger before smaller
+  class               CMB or NHID
+  region              lobar, deep or infratentorial
+  x_mm, y_mm, z_mm    centre of mass, RAS+
+  volume_mm3          volume
+  diameter_mm         diameter of the ball of that volume
+  n_voxels            voxels
+  mean_probability    mean probability of the class in the lesion
+  max_probability     highest probability of the class in the lesion
+  chi_mean_ppm        mean susceptibility
+  chi_total_ppm_mm3   susceptibility summed over the volume
+  swi_contrast        SWI over that of a 2 mm shell around the lesion, less one; negative is darker
+  t2w_contrast        the same of T2w
+  sphericity          1 for a ball
+  note                diamagnetic (a possible calcification), linear (vessel-like),
+                      touches_mask_edge
+  lesion_probability  probability of being a lesion, by models with a candidate classifier"),
+    EXIT_STATUS,
+]))]
 pub struct Predict {
     /// Susceptibility-weighted image; defines the grid
     #[arg(long, value_name = "FILE")]
@@ -19,16 +69,16 @@ pub struct Predict {
     /// T2-weighted image
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
-    /// Brain mask [default: what is not zero in a skull-stripped image]
+    /// Brain mask [default: nonzero voxels of a skull-stripped image]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
     /// Folder for the results
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// A shipped model's name, or a model's folder or .deepmir file
+    /// Name of a shipped model, or a model's folder or .deepmir file
     #[arg(long, value_name = "MODEL", default_value = "default")]
     pub model: String,
-    /// Average over mirror images of each slice: four times the work
+    /// Average over mirror images of each slice; takes four times as long
     #[arg(long)]
     pub flips: bool,
     /// Read NaN and infinite voxels as zero instead of refusing the file

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use deepmir_recon::input::PhaseUnits;
 
+use super::sections::sections;
+
 /// Raw echoes of one gradient-echo scan.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Raw echoes")]
 pub struct RawFiles {
-    /// Magnitude of each echo, in order (or one series)
+    /// Magnitude of each echo, in order, or one 4D series
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',')]
     pub mag: Vec<PathBuf>,
     /// Phase of each echo, in order
@@ -18,16 +20,16 @@ pub struct RawFiles {
     /// Real part of each echo, in place of magnitude and phase
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',')]
     pub real: Vec<PathBuf>,
-    /// Imaginary part of each echo
+    /// Imaginary part of each echo, in order
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',')]
     pub imag: Vec<PathBuf>,
-    /// Echo times in seconds [default: EchoTime of the JSON files]
+    /// Echo times in seconds [default: EchoTime in the JSON files]
     #[arg(long, value_name = "S", num_args = 1.., value_delimiter = ',')]
     pub te: Vec<f64>,
-    /// Field strength in tesla [default: MagneticFieldStrength of the JSON files]
+    /// Field strength in tesla [default: MagneticFieldStrength in the JSON files]
     #[arg(long, value_name = "T")]
     pub b0: Option<f64>,
-    /// Direction of the main field along the voxel axes [default: B0Direction of the JSON files, else
+    /// Direction of the main field along the voxel axes [default: B0Direction in the JSON files, else
     /// from the affine]
     #[arg(
         long,
@@ -37,11 +39,11 @@ pub struct RawFiles {
         allow_negative_numbers = true
     )]
     pub b0_direction: Vec<f64>,
-    /// What phase values are: auto, radians, stored-radians, signed-4096, unsigned-4096, signed-2048,
+    /// Units of the phase: auto, radians, stored-radians, signed-4096, unsigned-4096, signed-2048,
     /// milliradians or degrees
     #[arg(long, value_name = "UNITS", default_value = "auto", value_parser = phase_units)]
     pub phase_units: PhaseUnits,
-    /// The phase falls where the field is higher
+    /// Invert the phase: it decreases where the field is higher
     #[arg(long)]
     pub invert_phase: bool,
 }
@@ -54,41 +56,65 @@ fn phase_units(text: &str) -> Result<PhaseUnits, String> {
     PhaseUnits::deserialize(deserializer).map_err(|error| error.to_string())
 }
 
-/// How phase is unwrapped.
+/// Phase unwrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum UnwrappingName {
-    /// Exactly, along the most trusted path
+    /// Path-based, exact; follows the most reliable voxels first
     Romeo,
-    /// By least squares
+    /// Least squares
     Laplacian,
 }
 
-/// How the background field is removed.
+/// Background field removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackgroundName {
-    /// Spherical means of varying radius
+    /// V-SHARP: spherical means of varying radius
     Vsharp,
-    /// One radius, regularised
+    /// RESHARP: one radius, regularised
     Resharp,
-    /// Projection onto dipole fields; poor near strong air-tissue fields
+    /// PDF: projection onto dipole fields; poor near strong air-tissue fields
     Pdf,
 }
 
-/// How the field becomes susceptibility.
+/// Dipole inversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum InversionName {
     /// Total variation
     Tv,
-    /// Thresholded division
+    /// Thresholded k-space division
     Tkd,
-    /// Closed form with smooth gradients
+    /// Closed-form L2 regularisation
     L2,
 }
 
-/// Reconstructs SWI and its minimum-intensity projection, susceptibility, R2*, field maps and a brain
-/// mask from raw gradient echoes, and aligns T2w to them: all scans of a BIDS dataset, or one from
-/// files.
+/// Reconstruct SWI, susceptibility, R2* and a brain mask from raw gradient echoes.
+///
+/// Takes all scans of a BIDS dataset (recon BIDS OUT), or one scan from files (--mag, --phase, -o), and
+/// aligns T2w to the echoes. A [recon] table in the file of --config sets what the options do not: see
+/// docs/recon.md.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir recon BIDS OUT
+  deepmir recon --mag echo*_mag.nii.gz --phase echo*_phase.nii.gz -o maps
+  deepmir recon --mag mag.nii --phase phase.nii --te 0.006,0.012 --b0 3 --t2w T2w.nii -o maps"),
+    ("Files", "  Per scan, on the grid of the echoes, each map with a JSON file:
+
+  *_acq-swi_T2starw.nii.gz          SWI
+  *_minIP.nii.gz                    its minimum-intensity projection
+  *_Chimap.nii.gz                   susceptibility in ppm
+  *_R2starmap.nii.gz                R2* per second
+  *_desc-brain_mask.nii.gz          brain mask
+  *_desc-reliable_mask.nii.gz       where susceptibility is reliable
+  *_desc-total_fieldmap.nii.gz, *_desc-local_fieldmap.nii.gz
+                                    total and local field in hertz
+  *_desc-quality_fieldmap.nii.gz    quality of the field, 0 to 1
+  *_T2w.nii.gz, *_from-GRE_to-T2w_xfm.*
+                                    the aligned T2w and its transform, for ITK and FSL"),
+    ("Exit status", "  0  success
+  1  the command or its input is wrong; the message names the remedy
+  2  internal error
+  3  some scans failed, each of them is named; the others are done"),
+]))]
 pub struct Recon {
     /// BIDS dataset with *_part-mag_MEGRE and *_part-phase_MEGRE
     #[arg(value_name = "BIDS")]
@@ -96,7 +122,7 @@ pub struct Recon {
     /// Folder for the results
     #[arg(value_name = "OUT")]
     pub out: Option<PathBuf>,
-    /// Folder for the results, when files are given
+    /// Folder for the results, if files are given
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Only these subjects
@@ -105,16 +131,16 @@ pub struct Recon {
     /// Brain mask on the echoes' grid [default: computed]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// T2-weighted image of the same head, to be aligned
+    /// T2-weighted image of the same head, to align to the echoes
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
-    /// How phase is unwrapped [default: romeo]
+    /// Phase unwrapping [default: romeo]
     #[arg(long, value_name = "METHOD")]
     pub unwrapping: Option<UnwrappingName>,
-    /// How the background field is removed [default: vsharp]
+    /// Background field removal [default: vsharp]
     #[arg(long, value_name = "METHOD")]
     pub background: Option<BackgroundName>,
-    /// How the field becomes susceptibility [default: tv]
+    /// Dipole inversion [default: tv]
     #[arg(long, value_name = "METHOD")]
     pub inversion: Option<InversionName>,
     /// Read NaN and infinite voxels as zero instead of refusing the file

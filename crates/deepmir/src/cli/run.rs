@@ -4,20 +4,50 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// What is worked on.
+use super::sections::sections;
+
+/// Level of analysis, as BIDS Apps have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
     /// Each subject by itself: maps, lesions, a page
     Participant,
-    /// All that participant runs left in OUT: the cohort's tables and its page
+    /// The cohort's tables and its page, from all participant results in OUT
     Group,
 }
 
-/// A whole BIDS dataset, unattended: every scan from what there is to lesions, tables and pages; then
-/// the cohort's tables. A run that was stopped, or whose inputs, settings or model have changed, does
-/// only what is missing. Exit code 3 says that some subjects failed; each is named, and the others are
-/// done.
+/// Find lesions in a whole BIDS dataset, unattended.
+///
+/// The participant level takes every scan from the images it has to lesions: it reconstructs SWI and QSM
+/// from raw echoes where they are missing, aligns T2w to them, finds lesions and writes a page per
+/// subject. The group level then writes the cohort's tables and its page.
+///
+/// A repeated run does only what is missing or what changed (inputs, settings, model). Several runs, also
+/// on several machines, can share one OUT folder. See docs/cohorts.md.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir run BIDS OUT participant --dry-run
+  deepmir run BIDS OUT participant --jobs 4 --mem-gb 16
+  deepmir run BIDS OUT participant --participant-label 01 02 --force
+  deepmir run BIDS OUT group"),
+    ("Files", "  OUT/sub-*/[ses-*/]anat/   per scan, all that `deepmir predict` writes; maps and aligned T2w where
+                            they had to be made
+  OUT/sub-*/*_desc-lesions_timeline.tsv
+                            lesions across sessions: new, gone, grown, shrunk or stable
+  OUT/status/sub-*.json     state of each subject: reasons, model, stages with checksums and seconds
+
+  Of the group level, tables as .tsv and .parquet:
+
+  OUT/group/subjects.*      one row per scan: state and reason, lesion counts by class and region,
+                            cmb_grade, cmb_pattern, image quality, outlier_in, model
+  OUT/group/lesions.*       one row per lesion, with the columns of the lesion table
+  OUT/group/timeline.*      one row per lesion and pair of sessions
+  OUT/group/index.html      the page: sortable table, distributions, outliers, links to the scans"),
+    ("Exit status", "  0    success; scans without the images that a model needs are skipped
+  1    the command cannot be carried out; the message names the remedy
+  2    internal error
+  3    some subjects failed, each of them is named; the others are done
+  130  interrupted; the same command continues"),
+]))]
 pub struct Run {
     /// BIDS dataset
     #[arg(value_name = "BIDS")]
@@ -25,7 +55,7 @@ pub struct Run {
     /// Folder of the derivatives
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
-    /// Subjects one by one, or what they came to together
+    /// Level of analysis
     #[arg(value_name = "LEVEL")]
     pub level: Level,
     /// Only these subjects
@@ -34,35 +64,35 @@ pub struct Run {
     /// Only these sessions
     #[arg(long, value_name = "SESSION", num_args = 1.., value_delimiter = ',')]
     pub session_label: Vec<String>,
-    /// Say what would be done with each scan and why, and do nothing
+    /// Print what would be done with each scan and why; do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Shipped models' names, or models' folders or .deepmir files: for each scan the first whose
-    /// images are there is used
+    /// Names of shipped models, or models' folders or .deepmir files; each scan gets the first model
+    /// whose images it has
     #[arg(long, value_name = "MODEL", num_args = 1.., value_delimiter = ',', default_value = "default")]
     pub model: Vec<String>,
-    /// Folder with brain masks (*_desc-brain_mask) for scans that have none beside them
+    /// Folder with brain masks (*_desc-brain_mask) of scans that have none beside them
     #[arg(long, value_name = "DIR")]
     pub masks: Option<PathBuf>,
-    /// Subjects at once [default: one a core, as far as memory goes]
+    /// Subjects to process at once [default: one per core, as far as memory allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// Memory that all subjects at work may use together [default: four fifths of what is free]
+    /// Memory for all subjects at once [default: four fifths of what is free]
     #[arg(long, value_name = "GB")]
     pub mem_gb: Option<f64>,
-    /// Go on from what earlier runs did: the default, for those whose config file says fresh
-    #[arg(long, overrides_with = "fresh")]
+    /// Continue from earlier runs; the default, overrides --force of a config file
+    #[arg(long, overrides_with = "force")]
     pub resume: bool,
-    /// Do everything again
+    /// Process everything again, whatever earlier runs left
     #[arg(long, overrides_with = "resume")]
-    pub fresh: bool,
-    /// Read every input again to see whether it has changed, though its size and time have not
+    pub force: bool,
+    /// Read every input again to detect changes, even if its size and time are unchanged
     #[arg(long)]
     pub rehash: bool,
-    /// Take a folder without dataset_description.json for a BIDS dataset
+    /// Accept a dataset without dataset_description.json
     #[arg(long)]
     pub skip_bids_validation: bool,
-    /// Average over mirror images of each slice: four times the work
+    /// Average over mirror images of each slice; takes four times as long
     #[arg(long)]
     pub flips: bool,
     /// Read NaN and infinite voxels as zero instead of refusing the file

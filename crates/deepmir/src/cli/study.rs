@@ -1,45 +1,90 @@
-//! The arguments of `deepmir study`.
+//! Arguments of `deepmir study`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Compares sets of inputs, sets of classes and networks on a cohort: every combination is trained,
-/// validated and tested on the same folds with the same seeds, and the results make one page. A
-/// study that was stopped goes on where it was; cells that are finished are not done again.
+use super::sections::{EXIT_STATUS, sections};
+
+const FILES: (&str, &str) = (
+    "Files",
+    "  study.html          the page: tables, intervals, comparisons, FROC curves, mistakes close up
+  arms.tsv            each arm, class and measure: mean and deviation over cells, pooled value
+  cells.tsv           the same measures for each cell
+  comparisons.tsv     paired differences between arms, with intervals and corrected p-values
+  confusion.tsv, strata.tsv, mistakes.tsv
+                      confusions; results by lesion size and site; every false positive and miss
+  times.tsv           run times
+  results.json, study.json
+                      all tables; all settings
+  plan.tsv, splits.tsv
+                      the cells and their folders; the role of each scan in each fold
+  cells/*/            model, validations and predictions of each cell",
+);
+
+/// Compare inputs, classes and networks on a cohort by cross-validation.
 ///
-/// The file names the cohort and what to compare; docs/study.md describes it.
+/// Trains, validates and tests every combination (arm) of input modalities, classes and network variants
+/// on the same folds with the same seeds, and reports paired comparisons on one page. Each arm, fold and
+/// seed is a cell. An interrupted study continues when the command is repeated; finished cells are kept.
+///
+/// CONFIG names the cohort and what to compare: see docs/study.md.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_long_help = sections(&[
+        ("Examples", "  deepmir study inputs.toml --dry-run
+  deepmir study inputs.toml
+  deepmir study cell inputs.toml 17
+  deepmir study collect inputs.toml --partial"),
+        FILES,
+        EXIT_STATUS,
+    ]),
+)]
 pub struct Study {
     #[command(subcommand)]
     pub part: Option<StudyPart>,
-    /// The study's TOML file
+    /// TOML file of the study
     #[arg(value_name = "CONFIG", required = true)]
     pub file: Option<PathBuf>,
-    /// Folder for cells, tables and the page [default: CONFIG without .toml, beside it]
+    /// Folder for cells, tables and the page [default: CONFIG without .toml]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Only tell the cells, and how long they will take and how much disk, from a few measured steps
+    /// List the cells and estimate time and disk space from a few measured steps; train nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum StudyPart {
-    /// Do one cell, for a cluster: one process each
+    /// Run one cell, as one process of a cluster job.
+    ///
+    /// Fails if another process works on the cell. `deepmir study collect` makes the tables when all
+    /// cells are done.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir study cell inputs.toml 17
+  deepmir study cell inputs.toml $SLURM_ARRAY_TASK_ID -o /scratch/inputs"),
+        EXIT_STATUS,
+    ]))]
     Cell {
         #[command(flatten)]
         place: StudyPlace,
-        /// Its number, from 1: see --dry-run, or plan.tsv
+        /// Number of the cell, from 1; --dry-run and plan.tsv list them
         #[arg(value_name = "N")]
         number: usize,
     },
-    /// Make tables and page of finished cells
+    /// Make the tables and the page from finished cells
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir study collect inputs.toml
+  deepmir study collect inputs.toml --partial"),
+        FILES,
+        EXIT_STATUS,
+    ]))]
     Collect {
         #[command(flatten)]
         place: StudyPlace,
-        /// With unfinished cells: take the folds in which every combination is finished
+        /// Use the folds in which every arm is finished, if some cells are not
         #[arg(long)]
         partial: bool,
     },
@@ -48,10 +93,10 @@ pub enum StudyPart {
 /// A study's file and folder.
 #[derive(Debug, Args)]
 pub struct StudyPlace {
-    /// The study's TOML file
+    /// TOML file of the study
     #[arg(value_name = "CONFIG")]
     pub file: PathBuf,
-    /// Folder for cells, tables and the page [default: CONFIG without .toml, beside it]
+    /// Folder for cells, tables and the page [default: CONFIG without .toml]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }

@@ -6,11 +6,40 @@ use clap::Args;
 use deepmir_lesion::LesionClass;
 use deepmir_net::Modality;
 
-/// Trains a network on a cohort with label maps: a BIDS dataset, or a table with the columns id,
-/// truth, swi, qsm, t2w.
+use super::sections::{EXIT_STATUS, sections};
+
+/// Train a network on a cohort with label maps.
+///
+/// DATA is a BIDS dataset with label maps in its derivatives, or a CSV or TSV table with the columns id,
+/// truth, swi, qsm and t2w.
+///
+/// With --folds, trains one network per fold of a cross-validation. The model is then their ensemble, with
+/// detection thresholds, a candidate classifier (gradient boosted trees that reject false positives) and,
+/// where there are enough lesions, a patch classifier (small 3D networks that look at a patch around each
+/// candidate), all fitted to predictions of subjects that a network was not trained on.
+///
+/// An interrupted training continues with --resume and ends in the same weights. The tables [plan],
+/// [architecture], [training] and [phantom] in the file of --config set what the options do not.
 #[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir train BIDS -o model-1
+  deepmir train BIDS -o folds --folds 5 --held-out 10 11 12
+  deepmir train BIDS -o folds --folds 5 --extra-train PHANTOMS --extra-validation OTHER_SITE
+  deepmir train BIDS -o final --retrain-on-all folds/model
+  deepmir train MY_SCANS -o mine --init-from default --folds 2 --steps 400"),
+    ("Files", "  DIR/model/                the model; `deepmir model copy` packs it into one file
+  DIR/training.toml         settings and subjects of the training
+  DIR/history.tsv, .svg     loss and validations, as a table and as curves
+  DIR/checkpoint.safetensors, best.safetensors
+                            what --resume continues from; the best weights so far
+  DIR/phantoms/             subjects that --phantoms simulated
+
+  With --folds, the files of each fold are in DIR/fold-N/; with --retrain-on-all, those of each
+  network are in DIR/network-N/."),
+    EXIT_STATUS,
+]))]
 pub struct Train {
-    /// BIDS dataset, or CSV/TSV table
+    /// BIDS dataset, or CSV or TSV table
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// Folder for checkpoints and the model
@@ -19,69 +48,78 @@ pub struct Train {
     /// Folder of the dataset's label maps [default: the only one in its derivatives]
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,
-    /// Learn from these too, in every fold: phantoms, another site. Nothing is chosen on them
+    /// Auxiliary data to train on in every fold, such as phantoms or another site; never validated on
     #[arg(long, value_name = "DATA", num_args = 1..)]
-    pub also: Vec<PathBuf>,
-    /// With --folds, choose thresholds and the second look at candidates on these too, shared out
-    /// among the folds' networks: other scanners, phantoms. Nothing is learned from them
+    pub extra_train: Vec<PathBuf>,
+    /// With --folds, auxiliary data to validate on, such as other scanners or phantoms; never trained
+    /// on by the networks
+    ///
+    /// They are divided among the folds. Detection thresholds, candidate classifier and patch classifier
+    /// are fitted to them too.
     #[arg(long, value_name = "DATA", num_args = 1.., requires = "folds", conflicts_with = "fold")]
-    pub choose_also: Vec<PathBuf>,
-    /// Draw this many phantoms while training and learn from them, each with a scanner of its own
-    /// unless the config file gives one ([phantom.scan]); they stay in the output folder
+    pub extra_validation: Vec<PathBuf>,
+    /// Simulate this many phantoms while training, and train on them
+    ///
+    /// Each has a scanner of its own, unless the config file sets one ([phantom.scan]). They stay in the
+    /// output folder.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub phantoms: u16,
-    /// Network and training to begin from: deepmir or paper
+    /// Network and training settings to start from: deepmir or paper
     #[arg(long, value_name = "NAME", default_value = "deepmir")]
     pub preset: String,
-    /// Modalities the network sees, such as SWI,QSM,T2w [default: the preset's]
+    /// Input modalities, such as SWI,QSM,T2w [default: the preset's]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub inputs: Vec<Modality>,
-    /// Classes it tells: CMB, NHID or CMB,NHID [default: the preset's]
+    /// Classes to predict: CMB, NHID or CMB,NHID [default: the preset's]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub classes: Vec<LesionClass>,
     /// Only these subjects
     #[arg(long, value_name = "SUBJECT", num_args = 1..)]
     pub participant_label: Vec<String>,
-    /// Subjects that must not be learned from: names, or a table of the test cohort
+    /// Subjects that must not be trained on: names, or a table of the test cohort
     #[arg(long, value_name = "SUBJECT|FILE", num_args = 1..)]
     pub held_out: Vec<String>,
-    /// Subjects to choose weights and thresholds on [default: a fifth, drawn by the seed]
+    /// Validation subjects, which choose weights and detection thresholds [default: a random fifth]
     #[arg(long, value_name = "SUBJECT", num_args = 1.., conflicts_with = "folds")]
     pub validation_label: Vec<String>,
-    /// Train one network for each of K folds; together they count by the median
+    /// Train one network for each of K folds; the model is their ensemble (median)
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..))]
     pub folds: Option<u16>,
-    /// Only this fold of --folds (from 1 on), leaving the others to other processes
+    /// Train only this fold of --folds, from 1, and leave the others to other processes
     #[arg(long, value_name = "N", requires = "folds", value_parser = clap::value_parser!(u16).range(1..))]
     pub fold: Option<u16>,
-    /// Train as many networks as this model of --folds has, each on every subject, from seed to seed;
-    /// its plan, network and thresholds stay
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["folds", "validation_label", "from"])]
-    pub refit: Option<String>,
-    /// Begin with the weights of this model, and its network (of several networks each fold with another). Its second
-    /// look goes on learning, and its closer look stays, where there are too few lesions to learn better ones: DATA must
-    /// not be what it learned from
+    /// Retrain a model of --folds on all subjects
+    ///
+    /// Trains as many networks as MODEL has, each on every subject and with the next seed. MODEL's plan,
+    /// architecture, detection thresholds and classifiers are kept.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["folds", "validation_label", "init_from"])]
+    pub retrain_on_all: Option<String>,
+    /// Fine-tune a model: start from its weights, with its plan and architecture
+    ///
+    /// Of several networks, each fold starts from another. Where DATA has too few lesions to train better
+    /// ones, MODEL's candidate classifier is kept and warm-started, and its patch classifier kept. DATA
+    /// must not contain scans that MODEL was trained on.
     #[arg(long, value_name = "MODEL")]
-    pub from: Option<String>,
+    pub init_from: Option<String>,
     /// Optimiser steps [default: the preset's]
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Patches a step [default: the preset's]
+    /// Patches per step [default: the preset's]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Highest learning rate [default: the preset's]
+    /// Peak learning rate [default: the preset's]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
-    /// Seed of everything random [default: the preset's]
+    /// Seed of the random numbers [default: the preset's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// The model's name [default: the output folder's]
+    /// Name of the model [default: that of the output folder]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Go on with the training in the output folder
+    /// Continue the training in the output folder
     #[arg(long)]
     pub resume: bool,
-    /// Keep prepared images here for other trainings [default: in the output folder while training]
+    /// Folder to keep prepared images in for other trainings [default: none are kept]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// Read NaN and infinite voxels as zero instead of refusing the file

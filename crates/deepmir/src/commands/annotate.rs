@@ -16,17 +16,17 @@ use crate::cli::{Annotate, CombineName};
 pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     if !arguments.host.is_loopback() && !arguments.i_understand {
         anyhow::bail!(
-            "--host {} lets others on the network reach this page; images and names of subjects would cross it \
-             unencrypted. Add --i-understand if that is allowed, or tunnel: ssh -L PORT:127.0.0.1:PORT HOST",
+            "--host {} exposes this page to the network; images and names of subjects are sent unencrypted. Add \
+             --i-understand if that is allowed, or use a tunnel: ssh -L PORT:127.0.0.1:PORT HOST",
             arguments.host
         );
     }
     let dataset = open(arguments)?;
     if let (Some(folder), Some(rater)) = (&arguments.import, &arguments.rater) {
-        return take(&dataset, folder, rater);
+        return import_marks(&dataset, folder, rater);
     }
     if let Some(folder) = &arguments.export {
-        return give(&dataset, folder, arguments);
+        return export_marks(&dataset, folder, arguments);
     }
     let cases = dataset.cases.len();
     let out = dataset.out.clone();
@@ -37,20 +37,23 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
         port: arguments.port,
     };
     serve(options, |url| {
-        say(url);
-        tracing::info!("{cases} cases; marks go to {}; stop with Ctrl-C", out.display());
+        print_line(url);
+        tracing::info!(
+            "{cases} cases; annotations are saved in {}; stop with Ctrl-C",
+            out.display()
+        );
     })?;
     Ok(())
 }
 
-/// Prints a line at once, so that a program that waits for it gets it.
+/// Prints a line and flushes it, for programs that wait for it.
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn say(line: &str) {
+fn print_line(line: &str) {
     println!("{line}");
     let _ = std::io::stdout().flush();
 }
 
-fn take(dataset: &Dataset, folder: &Path, rater: &str) -> anyhow::Result<()> {
+fn import_marks(dataset: &Dataset, folder: &Path, rater: &str) -> anyhow::Result<()> {
     let maps = bids::label_maps(folder)?;
     if maps.is_empty() {
         anyhow::bail!(
@@ -59,13 +62,13 @@ fn take(dataset: &Dataset, folder: &Path, rater: &str) -> anyhow::Result<()> {
         );
     }
     let store = Store::open(&dataset.out)?;
-    let taken = import(dataset, &store, rater, &maps)?;
+    let imported = import(dataset, &store, rater, &maps)?;
     write_pending(dataset, &store)?;
-    say(&format!("{taken} label maps taken over as marks of {rater}"));
+    print_line(&format!("{imported} label maps imported as annotations of {rater}"));
     Ok(())
 }
 
-fn give(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyhow::Result<()> {
+fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyhow::Result<()> {
     let combine = match arguments.combine.unwrap_or(CombineName::One) {
         CombineName::One => Combine::One,
         CombineName::Union => Combine::Union,
@@ -77,13 +80,13 @@ fn give(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyhow::Resul
     let possible = !arguments.without_possible;
     let done = export(dataset, &store, folder, &arguments.raters, combine, possible)?;
     if done.written == 0 {
-        anyhow::bail!("no case is finished by everyone asked for; nothing was exported");
+        anyhow::bail!("no case is finished by all requested raters; nothing was exported");
     }
     bids::write_dataset_description(folder)?;
     if !done.unfinished.is_empty() {
-        tracing::warn!("left out, not finished: {}", done.unfinished.join(", "));
+        tracing::warn!("skipped, not finished: {}", done.unfinished.join(", "));
     }
-    say(&format!("{} label maps in {}", done.written, folder.display()));
+    print_line(&format!("{} label maps in {}", done.written, folder.display()));
     Ok(())
 }
 
@@ -154,7 +157,7 @@ fn case(scan: Scan, candidates: &BTreeMap<String, PathBuf>) -> anyhow::Result<Ca
     })
 }
 
-/// A projection and a phase (of the last echo) beside a scan's images.
+/// Minimum-intensity projection and phase (of the last echo) beside a scan's images.
 fn optional_images(folder: &Path, scan: &str) -> Vec<(ImageKind, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> =
@@ -174,7 +177,7 @@ fn optional_images(folder: &Path, scan: &str) -> Vec<(ImageKind, PathBuf)> {
     found.into_iter().collect()
 }
 
-/// A series of echoes in one file is no picture to look at.
+/// A series of echoes in one file cannot be shown.
 fn is_one_volume(path: &Path) -> bool {
     nifti::read_header(path).is_ok_and(|header| header.volume_count() == 1)
 }

@@ -1,4 +1,4 @@
-//! `deepmir demo`: the whole chain on a head that is made up for it.
+//! `deepmir demo`: the whole chain on a simulated head.
 
 use std::path::Path;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use super::{NOT_A_DEVICE, open_model, phantom};
 use crate::cli::{Common, Demo};
 use crate::progress::Progress;
 
-/// Lesions and mimics enough to see how each fares.
+/// Enough lesions and mimics to see how each is handled.
 const MICROBLEEDS: [u32; 2] = [6, 6];
 const IRON_DEPOSITS: [u32; 2] = [2, 2];
 const CALCIFICATIONS: [u32; 2] = [4, 4];
@@ -34,7 +34,7 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
     phantom::make(&dataset, &plan(arguments.seed), common)?;
 
     let scan = bids::raw_scans(&dataset)?.into_iter().next();
-    let scan = scan.context("the made-up dataset holds no scan")?;
+    let scan = scan.context("the simulated dataset has no scan")?;
     let input = ReconInput {
         files: deepmir_recon::input::ScanFiles { echoes: scan.echoes, ..Default::default() },
         t2w: scan.t2w,
@@ -67,8 +67,8 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
     report.truth = truth.as_ref();
     report.tables = vec![table(&evaluation)];
     report.methods.push_str(
-        " The scan is simulated: a made-up head, its lesions known, its echoes reconstructed as those \
-         of a scanner would be.",
+        " The scan is simulated: a digital head with known lesions, whose echoes were reconstructed like \
+         those of a scanner.",
     );
     write(&written.report, &report.html()?)?;
 

@@ -36,7 +36,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     let missing = without_prediction(truth, predicted)?;
     if !missing.is_empty() && !arguments.allow_missing {
         anyhow::bail!(
-            "no prediction for {}; predict them, or leave them out with --allow-missing",
+            "no prediction for {}; predict them, or ignore them with --allow-missing",
             missing.join(", ")
         );
     }
@@ -47,7 +47,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         connectivity: if six { Connectivity::Six } else { Connectivity::TwentySix },
         min_volume_mm3: arguments.min_volume,
         classes: arguments.classes.clone(),
-        froc_extent: arguments.froc_extent,
+        froc_extent: arguments.froc_threshold,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
     };
     let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));
@@ -66,8 +66,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Agreement of raters; of a folder that `deepmir annotate` wrote, on cases they said they were done
-/// with.
+/// Agreement of raters; in a folder of `deepmir annotate`, on the cases that they finished.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     let mut maps = raters::rated_maps(folder)?;
@@ -82,8 +81,8 @@ fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
         let behind = store.not_exported()?;
         if let Some(key) = behind.iter().find(|key| finished.contains(key)) {
             anyhow::bail!(
-                "the label map of {} by {} is older than the marks; `deepmir annotate BIDS` writes it when it \
-                 starts: {}",
+                "the label map of {} by {} is older than the annotations; start `deepmir annotate BIDS` to update \
+                 it: {}",
                 key.case,
                 key.rater,
                 folder.display()

@@ -1,11 +1,13 @@
-//! One file a verb.
+//! One file per verb.
 
 mod annotate;
+mod completions;
 mod demo;
 mod evaluate;
-mod fresh;
+mod man;
 mod model;
 mod phantom;
+mod phantom_stream;
 mod predict;
 mod recon;
 mod run;
@@ -19,10 +21,10 @@ use deepmir_net::{Bundle, shipped};
 
 use crate::cli::{Cli, Verb};
 
-/// Said wherever results are shown.
+/// Printed wherever results are shown.
 pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
 
-/// Does what the command line asks for.
+/// Runs the command line's verb.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
@@ -35,10 +37,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Man(arguments) => man::run(&arguments),
     }
 }
 
-/// A shipped model by its name, or one from a folder or file.
+/// Opens a shipped model by its name, or one from a folder or file.
 fn open_model(name: &str) -> anyhow::Result<Bundle> {
     if let Some(model) = shipped::by_name(name) {
         return Ok(model?);

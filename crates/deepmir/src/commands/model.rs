@@ -63,7 +63,7 @@ fn list() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The inputs, in brackets those that may be missing.
+/// The inputs, in parentheses those that may be missing.
 fn inputs(plan: &Plan) -> String {
     let (needed, optional): (Vec<Modality>, Vec<Modality>) =
         plan.inputs.iter().partition(|&&input| plan.needs(input));
@@ -72,26 +72,31 @@ fn inputs(plan: &Plan) -> String {
     format!("{}{}", needed.join("+"), optional.concat())
 }
 
-/// The settings, of a second look only what it asks about: its trees would fill hundreds of lines.
+/// The settings. Of a candidate classifier only its most used features: its trees would fill hundreds of
+/// lines.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn info(bundle: &Bundle) -> anyhow::Result<()> {
     println!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
     let mut settings = bundle.settings.clone();
-    if let Some(look) = settings.detection.second_look.take() {
-        println!("# A second look of {} trees, which ask about", look.trees().count());
-        for (feature, share) in look.asked() {
+    if let Some(classifier) = settings.detection.second_look.take() {
+        println!(
+            "# Candidate classifier: {} trees; share of each feature in their splits",
+            classifier.trees().count()
+        );
+        for (feature, share) in classifier.asked() {
             println!("#   {:<16} {:4.1} %", feature.name(), 100.0 * share);
         }
     }
-    if let Some(look) = &settings.closer_look {
-        let (count, parameters) = (look.weights.len(), look.parameter_count(&settings.plan));
-        println!("# A closer look by {count} networks of {parameters} parameters");
+    if let Some(classifier) = &settings.closer_look {
+        let (count, parameters) =
+            (classifier.weights.len(), classifier.parameter_count(&settings.plan));
+        println!("# Patch classifier: {count} networks of {parameters} parameters");
     }
     println!("{}", toml::to_string(&settings)?);
     Ok(())
 }
 
-/// Reading has checked the checksums and shapes; what is left is to run it.
+/// Reading has checked checksums and shapes; this runs the networks.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
     let architecture = &bundle.settings.architecture;
@@ -101,61 +106,63 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
         let input = vec![0.0; shape.iter().product()];
         let output = network.probabilities(input, shape)?;
         if !output.iter().all(|value| (0.0..=1.0).contains(value)) {
-            anyhow::bail!("{} gives numbers that are no probabilities", bundle.settings.name);
+            anyhow::bail!("{} predicts values that are not probabilities", bundle.settings.name);
         }
     }
     bundle.closer_look()?;
-    println!("{} is whole and runs (id {})", bundle.settings.name, bundle.id());
+    println!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
 }
 
-/// Thresholds anew: told as a table, and written into a copy of the model where one is asked for.
+/// Chooses thresholds, prints them as a table and writes them into a copy of the model if asked to.
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    let mut judging = Judging::new(arguments, "tuned", common)?;
-    let (model, classes) = judging.with(common, |predictor, cases, data, progress| {
+    let mut calibration = Calibration::new(arguments, "tuned", common)?;
+    let (model, classes) = calibration.with(common, |predictor, cases, data, progress| {
         tune(predictor, cases, data, arguments.beta, progress)
     })?;
-    tell(&model, &classes, judging.cases.len(), arguments.output.as_deref())
+    print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
 }
 
-/// The second look as it went on learning, and thresholds for it.
+/// Fine-tunes the candidate classifier, then chooses thresholds for it.
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    let mut judging = Judging::new(arguments, "adapted", common)?;
-    let (model, adapted) = judging.with(common, |predictor, cases, data, progress| {
+    let mut calibration = Calibration::new(arguments, "adapted", common)?;
+    let (model, adapted) = calibration.with(common, |predictor, cases, data, progress| {
         adapt(predictor, cases, data, arguments.beta, progress)
     })?;
     let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
     if rounds == 0 {
         println!(
-            "The second look stays: nothing learned from some of these scans helped with the others by more than chance."
+            "The candidate classifier is kept: cross-validation over these scans shows no gain from fine-tuning."
         );
     } else {
         println!(
-            "{rounds} rounds of trees more: log-loss of a scan left out {loss_after:.2} ({loss_before:.2} before)."
+            "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
         );
-        println!("\"After\" is by looks that did not learn from the scan.");
+        println!(
+            "\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan."
+        );
     }
-    tell(&model, &classes, judging.cases.len(), arguments.output.as_deref())
+    print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
 }
 
-/// A model, and the scans that it is to judge.
-struct Judging {
+/// A model, and the scans to run it on.
+struct Calibration {
     predictor: Predictor,
     cases: Vec<CaseFiles>,
     /// The scans in words.
     data: String,
 }
 
-impl Judging {
+impl Calibration {
     fn new(arguments: &Tune, suffix: &str, common: &Common) -> anyhow::Result<Self> {
         let Tune { data, labels, participant_label, beta, .. } = arguments;
         if !(beta.is_finite() && *beta > 0.0) {
-            bail!("--beta is a positive number, such as 1 or 1.5, and not {beta}");
+            bail!("--beta must be a positive number, such as 1 or 1.5, not {beta}");
         }
         if data.len() > 1 && (labels.is_some() || !participant_label.is_empty()) {
             bail!(
-                "--labels and --participant-label are of one dataset: give one, or a table of all scans"
+                "--labels and --participant-label need one dataset: give one, or a table of all scans"
             );
         }
         let (mut cohort, without) = Cohort::labelled(data, labels.as_deref())?;
@@ -176,27 +183,27 @@ impl Judging {
         Ok(Self { predictor, cases: cohort.cases, data })
     }
 
-    /// Does it, with a progress bar.
+    /// Runs it, with a progress bar.
     fn with<T>(
         &mut self,
         common: &Common,
-        judge: impl FnOnce(
+        work: impl FnOnce(
             &mut Predictor,
             &[CaseFiles],
             &str,
             &mut dyn FnMut(usize),
         ) -> Result<T, StudyError>,
     ) -> Result<T, StudyError> {
-        let mut progress = Progress::new("judging", self.cases.len() as u64, common);
+        let mut progress = Progress::new("predicting", self.cases.len() as u64, common);
         let mut tell = |done: usize| progress.set(done as u64, String::new);
-        let outcome = judge(&mut self.predictor, &self.cases, &self.data, &mut tell);
+        let outcome = work(&mut self.predictor, &self.cases, &self.data, &mut tell);
         progress.finish();
         outcome
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn tell(
+fn print_and_write(
     model: &Bundle,
     classes: &[Tuned],
     scans: usize,
@@ -204,7 +211,7 @@ fn tell(
 ) -> anyhow::Result<()> {
     println!("{}", thresholds(classes, scans));
     for class in classes.iter().filter(|class| !class.chosen()) {
-        println!("{}: too few lesions to choose on, the threshold stays", class.class);
+        println!("{}: too few lesions to choose a threshold, the old one is kept", class.class);
     }
     if let Some(output) = output {
         model.write(output)?;
@@ -213,7 +220,7 @@ fn tell(
     Ok(())
 }
 
-/// What every threshold was and is, and what it finds.
+/// Every threshold before and after, and its sensitivity and precision.
 fn thresholds(classes: &[Tuned], scans: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
@@ -224,7 +231,7 @@ fn thresholds(classes: &[Tuned], scans: usize) -> Table {
         "sensitivity",
         "precision",
         "F1",
-        "false a scan",
+        "FP/scan",
     ]);
     let ratio = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.3}"));
     for Tuned { class, lesions, before, after } in classes {

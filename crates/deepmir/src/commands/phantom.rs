@@ -35,7 +35,7 @@ pub fn make(folder: &std::path::Path, plan: &DatasetPlan, common: &Common) -> an
     let summary = write_dataset(folder, plan, &mut |event| match event {
         Event::Skipped { scan } => {
             done += steps;
-            progress.say(&format!("{scan} was finished before"));
+            progress.log(&format!("{scan} was finished before"));
         }
         Event::Step { scan, step } => {
             let place = Step::ALL.iter().position(|other| *other == step).unwrap_or(0) as u64;

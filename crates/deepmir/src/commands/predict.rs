@@ -31,13 +31,13 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reconstructs first: the images lie beside the lesions afterwards.
+/// Reconstructs SWI and QSM first, into the folder of the results.
 fn from_raw(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
     if arguments.swi.is_some() || arguments.qsm.is_some() {
         anyhow::bail!("give --swi and --qsm, or raw echoes to make them from, not both");
     }
-    // Told before the images are made, not after.
+    // Checked before the reconstruction, not after.
     let model = open_model(&arguments.model)?.settings;
     if arguments.t2w.is_none() && model.plan.needs(Modality::T2w) {
         let id = arguments.raw.stem();
@@ -77,7 +77,7 @@ fn predict(files: &CaseFiles, arguments: &Predict, common: &Common) -> anyhow::R
     let settings = &predictor.bundle().settings;
     for modality in &settings.plan.optional {
         if !files.images.contains_key(modality) {
-            tracing::warn!("{} went without {modality}, and finds less so", settings.name);
+            tracing::warn!("{} runs without {modality} and finds fewer lesions", settings.name);
         }
     }
     let written = predictor.write(&prediction, files, &arguments.output)?;

@@ -13,7 +13,7 @@ use deepmir_study::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct
 use crate::cli::{BackgroundName, Common, InversionName, RawFiles, Recon, UnwrappingName};
 use crate::config;
 use crate::progress::Progress;
-use crate::status::Ended;
+use crate::status::{ExitStatus, with_causes};
 
 /// Reading, the chain's stages, aligning and writing.
 const STEPS: u64 = Stage::ALL.len() as u64 + 3;
@@ -56,6 +56,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
         match reconstruct(&input, &settings, &folder, &scan.id, common) {
             Ok(made) => announce(&made),
             Err(error) => {
+                let error = with_causes(&error);
                 tracing::warn!("{} failed: {error}", scan.id);
                 failures.push(format!("{}: {error}", scan.id));
             }
@@ -65,7 +66,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
-    Err(Ended::SomeFailed(format!("some scans failed\n  {}", failures.join("\n  "))).into())
+    Err(ExitStatus::SomeFailed(format!("some scans failed\n  {}", failures.join("\n  "))).into())
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.

@@ -20,7 +20,7 @@ use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::Common;
 use crate::cli::{Level, Run};
 use crate::progress::Progress;
-use crate::status::Ended;
+use crate::status::ExitStatus;
 
 pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     match arguments.level {
@@ -40,7 +40,7 @@ fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
         return dry_run(&options, &chosen);
     }
     let interrupted = Arc::new(AtomicBool::new(false));
-    stop_when_asked(&interrupted)?;
+    stop_on_signals(&interrupted)?;
     tracing::info!(
         "{} subjects, {} at once, {:.1} GB of memory",
         chosen.len(),
@@ -50,7 +50,7 @@ fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     let progress = Mutex::new((0, Progress::new("subjects", chosen.len() as u64, common)));
     let summary = participants(&options, &chosen, &interrupted, &|event| {
         let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(&mut progress, event);
+        report(&mut progress, event);
     })?;
     progress.into_inner().unwrap_or_else(PoisonError::into_inner).1.finish();
     finish(&summary, started)
@@ -60,7 +60,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
     let models = arguments.model.iter().map(|name| open_model(name)).collect::<Result<_, _>>()?;
     let memory_gb = arguments.mem_gb.unwrap_or_else(default_budget_gb);
     if !(memory_gb.is_finite() && memory_gb > 0.0) {
-        bail!("--mem-gb must be above 0");
+        bail!("--mem-gb must be greater than 0");
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = common.threads.map_or(cores, usize::from);
@@ -75,7 +75,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         jobs: arguments.jobs.map_or(threads, usize::from),
         memory_gb,
         rehash: arguments.rehash,
-        fresh: arguments.fresh && !arguments.resume,
+        fresh: arguments.force && !arguments.resume,
     })
 }
 
@@ -114,44 +114,44 @@ fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
         }
     }
     if failing > 0 {
-        return Err(Ended::SomeFailed(format!("{failing} of these cannot be done")).into());
+        return Err(ExitStatus::SomeFailed(format!("{failing} of these cannot be done")).into());
     }
     Ok(())
 }
 
-/// The first interrupt (or Slurm's SIGTERM) lets what is being written come to its end, the second
-/// does not wait: files are whole either way.
-fn stop_when_asked(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+/// The first interrupt (or Slurm's SIGTERM) lets files that are being written be finished, the second exits
+/// at once; no partial file is left either way.
+fn stop_on_signals(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let mut signals = Signals::new(TERM_SIGNALS).context("cannot listen for interrupts")?;
     let flag = Arc::clone(interrupted);
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(Ended::INTERRUPTED));
+                std::process::exit(i32::from(ExitStatus::INTERRUPTED));
             }
-            tracing::warn!("stopping; once more to stop at once");
+            tracing::warn!("stopping after the current step; interrupt again to stop at once");
         }
     });
     Ok(())
 }
 
-fn tell((done, progress): &mut (u64, Progress), event: Event<'_>) {
+fn report((done, progress): &mut (u64, Progress), event: Event<'_>) {
     match event {
         Event::Step { scan, what } => tracing::debug!("{scan}: {what}"),
         Event::Busy { subject, holder } => {
-            progress.say(&format!("{subject}: {holder} works on it; looking again later"));
+            progress.log(&format!("{subject}: {holder} is processing it; trying again later"));
         }
         Event::Finished { status, news } => {
             *done += 1;
             for warning in &status.warnings {
-                progress.say(&format!("{}: {warning}", status.subject));
+                progress.log(&format!("{}: {warning}", status.subject));
             }
             match status.state {
-                State::Done if news => progress.say(&found(status)),
+                State::Done if news => progress.log(&found(status)),
                 State::Done => {}
                 state => {
                     for complaint in status.complaints() {
-                        progress.say(&format!("{} {complaint}", state.name()));
+                        progress.log(&format!("{} {complaint}", state.name()));
                     }
                 }
             }
@@ -178,7 +178,7 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
     );
     tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
     if summary.interrupted {
-        return Err(Ended::Interrupted.into());
+        return Err(ExitStatus::Interrupted.into());
     }
     if !summary.has_failures() {
         return Ok(());
@@ -187,7 +187,7 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
     let mut lines: Vec<String> = failed.flat_map(SubjectStatus::complaints).collect();
     let unwritten = summary.unwritten.iter();
     lines.extend(unwritten.map(|(subject, reason)| format!("{subject}: {reason}")));
-    Err(Ended::SomeFailed(format!("some subjects failed\n  {}", lines.join("\n  "))).into())
+    Err(ExitStatus::SomeFailed(format!("some subjects failed\n  {}", lines.join("\n  "))).into())
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -198,10 +198,10 @@ fn group_level(arguments: &Run) -> anyhow::Result<()> {
         ("--dry-run", arguments.dry_run),
     ];
     if let Some((name, _)) = unused.into_iter().find(|(_, given)| *given) {
-        bail!("{name} is for the participant level: the group level takes all that lies in OUT");
+        bail!("{name} is for the participant level; the group level uses all results in OUT");
     }
     check_results(&arguments.out)?;
-    tell_unfinished(arguments);
+    warn_of_unfinished(arguments);
     let files = group::write(&arguments.out)?;
     println!("{} scans in the tables, {} without results", files.scans, files.without);
     for path in files.tables.iter().chain([&files.page]) {
@@ -210,9 +210,9 @@ fn group_level(arguments: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Subjects of the dataset that no run has finished (killed, or never begun) are in no table: that is
-/// said. The tables themselves need OUT alone, so a dataset that has been moved away is no error.
-fn tell_unfinished(arguments: &Run) {
+/// Warns of subjects in the dataset that no run has finished (killed, or never started): they are in no
+/// table. The tables need OUT alone, so a dataset that has been moved is no error.
+fn warn_of_unfinished(arguments: &Run) {
     let Ok(names) = subject_names(&arguments.data) else { return };
     let known = |name: &String| SubjectStatus::path(&arguments.out, name).exists();
     let unfinished: Vec<String> = names.into_iter().filter(|name| !known(name)).collect();

@@ -23,13 +23,13 @@ pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
         Some(StudyPart::Collect { place, partial }) => {
             let plan = plan(&place.file, place.output.as_deref())?;
             plan.write()?;
-            collect_and_say(&plan, *partial, common)
+            collect_and_print(&plan, *partial, common)
         }
         None => {
             // clap asks for the file where there is no part.
             let file = arguments.file.clone().unwrap_or_default();
             let plan = plan(&file, arguments.output.as_deref())?;
-            if arguments.dry_run { foretell(&plan, common) } else { whole(&plan, common) }
+            if arguments.dry_run { dry_run(&plan, common) } else { whole(&plan, common) }
         }
     }
 }
@@ -63,13 +63,13 @@ fn whole(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     let open = plan.cells.len() - finished(&states(plan)?);
     if open > 0 {
         bail!(
-            "{open} of {} cells are being worked on by other processes; when they are done: deepmir \
-             study collect: {}",
+            "{open} of {} cells are being worked on by other processes; when they are done, run \
+             `deepmir study collect`: {}",
             plan.cells.len(),
             plan.output.display()
         );
     }
-    collect_and_say(plan, false, common)
+    collect_and_print(plan, false, common)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -80,7 +80,7 @@ fn one_cell(plan: &StudyPlan, number: usize, common: &Common) -> anyhow::Result<
     plan.write()?;
     match do_cell(plan, cell, common)? {
         CellState::Finished(_) => println!("{}", plan.folder(cell).display()),
-        _ => bail!("another process is at cell {number}: {}", plan.folder(cell).display()),
+        _ => bail!("another process is working on cell {number}: {}", plan.folder(cell).display()),
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
     let state = run_cell(plan, cell, common.device, &mut |event| {
         if !said {
             said = true;
-            progress.say(&format!(
+            progress.log(&format!(
                 "cell {} of {}: {}, fold {}, seed {}",
                 cell.number,
                 plan.cells.len(),
@@ -112,12 +112,12 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
             CellEvent::Training(Event::Step { step, loss }) => {
                 progress.set(step, || format!("loss {loss:.4}"));
             }
-            CellEvent::Training(Event::Validated { validation, .. }) => progress.say(&format!(
+            CellEvent::Training(Event::Validated { validation, .. }) => progress.log(&format!(
                 "step {}: loss {:.4}, lesion F1 {:.3} on the validation subjects",
                 validation.step, validation.training_loss, validation.f1
             )),
             CellEvent::Training(Event::StoppedEarly { step }) => {
-                progress.say(&format!("no better for long: stopped at step {step}"));
+                progress.log(&format!("stopped early at step {step}: no improvement"));
             }
             CellEvent::Predicted { done, total } => {
                 if done == 1 {
@@ -133,7 +133,7 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn collect_and_say(plan: &StudyPlan, partial: bool, common: &Common) -> anyhow::Result<()> {
+fn collect_and_print(plan: &StudyPlan, partial: bool, common: &Common) -> anyhow::Result<()> {
     let progress = std::sync::Mutex::new(Progress::new("comparing", plan.scans() as u64, common));
     let collected = collect(plan, partial, &|done, _| {
         if let Ok(mut progress) = progress.lock() {
@@ -180,11 +180,11 @@ fn results_table(plan: &StudyPlan, collected: &Collected) -> Table {
     table
 }
 
-/// The cells, and what they will take.
+/// Lists the cells and estimates time and disk space.
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn foretell(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
+fn dry_run(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     let mut cells =
-        table(&["cell", "arm", "fold", "seed", "learns from", "chooses on", "predicts", ""]);
+        table(&["cell", "arm", "fold", "seed", "training", "validation", "held out", ""]);
     for (cell, state) in plan.cells.iter().zip(states(plan)?) {
         let fold = plan.fold(cell);
         cells.add_row([
@@ -225,7 +225,7 @@ fn foretell(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     let kept: u64 = estimates.iter().map(|arm| arm.kept_bytes).sum();
     let working = estimates.iter().map(|arm| arm.working_bytes).sum();
     println!(
-        "about {} on this machine as busy as it is now, {} of disk, and {} until it is done: {}",
+        "about {} on this machine under its current load; {} of disk, and {} more while it runs: {}",
         duration(total),
         bytes(kept),
         bytes(working),

@@ -13,33 +13,33 @@ use deepmir_study::cohort::check_apart;
 use deepmir_study::folds::{Split, folds, hold_out};
 use deepmir_volume::nifti::ReadOptions;
 
-use super::fresh::FreshPhantoms;
 use super::open_model;
 use super::phantom::settings_of as phantom_settings;
+use super::phantom_stream::PhantomStream;
 use super::training::train;
 use crate::cli::{Common, Train};
 use crate::config;
 use crate::progress::Progress;
 
-/// Share of the subjects that weights and thresholds are chosen on.
+/// Share of the subjects that choose weights and thresholds: the validation subjects.
 const VALIDATION_SHARE: f64 = 0.2;
 
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
-    let (cohort, companions) = cohort(arguments)?;
-    let from = arguments.from.as_deref().map(open_model).transpose()?;
-    let folds = arguments.refit.as_deref().map(open_model).transpose()?;
-    let preset = settings(arguments, common, from.as_ref().or(folds.as_ref()))?;
+    let (cohort, auxiliary) = cohort(arguments)?;
+    let init_from = arguments.init_from.as_deref().map(open_model).transpose()?;
+    let folds = arguments.retrain_on_all.as_deref().map(open_model).transpose()?;
+    let preset = settings(arguments, common, init_from.as_ref().or(folds.as_ref()))?;
     let common_training = Training {
         name: model_name(arguments),
-        data: data_name(arguments, &cohort, &companions),
+        data: data_name(arguments, &cohort, &auxiliary),
         plan: preset.plan.clone(),
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
         training: Vec::new(),
-        companions,
+        companions: auxiliary,
         validation: Vec::new(),
         rule: None,
-        fresh: fresh(arguments, common, preset.training.seed)?,
+        fresh: simulated(arguments, common, preset.training.seed)?,
         start: None,
         output: arguments.output.clone(),
         cache: PathBuf::new(),
@@ -48,7 +48,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     };
     if let Some(folds) = folds {
         let everyone = Training { training: cohort.cases, ..common_training };
-        return refit(folds, everyone, arguments, common);
+        return retrain_on_all(folds, everyone, arguments, common);
     }
     let splits = splits(arguments, &cohort, preset.training.seed)?;
     let mut models = Vec::new();
@@ -60,7 +60,9 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
             training: split.training.clone(),
             validation: split.held_out.clone(),
             // Each fold with another of a model's networks, as far as there are any.
-            start: from.as_ref().and_then(|model| model.members.iter().cycle().nth(n).cloned()),
+            start: init_from
+                .as_ref()
+                .and_then(|model| model.members.iter().cycle().nth(n).cloned()),
             ..common_training.clone()
         };
         if arguments.folds.is_some() {
@@ -70,10 +72,10 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         let path = training.output.join("model");
         models.push((train(training, arguments, common)?, path));
     }
-    let looks_again = |model: &Bundle| model.settings.detection.second_look.is_some();
-    let several = arguments.folds.is_some() || from.as_ref().is_some_and(looks_again);
+    let has_classifier = |model: &Bundle| model.settings.detection.second_look.is_some();
+    let several = arguments.folds.is_some() || init_from.as_ref().is_some_and(has_classifier);
     if several && arguments.fold.is_none() {
-        let joined = join(&models, &splits, from.as_ref(), &preset, arguments, common)?;
+        let joined = join(&models, &splits, init_from.as_ref(), &preset, arguments, common)?;
         let path = arguments.output.join("model");
         joined.write(&path)?;
         models = vec![(joined, path)];
@@ -82,8 +84,8 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Networks trained on every subject, from seed to seed, in place of the folds' own.
-fn refit(
+/// Replaces the networks of the folds by as many that are trained on every subject, each with another seed.
+fn retrain_on_all(
     folds: Bundle,
     everyone: Training,
     arguments: &Train,
@@ -100,7 +102,7 @@ fn refit(
         training.config.seed += n as u64 - 1;
         let model = train(training, arguments, common)?;
         members.extend(model.members);
-        // What the thresholds were chosen on, and how well they did there, is the folds' to say.
+        // Validation subjects and F1 remain those of the folds, which chose the thresholds.
         let provenance = model.settings.provenance;
         settings = ModelSettings {
             name: model.settings.name,
@@ -126,18 +128,18 @@ fn announce(model: &Bundle, path: &Path) {
     println!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
 }
 
-/// Whom to learn from and choose on, and whom to learn from only.
+/// The subjects to train and validate on, and auxiliary data to train on only.
 fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
-    // Before anyone is left out: those held out must not come in by this door.
-    let companions = cohort.companions(&arguments.also)?;
-    // Read again when the folds are joined; faults are better told before they are trained.
-    cohort.companions(&arguments.choose_also)?;
+    // Checked against the whole cohort: a held-out subject must not return as auxiliary data.
+    let auxiliary = cohort.companions(&arguments.extra_train)?;
+    // Read again when the folds are joined; checked here so that an error comes before the training.
+    cohort.companions(&arguments.extra_validation)?;
     let place = |data: &Path| data.canonicalize().unwrap_or_else(|_| data.to_owned());
-    let chosen_on =
-        |data: &PathBuf| arguments.choose_also.iter().any(|other| place(other) == place(data));
-    if let Some(both) = arguments.also.iter().find(|data| chosen_on(data)) {
-        bail!("learned from or chosen on, not both: {}", both.display());
+    let validates_on =
+        |data: &PathBuf| arguments.extra_validation.iter().any(|other| place(other) == place(data));
+    if let Some(both) = arguments.extra_train.iter().find(|data| validates_on(data)) {
+        bail!("give data to --extra-train or to --extra-validation, not both: {}", both.display());
     }
     if !arguments.participant_label.is_empty() {
         cohort = cohort.only(&arguments.participant_label)?;
@@ -147,8 +149,8 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     for table in tables {
         let test = Cohort::from_table(Path::new(&table))?;
         check_apart(&cohort, "the training data", &test, &table)?;
-        test.companions(&arguments.also)?;
-        test.companions(&arguments.choose_also)?;
+        test.companions(&arguments.extra_train)?;
+        test.companions(&arguments.extra_validation)?;
     }
     if !names.is_empty() {
         if arguments.participant_label.is_empty() {
@@ -157,7 +159,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
             check_apart(&cohort, "--participant-label", &both, "--held-out")?;
         }
     }
-    // Scans without a truth teach nothing; a scan without an image is an error later, by name.
+    // Scans without a label map cannot be trained on; a missing image is an error later, by name.
     let (with, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
         cohort.cases.into_iter().partition(|case| case.truth.is_some());
     if !without.is_empty() {
@@ -165,25 +167,29 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
         tracing::warn!("left out, having no label map: {}", names.join(", "));
     }
     if with.is_empty() {
-        bail!("no subject has a label map to learn from: {}", arguments.data.display());
+        bail!("no subject has a label map to train on: {}", arguments.data.display());
     }
-    Ok((Cohort { cases: with }, companions))
+    Ok((Cohort { cases: with }, auxiliary))
 }
 
-/// Phantoms to be drawn while training, if any are asked for: the same for every fold.
-fn fresh(arguments: &Train, common: &Common, seed: u64) -> anyhow::Result<Option<Fresh>> {
+/// Phantoms to simulate while training, if any are asked for: the same for every fold.
+fn simulated(arguments: &Train, common: &Common, seed: u64) -> anyhow::Result<Option<Fresh>> {
     if arguments.phantoms == 0 {
         return Ok(None);
     }
     let folder = arguments.output.join("phantoms");
     let (config, scanner_given) = phantom_settings(common)?;
-    let source = FreshPhantoms { folder, config, randomize: !scanner_given, seed };
+    let source = PhantomStream { folder, config, randomize: !scanner_given, seed };
     Ok(Some(Fresh { source: Arc::new(source), count: arguments.phantoms.into() }))
 }
 
-/// The preset (with the plan and network of the model to begin from), changed by the config file's
+/// The preset (with the plan and architecture of the model to start from), changed by the config file's
 /// tables, changed by the options.
-fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow::Result<Preset> {
+fn settings(
+    arguments: &Train,
+    common: &Common,
+    init_from: Option<&Bundle>,
+) -> anyhow::Result<Preset> {
     let mut preset = preset::by_name(&arguments.preset).map_err(|reason| anyhow!(reason))?;
     let inputs = if arguments.inputs.is_empty() {
         preset.plan.inputs.clone()
@@ -196,12 +202,12 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
         arguments.classes.clone()
     };
     preset = preset.with(&inputs, &classes);
-    if let Some(Bundle { settings, .. }) = from {
+    if let Some(Bundle { settings, .. }) = init_from {
         let other = !arguments.inputs.is_empty() && inputs != settings.plan.inputs
             || !arguments.classes.is_empty() && classes != settings.plan.classes;
         if other {
             bail!(
-                "{} reads {} and tells {}: leave out --inputs and --classes, or --from",
+                "{} reads {} and predicts {}; remove --inputs and --classes, or --init-from",
                 settings.name,
                 names(&settings.plan.inputs, |input| input.name()),
                 names(&settings.plan.classes, |class| class.name()),
@@ -214,11 +220,11 @@ fn settings(arguments: &Train, common: &Common, from: Option<&Bundle>) -> anyhow
         preset =
             preset.changed_by(&table).map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
     }
-    if let Some(Bundle { settings, .. }) = from
+    if let Some(Bundle { settings, .. }) = init_from
         && (!preset.plan.fits(&settings.plan) || preset.architecture != settings.architecture)
     {
         bail!(
-            "the config file changes the plan or network of {}: leave that out, or --from",
+            "the config file changes the plan or architecture of {}; remove that, or --init-from",
             settings.name
         );
     }
@@ -256,7 +262,7 @@ fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<S
 fn join(
     models: &[(Bundle, PathBuf)],
     splits: &[Split],
-    from: Option<&Bundle>,
+    init_from: Option<&Bundle>,
     preset: &Preset,
     arguments: &Train,
     common: &Common,
@@ -265,26 +271,26 @@ fn join(
         splits.iter().map(|split| split.held_out.clone()).collect();
     let everyone = Cohort { cases: held_out.iter().flatten().cloned().collect() };
     let folds = held_out.len();
-    for (n, case) in everyone.companions(&arguments.choose_also)?.into_iter().enumerate() {
+    for (n, case) in everyone.companions(&arguments.extra_validation)?.into_iter().enumerate() {
         held_out[n % folds].push(case);
     }
     let total = held_out.iter().map(Vec::len).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
-    let mut closer: Option<Progress> = None;
+    let mut patch_classifier: Option<Progress> = None;
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
     let read = read_options(arguments);
     let mut tell = |event| match event {
         Choosing::Subjects(done) => progress.set(done as u64, String::new),
         Choosing::CloserLook { step, of } => {
-            let bar =
-                closer.get_or_insert_with(|| Progress::new("learning to look closer", of, common));
+            let bar = patch_classifier
+                .get_or_insert_with(|| Progress::new("training the patch classifier", of, common));
             bar.set(step, String::new);
         }
     };
     let (training, device) = (&preset.training, common.device);
-    let joined = join_folds(&models, &held_out, from, training, device, &read, &mut tell);
+    let joined = join_folds(&models, &held_out, init_from, training, device, &read, &mut tell);
     progress.finish();
-    if let Some(bar) = closer {
+    if let Some(bar) = patch_classifier {
         bar.finish();
     }
     Ok(joined?)
@@ -299,16 +305,16 @@ fn model_name(arguments: &Train) -> String {
     arguments.name.clone().or_else(folder).unwrap_or_else(|| "model".to_owned())
 }
 
-/// What was trained on, in words.
-fn data_name(arguments: &Train, cohort: &Cohort, companions: &[CaseFiles]) -> String {
+/// The training data in words.
+fn data_name(arguments: &Train, cohort: &Cohort, auxiliary: &[CaseFiles]) -> String {
     let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| "a cohort".to_owned());
     let mut words = format!("{} scans of {name}", cohort.cases.len());
-    if !companions.is_empty() {
-        words += &format!(", {} others", companions.len());
+    if !auxiliary.is_empty() {
+        words += &format!(", {} auxiliary scans", auxiliary.len());
     }
     if arguments.phantoms > 0 {
-        words += &format!(", phantoms drawn while training: {}", arguments.phantoms);
+        words += &format!(", phantoms simulated while training: {}", arguments.phantoms);
     }
     words
 }

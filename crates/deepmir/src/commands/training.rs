@@ -11,17 +11,17 @@ use deepmir_volume::atomic;
 
 use crate::cli::{Common, Train};
 use crate::progress::Progress;
+use crate::status::with_causes;
 
-fn refuse_unasked_resume(output: &Path, arguments: &Train) -> anyhow::Result<()> {
+fn check_resume(output: &Path, arguments: &Train) -> anyhow::Result<()> {
     let begun = SavedSettings::read(output)?.is_some();
-    // Of several networks, those that are finished are gone over quickly.
     if begun && !arguments.resume {
         bail!(
-            "a training was begun here: give --resume to go on with it, or another folder: {}",
+            "this folder holds a training; give --resume to continue it, or another folder: {}",
             output.display()
         );
     }
-    let several = arguments.folds.is_some() || arguments.refit.is_some();
+    let several = arguments.folds.is_some() || arguments.retrain_on_all.is_some();
     if !begun && arguments.resume && !several {
         bail!("there is no training to resume here: {}", output.display());
     }
@@ -34,14 +34,14 @@ pub(super) fn train(
     arguments: &Train,
     common: &Common,
 ) -> anyhow::Result<Bundle> {
-    refuse_unasked_resume(&training.output, arguments)?;
+    check_resume(&training.output, arguments)?;
     training.cache = arguments.cache.clone().unwrap_or_else(|| training.output.join("cache"));
     let names = |cases: &[CaseFiles]| {
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
     };
     tracing::info!("training on {}", names(&training.training));
     if !training.companions.is_empty() {
-        tracing::info!("and, as companions, on {}", names(&training.companions));
+        tracing::info!("and, as auxiliary data, on {}", names(&training.companions));
     }
     if !training.validation.is_empty() {
         tracing::info!("validating on {}", names(&training.validation));
@@ -73,7 +73,7 @@ pub(super) fn train(
             progress = Progress::new("steps", training.config.steps, common);
             progress.resume_at(step);
             stepping = true;
-            progress.say(&format!("going on after step {step}"));
+            progress.log(&format!("resuming after step {step}"));
         }
         Event::Step { step, loss } => {
             if !stepping {
@@ -85,14 +85,14 @@ pub(super) fn train(
         }
         Event::Validated { validation, best } => {
             let validated = !training.validation.is_empty();
-            progress.say(&told(validation, validated, best));
+            progress.log(&described(validation, validated, best));
             history.validations.push(validation.clone());
             if let Err(error) = draw(&history, validated, &curves_path) {
-                progress.say(&format!("the curves could not be drawn: {error}"));
+                progress.log(&format!("cannot draw the curves: {}", with_causes(&error)));
             }
         }
         Event::StoppedEarly { step } => {
-            progress.say(&format!("no better for long: stopped at step {step}"))
+            progress.log(&format!("stopped early at step {step}: no improvement"))
         }
     });
     progress.finish();
@@ -105,7 +105,7 @@ pub(super) fn train(
 }
 
 /// A validation in a line.
-fn told(validation: &Validation, validated: bool, best: bool) -> String {
+fn described(validation: &Validation, validated: bool, best: bool) -> String {
     let loss = format!("step {}: loss {:.4}", validation.step, validation.training_loss);
     if !validated {
         return loss;

@@ -70,7 +70,7 @@ fn marks_are_imported_compared_and_exported_for_training() {
         let (code, said, told) =
             run(&["annotate", data, "--rater", rater, "--import", text(&truth)]);
         assert_eq!(code, 0, "{told}");
-        assert!(said.contains("2 label maps taken over"), "{said}");
+        assert!(said.contains("2 label maps imported"), "{said}");
     }
     refused(&["annotate", data, "--rater", "anna", "--import", text(&truth)], &["already"]);
     let out = folder.path().join("agreement");
@@ -82,7 +82,7 @@ fn marks_are_imported_compared_and_exported_for_training() {
         finish(&derivatives, case, "ben", case == "sub-01");
     }
     // Nothing is compared that is older than what the raters did; an export brings it up to date.
-    refused(&compare, &["older than the marks", "sub-01", "deepmir annotate"]);
+    refused(&compare, &["older than the annotations", "sub-01", "deepmir annotate"]);
     let export = |to: &Path, more: &[&str]| {
         let arguments = [&["annotate", data, "--export", text(to)][..], more].concat();
         let (code, _, told) = run(&arguments);

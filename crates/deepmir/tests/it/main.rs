@@ -4,6 +4,7 @@
 
 mod annotate;
 mod bad_input;
+mod config;
 mod evaluate;
 mod help;
 mod model;

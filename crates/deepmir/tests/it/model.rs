@@ -19,7 +19,7 @@ fn a_model_is_described_checked_and_copied() {
     }
     let (code, out, _) = run(&["model", "verify", text(&model)]);
     assert_eq!(code, 0);
-    assert!(out.contains("is whole and runs"), "{out}");
+    assert!(out.contains("is intact and runs"), "{out}");
 
     let unpacked = folder.path().join("unpacked");
     assert_eq!(run(&["model", "copy", text(&model), text(&unpacked)]).0, 0);
@@ -30,11 +30,11 @@ fn a_model_is_described_checked_and_copied() {
 }
 
 #[test]
-fn the_shipped_model_is_copied_with_all_that_looks_closer() {
+fn the_shipped_model_is_copied_with_its_patch_classifier() {
     let folder = tempfile::tempdir().unwrap();
     let (code, told, _) = run(&["model", "info", "default"]);
     assert_eq!(code, 0);
-    assert!(told.contains("# A closer look by 3 networks of"), "{told}");
+    assert!(told.contains("# Patch classifier: 3 networks of"), "{told}");
     let copy = folder.path().join("copy");
     assert_eq!(run(&["model", "copy", "default", text(&copy)]).0, 0);
     for n in 1..4 {
@@ -60,7 +60,7 @@ fn wrong_hashes_and_unknown_names_are_refused() {
 }
 
 #[test]
-fn thresholds_are_chosen_anew_and_nothing_else_changes() {
+fn tune_changes_thresholds_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("bids");
     (1..6).for_each(|number| {
@@ -93,7 +93,7 @@ fn thresholds_are_chosen_anew_and_nothing_else_changes() {
 }
 
 #[test]
-fn the_second_look_of_the_shipped_model_goes_on_learning() {
+fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("bids");
     (1..5).for_each(|number| {
@@ -103,7 +103,7 @@ fn the_second_look_of_the_shipped_model_goes_on_learning() {
     let (code, told, log) =
         run(&["model", "adapt", "default", text(&data), "-o", text(&output), "--name", "mine"]);
     assert_eq!(code, 0, "{log}");
-    for words in ["log-loss of a scan left out", " 12 ", "before", "after", "mine.deepmir"] {
+    for words in ["log-loss of a held-out scan", " 12 ", "before", "after", "mine.deepmir"] {
         assert!(told.contains(words), "no {words:?} in {told}");
     }
     let (before, after) = (shipped::MODELS[0].open().unwrap(), Bundle::read(&output).unwrap());
@@ -111,7 +111,7 @@ fn the_second_look_of_the_shipped_model_goes_on_learning() {
     let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
     let (known, rounds) = (rounds(&before), rounds(&after));
     assert!(rounds.starts_with(&known), "{} after {}", rounds.len(), known.len());
-    assert_eq!(rounds.len() > known.len(), told.contains("rounds of trees more"), "{told}");
+    assert_eq!(rounds.len() > known.len(), told.contains("boosting rounds added"), "{told}");
     assert!(after.settings.provenance.data.ends_with("; second look: 4 scans of bids"));
 
     let adapt = |model: &str, more: &[&str], words: &[&str]| {

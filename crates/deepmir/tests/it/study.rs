@@ -206,7 +206,7 @@ fn cells_can_be_done_apart_and_collected() {
     fs::create_dir_all(&folder).unwrap();
     let lock = fs::File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
-    refused(&["study", "cell", config, "1", "-q"], &["another process is at cell 1"]);
+    refused(&["study", "cell", config, "1", "-q"], &["another process is working on cell 1"]);
     refused(&["study", config, "-q"], &["1 of 2 cells are being worked on by other processes"]);
     drop(lock);
     assert_eq!(run(&["study", config]).0, 0);

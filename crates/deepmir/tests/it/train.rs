@@ -66,7 +66,7 @@ fn a_killed_training_ends_in_the_same_model() {
     let (code, _, told) =
         call(&arguments(folder.path(), &killed, &["--steps", "30", "--name", "same", "--resume"]));
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("going on after step"), "{told}");
+    assert!(told.contains("resuming after step"), "{told}");
     for name in ["model/weights.safetensors", "model/model.toml", "best.safetensors"] {
         assert_eq!(
             fs::read(whole.join(name)).unwrap(),
@@ -77,7 +77,7 @@ fn a_killed_training_ends_in_the_same_model() {
 }
 
 #[test]
-fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
+fn folds_make_one_ensemble_with_a_patch_classifier_that_predicts() {
     let folder = dataset();
     let closer = "[training.closer_look]\nsize = [4, 8, 8]\nwidths = [4, 6]\nshift = [0, 1, 1]\n\
                   networks = 2\nleast_lesions = 12\nsteps = 20\nbatch_size = 8\n";
@@ -92,12 +92,12 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     assert_eq!(folds.settings.closer_look.as_ref().unwrap().weights.len(), 2);
     let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
     assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
-    going_on_keeps_a_models_looks(&folder, closer, &folds);
-    trees_ask_only_a_closer_look_that_is_there(&folder, closer);
+    a_fine_tuned_model_keeps_its_classifiers(&folder, closer, &folds);
+    trees_use_only_a_patch_classifier_that_is_there(&folder, closer);
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
-    let more = ["--steps", "10", "--refit", text(&model)];
+    let more = ["--steps", "10", "--retrain-on-all", text(&model)];
     let (code, _, told) = call(&arguments(folder.path(), &again, &more));
     assert_eq!(code, 0, "{told}");
     assert!(!told.contains("validating on"), "{told}");
@@ -123,14 +123,18 @@ fn folds_make_one_averaged_model_that_looks_closer_and_predicts() {
     assert!(out.contains("0 NHID"), "{out}");
 }
 
-/// Where there are too few lesions to learn others from.
-fn going_on_keeps_a_models_looks(folder: &tempfile::TempDir, closer: &str, folds: &Bundle) {
+/// Where there are too few lesions to train others.
+fn a_fine_tuned_model_keeps_its_classifiers(
+    folder: &tempfile::TempDir,
+    closer: &str,
+    folds: &Bundle,
+) {
     let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
     fs::write(folder.path().join("quick.toml"), [QUICK, &few].concat()).unwrap();
     let model = folder.path().join("folds/model");
     let train = |name: &str, more: &[&str]| {
         let out = folder.path().join(name);
-        let more = [&["--steps", "5", "--from", text(&model)], more].concat();
+        let more = [&["--steps", "5", "--init-from", text(&model)], more].concat();
         let (code, _, told) = call(&arguments(folder.path(), &out, &more));
         assert_eq!(code, 0, "{told}");
         let on = Bundle::read(&out.join("model")).unwrap();
@@ -145,7 +149,7 @@ fn going_on_keeps_a_models_looks(folder: &tempfile::TempDir, closer: &str, folds
     let kept = ["; closer look of folds", "; second look of folds"];
     assert!(kept.iter().any(|kept| data.ends_with(kept)), "{data}");
 
-    // Four subjects are too few to learn a second look from, and one to choose on can only keep it.
+    // Four subjects are too few to train a candidate classifier, and one to validate on can only keep it.
     let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
     let four = ["--participant-label", "01", "02", "03", "04"];
     let folded = train("on-four", &[&four[..], &["--folds", "2"]].concat());
@@ -159,8 +163,8 @@ fn going_on_keeps_a_models_looks(folder: &tempfile::TempDir, closer: &str, folds
     }
 }
 
-/// A second look that began without a closer one must not go on with what another's says.
-fn trees_ask_only_a_closer_look_that_is_there(folder: &tempfile::TempDir, closer: &str) {
+/// A candidate classifier without a patch classifier must not be warm-started on another's features.
+fn trees_use_only_a_patch_classifier_that_is_there(folder: &tempfile::TempDir, closer: &str) {
     let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
     let train = |name: &str, closer: &str, more: &[&str]| {
         fs::write(folder.path().join("quick.toml"), [QUICK, closer].concat()).unwrap();
@@ -177,11 +181,11 @@ fn trees_ask_only_a_closer_look_that_is_there(folder: &tempfile::TempDir, closer
     let plain = train("plain", &few, &["--inputs", "SWI,QSM", "--classes", "CMB"]);
     assert!(plain.closer.is_empty());
     let model = folder.path().join("plain/model");
-    train("plain-on", closer, &["--from", text(&model)]);
+    train("plain-on", closer, &["--init-from", text(&model)]);
 }
 
 #[test]
-fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
+fn auxiliary_data_is_trained_on_in_every_fold_and_never_validated_on() {
     let folder = dataset();
     let [site, scanner] = ["site", "scanner"].map(|name| folder.path().join(name));
     (1..3).for_each(|number| {
@@ -189,8 +193,8 @@ fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
         deepmir_testing::write_subject(&scanner, number);
     });
     let out = folder.path().join("out");
-    let more = ["--steps", "2", "--folds", "2", "--also", text(&site)];
-    let more = [more.as_slice(), &["--choose-also", text(&scanner)]].concat();
+    let more = ["--steps", "2", "--folds", "2", "--extra-train", text(&site)];
+    let more = [more.as_slice(), &["--extra-validation", text(&scanner)]].concat();
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
     for fold in ["fold-1", "fold-2"] {
@@ -200,25 +204,25 @@ fn another_dataset_is_learned_from_in_every_fold_and_never_chosen_on() {
         assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 0);
         assert_eq!(saved.validation_subjects.iter().filter(from_site).count(), 0);
     }
-    // Thresholds are chosen on the other scanner, too, from which nothing was learned.
+    // Thresholds are chosen on the other scanner too, which no network was trained on.
     let provenance = Bundle::read(&out.join("model")).unwrap().settings.provenance;
     let of_scanner =
         |names: &[String]| names.iter().filter(|name| name.starts_with("scanner-")).count();
     assert_eq!(of_scanner(&provenance.validation_subjects), 2);
     assert_eq!(of_scanner(&provenance.training_subjects), 0);
-    let more = ["--folds", "2", "--also", text(&site), "--choose-also", text(&site)];
+    let more = ["--folds", "2", "--extra-train", text(&site), "--extra-validation", text(&site)];
     let both = arguments(folder.path(), &folder.path().join("both"), &more);
     let both: Vec<&str> = both.iter().map(String::as_str).collect();
     refused(&both, &["not both", "site"]);
     let bids = folder.path().join("bids");
-    let more = ["--held-out", "05", "--also", text(&bids)];
+    let more = ["--held-out", "05", "--extra-train", text(&bids)];
     let again = arguments(folder.path(), &folder.path().join("again"), &more);
     let again: Vec<&str> = again.iter().map(String::as_str).collect();
     refused(&again, &["learned from and tested on", "sub-01"]);
 }
 
 #[test]
-fn phantoms_are_drawn_while_training() {
+fn phantoms_are_simulated_while_training() {
     let folder = dataset();
     let settings = [QUICK, COARSE].concat();
     fs::write(folder.path().join("quick.toml"), settings).unwrap();
@@ -228,12 +232,12 @@ fn phantoms_are_drawn_while_training() {
     assert_eq!(code, 0, "{told}");
     let model = Bundle::read(&out.join("model")).unwrap();
     let data = &model.settings.provenance.data;
-    assert!(data.ends_with("phantoms drawn while training: 1"), "{data}");
+    assert!(data.ends_with("phantoms simulated while training: 1"), "{data}");
     assert!(out.join("phantoms/phantom-0001/sub-01/anat/sub-01_Chimap.nii.gz").is_file());
 }
 
 #[test]
-fn the_papers_table_trains_too_and_a_model_is_gone_on_from() {
+fn the_papers_table_trains_too_and_a_model_is_fine_tuned() {
     let folder = dataset();
     let mut table = String::from("id,truth,swi,qsm,t2w\n");
     for number in 1..4 {
@@ -258,25 +262,25 @@ fn the_papers_table_trains_too_and_a_model_is_gone_on_from() {
     let (code, _, told) = train("first", &[]);
     assert_eq!(code, 0, "{told}");
     let first = folder.path().join("first/model");
-    let (code, _, told) = train("second", &["--from", text(&first)]);
+    let (code, _, told) = train("second", &["--init-from", text(&first)]);
     assert_eq!(code, 0, "{told}");
-    let (code, _, told) = train("third", &["--from", text(&first), "--inputs", "SWI"]);
+    let (code, _, told) = train("third", &["--init-from", text(&first), "--inputs", "SWI"]);
     assert_eq!(code, 1);
-    assert!(told.contains("reads SWI,QSM,T2w and tells CMB,NHID"), "{told}");
+    assert!(told.contains("reads SWI,QSM,T2w and predicts CMB,NHID"), "{told}");
 
-    // The same network may be taught to do without an image, but reads what it reads.
+    // Fine-tuning may make an image optional, but not change the inputs.
     let content = folder.path().join("content.toml");
     let quick = fs::read_to_string(&config).unwrap();
     fs::write(&content, format!("{quick}\n[plan]\noptional = [\"T2w\"]\n")).unwrap();
-    let gone_on = ["--from", text(&first), "--config", text(&content)];
+    let fine_tuned = ["--init-from", text(&first), "--config", text(&content)];
     let out = folder.path().join("content");
     let arguments = ["train", text(&csv), "-o", text(&out), "--steps", "5"];
-    let (code, _, told) = run(&[&arguments[..], &gone_on].concat());
+    let (code, _, told) = run(&[&arguments[..], &fine_tuned].concat());
     assert_eq!(code, 0, "{told}");
     let made = Bundle::read(&out.join("model")).unwrap();
     assert_eq!(made.settings.plan.optional, [Modality::T2w]);
     fs::write(&content, format!("{quick}\n[plan]\noptional = [\"SWI\"]\n")).unwrap();
-    refused(&[&arguments[..], &gone_on, &["--resume"]].concat(), &["SWI cannot be optional"]);
+    refused(&[&arguments[..], &fine_tuned, &["--resume"]].concat(), &["SWI cannot be optional"]);
 
     // The test list must not share a subject with the training list.
     let test = folder.path().join("test.csv");

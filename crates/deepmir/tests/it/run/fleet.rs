@@ -120,7 +120,7 @@ fn an_interrupt_stops_cleanly_and_the_next_run_goes_on() {
     std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
     let (code, told) = end(child);
     assert_eq!(code, 130, "{told}");
-    assert!(told.contains("goes on from here"), "{told}");
+    assert!(told.contains("the same command continues"), "{told}");
     assert!(leftovers(&study).is_empty(), "{:?}", leftovers(&study));
     all_whole(&study);
     assert_eq!(study.participants(&[]).0, 0);

@@ -74,8 +74,8 @@ fn lesions_are_followed_over_sessions() {
     }
     // One session a run, as jobs of a cluster do it, and again: the other is kept.
     let table = study.out.join("sub-01/sub-01_desc-lesions_timeline.tsv");
-    for (session, more) in [("a", "--resume"), ("b", "--resume"), ("a", "--fresh")] {
-        assert_eq!(table.exists(), more == "--fresh");
+    for (session, more) in [("a", "--resume"), ("b", "--resume"), ("a", "--force")] {
+        assert_eq!(table.exists(), more == "--force");
         let (code, _, told) = study.participants(&["--session-label", session, more]);
         assert_eq!(code, 0, "{told}");
     }

@@ -43,7 +43,7 @@ fn a_run_is_not_done_again_and_a_changed_model_or_image_is() {
     let (code, _, told) = study.participants(&["--flips"]);
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("sub-01: ") && told.contains("sub-03: "), "{told}");
-    let (_, _, told) = study.participants(&["--flips", "--fresh"]);
+    let (_, _, told) = study.participants(&["--flips", "--force"]);
     assert!(told.contains("sub-01: "), "{told}");
 }
 

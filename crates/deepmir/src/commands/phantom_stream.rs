@@ -1,4 +1,4 @@
-//! Phantoms that are drawn while a network trains on them.
+//! Phantoms that are simulated while a network trains on them.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,20 @@ use deepmir_phantom::PhantomConfig;
 use deepmir_phantom::bids::{AnatomySource, DatasetPlan, write_dataset};
 use deepmir_study::Cohort;
 
-/// Draws phantoms, each with a head of its own, as small datasets in a folder; those that are there
+/// Simulates phantoms, each with a head of its own, as small datasets in a folder; those that are there
 /// already are not made again.
-pub struct FreshPhantoms {
-    /// Where they go.
+pub struct PhantomStream {
+    /// Where they are written.
     pub folder: PathBuf,
-    /// What the drawing varies around.
+    /// Settings that are randomised.
     pub config: PhantomConfig,
-    /// Whether each has a scanner and a protocol of its own, too.
+    /// Whether each has a scanner and a protocol of its own.
     pub randomize: bool,
     /// Seed of all of them.
     pub seed: u64,
 }
 
-impl FreshSubjects for FreshPhantoms {
+impl FreshSubjects for PhantomStream {
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
         let name = format!("phantom-{:04}", n + 1);
         let dataset = self.folder.join(&name);
@@ -31,16 +31,16 @@ impl FreshSubjects for FreshPhantoms {
             subjects: 1,
             sessions: 1,
             randomize: self.randomize,
-            // Far from one another and from small seeds that a user gives to `deepmir phantom`.
+            // Far from each other and from the small seeds that users give to `deepmir phantom`.
             seed: self.seed.wrapping_add(1) << 32 | n as u64,
         };
-        let told = |reason: String| NetError::Config {
-            reason: format!("a phantom to train on could not be drawn: {reason}"),
+        let failed = |reason: String| NetError::Config {
+            reason: format!("a phantom to train on could not be simulated: {reason}"),
         };
-        write_dataset(&dataset, &plan, &mut |_| {}).map_err(|error| told(error.to_string()))?;
-        let cohort = Cohort::read(&dataset, None).map_err(|error| told(error.to_string()))?;
+        write_dataset(&dataset, &plan, &mut |_| {}).map_err(|error| failed(error.to_string()))?;
+        let cohort = Cohort::read(&dataset, None).map_err(|error| failed(error.to_string()))?;
         let case = cohort.cases.into_iter().next();
-        let case = case.ok_or_else(|| told(format!("nothing in {}", dataset.display())))?;
+        let case = case.ok_or_else(|| failed(format!("nothing in {}", dataset.display())))?;
         Ok(CaseFiles { id: name, ..case })
     }
 }
