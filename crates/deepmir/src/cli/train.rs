@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use deepmir_cases::Modality;
 use deepmir_lesion::LesionClass;
-use deepmir_net::Modality;
 
 use super::sections::{EXIT_STATUS, sections};
 

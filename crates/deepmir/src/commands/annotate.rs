@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
 use deepmir_annotate::{CaseFiles, Dataset, ImageKind, Store};
-use deepmir_net::Modality;
-use deepmir_study::bids::{self, BidsName, Scan};
+use deepmir_cases::Modality;
+use deepmir_cases::bids::{self, BidsName, Scan};
 use deepmir_volume::nifti;
 
 use crate::cli::{Annotate, CombineName};

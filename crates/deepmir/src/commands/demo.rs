@@ -4,22 +4,20 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
+use deepmir_cases::bids;
 use deepmir_lesion::LabelMap;
 use deepmir_phantom::PhantomConfig;
 use deepmir_phantom::bids::{AnatomySource, DatasetPlan};
 use deepmir_phantom::config::Contents;
+use deepmir_pipeline::predict::{Predictor, counts};
+use deepmir_pipeline::recon::{ReconInput, ReconSettings};
+use deepmir_pipeline::scan::{EchoSource, Processed, ScanSource};
 use deepmir_report::TextTable;
-use deepmir_study::bids;
-use deepmir_study::cohort::single_case;
 use deepmir_study::evaluate::{Evaluation, EvaluationOptions, evaluate, pairs};
-use deepmir_study::predict::{Predictor, counts};
-use deepmir_study::recon::{ReconInput, ReconSettings};
 use deepmir_volume::atomic;
 
-use super::recon::reconstruct;
 use super::{NOT_A_DEVICE, open_model, phantom};
 use crate::cli::{Common, Demo};
-use crate::progress::Progress;
 
 /// Enough lesions and mimics to see how each is handled.
 const MICROBLEEDS: [u32; 2] = [6, 6];
@@ -40,19 +38,11 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
         t2w: scan.t2w,
         ..ReconInput::default()
     };
-    let made = reconstruct(&input, &ReconSettings::default(), &results, &scan.id, common)?;
-
-    let files = single_case(made.images().collect(), Some(made.mask.clone()))?;
+    let source = EchoSource { input, settings: ReconSettings::default(), id: scan.id };
     let mut predictor = Predictor::new(open_model(&arguments.model)?, common.device)?;
-    let mut progress: Option<Progress> = None;
-    let prediction = predictor.predict(&files, &mut |done, total| {
-        let bar = progress.get_or_insert_with(|| Progress::new("slices", total as u64, common));
-        bar.set(done as u64, String::new);
-    })?;
-    if let Some(progress) = &progress {
-        progress.finish();
-    }
-    let written = predictor.write(&prediction, &files, &results)?;
+    let source = ScanSource::Echoes(Box::new(source));
+    let Processed { files, prediction, written } =
+        super::scan::run(source, &mut predictor, &results, common)?;
 
     let truth_folder = dataset.join("derivatives/truth");
     let evaluation =

@@ -47,7 +47,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         connectivity: if six { Connectivity::Six } else { Connectivity::TwentySix },
         min_volume_mm3: arguments.min_volume,
         classes: arguments.classes.clone(),
-        froc_extent: arguments.froc_threshold,
+        froc_threshold: arguments.froc_threshold,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
     };
     let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));

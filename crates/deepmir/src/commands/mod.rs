@@ -11,13 +11,14 @@ mod phantom_stream;
 mod predict;
 mod recon;
 mod run;
+mod scan;
 mod study;
 mod train;
 mod training;
 
 use std::path::Path;
 
-use deepmir_net::{Bundle, shipped};
+use deepmir_model::{Bundle, shipped};
 
 use crate::cli::{Cli, Verb};
 

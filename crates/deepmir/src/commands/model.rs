@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::bail;
 use comfy_table::{Table, presets};
-use deepmir_lesion::operating_point::{Adapted, AtThreshold, Tuned};
+use deepmir_cases::Cohort;
+use deepmir_cases::cohort::dataset_name;
+use deepmir_cases::{CaseFiles, Modality};
+use deepmir_detect::operating_point::{Adapted, ThresholdCounts, TunedThreshold};
+use deepmir_model::{Bundle, Detector, ModelError, adapt, shipped, tune};
+use deepmir_net::Plan;
 use deepmir_net::infer;
-use deepmir_net::{Bundle, CaseFiles, Modality, Plan, shipped};
-use deepmir_study::cohort::dataset_name;
-use deepmir_study::predict::Predictor;
-use deepmir_study::tune::{adapt, tune};
-use deepmir_study::{Cohort, StudyError};
 use deepmir_volume::nifti::ReadOptions;
 
 use super::open_model;
@@ -23,7 +23,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::Info { model } => info(&open_model(model)?),
         Model::Verify { model } => verify(&open_model(model)?, common),
         Model::Copy { model, output, name, description, licence } => {
-            let Bundle { mut settings, members, closer } = open_model(model)?;
+            let Bundle { mut settings, members, patch_members } = open_model(model)?;
             let changes = [
                 (name, &mut settings.name),
                 (description, &mut settings.description),
@@ -34,7 +34,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
                     setting.clone_from(change);
                 }
             }
-            Ok(Bundle::with_closer_look(settings, members, closer)?.write(output)?)
+            Ok(Bundle::new(settings, members, patch_members)?.write(output)?)
         }
         Model::Tune(arguments) => tuned(arguments, common),
         Model::Adapt(arguments) => adapted(arguments, common),
@@ -78,16 +78,16 @@ fn inputs(plan: &Plan) -> String {
 fn info(bundle: &Bundle) -> anyhow::Result<()> {
     println!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
     let mut settings = bundle.settings.clone();
-    if let Some(classifier) = settings.detection.second_look.take() {
+    if let Some(classifier) = settings.candidate_classifier.take() {
         println!(
             "# Candidate classifier: {} trees; share of each feature in their splits",
             classifier.trees().count()
         );
-        for (feature, share) in classifier.asked() {
-            println!("#   {:<16} {:4.1} %", feature.name(), 100.0 * share);
+        for (feature, share) in classifier.split_shares() {
+            println!("#   {:<21} {:4.1} %", feature.name(), 100.0 * share);
         }
     }
-    if let Some(classifier) = &settings.closer_look {
+    if let Some(classifier) = &settings.patch_classifier {
         let (count, parameters) =
             (classifier.weights.len(), classifier.parameter_count(&settings.plan));
         println!("# Patch classifier: {count} networks of {parameters} parameters");
@@ -109,7 +109,7 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
             anyhow::bail!("{} predicts values that are not probabilities", bundle.settings.name);
         }
     }
-    bundle.closer_look()?;
+    bundle.patch_classifier()?;
     println!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
 }
@@ -117,8 +117,8 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
 /// Chooses thresholds, prints them as a table and writes them into a copy of the model if asked to.
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
     let mut calibration = Calibration::new(arguments, "tuned", common)?;
-    let (model, classes) = calibration.with(common, |predictor, cases, data, progress| {
-        tune(predictor, cases, data, arguments.beta, progress)
+    let (model, classes) = calibration.with(common, |detector, cases, data, progress| {
+        tune(detector, cases, data, arguments.beta, progress)
     })?;
     print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
 }
@@ -127,8 +127,8 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
     let mut calibration = Calibration::new(arguments, "adapted", common)?;
-    let (model, adapted) = calibration.with(common, |predictor, cases, data, progress| {
-        adapt(predictor, cases, data, arguments.beta, progress)
+    let (model, adapted) = calibration.with(common, |detector, cases, data, progress| {
+        adapt(detector, cases, data, arguments.beta, progress)
     })?;
     let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
     if rounds == 0 {
@@ -148,7 +148,7 @@ fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 
 /// A model, and the scans to run it on.
 struct Calibration {
-    predictor: Predictor,
+    detector: Detector,
     cases: Vec<CaseFiles>,
     /// The scans in words.
     data: String,
@@ -178,9 +178,9 @@ impl Calibration {
         let mut model = open_model(&arguments.model)?;
         let name = &mut model.settings.name;
         *name = arguments.name.clone().unwrap_or_else(|| format!("{name}-{suffix}"));
-        let mut predictor = Predictor::new(model, common.device)?;
-        predictor.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
-        Ok(Self { predictor, cases: cohort.cases, data })
+        let mut detector = Detector::new(model, common.device)?;
+        detector.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
+        Ok(Self { detector, cases: cohort.cases, data })
     }
 
     /// Runs it, with a progress bar.
@@ -188,15 +188,15 @@ impl Calibration {
         &mut self,
         common: &Common,
         work: impl FnOnce(
-            &mut Predictor,
+            &mut Detector,
             &[CaseFiles],
             &str,
             &mut dyn FnMut(usize),
-        ) -> Result<T, StudyError>,
-    ) -> Result<T, StudyError> {
+        ) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
         let mut progress = Progress::new("predicting", self.cases.len() as u64, common);
         let mut tell = |done: usize| progress.set(done as u64, String::new);
-        let outcome = work(&mut self.predictor, &self.cases, &self.data, &mut tell);
+        let outcome = work(&mut self.detector, &self.cases, &self.data, &mut tell);
         progress.finish();
         outcome
     }
@@ -205,7 +205,7 @@ impl Calibration {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn print_and_write(
     model: &Bundle,
-    classes: &[Tuned],
+    classes: &[TunedThreshold],
     scans: usize,
     output: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -221,7 +221,7 @@ fn print_and_write(
 }
 
 /// Every threshold before and after, and its sensitivity and precision.
-fn thresholds(classes: &[Tuned], scans: usize) -> Table {
+fn thresholds(classes: &[TunedThreshold], scans: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
         "class",
@@ -234,15 +234,15 @@ fn thresholds(classes: &[Tuned], scans: usize) -> Table {
         "FP/scan",
     ]);
     let ratio = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.3}"));
-    for Tuned { class, lesions, before, after } in classes {
+    for TunedThreshold { class, lesions, before, after } in classes {
         for (name, at) in [("before", before), ("after", after)] {
-            let AtThreshold { peak, found, matched } = *at;
+            let ThresholdCounts { detection_threshold, found, matched } = *at;
             let share = |of: usize| (of > 0).then(|| matched as f64 / of as f64);
             table.add_row([
                 class.to_string(),
                 lesions.to_string(),
                 name.to_owned(),
-                format!("{peak}"),
+                format!("{detection_threshold}"),
                 ratio(share(*lesions)),
                 ratio(share(found)),
                 ratio(at.f1(*lesions)),

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use deepmir_net::train::FreshSubjects;
-use deepmir_net::{CaseFiles, NetError};
+use deepmir_cases::CaseFiles;
+use deepmir_cases::Cohort;
+use deepmir_net::NetError;
+use deepmir_net::train::SyntheticSubjects;
 use deepmir_phantom::PhantomConfig;
 use deepmir_phantom::bids::{AnatomySource, DatasetPlan, write_dataset};
-use deepmir_study::Cohort;
 
 /// Simulates phantoms, each with a head of its own, as small datasets in a folder; those that are there
 /// already are not made again.
@@ -21,7 +22,7 @@ pub struct PhantomStream {
     pub seed: u64,
 }
 
-impl FreshSubjects for PhantomStream {
+impl SyntheticSubjects for PhantomStream {
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
         let name = format!("phantom-{:04}", n + 1);
         let dataset = self.folder.join(&name);

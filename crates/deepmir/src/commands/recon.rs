@@ -3,20 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
+use deepmir_cases::bids::{self, RawScan};
+use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
+use deepmir_pipeline::scan;
+use deepmir_recon::Unwrapping;
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
 use deepmir_recon::inversion::Inversion;
-use deepmir_recon::{Stage, Unwrapping};
-use deepmir_study::bids::{self, RawScan};
-use deepmir_study::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct_to};
 
+use super::scan::{ReconProgress, log};
 use crate::cli::{BackgroundName, Common, InversionName, RawFiles, Recon, UnwrappingName};
 use crate::config;
-use crate::progress::Progress;
 use crate::status::{ExitStatus, with_causes};
-
-/// Reading, the chain's stages, aligning and writing.
-const STEPS: u64 = Stage::ALL.len() as u64 + 3;
 
 pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
     let settings = settings(arguments, common)?;
@@ -70,36 +68,19 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.
-pub fn reconstruct(
+fn reconstruct(
     input: &ReconInput,
     settings: &ReconSettings,
     folder: &Path,
     stem: &str,
     common: &Common,
 ) -> anyhow::Result<Reconstructed> {
-    let mut progress = Progress::new("reconstructing", STEPS, common);
-    let mut step = 0;
-    let result = reconstruct_to(input, settings, folder, stem, &mut |what| {
-        progress.set(step, || what.to_owned());
-        step += 1;
-    });
+    let mut progress = ReconProgress::new(common);
+    let made = scan::reconstruct(input, settings, folder, stem, &mut |what| progress.next(what));
     progress.finish();
-    let result = result?;
-    if let Some(scaling) = &result.phase_scaling {
-        tracing::info!("phase: {scaling}");
-    }
-    if let Some(found) = &result.registration {
-        tracing::info!(
-            "T2w turned by {:.1}°, similarity {:.3}, overlap {:.0} %",
-            found.transform.angle_degrees(),
-            found.similarity,
-            100.0 * found.overlap
-        );
-    }
-    for (stage, time) in &result.timings {
-        tracing::debug!("{}: {:.2} s", stage.name(), time.as_secs_f64());
-    }
-    Ok(result)
+    let (_, made) = made?;
+    log(&made);
+    Ok(made)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]

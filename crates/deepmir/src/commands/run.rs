@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use deepmir_cases::bids;
 use deepmir_net::infer::InferenceOptions;
-use deepmir_study::run::{
+use deepmir_pipeline::group;
+use deepmir_pipeline::run::{
     Decision, Event, RunOptions, State, Subject, SubjectStatus, Summary, default_budget_gb,
     participants, subject_names, subjects,
 };
-use deepmir_study::{bids, group};
 use deepmir_volume::nifti::ReadOptions;
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::iterator::Signals;
@@ -75,7 +76,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         jobs: arguments.jobs.map_or(threads, usize::from),
         memory_gb,
         rehash: arguments.rehash,
-        fresh: arguments.force && !arguments.resume,
+        force: arguments.force && !arguments.resume,
     })
 }
 
@@ -226,7 +227,7 @@ fn warn_of_unfinished(arguments: &Run) {
 }
 
 fn check_results(out: &Path) -> anyhow::Result<()> {
-    if !deepmir_study::run::status_folder(out).is_dir() {
+    if !deepmir_pipeline::run::status_folder(out).is_dir() {
         bail!("no results here; run the participant level first: {}", out.display());
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::bail;
 use comfy_table::{CellAlignment, Table, presets};
 use deepmir_net::train::Event;
-use deepmir_study::experiment::{
+use deepmir_study::{
     Cell, CellEvent, CellState, Collected, StudyPlan, collect, estimate, run_cell, states,
 };
 

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use deepmir_net::bundle::{ModelSettings, Provenance};
+use deepmir_cases::CaseFiles;
+use deepmir_cases::Cohort;
+use deepmir_cases::cohort::check_apart;
+use deepmir_cases::folds::{Split, folds, hold_out};
+use deepmir_model::Bundle;
+use deepmir_model::bundle::{ModelSettings, Provenance};
+use deepmir_model::cross_validation::{CrossValidation, Progress as Progressed};
 use deepmir_net::preset::{self, Preset};
-use deepmir_net::train::{Choosing, Fresh, Training, join_folds};
-use deepmir_net::{Bundle, CaseFiles};
-use deepmir_study::Cohort;
-use deepmir_study::cohort::check_apart;
-use deepmir_study::folds::{Split, folds, hold_out};
+use deepmir_net::train::{SyntheticStream, Training};
 use deepmir_volume::nifti::ReadOptions;
 
 use super::open_model;
@@ -36,10 +38,10 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
         training: Vec::new(),
-        companions: auxiliary,
+        extra_training: auxiliary,
         validation: Vec::new(),
         rule: None,
-        fresh: simulated(arguments, common, preset.training.seed)?,
+        synthetic: simulated(arguments, common, preset.training.seed)?,
         start: None,
         output: arguments.output.clone(),
         cache: PathBuf::new(),
@@ -72,7 +74,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         let path = training.output.join("model");
         models.push((train(training, arguments, common)?, path));
     }
-    let has_classifier = |model: &Bundle| model.settings.detection.second_look.is_some();
+    let has_classifier = |model: &Bundle| model.settings.candidate_classifier.is_some();
     let several = arguments.folds.is_some() || init_from.as_ref().is_some_and(has_classifier);
     if several && arguments.fold.is_none() {
         let joined = join(&models, &splits, init_from.as_ref(), &preset, arguments, common)?;
@@ -115,7 +117,7 @@ fn retrain_on_all(
             ..settings
         };
     }
-    let model = Bundle::with_closer_look(settings, members, folds.closer)?;
+    let model = Bundle::new(settings, members, folds.patch_members)?;
     let path = arguments.output.join("model");
     model.write(&path)?;
     announce(&model, &path);
@@ -132,9 +134,9 @@ fn announce(model: &Bundle, path: &Path) {
 fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
     // Checked against the whole cohort: a held-out subject must not return as auxiliary data.
-    let auxiliary = cohort.companions(&arguments.extra_train)?;
+    let auxiliary = cohort.extra_cases(&arguments.extra_train)?;
     // Read again when the folds are joined; checked here so that an error comes before the training.
-    cohort.companions(&arguments.extra_validation)?;
+    cohort.extra_cases(&arguments.extra_validation)?;
     let place = |data: &Path| data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let validates_on =
         |data: &PathBuf| arguments.extra_validation.iter().any(|other| place(other) == place(data));
@@ -149,8 +151,8 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     for table in tables {
         let test = Cohort::from_table(Path::new(&table))?;
         check_apart(&cohort, "the training data", &test, &table)?;
-        test.companions(&arguments.extra_train)?;
-        test.companions(&arguments.extra_validation)?;
+        test.extra_cases(&arguments.extra_train)?;
+        test.extra_cases(&arguments.extra_validation)?;
     }
     if !names.is_empty() {
         if arguments.participant_label.is_empty() {
@@ -173,14 +175,18 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.
-fn simulated(arguments: &Train, common: &Common, seed: u64) -> anyhow::Result<Option<Fresh>> {
+fn simulated(
+    arguments: &Train,
+    common: &Common,
+    seed: u64,
+) -> anyhow::Result<Option<SyntheticStream>> {
     if arguments.phantoms == 0 {
         return Ok(None);
     }
     let folder = arguments.output.join("phantoms");
     let (config, scanner_given) = phantom_settings(common)?;
     let source = PhantomStream { folder, config, randomize: !scanner_given, seed };
-    Ok(Some(Fresh { source: Arc::new(source), count: arguments.phantoms.into() }))
+    Ok(Some(SyntheticStream { source: Arc::new(source), count: arguments.phantoms.into() }))
 }
 
 /// The preset (with the plan and architecture of the model to start from), changed by the config file's
@@ -228,9 +234,7 @@ fn settings(
             settings.name
         );
     }
-    if let Some(reason) = preset.plan.fault() {
-        bail!("{reason}");
-    }
+    preset.plan.validate()?;
     let training = &mut preset.training;
     training.steps = arguments.steps.unwrap_or(training.steps);
     training.batch_size = arguments.batch_size.unwrap_or(training.batch_size);
@@ -271,7 +275,7 @@ fn join(
         splits.iter().map(|split| split.held_out.clone()).collect();
     let everyone = Cohort { cases: held_out.iter().flatten().cloned().collect() };
     let folds = held_out.len();
-    for (n, case) in everyone.companions(&arguments.extra_validation)?.into_iter().enumerate() {
+    for (n, case) in everyone.extra_cases(&arguments.extra_validation)?.into_iter().enumerate() {
         held_out[n % folds].push(case);
     }
     let total = held_out.iter().map(Vec::len).sum::<usize>() as u64;
@@ -280,15 +284,24 @@ fn join(
     let models: Vec<Bundle> = models.iter().map(|(model, _)| model.clone()).collect();
     let read = read_options(arguments);
     let mut tell = |event| match event {
-        Choosing::Subjects(done) => progress.set(done as u64, String::new),
-        Choosing::CloserLook { step, of } => {
+        Progressed::Subjects(done) => progress.set(done as u64, String::new),
+        Progressed::PatchClassifier { step, of } => {
             let bar = patch_classifier
                 .get_or_insert_with(|| Progress::new("training the patch classifier", of, common));
             bar.set(step, String::new);
         }
     };
     let (training, device) = (&preset.training, common.device);
-    let joined = join_folds(&models, &held_out, init_from, training, device, &read, &mut tell);
+    let cross_validation = CrossValidation {
+        models: &models,
+        held_out: &held_out,
+        init_from,
+        config: training,
+        device,
+        read: &read,
+        scratch: &arguments.output,
+    };
+    let joined = cross_validation.run(&mut tell);
     progress.finish();
     if let Some(bar) = patch_classifier {
         bar.finish();

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::bail;
+use deepmir_cases::CaseFiles;
 use deepmir_lesion::LesionClass;
+use deepmir_model::Bundle;
 use deepmir_net::train::{Event, History, SavedSettings, Training, Validation};
-use deepmir_net::{Bundle, CaseFiles};
 use deepmir_report::curves::{self, Line, Panel};
 use deepmir_volume::atomic;
 
@@ -40,8 +41,8 @@ pub(super) fn train(
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
     };
     tracing::info!("training on {}", names(&training.training));
-    if !training.companions.is_empty() {
-        tracing::info!("and, as auxiliary data, on {}", names(&training.companions));
+    if !training.extra_training.is_empty() {
+        tracing::info!("and, as auxiliary data, on {}", names(&training.extra_training));
     }
     if !training.validation.is_empty() {
         tracing::info!("validating on {}", names(&training.validation));
@@ -55,14 +56,15 @@ pub(super) fn train(
     );
     let mut progress = Progress::new(
         "preparing",
-        (training.training.len() + training.companions.len() + training.validation.len()) as u64,
+        (training.training.len() + training.extra_training.len() + training.validation.len())
+            as u64,
         common,
     );
     let mut stepping = false;
     let mut mean_loss = f64::NAN;
     let mut history = History::default();
     let curves_path = training.output.join("history.svg");
-    let outcome = training.run(&mut |event| match event {
+    let outcome = deepmir_model::train(&training, &mut |event| match event {
         Event::Prepared { done, total } => {
             progress.set(done as u64, String::new);
             if done == total {

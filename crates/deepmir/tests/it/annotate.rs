@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use deepmir_annotate::Store;
-use deepmir_annotate::layer::{AnnotationChange, Operation, Surroundings, apply};
+use deepmir_annotate::layer::{AnnotationChange, CandidateImages, Operation, apply};
 use deepmir_annotate::store::{LayerKey, LayerState, Stage};
 use deepmir_lesion::{LabelMap, LesionClass};
 use deepmir_volume::{Affine, Grid};
@@ -49,7 +49,8 @@ fn finish(derivatives: &Path, case: &str, rater: &str, differ: bool) {
         let last = *state.layer.lesions.keys().rfind(|&&lesion| lesion != first).unwrap();
         let change = AnnotationChange { class: Some(LesionClass::Nhid), ..Default::default() };
         let grid = Grid::new([64, 64, 24], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let around = Surroundings { grid: &grid, images: &|_| None, candidates: &BTreeMap::new() };
+        let around =
+            CandidateImages { grid: &grid, images: &|_| None, candidates: &BTreeMap::new() };
         for operation in
             [Operation::Annotate { lesion: first, change }, Operation::Delete { lesion: last }]
         {

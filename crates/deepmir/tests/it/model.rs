@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use deepmir_net::{Bundle, shipped};
+use deepmir_model::{Bundle, shipped};
 
 use crate::support::{random_model, refused, run, text};
 
@@ -38,7 +38,7 @@ fn the_shipped_model_is_copied_with_its_patch_classifier() {
     let copy = folder.path().join("copy");
     assert_eq!(run(&["model", "copy", "default", text(&copy)]).0, 0);
     for n in 1..4 {
-        assert!(copy.join(format!("closer-look-{n}.safetensors")).is_file());
+        assert!(copy.join(format!("patch-classifier-{n}.safetensors")).is_file());
     }
     assert_eq!(run(&["model", "info", text(&copy)]).1, told);
     assert_eq!(run(&["model", "verify", text(&copy)]).0, 0);
@@ -83,8 +83,9 @@ fn tune_changes_thresholds_and_nothing_else() {
     assert_eq!(after.settings.provenance.validation_subjects.len(), 4);
     let mut detection = after.settings.detection.clone();
     for (class, threshold) in &mut detection.classes {
-        assert!(threshold.peak >= detection.extent);
-        threshold.peak = before.settings.detection.classes[class].peak;
+        assert!(threshold.detection_threshold >= detection.candidate_threshold);
+        threshold.detection_threshold =
+            before.settings.detection.classes[class].detection_threshold;
     }
     assert_eq!(detection, before.settings.detection);
     // Without -o it only tells.
@@ -107,8 +108,8 @@ fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
         assert!(told.contains(words), "no {words:?} in {told}");
     }
     let (before, after) = (shipped::MODELS[0].open().unwrap(), Bundle::read(&output).unwrap());
-    assert_eq!((&after.members, &after.closer), (&before.members, &before.closer));
-    let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
+    assert_eq!((&after.members, &after.patch_members), (&before.members, &before.patch_members));
+    let rounds = |model: &Bundle| model.settings.candidate_classifier.clone().unwrap().rounds;
     let (known, rounds) = (rounds(&before), rounds(&after));
     assert!(rounds.starts_with(&known), "{} after {}", rounds.len(), known.len());
     assert_eq!(rounds.len() > known.len(), told.contains("boosting rounds added"), "{told}");

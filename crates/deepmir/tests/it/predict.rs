@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use deepmir_cases::Modality;
 use deepmir_lesion::table;
-use deepmir_net::{Bundle, Modality};
+use deepmir_model::Bundle;
 use deepmir_volume::{Orientation, Volume, nifti};
 
 use crate::support::{deepmir, finished, random_model, refused, run, text};

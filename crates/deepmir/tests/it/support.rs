@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use deepmir_lesion::DetectionRule;
-use deepmir_net::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
+use deepmir_detect::DetectionRule;
+use deepmir_model::bundle::{Bundle, FORMAT, ModelSettings, Provenance};
 use deepmir_net::{Weights, preset};
 
 /// The program with arguments.
@@ -55,6 +55,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         description: "Random weights, for tests.".to_owned(),
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
+        candidate_classifier: None,
         provenance: Provenance {
             program: "a test".to_owned(),
             data: "nothing".to_owned(),
@@ -66,9 +67,11 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         plan: preset.plan,
         architecture: preset.architecture.clone(),
         weights: Vec::new(),
-        closer_look: None,
+        patch_classifier: None,
     };
-    let bundle = Bundle::new(settings, vec![Weights::initial(&preset.architecture, seed)]).unwrap();
+    let bundle =
+        Bundle::new(settings, vec![Weights::initial(&preset.architecture, seed)], Vec::new())
+            .unwrap();
     let path = folder.join(format!("{name}.deepmir"));
     bundle.write(&path).unwrap();
     path

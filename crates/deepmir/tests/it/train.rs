@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use deepmir_cases::Modality;
+use deepmir_model::Bundle;
 use deepmir_net::train::SavedSettings;
-use deepmir_net::{Bundle, Modality};
 
 use crate::support::{COARSE, QUICK, deepmir, refused, run, text};
 
@@ -79,21 +80,21 @@ fn a_killed_training_ends_in_the_same_model() {
 #[test]
 fn folds_make_one_ensemble_with_a_patch_classifier_that_predicts() {
     let folder = dataset();
-    let closer = "[training.closer_look]\nsize = [4, 8, 8]\nwidths = [4, 6]\nshift = [0, 1, 1]\n\
-                  networks = 2\nleast_lesions = 12\nsteps = 20\nbatch_size = 8\n";
-    fs::write(folder.path().join("quick.toml"), [QUICK, closer].concat()).unwrap();
+    let patches = "[training.patch_classifier]\nsize = [4, 8, 8]\nwidths = [4, 6]\nshift = [0, 1, 1]\n\
+                  networks = 2\nmin_lesions = 12\nsteps = 20\nbatch_size = 8\n";
+    fs::write(folder.path().join("quick.toml"), [QUICK, patches].concat()).unwrap();
     let out = folder.path().join("folds");
     let more = ["--steps", "10", "--folds", "2", "--inputs", "SWI,QSM", "--classes", "CMB"];
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
     let folds = Bundle::read(&out.join("model")).unwrap();
     assert_eq!(folds.members.len(), 2);
-    assert_eq!(folds.closer.len(), 2);
-    assert_eq!(folds.settings.closer_look.as_ref().unwrap().weights.len(), 2);
-    let asked = folds.settings.detection.second_look.as_ref().unwrap().asked();
-    assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
-    a_fine_tuned_model_keeps_its_classifiers(&folder, closer, &folds);
-    trees_use_only_a_patch_classifier_that_is_there(&folder, closer);
+    assert_eq!(folds.patch_members.len(), 2);
+    assert_eq!(folds.settings.patch_classifier.as_ref().unwrap().weights.len(), 2);
+    let asked = folds.settings.candidate_classifier.as_ref().unwrap().split_shares();
+    assert!(asked.iter().any(|(feature, _)| feature.name() == "patch-cmb"), "{asked:?}");
+    a_fine_tuned_model_keeps_its_classifiers(&folder, patches, &folds);
+    trees_use_only_a_patch_classifier_that_is_there(&folder, patches);
 
     let again = folder.path().join("everyone");
     let model = out.join("model");
@@ -105,7 +106,7 @@ fn folds_make_one_ensemble_with_a_patch_classifier_that_predicts() {
     assert_eq!(everyone.members.len(), 2);
     assert!(everyone.members[0] != everyone.members[1] && everyone.members != folds.members);
     assert_eq!(everyone.settings.detection, folds.settings.detection);
-    assert_eq!(everyone.closer, folds.closer);
+    assert_eq!(everyone.patch_members, folds.patch_members);
     assert_eq!(everyone.settings.provenance.training_subjects.len(), 5);
     let subject = folder.path().join("bids/sub-01/anat");
     let (code, out, told) = run(&[
@@ -126,10 +127,10 @@ fn folds_make_one_ensemble_with_a_patch_classifier_that_predicts() {
 /// Where there are too few lesions to train others.
 fn a_fine_tuned_model_keeps_its_classifiers(
     folder: &tempfile::TempDir,
-    closer: &str,
+    patches: &str,
     folds: &Bundle,
 ) {
-    let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
+    let few = patches.replace("min_lesions = 12", "min_lesions = 1000");
     fs::write(folder.path().join("quick.toml"), [QUICK, &few].concat()).unwrap();
     let model = folder.path().join("folds/model");
     let train = |name: &str, more: &[&str]| {
@@ -138,19 +139,19 @@ fn a_fine_tuned_model_keeps_its_classifiers(
         let (code, _, told) = call(&arguments(folder.path(), &out, &more));
         assert_eq!(code, 0, "{told}");
         let on = Bundle::read(&out.join("model")).unwrap();
-        assert!(on.members != folds.members && on.closer == folds.closer);
-        assert_eq!(on.settings.closer_look, folds.settings.closer_look);
-        let asked = on.settings.detection.second_look.as_ref().unwrap().asked();
-        assert!(asked.iter().any(|(feature, _)| feature.name() == "closer-cmb"), "{asked:?}");
+        assert!(on.members != folds.members && on.patch_members == folds.patch_members);
+        assert_eq!(on.settings.patch_classifier, folds.settings.patch_classifier);
+        let asked = on.settings.candidate_classifier.as_ref().unwrap().split_shares();
+        assert!(asked.iter().any(|(feature, _)| feature.name() == "patch-cmb"), "{asked:?}");
         on
     };
     let on = train("on", &["--folds", "2"]);
     let data = &on.settings.provenance.data;
-    let kept = ["; closer look of folds", "; second look of folds"];
+    let kept = ["; patch classifier of folds", "; candidate classifier of folds"];
     assert!(kept.iter().any(|kept| data.ends_with(kept)), "{data}");
 
     // Four subjects are too few to train a candidate classifier, and one to validate on can only keep it.
-    let rounds = |model: &Bundle| model.settings.detection.second_look.clone().unwrap().rounds;
+    let rounds = |model: &Bundle| model.settings.candidate_classifier.clone().unwrap().rounds;
     let four = ["--participant-label", "01", "02", "03", "04"];
     let folded = train("on-four", &[&four[..], &["--folds", "2"]].concat());
     let alone = train("on-alone", &four);
@@ -159,29 +160,29 @@ fn a_fine_tuned_model_keeps_its_classifiers(
     assert_eq!(rounds(&alone), rounds(folds));
     for on in [&folded, &alone] {
         let data = &on.settings.provenance.data;
-        assert!(data.ends_with("; second look of folds"), "{data}");
+        assert!(data.ends_with("; candidate classifier of folds"), "{data}");
     }
 }
 
 /// A candidate classifier without a patch classifier must not be warm-started on another's features.
-fn trees_use_only_a_patch_classifier_that_is_there(folder: &tempfile::TempDir, closer: &str) {
-    let few = closer.replace("least_lesions = 12", "least_lesions = 1000");
-    let train = |name: &str, closer: &str, more: &[&str]| {
-        fs::write(folder.path().join("quick.toml"), [QUICK, closer].concat()).unwrap();
+fn trees_use_only_a_patch_classifier_that_is_there(folder: &tempfile::TempDir, patches: &str) {
+    let few = patches.replace("min_lesions = 12", "min_lesions = 1000");
+    let train = |name: &str, patches: &str, more: &[&str]| {
+        fs::write(folder.path().join("quick.toml"), [QUICK, patches].concat()).unwrap();
         let out = folder.path().join(name);
         let more = [&["--steps", "5", "--folds", "2"], more].concat();
         let (code, _, told) = call(&arguments(folder.path(), &out, &more));
         assert_eq!(code, 0, "{told}");
         let made = Bundle::read(&out.join("model")).unwrap();
-        let asked = made.settings.detection.second_look.as_ref().unwrap().asked();
-        let asks = asked.iter().any(|(feature, _)| feature.name() == "closer-cmb");
-        assert_eq!(asks, !made.closer.is_empty(), "{asked:?}");
+        let asked = made.settings.candidate_classifier.as_ref().unwrap().split_shares();
+        let asks = asked.iter().any(|(feature, _)| feature.name() == "patch-cmb");
+        assert_eq!(asks, !made.patch_members.is_empty(), "{asked:?}");
         made
     };
     let plain = train("plain", &few, &["--inputs", "SWI,QSM", "--classes", "CMB"]);
-    assert!(plain.closer.is_empty());
+    assert!(plain.patch_members.is_empty());
     let model = folder.path().join("plain/model");
-    train("plain-on", closer, &["--init-from", text(&model)]);
+    train("plain-on", patches, &["--init-from", text(&model)]);
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn auxiliary_data_is_trained_on_in_every_fold_and_never_validated_on() {
     for fold in ["fold-1", "fold-2"] {
         let saved = SavedSettings::read(&out.join(fold)).unwrap().unwrap();
         let from_site = |id: &&String| id.starts_with("site-");
-        assert_eq!(saved.companions.iter().filter(from_site).count(), 2);
+        assert_eq!(saved.extra_training.iter().filter(from_site).count(), 2);
         assert_eq!(saved.training_subjects.iter().filter(from_site).count(), 0);
         assert_eq!(saved.validation_subjects.iter().filter(from_site).count(), 0);
     }
