@@ -187,7 +187,25 @@ fn slug(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Link, anchors, links};
+    use std::{env, fs, process};
+
+    use super::{Anchors, Link, anchors, links};
+
+    #[test]
+    fn a_missing_file_and_a_missing_heading_are_told() {
+        let folder = env::temp_dir().join(format!("xtask-links-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let page = folder.join("page.md");
+        fs::write(&page, "# Here\n[a](#here)\n").unwrap();
+        let mut anchors = Anchors::default();
+        let mut fault = |target: &str| anchors.fault(&page, target).unwrap_or_default();
+        assert_eq!(fault("#here"), "");
+        assert_eq!(fault("page.md#here"), "");
+        assert_eq!(fault("."), "");
+        assert!(fault("#there").contains("no heading #there"));
+        assert!(fault("other.md").contains("no other.md"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn links_are_found_outside_code_only() {
