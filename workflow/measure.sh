@@ -25,8 +25,8 @@ measure() { # CORES JOBS LABEL, then options
             label, n, $1, cpu / n, cores * 3600 * n / cpu, $4 / 1000 }'
 }
 
-measure 0 1 "one core" --fresh "$@"
-measure 0,1 2 "two cores, two at once" --fresh "$@"
+measure 0 1 "one core" --force "$@"
+measure 0,1 2 "two cores, two at once" --force "$@"
 measure 0 1 "again, nothing to do" "$@"
 /usr/bin/time -o "$WORK/time" -f "group level: %e s, %U + %S CPU s, %M kB" \
     "$DEEPMIR" run "$BIDS" "$WORK/out" group >/dev/null

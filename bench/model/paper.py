@@ -6,12 +6,12 @@ MODEL is a model's folder and CACHE holds the prepared subjects, both as
 
     deepmir train DATA -o START --preset paper --steps 1 --batch-size 1 --cache CACHE
 
-leaves them (`START/model`; of validation subjects nothing is in the cache unless they were learned from once). LABELs
-are the validation subjects; all others of the cache are learned from. What is shown, network, loss and optimiser are
-the preset's; convolutions are in TF32. Fifteen times both classes are judged on the validation subjects
-by the F1 of components, and the best weights replace MODEL's. Thresholds are then for deepmir to choose:
+leaves them (`START/model`; validation subjects are in the cache only if they were once trained on). LABELs
+are the validation subjects; all others of the cache are trained on. Sampling, network, loss and optimiser are the
+preset's; convolutions are in TF32. Fifteen validations rate both classes by the F1 of components, and the best
+weights replace MODEL's. Thresholds are then for deepmir to choose:
 
-    deepmir train DATA -o OUT --preset paper --from MODEL --steps 1 --learning-rate 1e-12 --validation-label LABEL...
+    deepmir train DATA -o OUT --preset paper --init-from MODEL --steps 1 --learning-rate 1e-12 --validation-label LABEL...
 """
 
 import argparse

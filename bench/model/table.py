@@ -3,8 +3,8 @@
     table.py OUT
 
 Reads the folders that `prove` makes. `strata.tsv` has the scans of its first four conditions by size and site of
-lesions, and by field strength, voxel size and noise of scans. `calibration.tsv` says, for what the model found with a probability
-of its second look in each range, how much of it is a lesion. A component of at least 1 mm³ counts; a mimic counts as called a
+lesions, and by field strength, voxel size and noise of scans. `calibration.tsv` says which share of the model's detections is a
+lesion, by ranges of the candidate classifier's probability. A component of at least 1 mm³ counts; a mimic counts as called a
 lesion if one that matches no true lesion overlaps a ball of its diameter (or 1 mm more) around its centre.
 """
 

@@ -3,25 +3,29 @@
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
 mod browser;
+mod command;
+mod lint;
 
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use command::{cargo, cargo_with, has_subcommand};
+
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [FILTER…]   every test of every crate, then the documentation's examples
-  lint             rustfmt, clippy with warnings as errors, and cargo-deny where it is installed
-  docs             docs/cli.md anew, from the definitions of the command line
-  timing BIDS [N]  how long a rater waits for the annotation page's first image and for a stroke, N times (5)";
+  test [FILTER…]   run every test of every crate, then the documentation's examples
+  lint             check format, clippy, dependencies, links and words
+  docs             generate docs/cli.md from the definitions of the command line
+  timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let started = Instant::now();
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
-        Some("lint") => ("lints", lint()),
+        Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
@@ -42,10 +46,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the tests under nextest where it is installed (a process a test, so a crash names its
-/// test), else under cargo's own runner.
+/// Runs the tests under nextest where it is installed (one process for each test, so a crash names
+/// its test), else under cargo's own runner.
 ///
-/// Tests of the annotation page play in a browser, which is set up first.
+/// Tests of the annotation page run in a browser, which is set up first.
 fn test(filters: &[String]) -> Result<(), String> {
     let browser = if filters.is_empty() || filters.iter().any(|filter| filter.contains("browser")) {
         browser::set_up()
@@ -53,28 +57,15 @@ fn test(filters: &[String]) -> Result<(), String> {
         Vec::new()
     };
     if has_subcommand("nextest") {
-        run(&["nextest", "run", "--workspace", "--no-fail-fast"], filters, &browser)?;
+        let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
+        cargo_with(&arguments, filters, &browser)?;
     } else {
         eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
-        run(
-            &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"],
-            filters,
-            &browser,
-        )?;
+        let arguments = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
+        cargo_with(&arguments, filters, &browser)?;
     }
     if filters.is_empty() {
-        cargo(&["test", "--workspace", "--doc", "--quiet"], &[])?;
-    }
-    Ok(())
-}
-
-fn lint() -> Result<(), String> {
-    cargo(&["fmt", "--all", "--check"], &[])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    if has_subcommand("deny") {
-        cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"], &[])?;
-    } else {
-        eprintln!("cargo-deny is not installed (cargo install cargo-deny --locked); left out");
+        cargo(&["test", "--workspace", "--doc", "--quiet"])?;
     }
     Ok(())
 }
@@ -82,7 +73,7 @@ fn lint() -> Result<(), String> {
 /// Rewrites the pages that are generated from the program: the test that compares them does it.
 fn docs() -> Result<(), String> {
     let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
-    run(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
+    cargo_with(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
 }
 
 /// Times the annotation page of the release build in a browser, on a dataset.
@@ -92,7 +83,7 @@ fn timing(arguments: &[String]) -> Result<(), String> {
     if browser.is_empty() {
         return Err("a browser".to_owned());
     }
-    cargo(&["build", "--release", "--quiet", "--package", "deepmir"], &[])?;
+    cargo(&["build", "--release", "--quiet", "--package", "deepmir"])?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/annotate/timing.mjs");
     let program = browser::target().join("release/deepmir");
     let mut node = Command::new("node");
@@ -102,30 +93,4 @@ fn timing(arguments: &[String]) -> Result<(), String> {
         Ok(_) => Err("node bench/annotate/timing.mjs".to_owned()),
         Err(error) => Err(format!("node: {error}")),
     }
-}
-
-fn has_subcommand(name: &str) -> bool {
-    Command::new(cargo_path())
-        .args([name, "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
-}
-
-fn cargo(arguments: &[&str], more: &[String]) -> Result<(), String> {
-    run(arguments, more, &[])
-}
-
-fn run(arguments: &[&str], more: &[String], variables: &[(&str, String)]) -> Result<(), String> {
-    let shown = format!("cargo {}", arguments.join(" "));
-    eprintln!("» {shown}");
-    let variables = variables.iter().map(|(name, value)| (name, value));
-    match Command::new(cargo_path()).args(arguments).args(more).envs(variables).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(shown),
-        Err(error) => Err(format!("{shown}: {error}")),
-    }
-}
-
-fn cargo_path() -> String {
-    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
