@@ -31,7 +31,6 @@ const FILES: (&str, &str) = (
 /// CONFIG names the cohort and what to compare: see docs/study.md.
 #[derive(Debug, Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_long_help = sections(&[
         ("Examples", "  deepmir study inputs.toml --dry-run

@@ -15,6 +15,10 @@ use crate::cli::{Study, StudyPart};
 use crate::progress::Progress;
 
 pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
+    let before = arguments.file.is_some() || arguments.output.is_some() || arguments.dry_run;
+    if arguments.part.is_some() && before {
+        bail!("give CONFIG and options after `cell` or `collect`, not before");
+    }
     match &arguments.part {
         Some(StudyPart::Cell { place, number }) => {
             let plan = plan(&place.file, place.output.as_deref())?;

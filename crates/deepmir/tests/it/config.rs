@@ -104,3 +104,15 @@ fn keys_and_values_that_are_wrong_are_named_with_their_file() {
     refuse("flips = \n", &["predict"], &["not a config file"]);
     refused(&["predict", "--config", text(&scene.path("absent.toml"))], &["absent.toml"]);
 }
+
+#[test]
+fn config_between_study_and_its_part_is_not_an_argument_of_the_study() {
+    let scene = Scene::new();
+    let config = scene.file("threads = 1\n");
+    let study = scene.path("study.toml");
+    fs::write(&study, "data = [\"nowhere\"]\n").unwrap();
+    // It gets as far as the study's own file.
+    refused(&["study", "--config", text(&config), "cell", text(&study), "1"], &["nowhere"]);
+    refused(&["study", text(&study), "cell", text(&study), "1"], &["after `cell`"]);
+    refused(&["study", "-o", "out", "cell", text(&study), "1"], &["after `cell`"]);
+}

@@ -113,7 +113,7 @@ fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
     let (known, rounds) = (rounds(&before), rounds(&after));
     assert!(rounds.starts_with(&known), "{} after {}", rounds.len(), known.len());
     assert_eq!(rounds.len() > known.len(), told.contains("boosting rounds added"), "{told}");
-    assert!(after.settings.provenance.data.ends_with("; second look: 4 scans of bids"));
+    assert!(after.settings.provenance.data.ends_with("; candidate classifier: 4 scans of bids"));
 
     let adapt = |model: &str, more: &[&str], words: &[&str]| {
         let nowhere = folder.path().join("nowhere");
@@ -122,7 +122,7 @@ fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
         assert!(!nowhere.exists());
     };
     let plain = random_model(folder.path());
-    adapt(text(&plain), &[], &["takes no second look", "train --folds"]);
+    adapt(text(&plain), &[], &["no candidate classifier", "train --folds"]);
     let one = ["--participant-label", "01"];
     adapt("default", &one, &["two scans", "3 CMB, 3 NHID"]);
 }
