@@ -49,7 +49,7 @@ impl ReconConfig {
     ///
     /// # Errors
     /// [`ReconError::Setting`] for a length, time or fraction that cannot be.
-    pub fn check(&self) -> Result<(), ReconError> {
+    pub fn validate(&self) -> Result<(), ReconError> {
         let lengths_mm = [
             ("brain.bridge_radius_mm", f64::from(self.brain.bridge_radius_mm)),
             ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),

@@ -42,12 +42,14 @@ mod pipeline;
 pub mod r2star;
 pub mod register;
 pub mod reliability;
+pub mod scan;
 pub mod swi;
 
 pub use config::{ReconConfig, Unwrapping};
 pub use error::ReconError;
 pub use padding::Padding;
 pub use pipeline::{Reconstruction, Stage, reconstruct};
+pub use scan::{Echo, GradientEchoScan};
 
 /// Proton gyromagnetic ratio over 2π, in hertz per tesla.
 pub const GYROMAGNETIC_RATIO_HZ_PER_T: f64 = 42.577_478e6;

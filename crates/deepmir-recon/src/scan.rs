@@ -137,7 +137,8 @@ fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
     Ok(())
 }
 
-pub(super) fn range(volume: &Volume<f32>) -> (f32, f32) {
+/// Least and greatest value of an image.
+pub(crate) fn range(volume: &Volume<f32>) -> (f32, f32) {
     let values = volume.data().iter();
     values.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
         (least.min(value), most.max(value))
