@@ -6,6 +6,7 @@
 //! where two raters differ.
 
 pub mod adjudicate;
+mod bids;
 pub mod case;
 mod error;
 pub mod export;
