@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::Modality;
 use deepmir_lesion::{BrainExtent, LabelMap};
 use deepmir_volume::nifti::{self, ReadOptions};
 use deepmir_volume::{
@@ -14,7 +15,7 @@ use crate::AnnotateError;
 /// A minimum-intensity projection that is made here looks this far to either side.
 const SLAB_MM: f64 = 4.0;
 
-/// A kind of image.
+/// A kind of image that the page shows: a [`Modality`], a phase image or a projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ImageKind {
     /// Susceptibility-weighted image; the grid that is marked.
@@ -33,13 +34,23 @@ pub enum ImageKind {
     MinIp,
 }
 
+impl From<Modality> for ImageKind {
+    fn from(modality: Modality) -> Self {
+        match modality {
+            Modality::Swi => Self::Swi,
+            Modality::Qsm => Self::Qsm,
+            Modality::T2w => Self::T2w,
+        }
+    }
+}
+
 impl ImageKind {
     /// As the page shows it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Swi => "SWI",
-            Self::Qsm => "QSM",
-            Self::T2w => "T2w",
+            Self::Swi => Modality::Swi.name(),
+            Self::Qsm => Modality::Qsm.name(),
+            Self::T2w => Modality::T2w.name(),
             Self::Phase => "phase",
             Self::MinIp => "minIP",
         }
@@ -88,7 +99,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Takes cases whose files all lie below `roots`, whatever links lead there.
+    /// Opens cases whose files all lie below `roots`, links followed.
     ///
     /// # Errors
     /// A file that is not there or lies elsewhere.
@@ -99,15 +110,15 @@ impl Dataset {
     ) -> Result<Self, AnnotateError> {
         let roots = roots.iter().map(|root| real(root)).collect::<Result<Vec<_>, _>>()?;
         let dataset = Self { cases, out, roots };
-        dataset.cases.iter().try_for_each(|case| dataset.check(case))?;
+        dataset.cases.iter().try_for_each(|case| dataset.validate(case))?;
         Ok(dataset)
     }
 
-    /// Whether a case's files lie where they may, now: a link may have been changed since.
+    /// Checks again that a case's files lie below the roots: a link may have changed since.
     ///
     /// # Errors
     /// A file that is not there or lies elsewhere.
-    pub fn check(&self, case: &CaseFiles) -> Result<(), AnnotateError> {
+    pub fn validate(&self, case: &CaseFiles) -> Result<(), AnnotateError> {
         for path in case.paths() {
             let place = real(path)?;
             if !self.roots.iter().any(|root| place.starts_with(root)) {

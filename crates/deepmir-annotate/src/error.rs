@@ -78,6 +78,9 @@ pub enum AnnotateError {
         /// What, and what to do.
         reason: String,
     },
+    /// The scans of the dataset cannot be listed.
+    #[error(transparent)]
+    Case(#[from] deepmir_cases::CaseError),
     /// Something about lesions.
     #[error(transparent)]
     Lesion(#[from] deepmir_lesion::LesionError),

@@ -124,7 +124,7 @@ pub fn write_pending_with(
     Ok(written)
 }
 
-/// Takes label maps over as a rater's own marks, by case.
+/// Imports label maps as a rater's own marks, by case.
 ///
 /// # Errors
 /// A map on another grid, a case that the rater began already. Cases before it are taken.

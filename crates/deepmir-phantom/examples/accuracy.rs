@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use deepmir_phantom::config::Contents;
 use deepmir_phantom::{Anatomy, PhantomConfig, Scan, Subject, list_label_maps, simulate};
-use deepmir_recon::input::{Echo, GradientEchoScan};
 use deepmir_recon::inversion::Inversion;
+use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_recon::{ReconConfig, reconstruct};
 
 use figures::{Figures, Regions};

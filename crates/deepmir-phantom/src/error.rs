@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use deepmir_cases::CaseError;
 use deepmir_recon::ReconError;
 use deepmir_volume::VolumeError;
 
@@ -74,6 +75,9 @@ pub enum PhantomError {
         /// The subject's record.
         path: PathBuf,
     },
+    /// A text file that cannot be written.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// SWI and QSM could not be reconstructed.
     #[error("the simulated echoes could not be reconstructed: {0}")]
     Reconstruction(#[from] ReconError),

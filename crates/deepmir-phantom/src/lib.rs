@@ -23,6 +23,26 @@
 //! # Ok::<(), deepmir_phantom::PhantomError>(())
 //! ```
 //!
+//! One subject on a coarse grid, in memory:
+//!
+//! ```
+//! use deepmir_phantom::{Anatomy, PhantomConfig, Subject, simulate};
+//!
+//! # fn main() -> Result<(), deepmir_phantom::PhantomError> {
+//! let mut config = PhantomConfig::default();
+//! config.scan.voxel_mm = [6.0; 3];
+//! config.scan.matrix = [28, 34, 28];
+//! config.scan.fine_voxel_mm = 3.0;
+//! config.scan.echo_times_s = vec![0.006, 0.018];
+//! config.output.contents = deepmir_phantom::config::Contents::Raw;
+//! let subject = Subject::draw(&config, &Anatomy::BuiltIn, 1, 1)?;
+//! let scan = simulate(&subject, &config, 0, &mut |_| {})?;
+//! assert_eq!(scan.magnitude.len(), 2);
+//! assert!(scan.truth.brain_mask.count() > 1000);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The world is the scanner's: millimetres from its centre, x to the right, y to the front, z
 //! upwards along the main field. The head's own millimetres are rigidly moved against it. A field
 //! above the main one (paramagnetic) turns the phase forward.

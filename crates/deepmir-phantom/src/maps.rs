@@ -1,6 +1,6 @@
 //! SWI and QSM of a simulated scan, from its echoes alone: what a site would make of a real one.
 
-use deepmir_recon::input::{Echo, GradientEchoScan};
+use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_recon::{ReconConfig, ReconError};
 use deepmir_volume::{Mask, Volume};
 

@@ -115,7 +115,7 @@ pub struct KnownSource {
 
 /// Susceptibility times volume of a source, above what surrounds it: the sum over a ball of the
 /// source's volume and `margin_mm` more radius, above the median of the shell of `margin_mm` around
-/// it, in ppm·mm³. `None` if more than half of the source's own ball, or of what is looked at, lies outside
+/// it, in ppm·mm³. `None` if more than half of the source's own ball, or of the evaluated region, lies outside
 /// the mask.
 pub fn source_strength_ppm_mm3(
     chi_ppm: &Volume<f32>,

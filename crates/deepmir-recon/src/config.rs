@@ -23,6 +23,16 @@ pub enum Unwrapping {
 }
 
 /// All settings; the defaults are those of the documentation's figures.
+///
+/// ```
+/// use deepmir_recon::{ReconConfig, Unwrapping};
+///
+/// let mut config = ReconConfig { unwrapping: Unwrapping::Laplacian, ..Default::default() };
+/// assert!(config.validate().is_ok());
+/// config.swi.slab_mm = -1.0;
+/// let message = config.validate().err().map(|error| error.to_string());
+/// assert!(message.is_some_and(|message| message.contains("swi.slab_mm")));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReconConfig {
@@ -45,11 +55,11 @@ pub struct ReconConfig {
 }
 
 impl ReconConfig {
-    /// Checks what the stages do not check themselves.
+    /// Checks every setting that the stages do not check themselves.
     ///
     /// # Errors
     /// [`ReconError::Setting`] for a length, time or fraction that cannot be.
-    pub fn check(&self) -> Result<(), ReconError> {
+    pub fn validate(&self) -> Result<(), ReconError> {
         let lengths_mm = [
             ("brain.bridge_radius_mm", f64::from(self.brain.bridge_radius_mm)),
             ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use deepmir_cases::CaseError;
 use deepmir_volume::VolumeError;
 
 /// Why a scan could not be read, reconstructed, aligned or written.
@@ -10,6 +11,9 @@ pub enum ReconError {
     /// An image could not be read or written, or two do not share a grid.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// A JSON file beside an image could not be written.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// A scan without echoes.
     #[error("the scan has no echoes; give at least one magnitude and one phase image")]
     NoEchoes,

@@ -20,6 +20,29 @@
 //! # }
 //! ```
 //!
+//! A scan may also come from memory. Here R2* is fitted to three echoes:
+//!
+//! ```
+//! use deepmir_recon::r2star::{R2StarFit, fit_r2_star};
+//! use deepmir_recon::{Echo, GradientEchoScan};
+//! use deepmir_volume::{Affine, Grid, Volume};
+//!
+//! # fn main() -> Result<(), deepmir_recon::ReconError> {
+//! let grid = Grid::new([4, 4, 4], Affine::from_spacing([1.0; 3], [0.0; 3]))?;
+//! let echoes = [0.005, 0.010, 0.015].map(|echo_time_s: f64| Echo {
+//!     name: format!("echo at {echo_time_s} s"),
+//!     magnitude: Volume::filled(grid, 100.0 * (-20.0 * echo_time_s).exp() as f32),
+//!     phase_rad: Volume::from_fn(grid, |[i, _, _]| 0.1 * i as f32),
+//!     echo_time_s,
+//! });
+//! let scan = GradientEchoScan::new(echoes.into(), 3.0, [0.0, 0.0, 1.0])?;
+//! let mask = Volume::filled(grid, true);
+//! let r2_star = fit_r2_star(scan.echoes(), &mask, R2StarFit::LogLinear);
+//! assert!(r2_star.is_some_and(|map| (map[[1, 2, 3]] - 20.0).abs() < 0.01));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Every stage is a function of its own: [`brain::find_brain`], [`phase`] (offset, unwrapping, fit),
 //! [`reliability`], [`background::remove_background`], [`inversion::invert`], [`swi`], [`r2star`].
 //! Fields and susceptibility are in ppm, positive where the field is higher (paramagnetic); times in
@@ -42,12 +65,14 @@ mod pipeline;
 pub mod r2star;
 pub mod register;
 pub mod reliability;
+pub mod scan;
 pub mod swi;
 
 pub use config::{ReconConfig, Unwrapping};
 pub use error::ReconError;
 pub use padding::Padding;
 pub use pipeline::{Reconstruction, Stage, reconstruct};
+pub use scan::{Echo, GradientEchoScan};
 
 /// Proton gyromagnetic ratio over 2π, in hertz per tesla.
 pub const GYROMAGNETIC_RATIO_HZ_PER_T: f64 = 42.577_478e6;

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::bids::write_json;
+use deepmir_volume::Volume;
 use deepmir_volume::nifti::{self, Header};
-use deepmir_volume::{Volume, atomic};
 use serde_json::{Value, json};
 
 use crate::pipeline::Reconstruction;
@@ -38,10 +39,7 @@ impl OutputNames<'_> {
     }
 
     fn sidecar(&self, ending: &str, fields: &Value) -> Result<(), ReconError> {
-        let path = self.path(&format!("{ending}.json"));
-        // Values made here always print.
-        let text = format!("{fields:#}\n");
-        atomic::write(&path, text.as_bytes()).map_err(|source| ReconError::Write { path, source })
+        Ok(write_json(&self.path(&format!("{ending}.json")), fields)?)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::ReconError;
 use crate::background::{LocalField, remove_background};
 use crate::brain::{combined_magnitude, find_brain};
 use crate::config::{ReconConfig, Unwrapping};
-use crate::input::{Echo, GradientEchoScan};
 use crate::inversion::{InversionInput, invert, reference_to_median};
 use crate::phase::{
     EdgeWeights, FieldFit, fit_field, remove_phase_offset, unwrap_in_time, unwrap_laplacian,
@@ -16,6 +15,7 @@ use crate::phase::{
 };
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
+use crate::scan::{Echo, GradientEchoScan};
 use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
 
 /// A step of the chain.
@@ -103,7 +103,7 @@ pub fn reconstruct(
     config: &ReconConfig,
     progress: impl FnMut(Stage),
 ) -> Result<Reconstruction, ReconError> {
-    config.check()?;
+    config.validate()?;
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let magnitude = combined_magnitude(scan);

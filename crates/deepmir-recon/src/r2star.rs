@@ -4,7 +4,7 @@ use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::input::Echo;
+use crate::scan::Echo;
 
 /// How the decay is fitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use deepmir_volume::{Mask, Volume, statistics};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::input::Echo;
 use crate::phase::FieldFit;
+use crate::scan::Echo;
 
 /// What counts as unreliable.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

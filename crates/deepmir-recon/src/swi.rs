@@ -6,8 +6,8 @@ use deepmir_volume::{Volume, gaussian};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::input::{Echo, GradientEchoScan};
 use crate::phase::wrapped;
+use crate::scan::{Echo, GradientEchoScan};
 
 /// How the SWI is made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,14 @@ use nalgebra::{Matrix3, Matrix4, Vector3, Vector4};
 
 /// A 4×4 matrix from homogeneous voxel indices `(i, j, k, 1)` to RAS+ millimetres
 /// (`x` to the right, `y` to the front, `z` to the top), as NIfTI's sform and qform give it.
+///
+/// ```
+/// use deepmir_volume::Affine;
+///
+/// let affine = Affine::from_spacing([0.5, 0.5, 2.0], [-10.0, -10.0, 0.0]);
+/// assert_eq!(affine.apply([20.0, 0.0, 3.0]), [0.0, -10.0, 6.0]);
+/// assert_eq!(affine.voxel_volume_mm3(), 0.5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine(Matrix4<f64>);
 

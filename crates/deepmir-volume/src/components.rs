@@ -26,7 +26,7 @@ pub struct Component<T> {
 /// different components. They come in the order of their first voxels.
 ///
 /// Rows are taken apart into runs and runs that touch are united (union–find), so the cost goes
-/// with the number of runs, not of voxels: lesions in a head take as long as one look at the data.
+/// with the number of runs, not of voxels: lesions in a head take as long as one pass over the data.
 pub fn components<T: Copy + PartialEq>(
     volume: &Volume<T>,
     background: T,

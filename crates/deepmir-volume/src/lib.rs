@@ -4,6 +4,35 @@
 //! [`nifti`] reads and writes them; [`Orientation`] brings them to RAS and back without loss;
 //! [`resample()`] moves them between grids; [`components`], [`distance`], [`gaussian`] and
 //! [`morphology`] work on the voxels. Lengths are millimetres, never voxels, unless a name says so.
+//!
+//! ```
+//! use deepmir_volume::components::{Connectivity, components};
+//! use deepmir_volume::{Affine, Grid, Orientation, Volume};
+//!
+//! # fn main() -> Result<(), deepmir_volume::VolumeError> {
+//! // Slices stored from right to left: the orientation is LAS.
+//! let affine = Affine::from_rows([
+//!     [-0.5, 0.0, 0.0, 8.0],
+//!     [0.0, 0.5, 0.0, -8.0],
+//!     [0.0, 0.0, 1.0, -8.0],
+//!     [0.0, 0.0, 0.0, 1.0],
+//! ]);
+//! # let affine = affine.unwrap();
+//! let grid = Grid::new([32, 32, 16], affine)?;
+//! let ball = Volume::from_fn(grid, |voxel| {
+//!     grid.position_mm(voxel).iter().map(|part| part * part).sum::<f64>() <= 9.0
+//! });
+//! let orientation = Orientation::of(grid.affine());
+//! assert_eq!(orientation.codes(), "LAS");
+//! let in_ras = orientation.to_ras(&ball);
+//! let balls = components(&in_ras, false, Connectivity::TwentySix);
+//! assert_eq!(balls.len(), 1);
+//! let volume_mm3 = balls[0].voxels.len() as f64 * grid.affine().voxel_volume_mm3();
+//! assert!((volume_mm3 / 113.1 - 1.0).abs() < 0.05);
+//! assert_eq!(orientation.from_ras(&in_ras), ball);
+//! # Ok(())
+//! # }
+//! ```
 
 mod affine;
 pub mod atomic;

@@ -9,6 +9,14 @@
 use crate::{Affine, Grid, Volume};
 
 /// The anatomical axis nearest to each voxel axis, and whether the voxel axis runs against it.
+///
+/// ```
+/// use deepmir_volume::{Affine, Orientation};
+///
+/// let affine = Affine::from_spacing([1.0; 3], [0.0; 3]);
+/// assert_eq!(Orientation::of(&affine), Orientation::RAS);
+/// assert_eq!(Orientation::all().count(), 48);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Orientation {
     /// For each voxel axis: 0 for left–right, 1 for back–front, 2 for bottom–top.

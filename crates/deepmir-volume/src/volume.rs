@@ -6,6 +6,16 @@ use crate::{BoundingBox, Grid, VolumeError};
 
 /// A 3D array on a [`Grid`], the first axis running fastest (as in NIfTI files), so that an axial
 /// slice of a RAS volume is one contiguous piece.
+///
+/// ```
+/// use deepmir_volume::{Affine, Grid, Volume};
+///
+/// let grid = Grid::new([4, 3, 2], Affine::from_spacing([1.0; 3], [0.0; 3]))?;
+/// let volume = Volume::from_fn(grid, |[i, j, k]| i + 10 * j + 100 * k);
+/// assert_eq!(volume[[3, 2, 1]], 123);
+/// assert_eq!(&volume.data()[..4], [0, 1, 2, 3]);
+/// # Ok::<(), deepmir_volume::VolumeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Volume<T> {
     grid: Grid,

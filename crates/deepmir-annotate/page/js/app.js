@@ -36,14 +36,14 @@ async function open(id, stage = 'own', opened = null) {
     const same = state.case?.id === id;
     Object.assign(state, { at, case: wanted, layer, lesion: null, candidate: null, startNew: false });
     if (same) {
-      work.take(layer);
+      work.setLayer(layer);
       await layOut();
     } else {
       Object.assign(state, { voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
       // One can begin at the first image, while the others come.
       await openCase(() => {
         document.body.dataset.firstImageMs ??= String(Math.round(performance.now()));
-        work.take(layer);
+        work.setLayer(layer);
       });
     }
     document.body.dataset.opened = `${id} ${stage}`;

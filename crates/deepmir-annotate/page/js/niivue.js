@@ -1,5 +1,5 @@
 // NiiVue for slices: one of it (a WebGL context with its thirty shaders is what takes longest to make)
-// draws all panes in turn. Windows are applied here, to the slices that are looked at, and not by NiiVue,
+// draws all panes in turn. Windows are applied here, to the slices on display, and not by NiiVue,
 // which does it to all voxels on the card and computes gradients for its 3D rendering: together half a
 // second an image and window where the card is made of software. The only module that knows NiiVue.
 
@@ -21,7 +21,7 @@ NVImage.prototype.calMinMax = function calMinMax() {
   return [low, high, low, high];
 };
 
-/** Reads an image (NIfTI bytes); its slices go to the card when they are first looked at. */
+/** Reads an image (NIfTI bytes); its slices go to the card when they are first shown. */
 export async function readImage(kind, bytes, [low, high]) {
   const volume = await NVImage.loadFromUrl({
     url: `${kind}.nii`, name: `${kind}.nii`, buffer: bytes, colormap: 'gray', cal_min: low, cal_max: high,

@@ -58,7 +58,7 @@ export function expect(wanted) { image(wanted, kindsOf(wanted)[0]); }
 /** Shows the case of the state; `shown` is called when its first image is drawn. */
 export async function openCase(shown) {
   const wanted = state.case;
-  panes.forEach((pane) => pane.take(null));
+  panes.forEach((pane) => pane.setContent(null));
   for (const [key, fetched] of images) {
     if (!key.startsWith(`${wanted.id} `)) {
       images.delete(key);
@@ -113,7 +113,7 @@ async function layOutNow(shown) {
     const fetched = await image(wanted, kind);
     if (state.case !== wanted) return;
     const fresh = !fetched.texture;
-    panes[n].take({ kind, image: fetched, view, side, marks: side === undefined ? marks : sides[side] });
+    panes[n].setContent({ kind, image: fetched, view, side, marks: side === undefined ? marks : sides[side] });
     if (fresh) {
       // What is there can be seen and used before the next one comes.
       drawNow(panes[n]);

@@ -35,7 +35,7 @@ export class Pane {
   get side() { return this.shows?.side; }
 
   /** Shows something else from the next drawing on, and nothing until then; null: nothing. */
-  take(shows) {
+  setContent(shows) {
     const same = shows && this.shows && ['kind', 'image', 'view', 'side'].every((what) => shows[what] === this.shows[what]);
     this.shows = shows;
     if (same) return;

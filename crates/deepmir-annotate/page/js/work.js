@@ -24,7 +24,7 @@ export function banner(words, buttons = [], calm = false) {
   }));
 }
 
-export function take(layer) {
+export function setLayer(layer) {
   state.layer = layer;
   show();
   paintLayer();
@@ -41,7 +41,7 @@ export function change(ask) {
       const fresh = layer.lesions.find((lesion) => !before.has(lesion.id));
       if (fresh) state.lesion = fresh.id;
       if (!layer.lesions.some((lesion) => lesion.id === state.lesion)) state.lesion = null;
-      take(layer);
+      setLayer(layer);
       banner(null);
     } catch (error) {
       refused(error, at, ask);
@@ -51,7 +51,7 @@ export function change(ask) {
 }
 
 function refused(error, at, ask) {
-  const newest = async () => take(await api.readLayer(at));
+  const newest = async () => setLayer(await api.readLayer(at));
   if (error.status === 409) {
     banner('This case was changed in another window. Your last change is not saved yet.', [
       ['Show the newest, without my change', () => newest().catch((fault) => refused(fault, at, ask))],

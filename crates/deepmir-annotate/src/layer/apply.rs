@@ -7,7 +7,7 @@ use deepmir_volume::{BoundingBox, Grid, Volume, morphology};
 
 use super::operation::Annotation as Change;
 use super::{
-    Annotation, BoostingParams, Certainty, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, Run,
+    Annotation, Certainty, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, RegionGrowing, Run,
     Verdict, grow,
 };
 use crate::AnnotateError;
@@ -18,9 +18,9 @@ const MOST_VOXELS: u64 = 2_000_000;
 /// The longest comment.
 const MOST_LETTERS: usize = 2000;
 
-/// What an operation may look at besides the layer.
+/// What an operation reads besides the layer.
 #[derive(Clone, Copy)]
-pub struct CandidateImages<'a> {
+pub struct CaseContext<'a> {
     /// The grid that is marked, in RAS order.
     pub grid: &'a Grid,
     /// The images.
@@ -37,7 +37,7 @@ pub fn apply(
     layer: &Layer,
     next_lesion: u16,
     operation: &Operation,
-    around: CandidateImages<'_>,
+    around: CaseContext<'_>,
 ) -> Result<(Layer, Delta), AnnotateError> {
     let mut after = layer.clone();
     let mut edit = Edit { layer: &mut after, next_lesion, around };
@@ -52,7 +52,7 @@ pub fn apply(
             }
         }
         Operation::Grow { seed, radius_mm, image, tolerance, class, lesion, apart } => {
-            let growth = BoostingParams {
+            let growth = RegionGrowing {
                 radius_mm: *radius_mm,
                 bright: *image == ImageKind::Qsm,
                 tolerance: *tolerance,
@@ -84,7 +84,7 @@ pub fn apply(
 struct Edit<'l, 'a> {
     layer: &'l mut Layer,
     next_lesion: u16,
-    around: CandidateImages<'a>,
+    around: CaseContext<'a>,
 }
 
 impl Edit<'_, '_> {
@@ -181,7 +181,7 @@ impl Edit<'_, '_> {
         &self,
         seed: u32,
         image: ImageKind,
-        growth: &BoostingParams,
+        growth: &RegionGrowing,
     ) -> Result<Vec<u32>, AnnotateError> {
         if seed as usize >= self.around.grid.len() {
             return Err(AnnotateError::refused("a seed outside of the image"));

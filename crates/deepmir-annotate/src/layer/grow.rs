@@ -7,9 +7,9 @@ use deepmir_volume::{Volume, statistics};
 /// The largest sphere that may be grown in: beyond this it is no lesion of the protocol.
 pub const MOST_GROWTH_MM: f64 = 20.0;
 
-/// How to grow.
+/// Settings of region growing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BoostingParams {
+pub struct RegionGrowing {
     /// Radius of the sphere around the seed.
     pub radius_mm: f64,
     /// Lesions are brighter than what is around them (QSM), not darker (SWI).
@@ -23,7 +23,7 @@ pub struct BoostingParams {
 /// the median over a sphere twice as wide, so that a lesion that fills its own is not taken for what
 /// surrounds it. The seed's value is the most extreme one among it and its direct neighbours, so that a
 /// click beside the darkest voxel does the same as one on it.
-pub fn grow(image: &Volume<f32>, seed: usize, growth: &BoostingParams) -> Vec<usize> {
+pub fn grow(image: &Volume<f32>, seed: usize, growth: &RegionGrowing) -> Vec<usize> {
     let grid = image.grid();
     let sign = if growth.bright { -1.0 } else { 1.0 };
     let value = |voxel: [usize; 3]| sign * image[voxel];
@@ -118,7 +118,7 @@ mod tests {
                         if ball(voxel) || other(voxel) { lesion } else { tissue }
                     },
                 );
-            let growth = BoostingParams { radius_mm: 5.0, bright, tolerance: 0.5 };
+            let growth = RegionGrowing { radius_mm: 5.0, bright, tolerance: 0.5 };
             let expected: Vec<usize> = (0..grid.len()).filter(|&n| ball(grid.voxel(n))).collect();
             assert_eq!(grow(&image, grid.index([20, 20, 10]), &growth), expected);
             // One voxel beside it: its neighbour is taken for the seed's value.
@@ -127,7 +127,7 @@ mod tests {
             assert!(expected.iter().all(|voxel| found.contains(voxel)));
             // Plain tissue has nothing to grow.
             assert!(
-                grow(&image, grid.index([5, 35, 3]), &BoostingParams { radius_mm: 2.0, ..growth })
+                grow(&image, grid.index([5, 35, 3]), &RegionGrowing { radius_mm: 2.0, ..growth })
                     .is_empty()
             );
         }

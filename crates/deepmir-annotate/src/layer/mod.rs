@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
-pub use apply::{CandidateImages, apply};
+pub use apply::{CaseContext, apply};
 pub use delta::Delta;
-pub use grow::{BoostingParams, MOST_GROWTH_MM, grow};
+pub use grow::{MOST_GROWTH_MM, RegionGrowing, grow};
 pub use operation::{Annotation as AnnotationChange, Operation, Run};
 
 use crate::mars::MarsRegion;

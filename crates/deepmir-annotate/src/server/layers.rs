@@ -14,7 +14,7 @@ use crate::AnnotateError;
 use crate::adjudicate::{Candidates, compare};
 use crate::case::LoadedCase;
 use crate::export::finished;
-use crate::layer::{CandidateImages, Layer, Operation, Verdict, apply};
+use crate::layer::{CaseContext, Layer, Operation, Verdict, apply};
 use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
 use crate::view::{LesionView, Measures, lesions, model_candidates};
 
@@ -233,7 +233,7 @@ pub async fn operate(
             _ => Decidable::default(),
         };
         let state = app.store.operate(&key, request.revision, &request.operation, |state| {
-            let around = CandidateImages {
+            let around = CaseContext {
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
                 candidates: &decidable.candidates,

@@ -184,7 +184,7 @@ impl App {
             loaded.push_front(Arc::clone(&case));
             return Ok(case);
         }
-        self.dataset.check(files)?;
+        self.dataset.validate(files)?;
         let case = Arc::new(LoadedCase::read(files)?);
         let path = files.reference().unwrap_or(&self.dataset.out);
         self.store.check_grid(id, case.header.grid(), path)?;

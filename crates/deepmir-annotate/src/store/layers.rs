@@ -174,7 +174,7 @@ impl Store {
     /// Says that a layer is finished, or takes that back.
     ///
     /// # Errors
-    /// [`AnnotateError::Conflict`]; an own pass whose candidates were looked at stays finished.
+    /// [`AnnotateError::Conflict`]; an own pass whose candidates have been reviewed stays finished.
     pub fn set_done(
         &self,
         key: &LayerKey,

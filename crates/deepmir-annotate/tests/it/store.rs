@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deepmir_annotate::case::LoadedCase;
 use deepmir_annotate::export::{Combine, export, finished, import, write_pending};
-use deepmir_annotate::layer::{Annotation, CandidateImages, Layer, Operation, Origin, apply};
+use deepmir_annotate::layer::{Annotation, CaseContext, Layer, Operation, Origin, apply};
 use deepmir_annotate::store::{LayerKey, LayerState, Stage};
 use deepmir_annotate::{AnnotateError, Dataset, Store};
 use deepmir_lesion::{LabelMap, LesionClass};
@@ -44,7 +44,7 @@ impl Bench {
     ) -> Result<LayerState, AnnotateError> {
         let case = LoadedCase::read(self.dataset.case(&key.case).unwrap())?;
         self.store.operate(key, revision, operation, |state| {
-            let around = CandidateImages {
+            let around = CaseContext {
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
                 candidates: &BTreeMap::new(),

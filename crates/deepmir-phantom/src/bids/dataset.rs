@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::bids::{write_json, write_text};
 use rand::RngExt;
 use serde_json::json;
 
-use super::json::{write_json, write_text};
 use super::record::Record;
 use super::scan::{ScanName, truth_folder, write_bids};
 use crate::PhantomError;
@@ -196,14 +196,14 @@ fn write_descriptions(folder: &Path) -> Result<(), PhantomError> {
         "**/*_desc-sources_list.tsv\n**/*_desc-phantom.json\n**/*_xfm.txt\n**/*_fieldmap.nii.gz\n",
     )?;
     write_text(&folder.join(".bidsignore"), "*_desc-*\n")?;
-    write_text(
+    Ok(write_text(
         &folder.join("README"),
         "Simulated heads with cerebral microbleeds, iron deposits and their mimics.\n\n\
          derivatives/truth holds what is true of them: label maps (1 CMB, 2 NHID), brain masks,\n\
          the drawn sources, susceptibility (ppm), field (ppm of the main field), R2* (1/s), and the\n\
          settings that made each session (*_desc-phantom.json).\n\n\
          No image shows a person. Not for clinical use.\n",
-    )
+    )?)
 }
 
 fn write_participants(folder: &Path, ages: &[(String, f64)]) -> Result<(), PhantomError> {
@@ -214,8 +214,8 @@ fn write_participants(folder: &Path, ages: &[(String, f64)]) -> Result<(), Phant
         table += &format!("sub-{label}\t{age}\n");
     }
     write_text(&folder.join("participants.tsv"), &table)?;
-    write_json(
+    Ok(write_json(
         &folder.join("participants.json"),
         &json!({ "age": { "Description": "age at the first session", "Units": "year" } }),
-    )
+    )?)
 }

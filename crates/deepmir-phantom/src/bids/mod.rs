@@ -1,7 +1,6 @@
 //! Files of the Brain Imaging Data Structure.
 
 mod dataset;
-mod json;
 mod record;
 mod scan;
 

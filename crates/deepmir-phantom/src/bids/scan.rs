@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_volume::{Mask, Volume, atomic, nifti};
+use deepmir_cases::bids::{write_json, write_label_table, write_text};
+use deepmir_volume::{Mask, Volume, nifti};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::json::{write_json, write_text};
 use super::record::Record;
 use crate::PhantomError;
 use crate::config::{OutputConfig, ScanConfig};
@@ -129,7 +129,7 @@ pub fn write_bids(
             write_json(&truth(&format!("{map}.json")), &sidecar)?;
         }
     }
-    write_json(&name.record(dataset), record)
+    Ok(write_json(&name.record(dataset), record)?)
 }
 
 /// The images as they are handed out.
@@ -215,11 +215,7 @@ fn gradient_echo(config: &ScanConfig, scan: &Scan) -> serde_json::Value {
 
 /// The tables of the truth.
 fn truth_tables(truth: &impl Fn(&str) -> PathBuf, scan: &Scan) -> Result<(), PhantomError> {
-    write_text(
-        &truth("seg-lesions_dseg.tsv"),
-        "index\tname\tabbreviation\n1\tcerebral microbleed\tCMB\n\
-         2\tnon-hemorrhage iron deposit\tNHID\n",
-    )?;
+    write_label_table(&truth("seg-lesions_dseg.tsv"))?;
     let mut table = String::from(
         "kind\tx_mm\ty_mm\tz_mm\tvolume_mm3\tchi_ppm\tsite\tsource_id\tdiameter_mm\tn_voxels\tchange\n",
     );
@@ -244,6 +240,5 @@ fn truth_tables(truth: &impl Fn(&str) -> PathBuf, scan: &Scan) -> Result<(), Pha
     let lines: Vec<String> =
         rows.iter().map(|row| row.map(|value| format!("{value:.9}")).join(" ")).collect();
     let path = truth("from-T2w_to-T2starw_mode-image_xfm.txt");
-    atomic::write(&path, (lines.join("\n") + "\n").as_bytes())
-        .map_err(|source| PhantomError::Write { path, source })
+    Ok(write_text(&path, &(lines.join("\n") + "\n"))?)
 }

@@ -19,6 +19,16 @@ pub type Range = [f64; 2];
 
 /// What a phantom is and how it is scanned. Read from TOML or JSON; what is left out has its
 /// usual value, and unknown names are refused.
+///
+/// ```
+/// use deepmir_phantom::PhantomConfig;
+///
+/// let mut config = PhantomConfig::default();
+/// assert!(config.validate().is_ok());
+/// config.scan.field_strength_t = 70.0;
+/// let message = config.validate().err().map(|error| error.to_string());
+/// assert!(message.is_some_and(|message| message.contains("scan.field_strength_t")));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhantomConfig {

@@ -191,7 +191,7 @@ fn impossible_settings_are_named() {
     for seed in 0..40 {
         let drawn = PhantomConfig::default().randomized(seed);
         drawn.validate().unwrap();
-        drawn.output.reconstruction.check().unwrap();
+        drawn.output.reconstruction.validate().unwrap();
         // To the last digit: a finished subject is known by what its record says.
         assert_eq!(parse(&serde_json::to_string(&drawn).unwrap()).unwrap(), drawn);
     }

@@ -7,7 +7,7 @@ use deepmir_volume::{BoundingBox, Interpolation, Mask, Volume, gaussian, resampl
 use rayon::prelude::*;
 
 use super::{BrainConfig, coarse};
-use crate::input::GradientEchoScan;
+use crate::scan::GradientEchoScan;
 
 /// Smoothing of the magnitudes against noise, millimetres.
 const SMOOTHING_MM: f64 = 0.7;

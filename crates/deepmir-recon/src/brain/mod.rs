@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::ReconError;
-use crate::input::GradientEchoScan;
 use crate::phase::phase_quality;
+use crate::scan::GradientEchoScan;
 
 /// How the brain is found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

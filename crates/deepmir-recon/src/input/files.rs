@@ -7,9 +7,9 @@ use deepmir_volume::nifti::{self, Header};
 use deepmir_volume::{GridMismatch, Volume, VolumeError};
 
 use super::scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
-use super::scan::{Echo, GradientEchoScan, field_direction, range};
 use super::sidecar::Sidecar;
 use crate::ReconError;
+use crate::scan::{Echo, GradientEchoScan, field_direction, range};
 
 /// The files of a scan and what overrides their sidecars.
 #[derive(Clone, Debug, Default)]

@@ -2,11 +2,9 @@
 
 mod files;
 mod scaling;
-mod scan;
 mod sidecar;
 
 pub use deepmir_cases::EchoParts;
 pub use files::{ReadOptions, ScanFiles, ScanInput};
 pub use scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
-pub use scan::{Echo, GradientEchoScan, field_direction};
 pub use sidecar::Sidecar;

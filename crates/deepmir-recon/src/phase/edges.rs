@@ -6,7 +6,7 @@ use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
 use super::wrapped;
-use crate::input::Echo;
+use crate::scan::Echo;
 
 /// For every voxel, the weights of its edges to the next voxel along x, y and z: 255 for the most
 /// trusted, 0 for none (at the image's edge).

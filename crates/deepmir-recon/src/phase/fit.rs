@@ -3,7 +3,7 @@
 use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
-use crate::input::Echo;
+use crate::scan::Echo;
 
 /// A field and how well it explains the phases.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct FieldFit {
 /// inverse of the magnitude.
 ///
 /// `radians_per_ppm_second` turns the slope into ppm (see
-/// [`crate::input::GradientEchoScan::radians_per_ppm_second`]).
+/// [`crate::scan::GradientEchoScan::radians_per_ppm_second`]).
 pub fn fit_field(
     echoes: &[Echo],
     unwrapped: &[Volume<f32>],

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::edges::EdgeWeights;
 use super::romeo::unwrap_romeo;
 use super::wrapped;
-use crate::input::{Echo, GradientEchoScan};
+use crate::scan::{Echo, GradientEchoScan};
 
 /// Which way the read-out gradient runs in successive echoes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

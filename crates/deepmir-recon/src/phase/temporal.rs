@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
-use crate::input::Echo;
+use crate::scan::Echo;
 
 /// Unwraps the later echoes by the earlier ones: each is brought within half a turn of the straight
 /// line through zero that the unwrapped echoes before it describe, weighted by squared magnitude and

@@ -2,7 +2,7 @@ use std::f64::consts::TAU;
 
 use deepmir_recon::accuracy::dice;
 use deepmir_recon::brain::{BrainConfig, find_brain};
-use deepmir_recon::input::{Echo, GradientEchoScan};
+use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_volume::{Mask, Volume};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};

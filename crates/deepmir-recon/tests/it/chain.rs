@@ -1,6 +1,6 @@
+use deepmir_recon::GradientEchoScan;
 use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3};
 use deepmir_recon::background::BackgroundRemoval;
-use deepmir_recon::input::GradientEchoScan;
 use deepmir_recon::inversion::Inversion;
 use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility_weighted};
 use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};

@@ -3,8 +3,8 @@
 use std::f64::consts::TAU;
 
 use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
-use deepmir_recon::input::{Echo, GradientEchoScan};
 use deepmir_recon::phase::wrapped;
+use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_volume::{Affine, Grid, Mask, Volume};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};

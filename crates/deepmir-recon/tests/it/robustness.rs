@@ -1,4 +1,5 @@
-use deepmir_recon::input::{Echo, EchoParts, GradientEchoScan, ReadOptions, ScanFiles};
+use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
+use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_recon::{ReconConfig, ReconError, reconstruct};
 use deepmir_volume::{Volume, nifti};
 use rand::rngs::ChaCha8Rng;
@@ -92,7 +93,7 @@ fn settings_are_read_back_and_unknown_ones_refused() {
         r#"{"reliability": {"residual_rad": 0}}"#,
     ] {
         let config: ReconConfig = serde_json::from_str(wrong).unwrap();
-        let message = config.check().unwrap_err().to_string();
+        let message = config.validate().unwrap_err().to_string();
         assert!(message.contains("give "), "{message}");
     }
 }

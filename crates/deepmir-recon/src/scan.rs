@@ -137,7 +137,8 @@ fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
     Ok(())
 }
 
-pub(super) fn range(volume: &Volume<f32>) -> (f32, f32) {
+/// Least and greatest value of an image.
+pub(crate) fn range(volume: &Volume<f32>) -> (f32, f32) {
     let values = volume.data().iter();
     values.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
         (least.min(value), most.max(value))
@@ -146,6 +147,15 @@ pub(super) fn range(volume: &Volume<f32>) -> (f32, f32) {
 
 /// The main field's direction along the voxel axes of `grid`: the scanner's (and the patient's,
 /// lying on the back) foot-to-head axis, seen from oblique slices.
+///
+/// ```
+/// use deepmir_recon::scan::field_direction;
+/// use deepmir_volume::{Affine, Grid};
+///
+/// let grid = Grid::new([8, 8, 4], Affine::from_spacing([0.5, 0.5, 2.0], [0.0; 3]))?;
+/// assert_eq!(field_direction(&grid), [0.0, 0.0, 1.0]);
+/// # Ok::<(), deepmir_volume::VolumeError>(())
+/// ```
 pub fn field_direction(grid: &Grid) -> [f64; 3] {
     let sizes = grid.voxel_sizes_mm();
     let linear = grid.affine().linear();
