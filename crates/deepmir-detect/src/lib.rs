@@ -8,13 +8,16 @@
 mod blobs;
 pub mod candidate_classifier;
 mod candidate_images;
+mod detect;
 mod error;
+mod neighbourhood;
 pub mod operating_point;
 mod probability_maps;
 mod rule;
 
 pub use candidate_classifier::CandidateClassifier;
 pub use candidate_images::{CandidateImages, ClassLogOdds, PatchScorer};
+pub use detect::ScoredCandidates;
 pub use error::DetectError;
-pub use probability_maps::{ProbabilityMaps, ScoredCandidates};
+pub use probability_maps::ProbabilityMaps;
 pub use rule::{Blobs, ClassThreshold, Detection, DetectionRule};

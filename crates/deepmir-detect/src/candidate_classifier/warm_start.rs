@@ -178,9 +178,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Fixture {
         values: Vec<[Option<f64>; 3]>,
-        #[serde(rename = "kinds")]
         outputs: Vec<usize>,
-        #[serde(rename = "other_kinds")]
         other_outputs: Vec<usize>,
         weights: Vec<f64>,
         other_probabilities: Vec<[f64; 3]>,

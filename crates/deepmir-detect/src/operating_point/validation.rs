@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::CandidateThreshold;
 use crate::candidate_classifier::Features;
-use crate::probability_maps::disjoint_from;
+use crate::detect::disjoint_from;
 use crate::{Blobs, CandidateImages, ClassLogOdds, DetectError, ProbabilityMaps};
 
 /// A threshold at which a subject has more candidates than this is not tried: nobody would review so many, and matching
