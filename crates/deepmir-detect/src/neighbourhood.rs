@@ -104,8 +104,9 @@ fn part_around(voxels: &[usize], grid: &Grid, images: &Grid) -> Option<BoundingB
     let limit = |at: f64, axis: usize| at.clamp(0.0, images.shape()[axis] as f64) as usize;
     let start =
         std::array::from_fn(|axis| limit((low[axis] - MARGIN_MM / sizes[axis]).floor(), axis));
-    let end =
-        std::array::from_fn(|axis| limit((high[axis] + MARGIN_MM / sizes[axis]).ceil() + 1.0, axis));
+    let end = std::array::from_fn(|axis| {
+        limit((high[axis] + MARGIN_MM / sizes[axis]).ceil() + 1.0, axis)
+    });
     BoundingBox::new(start, end)
 }
 

@@ -74,7 +74,8 @@ impl ProbabilityMaps {
     ) -> Vec<Candidate> {
         let mut any = Volume::filled(self.grid, false);
         for (index, inside) in any.data_mut().iter_mut().enumerate() {
-            *inside = self.probability_of_any(index) >= threshold && brain.is_none_or(|brain| brain.data()[index]);
+            *inside = self.probability_of_any(index) >= threshold
+                && brain.is_none_or(|brain| brain.data()[index]);
         }
         let regions = components(&any, false, Connectivity::TwentySix);
         self.as_candidates(regions.into_iter().map(|region| region.voxels), extent)

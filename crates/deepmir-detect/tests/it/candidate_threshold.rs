@@ -1,9 +1,9 @@
 //! The candidate threshold of a rule against those that validation subjects are reduced at.
 
+use deepmir_detect::DetectError;
 use deepmir_detect::operating_point::{
     CandidateThreshold, ValidationSubject, choose, choose_at, warm_started,
 };
-use deepmir_detect::DetectError;
 use deepmir_lesion::LesionClass;
 
 use crate::head::Head;
