@@ -1,26 +1,26 @@
 //! Blob detection by the Laplacian of Gaussian: where an image is brighter, or darker, than its surroundings on the
 //! scale of microbleeds.
 //!
-//! The response is the Laplacian of the image smoothed by a Gaussian, times the Gaussian's variance (Lindeberg, "Feature
-//! Detection with Automatic Scale Selection", 1998). Of 669 microbleeds in 123 simulated scans 0.92 are among the sixty
-//! strongest blobs of the susceptibility map and 0.93 among the first thousand: where the map does not reach there are
-//! none. By the response in SWI plus twice that in the map, 0.97 are among the first 150.
+//! The response is the Laplacian of the image smoothed by a Gaussian, times the Gaussian's variance (Lindeberg,
+//! "Feature Detection with Automatic Scale Selection", 1998). Of 669 microbleeds in 123 simulated scans, 0.92 are among
+//! the sixty strongest blobs of the susceptibility map and 0.93 among the first thousand; the map does not cover the
+//! rest. By the response in SWI plus twice that in the map, 0.97 are among the first 150.
 
 use deepmir_volume::gaussian::smooth;
 use deepmir_volume::{Grid, Mask, Volume};
 use rayon::prelude::*;
 
-/// Standard deviations of the Gaussians, in millimetres: a ball stands out most on a scale of 0.58 of its radius.
+/// Standard deviations of the Gaussians, in millimetres: the response to a ball is strongest at 0.58 of its radius.
 const SCALES_MM: [f64; 2] = [0.8, 1.5];
 /// Weaker maxima are no blobs. On the scale of normalised images: of susceptibility, 0.03 ppm.
 const MIN_RESPONSE: f32 = 0.3;
-/// Most blobs of a scan's susceptibility map that become candidates.
+/// At most this many blobs of a scan's susceptibility map become candidates.
 pub(crate) const MAX_QSM_BLOBS: usize = 60;
-/// Most blobs where SWI counts, too: it has more vessels.
+/// At most this many of SWI and the susceptibility map together: SWI shows more vessels.
 pub(crate) const MAX_SWI_QSM_BLOBS: usize = 130;
 /// A blob's region reaches as far as the response is at least this share of its maximum.
 const EDGE_SHARE: f32 = 0.25;
-/// And no further than this from the maximum along any axis, in millimetres.
+/// It reaches no further than this from the maximum along any axis, in millimetres.
 const MAX_REACH_MM: f64 = 6.0;
 
 /// Finds blobs: a filter response and its local maxima.
@@ -98,9 +98,10 @@ impl BlobDetector {
     }
 }
 
-/// The response of each voxel of a brain to bright blobs, to dark ones where `sign` is negative; zero outside.
+/// For each voxel of the brain the strongest response over scales to bright blobs, or to dark ones where `sign` is
+/// negative; zero outside the brain.
 pub(crate) fn laplacian_response(image: &Volume<f32>, brain: &Mask, sign: f32) -> Volume<f32> {
-    let mut most = Volume::filled(*image.grid(), 0.0_f32);
+    let mut strongest = Volume::filled(*image.grid(), 0.0_f32);
     let sizes = image.grid().voxel_sizes_mm();
     let [nx, ny, nz] = image.shape();
     let area = nx * ny;
@@ -108,26 +109,26 @@ pub(crate) fn laplacian_response(image: &Volume<f32>, brain: &Mask, sign: f32) -
         let smoothed = smooth(image, [scale; 3]);
         let data = smoothed.data();
         let weights = sizes.map(|size| (scale / size).powi(2) as f32);
-        most.data_mut().par_chunks_mut(area).enumerate().for_each(|(k, slice)| {
-            for (place, most) in slice.iter_mut().enumerate() {
+        strongest.data_mut().par_chunks_mut(area).enumerate().for_each(|(k, slice)| {
+            for (place, strongest) in slice.iter_mut().enumerate() {
                 let index = k * area + place;
                 if !brain.data()[index] {
                     continue;
                 }
                 let middle = data[index];
-                let bend = |at: usize, count: usize, step: usize, weight: f32| {
+                let second_difference = |at: usize, count: usize, step: usize, weight: f32| {
                     let before = if at > 0 { data[index - step] } else { middle };
                     let after = if at + 1 < count { data[index + step] } else { middle };
                     weight * (before + after - 2.0 * middle)
                 };
-                let bend = bend(place % nx, nx, 1, weights[0])
-                    + bend(place / nx, ny, nx, weights[1])
-                    + bend(k, nz, area, weights[2]);
-                *most = most.max(-sign * bend);
+                let laplacian = second_difference(place % nx, nx, 1, weights[0])
+                    + second_difference(place / nx, ny, nx, weights[1])
+                    + second_difference(k, nz, area, weights[2]);
+                *strongest = strongest.max(-sign * laplacian);
             }
         });
     }
-    most
+    strongest
 }
 
 /// Whether a voxel responds enough, and as much as any around it.
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gaussian_stands_out_as_theory_says() {
+    fn the_response_to_a_gaussian_is_that_of_theory() {
         // Smoothed, a Gaussian of width s is s³/(s² + σ²)^(3/2) high and √(s² + σ²) wide; in its middle the Laplacian of a
         // Gaussian is three times its height over its width squared.
         let width = 1.6_f64;
@@ -181,7 +182,7 @@ mod tests {
         };
         let expected = SCALES_MM.map(at).into_iter().fold(0.0, f64::max);
         assert!((f64::from(peak) / expected - 1.0).abs() < 0.06, "{peak} for {expected}");
-        // Nothing dark stands out there, and nothing outside the brain.
+        // There is no response to dark blobs there, and none outside the brain.
         let dark = laplacian_response(&image, &brain, -1.0);
         assert_eq!(dark.data()[map.grid().index([30, 30, 15])], 0.0);
         let nowhere = laplacian_response(&image, &brain.map(|_| false), 1.0);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn balls_are_brighter_blobs_than_a_vessel_and_keep_to_themselves() {
+    fn two_balls_are_stronger_blobs_than_a_vessel_and_share_no_voxel() {
         let apart = |place: [f64; 3], from: [f64; 3]| -> f64 {
             (0..3).map(|axis| (place[axis] - from[axis]).powi(2)).sum::<f64>().sqrt()
         };

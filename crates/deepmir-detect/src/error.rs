@@ -1,4 +1,4 @@
-//! What can go wrong between probability maps and lesions.
+//! Errors of candidate detection and classification.
 
 /// Why candidates could not be found or scored.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum DetectError {
         /// What is wrong.
         reason: String,
     },
-    /// A candidate threshold that validation subjects were not tried at.
+    /// A candidate threshold at which validation subjects were not evaluated.
     #[error(
         "the candidate threshold {threshold} is none of those that are tried ({}); choose thresholds with \
          `deepmir model tune` instead",
@@ -21,10 +21,10 @@ pub enum DetectError {
         /// Those that are tried.
         tried: Vec<f32>,
     },
-    /// The patch classifier failed.
+    /// The patch classifier failed, or did not score every candidate.
     #[error("the patch classifier failed: {reason}")]
     PatchScorer {
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }

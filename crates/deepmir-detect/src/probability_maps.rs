@@ -1,15 +1,27 @@
-//! Probability maps, and the candidates and lesions in them.
+//! Probability maps, and the candidates in them.
 
-use std::collections::HashSet;
-
-use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, largest_piece};
+use deepmir_lesion::{BrainExtent, Candidate, Lesion, LesionClass};
 use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
 
-use crate::candidate_classifier::Features;
-use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule};
+use crate::{Blobs, CandidateImages};
 
 /// Probability maps of the classes that a model predicts, on one grid: at least one.
+///
+/// ```
+/// use deepmir_detect::{DetectionRule, ProbabilityMaps};
+/// use deepmir_lesion::LesionClass;
+/// use deepmir_volume::{Affine, Grid, Volume};
+///
+/// let grid = Grid::new([5, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+/// let map = Volume::new(grid, vec![0.1, 0.6, 0.9, 0.2, 0.55]).unwrap();
+/// let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
+/// let rule = DetectionRule::half(&[LesionClass::Cmb]);
+/// let (labels, lesions) = maps.detect(&rule.into(), None, None)?;
+/// assert_eq!(labels.volume().data(), [0, 1, 1, 0, 1]);
+/// assert_eq!(lesions.len(), 2);
+/// # Ok::<(), deepmir_detect::DetectError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProbabilityMaps {
     grid: Grid,
@@ -17,8 +29,8 @@ pub struct ProbabilityMaps {
 }
 
 impl ProbabilityMaps {
-    /// A map for each class, each voxel from 0 to 1; `None` if there is no map, a class comes
-    /// twice, or the maps are not on one grid.
+    /// From a map of each class, with values from 0 to 1. `None` without a map, if a class comes twice, or if the maps
+    /// are not on one grid.
     pub fn new(maps: Vec<(LesionClass, Volume<f32>)>) -> Option<Self> {
         let grid = *maps.first()?.1.grid();
         let fits = |n: usize| {
@@ -43,9 +55,15 @@ impl ProbabilityMaps {
         self.iter().find(|(other, _)| *other == class).map(|(_, map)| map)
     }
 
+    /// The probability of any lesion at a voxel.
+    pub(crate) fn probability_of_any(&self, index: usize) -> f32 {
+        self.maps.iter().map(|(_, map)| map.data()[index]).sum()
+    }
+
     /// Every connected region (by faces, edges and corners) where the probability of any lesion is at least
-    /// `threshold`, inside `brain` where one is given. In the order of [`lesions_of`]. With a brain's `extent`, what looks
-    /// like an iron deposit outside the basal ganglia is a microbleed, and its probability that of any lesion.
+    /// `threshold`, inside `brain` where one is given, in the order of [`lesions_of`]. With a brain's `extent`, a
+    /// region outside the basal ganglia is a microbleed even where NHID is likelier; its probability is then that of
+    /// any lesion.
     ///
     /// [`lesions_of`]: deepmir_lesion::lesions_of
     pub fn candidates(
@@ -56,14 +74,14 @@ impl ProbabilityMaps {
     ) -> Vec<Candidate> {
         let mut any = Volume::filled(self.grid, false);
         for (index, inside) in any.data_mut().iter_mut().enumerate() {
-            let sum: f32 = self.maps.iter().map(|(_, map)| map.data()[index]).sum();
-            *inside = sum >= threshold && brain.is_none_or(|brain| brain.data()[index]);
+            *inside = self.probability_of_any(index) >= threshold
+                && brain.is_none_or(|brain| brain.data()[index]);
         }
         let regions = components(&any, false, Connectivity::TwentySix);
         self.as_candidates(regions.into_iter().map(|region| region.voxels), extent)
     }
 
-    /// The blobs of images on the maps' grid as candidates; none where the images are on another grid.
+    /// The blobs of images as candidates; none where the images are on another grid than the maps.
     pub(crate) fn blob_candidates(
         &self,
         images: &CandidateImages<'_>,
@@ -95,6 +113,7 @@ impl ProbabilityMaps {
         lesions.into_iter().map(|lesion| self.candidate(lesion, extent.is_some())).collect()
     }
 
+    /// The class with more probability over the region.
     fn likelier_class(&self, voxels: &[usize]) -> LesionClass {
         let mass = |map: &Volume<f32>| -> f64 {
             voxels.iter().map(|&index| f64::from(map.data()[index])).sum()
@@ -109,8 +128,8 @@ impl ProbabilityMaps {
         best
     }
 
-    /// A region that has the other class because of its place is as probable as any lesion is there.
-    fn candidate(&self, lesion: Lesion, placed: bool) -> Candidate {
+    /// A region whose class was changed because of its place gets the probability of any lesion.
+    pub(crate) fn candidate(&self, lesion: Lesion, placed: bool) -> Candidate {
         let moved = placed && self.likelier_class(&lesion.voxels) != lesion.class;
         let (mut peak, mut sum) = (0.0_f32, 0.0_f64);
         for &index in &lesion.voxels {
@@ -122,205 +141,26 @@ impl ProbabilityMaps {
         let mean_probability = (sum / lesion.voxels.len().max(1) as f64) as f32;
         Candidate::new(lesion, peak, mean_probability, &self.grid)
     }
-
-    /// The lesions of a detection, and the label map they make. A candidate classifier needs `images`; without them
-    /// detection thresholds apply to the peaks of the maps.
-    ///
-    /// # Errors
-    /// As [`ProbabilityMaps::score_candidates`].
-    pub fn detect(
-        &self,
-        detection: &Detection,
-        brain: Option<&Mask>,
-        images: Option<&CandidateImages<'_>>,
-    ) -> Result<(LabelMap, Vec<Candidate>), DetectError> {
-        let scored = self.score_candidates(detection, brain, images)?;
-        let found = self.accepted(scored.candidates, &detection.rule);
-        let labels = LabelMap::of(self.grid, found.iter().map(|candidate| &candidate.lesion));
-        Ok((labels, found))
-    }
-
-    /// Every candidate of a detection, scored by its classifier where it has one and there are `images`, whether it is
-    /// accepted or not. Blobs are candidates only where the images are on the maps' grid.
-    ///
-    /// # Errors
-    /// If the patch classifier fails.
-    pub fn score_candidates(
-        &self,
-        detection: &Detection,
-        brain: Option<&Mask>,
-        images: Option<&CandidateImages<'_>>,
-    ) -> Result<ScoredCandidates, DetectError> {
-        let Detection { rule, classifier } = detection;
-        let extent = brain.and_then(|brain| rule.restricting_extent(brain));
-        let mut candidates = self.candidates(rule.candidate_threshold, brain, extent.as_ref());
-        let (Some(classifier), Some(images)) = (classifier, images) else {
-            return Ok(ScoredCandidates { candidates, features: Vec::new() });
-        };
-        if rule.blobs != Blobs::None {
-            let is_disjoint = disjoint_from(&candidates);
-            let blobs = self.blob_candidates(images, extent.as_ref(), rule.blobs);
-            candidates.extend(blobs.into_iter().filter(|blob| is_disjoint(&blob.lesion)));
-        }
-        let features = Features::of_all(&candidates, self, images)?;
-        classifier.classify_all(&mut candidates, &features, extent.as_ref());
-        Ok(ScoredCandidates { candidates, features })
-    }
-
-    /// The candidates that a rule accepts, with its masks.
-    pub fn accepted(&self, mut found: Vec<Candidate>, rule: &DetectionRule) -> Vec<Candidate> {
-        found.retain(|candidate| rule.accepts(candidate));
-        for candidate in &mut found {
-            // Another mask and another class have other probabilities.
-            let lesion = self.masked(&candidate.lesion, rule.mask_threshold());
-            let lesion_probability = candidate.lesion_probability;
-            *candidate = Candidate { lesion_probability, ..self.candidate(lesion, true) };
-        }
-        Candidate::sort(&mut found);
-        found
-    }
-
-    /// The largest piece of a lesion whose probability of any lesion reaches a threshold; all of it where nothing does.
-    fn masked(&self, lesion: &Lesion, threshold: f32) -> Lesion {
-        let any = |index: usize| self.maps.iter().map(|(_, map)| map.data()[index]).sum::<f32>();
-        let voxels = lesion.voxels.iter().copied();
-        let kept: Vec<usize> = voxels.filter(|&index| any(index) >= threshold).collect();
-        if kept.is_empty() || kept.len() == lesion.voxels.len() {
-            return lesion.clone();
-        }
-        Lesion::new(lesion.class, largest_piece(&kept, &self.grid), &self.grid)
-    }
-}
-
-/// Candidates, and what the candidate classifier measured on each.
-#[derive(Clone, Debug, Default)]
-pub struct ScoredCandidates {
-    /// Accepted or not.
-    pub candidates: Vec<Candidate>,
-    /// The features of each; empty without a classifier.
-    pub features: Vec<Features>,
-}
-
-/// Whether a lesion shares no voxel with candidates.
-pub(crate) fn disjoint_from(candidates: &[Candidate]) -> impl Fn(&Lesion) -> bool + use<> {
-    let theirs = candidates.iter().flat_map(|candidate| &candidate.lesion.voxels);
-    let theirs: HashSet<usize> = theirs.copied().collect();
-    move |lesion| !lesion.voxels.iter().any(|voxel| theirs.contains(voxel))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ClassThreshold;
     use deepmir_volume::Affine;
 
-    fn maps(cmb: &[f32], nhid: &[f32]) -> ProbabilityMaps {
-        let grid = Grid::new([cmb.len(), 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let volume = |values: &[f32]| Volume::new(grid, values.to_vec()).unwrap();
-        let maps = vec![(LesionClass::Cmb, volume(cmb)), (LesionClass::Nhid, volume(nhid))];
-        ProbabilityMaps::new(maps).unwrap()
-    }
-
-    fn rule(candidate_threshold: f32, detection_threshold: f32, min_volume_mm3: f64) -> Detection {
-        let threshold = ClassThreshold { detection_threshold, min_volume_mm3, min_height_mm: 0.0 };
-        let classes = LesionClass::ALL.map(|class| (class, threshold)).into();
-        DetectionRule { candidate_threshold, classes, ..DetectionRule::half(&[]) }.into()
+    fn map(voxels: usize) -> Volume<f32> {
+        let grid = Grid::new([voxels, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        Volume::filled(grid, 0.0)
     }
 
     #[test]
-    fn the_whole_region_takes_the_class_with_more_probability() {
-        // Two voxels lean to NHID, three to CMB; by voxel that would be two lesions.
-        let maps = maps(&[0.0, 0.3, 0.3, 0.9, 0.9, 0.8, 0.0], &[0.0, 0.5, 0.4, 0.1, 0.0, 0.1, 0.0]);
-        let (labels, found) = maps.detect(&rule(0.4, 0.5, 0.0), None, None).unwrap();
-        assert_eq!(labels.volume().data(), [0, 1, 1, 1, 1, 1, 0]);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].peak_probability, 0.9);
-        assert!((found[0].mean_probability - 0.64).abs() < 1e-6);
-    }
-
-    #[test]
-    fn iron_deposits_lie_in_the_basal_ganglia() {
-        let affine = Affine::from_spacing([2.0; 3], [-65.0, -80.0, -60.0]);
-        let grid = Grid::new([66, 81, 61], affine).unwrap();
-        let brain = Volume::filled(grid, true);
-        let at = |place: [f64; 3]| {
-            let voxel = affine.inverse().apply(place).map(|x| x.round() as usize);
-            grid.index(voxel)
-        };
-        let (putamen, cerebellum) = (at([25.0, 16.0, 0.0]), at([20.0, -50.0, -40.0]));
-        let mut nhid = Volume::filled(grid, 0.0);
-        nhid.data_mut()[putamen] = 0.9;
-        nhid.data_mut()[cerebellum] = 0.8;
-        let maps = vec![
-            (LesionClass::Cmb, nhid.map(|value| 0.1 * value)),
-            (LesionClass::Nhid, nhid.clone()),
-        ];
-        let maps = ProbabilityMaps::new(maps).unwrap();
-        let mut rule = rule(0.5, 0.5, 0.0);
-        let (labels, _) = maps.detect(&rule, Some(&brain), None).unwrap();
-        assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Nhid));
-        rule.rule.restrict_nhid_to_basal_ganglia = true;
-        let (labels, found) = maps.detect(&rule, Some(&brain), None).unwrap();
-        assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Cmb));
-        assert_eq!(labels.class_at(putamen), Some(LesionClass::Nhid));
-        assert!((found[0].peak_probability - 0.88).abs() < 1e-6);
-    }
-
-    #[test]
-    fn one_threshold_says_how_large_and_the_other_whether() {
-        let maps = maps(&[0.3, 0.6, 0.3, 0.0, 0.35, 0.45, 0.3], &[0.0; 7]);
-        let (labels, _) = maps.detect(&rule(0.25, 0.5, 0.0), None, None).unwrap();
-        assert_eq!(labels.volume().data(), [1, 1, 1, 0, 0, 0, 0]);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 0.0), None, None).unwrap();
-        assert_eq!(labels.volume().data(), [0, 1, 0, 0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn small_lesions_and_those_outside_the_brain_are_rejected() {
-        let maps = maps(&[0.9, 0.9, 0.0, 0.9, 0.0, 0.9, 0.9], &[0.0; 7]);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), None, None).unwrap();
-        assert_eq!(labels.volume().data(), [1, 1, 0, 0, 0, 1, 1]);
-        let mut brain = labels.volume().map(|_| true);
-        brain.data_mut()[..2].fill(false);
-        let (labels, _) = maps.detect(&rule(0.5, 0.5, 1.5), Some(&brain), None).unwrap();
-        assert_eq!(labels.volume().data(), [0, 0, 0, 0, 0, 1, 1]);
-    }
-
-    #[test]
-    fn candidates_in_too_few_slices_are_rejected_whatever_the_orientation() {
-        // Slices along the second axis, from top to bottom.
-        let affine = Affine::from_rows([
-            [1.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 1.0, 0.0],
-            [0.0, -1.5, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 1.0],
-        ]);
-        let grid = Grid::new([8, 5, 1], affine.unwrap()).unwrap();
-        let mut map = Volume::filled(grid, 0.0);
-        let flat = [[0, 2, 0], [1, 2, 0], [2, 2, 0]].map(|voxel| grid.index(voxel));
-        let high = [[5, 1, 0], [5, 2, 0], [5, 3, 0]].map(|voxel| grid.index(voxel));
-        flat.iter().chain(&high).for_each(|&index| map.data_mut()[index] = 0.9);
-        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
-        let mut rule = rule(0.5, 0.5, 0.0);
-        assert_eq!(maps.detect(&rule, None, None).unwrap().1.len(), 2);
-        let threshold =
-            ClassThreshold { detection_threshold: 0.5, min_volume_mm3: 0.0, min_height_mm: 5.0 };
-        rule.rule.classes.insert(LesionClass::Cmb, threshold);
-        let (_, found) = maps.detect(&rule, None, None).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].height_mm, &found[0].lesion.voxels[..]), (6.0, &high[..]));
-    }
-
-    #[test]
-    fn maps_must_be_there_on_one_grid_one_a_class() {
+    fn maps_need_one_grid_and_different_classes() {
         assert!(ProbabilityMaps::new(Vec::new()).is_none());
-        let map = maps(&[0.0; 3], &[0.0; 3]).of(LesionClass::Cmb).unwrap().clone();
-        let other = maps(&[0.0; 4], &[0.0; 4]).of(LesionClass::Cmb).unwrap().clone();
-        let twice = vec![(LesionClass::Cmb, map.clone()), (LesionClass::Cmb, map.clone())];
+        let twice = vec![(LesionClass::Cmb, map(3)), (LesionClass::Cmb, map(3))];
         assert!(ProbabilityMaps::new(twice).is_none());
-        assert!(
-            ProbabilityMaps::new(vec![(LesionClass::Cmb, map), (LesionClass::Nhid, other)])
-                .is_none()
-        );
+        let two_grids = vec![(LesionClass::Cmb, map(3)), (LesionClass::Nhid, map(4))];
+        assert!(ProbabilityMaps::new(two_grids).is_none());
+        let both = vec![(LesionClass::Cmb, map(3)), (LesionClass::Nhid, map(3))];
+        assert!(ProbabilityMaps::new(both).is_some());
     }
 }

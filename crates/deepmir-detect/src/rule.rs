@@ -1,6 +1,6 @@
-//! When a region of the probability maps is a lesion: the thresholds that belong to a model.
+//! The detection rule: the thresholds of a model at which regions of its probability maps are lesions.
 //!
-//! Two thresholds, as in hysteresis edge detection (Canny 1986), separate *how large is it* from *is it there*: voxels
+//! Two thresholds, as in hysteresis edge detection (Canny 1986), separate the size of a lesion from its presence: voxels
 //! that reach [`DetectionRule::candidate_threshold`] form candidates, and a candidate is a lesion if its score reaches
 //! its class's [`ClassThreshold::detection_threshold`]. The class is decided for the whole candidate, so that one
 //! deposit is not counted as a CMB and an NHID side by side.
@@ -37,7 +37,7 @@ impl ClassThreshold {
     }
 }
 
-/// Which blobs of the images are candidates, beside the regions that the networks mark. Only with a candidate
+/// Which blobs of the images are candidates in addition to the regions that the networks mark. Needs a candidate
 /// classifier: blobs have no score of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,7 +47,7 @@ pub enum Blobs {
     None,
     /// Bright blobs of the susceptibility map.
     Qsm,
-    /// Blobs that stand out most in SWI (dark) and in the susceptibility map (bright) together.
+    /// Blobs with the strongest response in SWI (dark) and the susceptibility map (bright) together.
     SwiQsm,
 }
 
@@ -58,20 +58,36 @@ impl Blobs {
 }
 
 /// When a region of a probability map is a lesion.
+///
+/// ```
+/// use deepmir_detect::{ClassThreshold, DetectionRule};
+/// use deepmir_lesion::{Candidate, Lesion, LesionClass};
+/// use deepmir_volume::{Affine, Grid};
+///
+/// let grid = Grid::new([10, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+/// let lesion = Lesion::new(LesionClass::Cmb, vec![3, 4], &grid);
+/// let candidate = Candidate::new(lesion, 0.7, 0.6, &grid);
+/// let mut rule = DetectionRule::half(&[LesionClass::Cmb]);
+/// assert!(rule.accepts(&candidate));
+/// let large =
+///     ClassThreshold { detection_threshold: 0.5, min_volume_mm3: 4.0, min_height_mm: 0.0 };
+/// rule.classes.insert(LesionClass::Cmb, large);
+/// assert!(!rule.accepts(&candidate));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionRule {
     /// Voxels whose probability of any lesion reaches this form candidates.
     pub candidate_threshold: f32,
-    /// Whether iron deposits are restricted to pallidum and putamen: what looks like one elsewhere is a microbleed.
-    /// Without a brain mask this does nothing.
+    /// Whether NHID is restricted to pallidum and putamen: elsewhere a candidate is a microbleed. Without a brain mask
+    /// this does nothing.
     #[serde(default)]
     pub restrict_nhid_to_basal_ganglia: bool,
-    /// A lesion's mask keeps the voxels whose probability of any lesion reaches this, if any does: where candidates
-    /// begin at low probabilities, lesions would come out too large. The candidate threshold where it is not given.
+    /// A lesion's mask keeps the voxels whose probability of any lesion reaches this, if any does: with a low candidate
+    /// threshold lesions would be too large. The default is the candidate threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask_threshold: Option<f32>,
-    /// Blobs that are candidates, too, where they share no voxel with another.
+    /// Blobs that are candidates, too, if they share no voxel with another candidate.
     #[serde(default, skip_serializing_if = "Blobs::is_none")]
     pub blobs: Blobs,
     /// For each class that the model predicts, its thresholds.
@@ -79,7 +95,7 @@ pub struct DetectionRule {
 }
 
 impl DetectionRule {
-    /// One half for every threshold, any size: what argmax would give.
+    /// A rule with all thresholds at one half and no limits of size, equivalent to argmax.
     pub fn half(classes: &[LesionClass]) -> Self {
         let threshold =
             ClassThreshold { detection_threshold: 0.5, min_volume_mm3: 0.0, min_height_mm: 0.0 };
@@ -103,23 +119,23 @@ impl DetectionRule {
         self.mask_threshold.unwrap_or(self.candidate_threshold)
     }
 
-    /// Whether a candidate is a lesion: if its class is one that the model predicts, and its thresholds accept it.
+    /// Whether a candidate is a lesion: the model predicts its class, and the thresholds of the class accept it.
     pub fn accepts(&self, candidate: &Candidate) -> bool {
         self.threshold(candidate.lesion.class).is_some_and(|threshold| threshold.accepts(candidate))
     }
 
-    /// The brain's extent, where the rule restricts iron deposits by it.
+    /// The extent of the brain if the rule restricts NHID, else `None`.
     pub fn restricting_extent(&self, brain: &Mask) -> Option<BrainExtent> {
         if self.restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None }
     }
 }
 
-/// How probability maps become lesions: thresholds, and the classifier that scores candidates where there is one.
+/// A detection rule with its candidate classifier, if it has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// The thresholds.
+    /// Thresholds.
     pub rule: DetectionRule,
-    /// Stage 2: false-positive reduction.
+    /// Stage 2, which scores candidates to reduce false positives.
     pub classifier: Option<CandidateClassifier>,
 }
 

@@ -6,12 +6,12 @@ use super::trees::{BoostingParams, boost};
 use super::{CandidateClassifier, Feature, Features};
 use deepmir_lesion::LesionClass;
 
-/// A candidate to learn from.
+/// A labelled candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct Example<'a> {
     /// Its features.
     pub features: &'a Features,
-    /// Its true class; `None` is nothing.
+    /// Its true class; `None` if it is no lesion.
     pub truth: Option<LesionClass>,
     /// Its weight.
     pub weight: f64,
@@ -25,8 +25,27 @@ const PARAMS: BoostingParams = BoostingParams {
     l2: 5.0,
 };
 
-/// Fits a candidate classifier: gradient boosted trees on every feature that some example has. `None` unless there
-/// are examples of nothing and of every class.
+/// Fits a candidate classifier: gradient boosted trees on every feature that some example has. `None` unless every class
+/// and "no lesion" have examples.
+///
+/// ```
+/// use deepmir_detect::candidate_classifier::{Example, Feature, Features, fit};
+/// use deepmir_lesion::LesionClass;
+///
+/// // Large candidates are lesions.
+/// let features: Vec<Features> = (0..80)
+///     .map(|n| Features::from_values(vec![(Feature::Volume, f64::from(n))]))
+///     .collect();
+/// let examples: Vec<Example<'_>> = (0..80)
+///     .map(|n| {
+///         let truth = (n >= 40).then_some(LesionClass::Cmb);
+///         Example { features: &features[n], truth, weight: 1.0 }
+///     })
+///     .collect();
+/// let classifier = fit(&examples, &[LesionClass::Cmb]).unwrap();
+/// let [_no_lesion, cmb] = classifier.probabilities(&features[70])[..] else { unreachable!() };
+/// assert!(cmb > 0.9);
+/// ```
 pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<CandidateClassifier> {
     let rows: Vec<(&Features, usize, f64)> = examples
         .iter()
@@ -47,13 +66,14 @@ pub fn fit(examples: &[Example<'_>], classes: &[LesionClass]) -> Option<Candidat
     Some(CandidateClassifier { classes: classes.to_vec(), features, offsets, rounds })
 }
 
-/// The features that any of them has, in order.
+/// The features that at least one of them has, in order.
 pub(super) fn features_of<'a>(measured: impl Iterator<Item = &'a Features>) -> Vec<Feature> {
     let names = measured.flat_map(|features| features.iter().map(|(name, _)| name));
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// 0 for nothing, 1 for a lesion of the first class, and so on; `None` for one of a class that is not predicted.
+/// The classifier's output for a true class: 0 for no lesion, 1 for the first class and so on; `None` for a class that is
+/// not predicted.
 pub(super) fn output_of(truth: Option<LesionClass>, classes: &[LesionClass]) -> Option<usize> {
     match truth {
         None => Some(0),

@@ -1,13 +1,12 @@
 //! The candidate classifier: stage 2 of detection, which reduces false positives.
 //!
-//! A network that sees small patches takes many a vein for a microbleed, with a probability as high as any. The
-//! surroundings tell them apart: a bleed lies in tissue, a vein in the fluid of a sulcus or in line with more of itself.
-//! So every candidate is measured ([`Features`]: size, shape, place, the images in it and around it), and gradient
-//! boosted trees give its probability of being each class or nothing. They are fitted to candidates of subjects that the
-//! network did not learn from ([`fit`]), and can be fine-tuned to scans of another kind ([`warm_start`]). A feature that
-//! cannot be measured, because an image was not given, is a value of its own to the trees. A
-//! [patch classifier](crate::PatchScorer) may look at the images around each candidate by itself: its log-odds are
-//! features, too.
+//! A network that sees small patches marks many veins as microbleeds, with a probability as high as any. Their
+//! surroundings differ: a microbleed lies in tissue, a vein in the fluid of a sulcus or in line with other pieces of it.
+//! [`Features`] measure each candidate: size, shape, place, and the images in it and around it. Gradient boosted trees
+//! turn them into the probability of each class and of "no lesion". The trees are fitted ([`fit`]) to candidates of
+//! subjects that the network was not trained on, and can be fine-tuned to scans of another kind ([`warm_start`]). A
+//! feature that cannot be measured, because an image was not given, is a missing value, which the trees handle. The
+//! log-odds of a [patch classifier](crate::PatchScorer) are features, too.
 
 mod features;
 mod fit;
@@ -29,18 +28,18 @@ use crate::DetectError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CandidateClassifier {
-    /// The classes that it predicts; "nothing" comes before them in every list of scores.
+    /// The classes that it predicts. In every list of scores "no lesion" comes before them.
     pub classes: Vec<LesionClass>,
     /// The features that its trees split on, by column.
     pub features: Vec<Feature>,
-    /// The initial scores of nothing and of each class.
+    /// The initial scores of no lesion and of each class.
     pub offsets: Vec<f64>,
-    /// For each round of boosting, a tree that adds to the score of nothing and one for each class.
+    /// For each round of boosting, a tree for the score of no lesion and one for that of each class.
     pub rounds: Vec<Vec<Tree>>,
 }
 
 impl CandidateClassifier {
-    /// Probability of nothing and of each class.
+    /// Probability of no lesion and of each class.
     pub fn probabilities(&self, features: &Features) -> Vec<f64> {
         let mut scores = self.scores(features);
         softmax(&mut scores);
@@ -63,7 +62,7 @@ impl CandidateClassifier {
         self.rounds.iter().flatten()
     }
 
-    /// For each feature the share of all splits that are on it, the largest first.
+    /// Each feature's share of all splits, the largest first.
     pub fn split_shares(&self) -> Vec<(Feature, f64)> {
         let mut counts = vec![0_usize; self.features.len()];
         self.trees().flat_map(|tree| &tree.column).for_each(|&column| counts[column] += 1);
@@ -75,8 +74,8 @@ impl CandidateClassifier {
         shares
     }
 
-    /// Gives each candidate its probability of being a lesion, and the likelier class. With a brain's `extent`, iron
-    /// deposits are those of the basal ganglia.
+    /// Sets each candidate's probability of being a lesion, and its likelier class. With a brain's `extent`, NHID is
+    /// restricted to the basal ganglia.
     pub fn classify_all<'a>(
         &self,
         candidates: &mut [Candidate],
@@ -112,10 +111,10 @@ impl CandidateClassifier {
         candidate.lesion_probability = Some((1.0 - probabilities[0]) as f32);
     }
 
-    /// Checks that every tree can be followed to a leaf.
+    /// Checks that the parts fit together and that every tree can be followed to a leaf.
     ///
     /// # Errors
-    /// Naming what is wrong.
+    /// [`DetectError::Invalid`], with what is wrong.
     pub fn validate(&self) -> Result<(), DetectError> {
         let invalid = |reason: String| Err(DetectError::Invalid { reason });
         let outputs = self.classes.len() + 1;

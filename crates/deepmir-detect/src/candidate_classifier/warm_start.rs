@@ -1,4 +1,4 @@
-//! Warm start: a fitted candidate classifier is fine-tuned on subjects of another kind by further rounds of boosting.
+//! Warm start: a fitted candidate classifier is fine-tuned on other subjects by further rounds of boosting.
 
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ const PARAMS: BoostingParams = BoostingParams {
     min_samples_leaf: 15,
     l2: 5.0,
 };
-/// Folds of the cross-validations over subjects that classifiers are judged by.
+/// Most folds of a cross-validation over subjects.
 pub(crate) const FOLDS: usize = 12;
 
 /// A classifier after a warm start.
@@ -22,11 +22,11 @@ pub(crate) const FOLDS: usize = 12;
 pub struct WarmStart {
     /// The classifier, fine-tuned on all subjects.
     pub classifier: CandidateClassifier,
-    /// Rounds of boosting added: none where they do not help held-out subjects by more than chance.
+    /// Rounds of boosting added; 0 if they improve held-out subjects by no more than chance.
     pub rounds: usize,
-    /// Log-loss of a held-out subject by the original classifier, mean over subjects.
+    /// Log-loss of a subject by the original classifier, mean over subjects.
     pub loss_before: f64,
-    /// And by one fine-tuned on the others.
+    /// The same by classifiers fine-tuned on the other subjects.
     pub loss_after: f64,
     folds: Vec<CandidateClassifier>,
 }
@@ -39,10 +39,10 @@ impl WarmStart {
 }
 
 /// Continues boosting a classifier's trees on the candidates of some subjects: new trees fit the errors of its scores.
-/// The number of rounds is chosen by cross-validation over subjects, the fewest within a standard error of the best
-/// (Breiman et al., Classification and Regression Trees, 1984). A class without an example is left alone, as are
-/// candidates that the classifier takes for it: perhaps nobody labelled them. `None` with fewer than two subjects, or
-/// without examples of nothing and of a lesion.
+/// The number of rounds is chosen by cross-validation over subjects: the fewest within a standard error of the best
+/// (Breiman et al., Classification and Regression Trees, 1984). Outputs of a class without examples do not change, and
+/// candidates that the classifier assigns to such a class are left out: perhaps nobody labelled them. `None` with fewer
+/// than two subjects, or unless there are examples of "no lesion" and of a lesion.
 pub fn warm_start(
     classifier: &CandidateClassifier,
     subjects: &[Vec<Example<'_>>],
@@ -50,11 +50,11 @@ pub fn warm_start(
     if subjects.len() < 2 {
         return None;
     }
-    let is_there = |output| {
+    let has_examples = |output| {
         let mut examples = subjects.iter().flatten();
         examples.any(|example| output_of(example.truth, &classifier.classes) == Some(output))
     };
-    let outputs: Vec<bool> = (0..=classifier.classes.len()).map(is_there).collect();
+    let outputs: Vec<bool> = (0..=classifier.classes.len()).map(has_examples).collect();
     if !outputs[0] || !outputs[1..].contains(&true) {
         return None;
     }
@@ -75,7 +75,7 @@ pub fn warm_start(
         .collect();
     let losses: Vec<Vec<f64>> =
         subjects.iter().enumerate().map(|(n, rows)| losses(rows, &folds[n % count])).collect();
-    let rounds = fewest_as_good(&losses);
+    let rounds = fewest_rounds(&losses);
     let mean = |rounds: usize| {
         losses.iter().map(|losses| losses[rounds]).sum::<f64>() / losses.len() as f64
     };
@@ -98,12 +98,12 @@ pub fn warm_start(
     })
 }
 
-/// An example as trees see it.
+/// An example for the trees.
 struct Row {
     values: Vec<f32>,
     output: usize,
     weight: f64,
-    /// By the original classifier.
+    /// Scores of the original classifier.
     scores: Vec<f64>,
 }
 
@@ -151,7 +151,7 @@ fn losses(rows: &[Row], rounds: &[Vec<Tree>]) -> Vec<f64> {
 }
 
 /// The fewest rounds whose losses are within a standard error of those of the best.
-fn fewest_as_good(losses: &[Vec<f64>]) -> usize {
+fn fewest_rounds(losses: &[Vec<f64>]) -> usize {
     let count = losses.len() as f64;
     let sum = |rounds: usize| losses.iter().map(|losses| losses[rounds]).sum::<f64>();
     let all = losses.first().map_or(0, Vec::len);
@@ -178,9 +178,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Fixture {
         values: Vec<[Option<f64>; 3]>,
-        #[serde(rename = "kinds")]
         outputs: Vec<usize>,
-        #[serde(rename = "other_kinds")]
         other_outputs: Vec<usize>,
         weights: Vec<f64>,
         other_probabilities: Vec<[f64; 3]>,
@@ -220,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Candidates of many sizes, and what each is.
+    /// Candidates of many sizes, with their true classes.
     fn sizes(truth: impl Fn(f64) -> Option<LesionClass>) -> Vec<(Features, Option<LesionClass>)> {
         let of = |n: u32| {
             let size = f64::from(n) / 4.0;
@@ -249,7 +247,7 @@ mod tests {
             }
         });
         let original = fit(&as_examples(&before), &LesionClass::ALL).unwrap();
-        // There bleeds are larger, and only they were labelled.
+        // In the new scans microbleeds are larger, and nobody labelled NHID.
         let there = sizes(|size| (15.0..20.0).contains(&size).then_some(LesionClass::Cmb));
         let subjects = vec![as_examples(&there); 6];
         let tuned = warm_start(&original, &subjects).unwrap();
@@ -283,13 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_rounds_as_good_as_the_best_are_taken() {
-        // The second subject's loss falls and rises again; by a third of what they differ in is chance.
+    fn the_fewest_rounds_within_a_standard_error_of_the_best_are_chosen() {
+        // The second subject is worse after the second round: the gain of the first is chance.
         let losses = [vec![4.0, 3.0, 2.9, 3.5], vec![4.0, 3.0, 3.05, 3.5]];
-        assert_eq!(fewest_as_good(&losses), 1);
+        assert_eq!(fewest_rounds(&losses), 1);
         let losses = [vec![4.0, 3.0, 2.5], vec![4.0, 3.0, 2.5], vec![4.1, 3.0, 2.5]];
-        assert_eq!(fewest_as_good(&losses), 2);
+        assert_eq!(fewest_rounds(&losses), 2);
         let losses = [vec![4.0, 1.0], vec![4.0, 6.9]];
-        assert_eq!(fewest_as_good(&losses), 0);
+        assert_eq!(fewest_rounds(&losses), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Fine-tuning the candidate classifier of a finished model on labelled scans.
+//! Fine-tuning the candidate classifier of a model on labelled scans.
 
 use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
 
@@ -9,36 +9,35 @@ use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{Example, Features, warm_start};
 use crate::{Blobs, DetectError, Detection};
 
-/// A subject as a model scores it, with the features of its candidates.
+/// A subject with scored candidates and their features.
 #[derive(Clone, Debug)]
 pub struct MeasuredSubject {
     /// The true lesions and every candidate.
     pub scored: ScoredSubject,
     /// The features of each candidate.
     pub features: Vec<Features>,
-    /// The brain's extent, for rules that
-    /// [restrict iron deposits](crate::DetectionRule::restrict_nhid_to_basal_ganglia).
+    /// The brain's extent, if the rule
+    /// [restricts NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia).
     pub extent: Option<BrainExtent>,
 }
 
-/// What fine-tuning has changed.
+/// A fine-tuned detection, with its gain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adapted {
     /// The detection with its new classifier and thresholds.
     pub detection: Detection,
-    /// Rounds of boosting added to the classifier; with none it is unchanged.
+    /// Rounds of boosting added to the classifier; 0 if it is unchanged.
     pub rounds: usize,
-    /// Log-loss of a held-out subject by the original classifier, mean over subjects.
+    /// Log-loss of a subject by the original classifier, mean over subjects.
     pub loss_before: f64,
-    /// And by one fine-tuned on the others.
+    /// The same by classifiers fine-tuned on the other subjects.
     pub loss_after: f64,
-    /// For each class the old threshold with the old classifier, and the new one with out-of-fold scores.
+    /// For each class the old threshold on the old scores, and the new one on out-of-fold scores.
     pub classes: Vec<TunedThreshold>,
 }
 
-/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds as [`tune`](super::tune) does, on
-/// the out-of-fold scores of each subject. `None` for a detection without a classifier, or where there is too little to
-/// learn from.
+/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds as [`tune`](super::tune) does on
+/// the out-of-fold scores. `None` for a detection without a classifier, or with too few subjects or examples.
 pub fn adapt(detection: &Detection, subjects: &[MeasuredSubject], beta: f64) -> Option<Adapted> {
     adapt_and_score(detection, subjects, beta).map(|(adapted, _)| adapted)
 }
@@ -69,12 +68,12 @@ fn adapt_and_score(
     Some((Adapted { detection, rounds, loss_before, loss_after, classes }, after))
 }
 
-/// The operating point of a detection that a training began with, fine-tuned ([`adapt`]) on subjects as the new networks
-/// see them; where there is too little to learn from, its classifier stays and thresholds alone are chosen. `None` for a
-/// detection without a classifier, subjects without images, or with too many candidates at its candidate threshold.
+/// The operating point of a detection whose networks were trained further: [`adapt`] on the candidates of the new
+/// networks. With too few subjects or examples the classifier stays and only thresholds are chosen. `None` for a
+/// detection without a classifier, for subjects without images, or with too many candidates at its candidate threshold.
 ///
 /// # Errors
-/// If the subjects were not tried at its candidate threshold.
+/// If the rule's candidate threshold is not a [`CandidateThreshold`].
 pub fn warm_started(
     detection: &Detection,
     subjects: &[ValidationSubject],
@@ -100,7 +99,7 @@ pub fn warm_started(
     let Some(measured) = measured else { return Ok(None) };
     let mut detection = detection.clone();
     if detection.rule.blobs == Blobs::Qsm {
-        // The subjects' blobs are of the newer kind.
+        // Validation subjects have blobs of both images.
         detection.rule.blobs = Blobs::SwiQsm;
     }
     let (detection, classes, scored) = match adapt_and_score(&detection, &measured, beta) {

@@ -1,10 +1,18 @@
-//! The candidate thresholds that are tried.
+//! The candidate thresholds among which an operating point is chosen.
 
 use crate::DetectError;
 
 const TRIED: [f32; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 
-/// A candidate threshold that validation subjects were tried at.
+/// A candidate threshold at which validation subjects are evaluated.
+///
+/// ```
+/// use deepmir_detect::operating_point::CandidateThreshold;
+///
+/// assert_eq!(CandidateThreshold::find(0.3)?.value(), 0.3);
+/// assert!(CandidateThreshold::find(0.33).is_err());
+/// # Ok::<(), deepmir_detect::DetectError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CandidateThreshold(usize);
 
@@ -17,7 +25,7 @@ impl CandidateThreshold {
     /// The threshold of a rule.
     ///
     /// # Errors
-    /// If it is none of those that are tried.
+    /// [`DetectError::UntriedThreshold`] if it is not among [`CandidateThreshold::all`].
     pub fn find(threshold: f32) -> Result<Self, DetectError> {
         let found = Self::all().find(|tried| (tried.value() - threshold).abs() < 1e-6);
         found.ok_or_else(|| DetectError::UntriedThreshold { threshold, tried: TRIED.to_vec() })
@@ -38,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_threshold_that_was_not_tried_is_an_error_and_not_all_or_none() {
+    fn an_unknown_threshold_is_an_error() {
         for tried in CandidateThreshold::all() {
             assert_eq!(CandidateThreshold::find(tried.value()).unwrap(), tried);
         }

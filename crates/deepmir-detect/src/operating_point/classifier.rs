@@ -1,4 +1,4 @@
-//! Fitting the candidate classifier of an operating point, and choosing the masks of what it accepts.
+//! The candidate classifier and the mask threshold of an operating point.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{CandidateClassifier, Example, FOLDS, fit};
 use crate::{Blobs, DetectionRule};
 
-/// A candidate classifier needs this many subjects, so that each can be scored out of fold.
+/// Fewest subjects for a candidate classifier: each must be scored out of fold.
 const MIN_SUBJECTS: usize = 5;
-/// And this many true candidates of every class.
+/// Fewest true candidates of every class.
 const MIN_LESIONS_OF_A_CLASS: usize = 10;
 
 /// Subjects at one candidate threshold.
@@ -24,7 +24,7 @@ fn fit_to<'a>(
     classes: &[LesionClass],
 ) -> Option<CandidateClassifier> {
     let examples = subjects.flat_map(|at| {
-        // However many views a subject has, together they weigh as much as the complete one.
+        // All views with missing modalities together weigh as much as the complete one.
         let share = 1.0 / at.missing_modality_views.len().max(1) as f64;
         let weighed = |weight| {
             move |one: &'a MeasuredCandidate| Example {
@@ -39,7 +39,7 @@ fn fit_to<'a>(
     fit(&examples.collect::<Vec<_>>(), classes)
 }
 
-/// The candidates of every subject, scored out of fold; `None` where there is too little to learn from.
+/// The candidates of every subject, scored out of fold; `None` with too few subjects or lesions, or without images.
 pub(super) fn scored_out_of_fold(
     subjects: &SubjectsAt<'_>,
     classes: &[LesionClass],
@@ -73,8 +73,8 @@ pub(super) fn scored_out_of_fold(
     Some(scored.collect())
 }
 
-/// Completes an operating point at a candidate threshold with the classifier fitted to all subjects and the threshold of
-/// its masks. `scored` are the candidates that it was chosen on.
+/// Completes an operating point with the classifier fitted to all subjects and with the mask threshold. `scored` are the
+/// candidates that it was chosen on.
 pub(super) fn complete(
     point: &mut OperatingPoint,
     threshold: CandidateThreshold,
@@ -89,8 +89,8 @@ pub(super) fn complete(
     point.detection.classifier = fit_to(subjects.iter().map(|(_, at)| *at), classes);
 }
 
-/// The threshold of masks at which accepted candidates overlap true lesions best (Dice over all voxels); `None` if that
-/// is the candidate threshold.
+/// The mask threshold with the best Dice of accepted candidates and true lesions over all voxels; `None` if that is the
+/// candidate threshold.
 fn best_mask_threshold(
     lowest: CandidateThreshold,
     subjects: &SubjectsAt<'_>,

@@ -1,4 +1,4 @@
-//! Lesions of one class: how many are found, missed and false at a threshold.
+//! Counts of true, predicted and matched lesions of a class at a threshold.
 
 use deepmir_lesion::matching::{Edge, MatchRule, assign, overlaps};
 use deepmir_lesion::metrics::{Detections, froc};
@@ -10,7 +10,7 @@ use crate::ClassThreshold;
 pub(super) struct OfClass<'a> {
     pub truth: Vec<&'a Lesion>,
     pub candidates: Vec<&'a Candidate>,
-    /// Which of them share voxels: the same for every threshold.
+    /// The pairs that share voxels: the same for every detection threshold.
     overlaps: Vec<Edge>,
 }
 
@@ -45,7 +45,7 @@ impl Counts {
         counts
     }
 
-    /// `None` without true lesions.
+    /// The F measure; `None` without true lesions.
     pub fn f_measure(self, beta: f64) -> Option<f64> {
         let squared = beta * beta;
         (self.truth > 0).then(|| {
@@ -55,7 +55,7 @@ impl Counts {
     }
 }
 
-/// `None` without true lesions.
+/// Average precision; `None` without true lesions.
 pub(super) fn average_precision(subjects: &[OfClass<'_>]) -> Option<f64> {
     let detections: Vec<Detections> = subjects
         .iter()

@@ -1,22 +1,12 @@
-//! Choosing the detection thresholds of a finished model anew, on subjects that it scores as it will new ones.
+//! Tuning the detection thresholds of a finished model on labelled subjects.
 
 use super::counts::{Counts, OfClass};
+use super::smoothing::{Scores, best_threshold};
 
 use deepmir_lesion::{Candidate, Lesion, LesionClass};
 
 use crate::{ClassThreshold, Detection, DetectionRule};
 
-/// Thresholds that are tried run from this log-odds to its negative (0.0000003 to 0.9999997) in steps of [`STEP`]: the
-/// best of a single network trained on overlap, without a candidate classifier, can lie above 0.9999.
-const MIN_LOG_ODDS: f64 = -15.0;
-/// About one hundredth of probability in the middle.
-const STEP: f64 = 0.05;
-/// Standard deviation, in log-odds, of the Gaussian that the curve of the F measure is smoothed with: 0.1 of probability
-/// in the middle.
-const SMOOTHING: f64 = 0.4;
-/// Differences of the smoothed F that are taken for chance, times the square root of how many true lesions there are:
-/// 0.01 of a hundred, 0.03 of ten. Theory then says better which threshold is best.
-const AS_GOOD: f64 = 0.1;
 /// A class with fewer true lesions keeps its threshold.
 pub const MIN_LESIONS_TO_TUNE: usize = 10;
 
@@ -29,21 +19,21 @@ pub struct ScoredSubject {
     pub candidates: Vec<Candidate>,
 }
 
-/// The old and the new detection threshold of a class, and what each finds in the subjects that the new one was chosen
-/// on.
+/// The old and the new detection threshold of a class, with the counts of each in the subjects that the new one was
+/// chosen on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TunedThreshold {
     /// The class.
     pub class: LesionClass,
     /// True lesions in all subjects.
     pub lesions: usize,
-    /// At the threshold that the rule had.
+    /// Counts at the old threshold.
     pub before: ThresholdCounts,
-    /// At the one chosen; the same where there were too few lesions to choose one.
+    /// Counts at the new one; the same as before if there were too few lesions to choose one.
     pub after: ThresholdCounts,
 }
 
-/// A detection threshold, and what it finds.
+/// A detection threshold, and its counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThresholdCounts {
     /// The threshold ([`ClassThreshold::detection_threshold`]).
@@ -55,7 +45,7 @@ pub struct ThresholdCounts {
 }
 
 impl TunedThreshold {
-    /// Whether there were lesions enough to choose a threshold on.
+    /// Whether there were enough lesions to choose a threshold.
     pub fn chosen(&self) -> bool {
         self.lesions >= MIN_LESIONS_TO_TUNE
     }
@@ -69,19 +59,19 @@ impl ThresholdCounts {
     }
 }
 
-/// The detection threshold of each class at which its F measure over all subjects is best, lesions matched by overlap;
-/// everything else stays. `beta` is how many times as much a missed lesion weighs as a false one.
+/// Chooses the detection threshold of each class that gives the best F measure over all subjects, lesions matched by
+/// overlap; the rest of the rule does not change. `beta` is the weight of a missed lesion relative to a false positive.
 ///
-/// The curve of F over thresholds is smoothed first, by a Gaussian in log-odds: its highest point is otherwise where chance
-/// has put it. If scores are true probabilities, the best threshold is F / (1 + β²), half of F1 (Lipton, Elkan and
-/// Naryanaswamy 2014, for any β): of those that are nearly as good as the best, the nearest to it is taken where a candidate
-/// classifier gave the scores. A class with fewer than ten true lesions keeps its threshold.
+/// The curve of F over thresholds is first smoothed with a Gaussian in log-odds: its highest point is due to chance. If
+/// scores are true probabilities, the best threshold is F / (1 + β²), half of F1 (Lipton, Elkan and Naryanaswamy 2014,
+/// for any β): with the scores of a candidate classifier, the threshold nearest to that is chosen among those nearly as
+/// good as the best. A class with fewer than [`MIN_LESIONS_TO_TUNE`] true lesions keeps its threshold.
 pub fn tune(detection: &Detection, subjects: &[ScoredSubject], beta: f64) -> Vec<TunedThreshold> {
     let subjects: Vec<&ScoredSubject> = subjects.iter().collect();
     thresholds(detection, &subjects, &subjects, beta)
 }
 
-/// [`tune`] of thresholds for the same subjects as they are scored `after` something changed.
+/// [`tune`] where the same subjects have scores `before` and `after` a change; thresholds are chosen on those after.
 pub(super) fn thresholds<'a>(
     detection: &Detection,
     before: &[&'a ScoredSubject],
@@ -115,7 +105,7 @@ pub(super) fn thresholds<'a>(
 }
 
 impl DetectionRule {
-    /// Takes over thresholds that were chosen anew.
+    /// Sets the chosen detection thresholds.
     pub fn set_detection_thresholds(&mut self, chosen: &[TunedThreshold]) {
         for TunedThreshold { class, after, .. } in chosen {
             if let Some(threshold) = self.classes.get_mut(class) {
@@ -123,82 +113,6 @@ impl DetectionRule {
             }
         }
     }
-}
-
-/// What the scores of candidates are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Scores {
-    /// Peaks of a network's own maps, which begin at the candidate threshold and need not be probabilities.
-    Peaks {
-        /// Lower thresholds accept everything.
-        candidate_threshold: f32,
-    },
-    /// Out-of-fold probabilities of a candidate classifier.
-    Probabilities,
-}
-
-impl Scores {
-    pub(super) fn of(classified: bool, candidate_threshold: f32) -> Self {
-        if classified { Self::Probabilities } else { Self::Peaks { candidate_threshold } }
-    }
-}
-
-/// Where the smoothed curve of F is highest, in the middle where that is a plateau; `None` without true lesions. Of
-/// thresholds of probabilities that are as good but for [`AS_GOOD`] it is the one nearest to F / (1 + β²).
-pub(super) fn best_threshold(
-    subjects: &[OfClass<'_>],
-    threshold: &ClassThreshold,
-    scores: Scores,
-    beta: f64,
-) -> Option<f32> {
-    let lowest = match scores {
-        Scores::Peaks { candidate_threshold } => f64::from(candidate_threshold),
-        Scores::Probabilities => 0.0,
-    };
-    let steps = (-2.0 * MIN_LOG_ODDS / STEP).round() as usize;
-    let tried = (0..=steps).filter_map(|n| {
-        let log_odds = MIN_LOG_ODDS + STEP * n as f64;
-        let tried = 1.0 / (1.0 + (-log_odds).exp());
-        if tried < lowest {
-            return None;
-        }
-        let there = ClassThreshold { detection_threshold: tried as f32, ..*threshold };
-        Some((log_odds, tried, Counts::of(subjects, &there).f_measure(beta)?))
-    });
-    let tried: Vec<(f64, f64, f64)> = tried.collect();
-    let smoothed = |place: f64| {
-        let weighed = tried.iter().map(|(log_odds, _, f)| {
-            let weight = (-0.5 * ((log_odds - place) / SMOOTHING).powi(2)).exp();
-            (weight, weight * f)
-        });
-        let (weights, sum) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        sum / weights
-    };
-    let smoothed: Vec<f64> = tried.iter().map(|&(log_odds, ..)| smoothed(log_odds)).collect();
-    let most = smoothed.iter().copied().reduce(f64::max)?;
-    let above = |least: f64| (0..tried.len()).filter(move |&n| smoothed[n] > least);
-    let best = match scores {
-        Scores::Peaks { .. } => {
-            let plateau: Vec<usize> = above(most - 1e-9).collect();
-            plateau[plateau.len() / 2]
-        }
-        Scores::Probabilities => {
-            let lesions: usize = subjects.iter().map(|subject| subject.truth.len()).sum();
-            let as_good = AS_GOOD / (lesions as f64).sqrt();
-            let expected = most / (1.0 + beta * beta);
-            let from_there = |&n: &usize| (tried[n].0 - (expected / (1.0 - expected)).ln()).abs();
-            above(most - as_good).min_by(|a, b| from_there(a).total_cmp(&from_there(b)))?
-        }
-    };
-    Some(two_digits(tried[best].1) as f32)
-}
-
-/// A probability to hundredths, one nearer to 0 or 1 to two digits of its distance from there: more are not known.
-fn two_digits(probability: f64) -> f64 {
-    let distance = probability.min(1.0 - probability);
-    let digits = (1.0 - distance.log10().floor()).max(2.0) as usize;
-    // Through text, which is the decimal number that is nearest.
-    format!("{probability:.digits$}").parse().unwrap_or(probability)
 }
 
 #[cfg(test)]
@@ -209,6 +123,8 @@ mod tests {
     use rand::rngs::ChaCha8Rng;
     use rand::{RngExt, SeedableRng};
 
+    use super::super::choose::best_class_threshold;
+    use super::super::smoothing::two_digits;
     use super::*;
 
     /// Candidates of one voxel each, of which a lesion is one with the probability that its score says, and lesions that
@@ -241,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn of_true_probabilities_the_best_threshold_is_known() {
+    fn with_true_probabilities_the_best_threshold_is_that_of_theory() {
         // E[p] = 1/4 of the candidates are lesions, and 500 besides. For a threshold t, with u = t^(1/3):
         // true and found N (1 - u⁴) / 4, found N (1 - u); F at its best is (1 + β²) t.
         let (count, missed_lesions) = (40_000, 500);
@@ -268,8 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn of_few_lesions_the_smoothed_curve_chooses_better_than_its_highest_point() {
-        // F of all that such candidates are drawn from, as above with nothing missed_lesions.
+    fn with_few_lesions_the_smoothed_curve_chooses_better_than_its_highest_point() {
+        // F of all that such candidates are drawn from, as above without missed lesions.
         let f = |t: f64| 2.0 * (1.0 - t.cbrt().powi(4)) / 4.0 / (0.25 + 1.0 - t.cbrt());
         let best = (1..999).map(|n| f(f64::from(n) / 1000.0)).reduce(f64::max).unwrap();
         let (mut smoothed, mut near_theory, mut highest) = (0.0, 0.0, 0.0);
@@ -277,7 +193,7 @@ mod tests {
             // About 25 lesions.
             let ScoredSubject { truth, candidates } = calibrated(1000 + seed, 100, 0);
             let subjects = [OfClass::new(&truth, &candidates, LesionClass::Cmb)];
-            let (threshold, _) = super::super::best_class_threshold(&subjects, 0.0, 1.0, true);
+            let (threshold, _) = best_class_threshold(&subjects, 0.0, 1.0, true);
             let lost = |peak: f32| (best - f(peak.into())) / 300.0;
             let peak = |scores| best_threshold(&subjects, &threshold, scores, 1.0).unwrap();
             highest += lost(threshold.detection_threshold);
@@ -289,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_of_a_network_that_is_sure_of_everything_is_found() {
+    fn the_threshold_of_an_overconfident_network_is_found() {
         let mut subjects: Vec<ScoredSubject> =
             (0..20).map(|seed| calibrated(seed, 1000, 0)).collect();
         let plain = tune(&detection(0.9), &subjects, 1.0)[0];

@@ -1,4 +1,4 @@
-//! Validation subjects, reduced to what choosing an operating point needs.
+//! Validation subjects, reduced to their candidates.
 
 use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
@@ -6,29 +6,29 @@ use rayon::prelude::*;
 
 use super::CandidateThreshold;
 use crate::candidate_classifier::Features;
-use crate::probability_maps::disjoint_from;
+use crate::detect::disjoint_from;
 use crate::{Blobs, CandidateImages, ClassLogOdds, DetectError, ProbabilityMaps};
 
-/// A threshold at which a subject has more candidates than this is not tried: nobody would review so many, and matching
-/// them takes minutes. Networks that have hardly learned anything have tens of thousands.
+/// A threshold is skipped if a subject has more candidates than this: nobody would review so many, and matching them takes
+/// minutes. Networks early in training have tens of thousands.
 const MAX_CANDIDATES: usize = 2000;
 
-/// One validation subject, reduced to what choosing needs: its true lesions and, for each candidate threshold that is
-/// tried, its candidates. The probability maps need not be kept.
+/// One validation subject, reduced to its true lesions and its candidates at each [`CandidateThreshold`]. The probability
+/// maps need not be kept.
 #[derive(Clone, Debug)]
 pub struct ValidationSubject {
     pub(super) truth: Vec<Lesion>,
-    /// In the order of [`CandidateThreshold::all`]; none where there are too many candidates.
+    /// In the order of [`CandidateThreshold::all`]; `None` if there are too many candidates.
     at_thresholds: Vec<Option<AtThreshold>>,
     pub(super) with_images: bool,
     pub(super) extent: Option<BrainExtent>,
 }
 
-/// A candidate with its features, for a classifier to learn from.
+/// A candidate with its features and its true class.
 #[derive(Clone, Debug)]
 pub(super) struct MeasuredCandidate {
     pub features: Features,
-    /// Its true class; `None` is nothing.
+    /// Its true class; `None` if it is no lesion.
     pub truth: Option<LesionClass>,
     pub centre_mm: [f64; 3],
 }
@@ -37,11 +37,11 @@ pub(super) struct MeasuredCandidate {
 #[derive(Clone, Debug, Default)]
 pub(super) struct AtThreshold {
     pub candidates: Vec<Candidate>,
-    /// Blobs of the images beside them, for a candidate classifier alone.
+    /// Blobs of the images that share no voxel with them, for a candidate classifier only.
     pub blobs: Vec<Candidate>,
-    /// Each candidate, then each blob, measured; empty without images.
+    /// The candidates, then the blobs, with their features; empty without images.
     pub measured: Vec<MeasuredCandidate>,
-    /// The candidates and blobs of views without some of the images: a classifier learns from them, too.
+    /// The candidates and blobs of each view without some of the images: more examples for a classifier.
     pub missing_modality_views: Vec<Vec<MeasuredCandidate>>,
 }
 
@@ -61,18 +61,18 @@ impl AtThreshold {
     }
 }
 
-/// Which images of a subject its candidates were found in.
+/// The images in which a subject's candidates were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// All that there are.
+    /// All images of the subject.
     Complete,
     /// The n-th view that [`ValidationSubject::add_missing_modality_view`] added, from 0.
     MissingModality(usize),
 }
 
 impl ValidationSubject {
-    /// Reduces a subject's maps. Both are on one grid, and true lesions are 26-connected. With the brain's `extent`, rules
-    /// [restrict iron deposits](crate::DetectionRule::restrict_nhid_to_basal_ganglia); with `images`, a candidate
+    /// Reduces a subject's maps. `maps` and `truth` are on one grid; true lesions are 26-connected. With the brain's
+    /// `extent`, rules [restrict NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia); with `images`, a candidate
     /// classifier can be fitted.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl ValidationSubject {
             let mut at = AtThreshold { candidates, ..AtThreshold::default() };
             if let (Some(images), Some(blobs)) = (images, &blobs) {
                 at.measured = measure(&at.candidates, maps, images, &truth)?;
-                for (blob, measured) in blobs.beside(&at.candidates) {
+                for (blob, measured) in blobs.disjoint_from(&at.candidates) {
                     at.blobs.push(blob.clone());
                     at.measured.push(measured.clone());
                 }
@@ -106,8 +106,8 @@ impl ValidationSubject {
         Ok(Self { truth, at_thresholds, with_images: images.is_some(), extent: extent.copied() })
     }
 
-    /// Adds the subject's candidates in a view without some of the images, with the maps of a network that did not see
-    /// them: for a candidate classifier to learn from. Thresholds are not chosen on them.
+    /// Adds the subject's candidates in a view without some of the images, found in the maps of a network without them.
+    /// Classifiers are fitted to them, too; thresholds are not chosen on them.
     ///
     /// # Errors
     /// If the images' patch classifier fails.
@@ -124,22 +124,22 @@ impl ValidationSubject {
             let mut view = Vec::new();
             if candidates.len() <= MAX_CANDIDATES {
                 view = measure(&candidates, maps, images, &self.truth)?;
-                view.extend(blobs.beside(&candidates).map(|(_, measured)| measured.clone()));
+                view.extend(blobs.disjoint_from(&candidates).map(|(_, measured)| measured.clone()));
             }
             at.missing_modality_views.push(view);
         }
         Ok(())
     }
 
-    /// Where the subject's candidates of a threshold are in a view, and what they are. None at a threshold at which there
-    /// are too many.
+    /// The places and true classes of the subject's candidates at a threshold in a view. Empty at a threshold with too
+    /// many candidates.
     pub fn sites(&self, threshold: CandidateThreshold, view: View) -> Vec<Site> {
         let Some(at) = self.at(threshold) else { return Vec::new() };
         let sites = at.of_view(view).iter();
         sites.map(|one| Site { centre_mm: one.centre_mm, truth: one.truth }).collect()
     }
 
-    /// The true lesions that share no voxel with a candidate of a threshold.
+    /// The true lesions that share no voxel with a candidate at a threshold.
     pub fn missed_lesions(&self, threshold: CandidateThreshold) -> Vec<Site> {
         let candidates = self.at(threshold).map(AtThreshold::all_candidates).unwrap_or_default();
         let is_disjoint = disjoint_from(&candidates);
@@ -149,7 +149,7 @@ impl ValidationSubject {
             .collect()
     }
 
-    /// Adds the log-odds of a patch classifier to the candidates of a threshold in a view, in the order of
+    /// Sets the log-odds of a patch classifier as features of the candidates at a threshold in a view, in the order of
     /// [`ValidationSubject::sites`].
     pub fn set_patch_log_odds(
         &mut self,
@@ -177,11 +177,11 @@ impl ValidationSubject {
 pub struct Site {
     /// Its centre of mass, RAS+.
     pub centre_mm: [f64; 3],
-    /// Its true class; `None` is nothing.
+    /// Its true class; `None` if it is no lesion.
     pub truth: Option<LesionClass>,
 }
 
-/// The blobs of a subject's images, measured: the same at every threshold.
+/// The blobs of a subject's images with their features: the same at every threshold.
 struct MeasuredBlobs(Vec<(Candidate, MeasuredCandidate)>);
 
 impl MeasuredBlobs {
@@ -197,7 +197,7 @@ impl MeasuredBlobs {
     }
 
     /// Those that share no voxel with candidates.
-    fn beside(
+    fn disjoint_from(
         &self,
         candidates: &[Candidate],
     ) -> impl Iterator<Item = &(Candidate, MeasuredCandidate)> {
@@ -206,7 +206,7 @@ impl MeasuredBlobs {
     }
 }
 
-/// Measures candidates and looks their truth up.
+/// The features and true class of each candidate.
 fn measure(
     candidates: &[Candidate],
     maps: &ProbabilityMaps,

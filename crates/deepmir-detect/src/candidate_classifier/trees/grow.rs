@@ -26,7 +26,7 @@ impl GradientPair {
         Self { first: self.first - other.first, second: self.second - other.second }
     }
 
-    /// Twice the loss that a leaf of these samples removes.
+    /// Twice the reduction of the loss by a leaf with this sum.
     fn gain(self, l2: f64) -> f64 {
         self.first * self.first / (self.second + l2 + 1e-15)
     }
@@ -40,7 +40,7 @@ pub(super) struct Table {
     rows: usize,
 }
 
-/// For each column and bin, how many rows of a leaf are there, and the sum of their gradients.
+/// For each column and bin, the number of a leaf's rows and the sum of their gradients.
 type Histogram = Vec<[(usize, GradientPair); BINS + 1]>;
 
 /// A leaf that may be split.
@@ -49,7 +49,7 @@ struct Leaf {
     sum: GradientPair,
     histogram: Histogram,
     best: Option<Split>,
-    /// The split that it belongs to, and whether it is the left branch; the root has none.
+    /// The parent split, and whether this is its left branch; the root has none.
     parent: Option<(usize, bool)>,
 }
 
@@ -80,12 +80,12 @@ impl Table {
         Self { bins: bins.collect(), thresholds, rows: rows.len() }
     }
 
-    /// Grows a tree; `raise` is told what it adds to each row's score.
+    /// Grows a tree; `add_to_score` gets each row with what the tree adds to its score.
     pub(super) fn grow(
         &self,
         gradients: &[GradientPair],
         params: &BoostingParams,
-        mut raise: impl FnMut(usize, f64),
+        mut add_to_score: impl FnMut(usize, f64),
     ) -> Tree {
         let mut tree = Tree::default();
         let all_rows: Vec<usize> = (0..self.rows).collect();
@@ -117,11 +117,11 @@ impl Table {
             };
             let none_missing = !rows.iter().any(|&row| bins[row] == MISSING);
             let (left, right): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(goes_left);
-            // A value that is never missing in training goes with the majority, should it be missing in use.
+            // Where no value was missing in training, a missing one goes with the majority.
             let missing_left =
                 if none_missing { left.len() > right.len() } else { split.missing_left };
             tree.missing_left.push(missing_left);
-            // The histogram of the smaller side is counted; the other is the difference to the parent's.
+            // Only the smaller side's histogram is counted; the other is the parent's less that.
             let left_is_smaller = left.len() <= right.len();
             let counted = self.histogram(if left_is_smaller { &left } else { &right }, gradients);
             let rest = without(histogram, &counted);
@@ -150,7 +150,7 @@ impl Table {
                 let child = if left { &mut tree.left } else { &mut tree.right };
                 child[split_index] = !(number as i32);
             }
-            leaf.rows.iter().for_each(|&row| raise(row, f64::from(value as f32)));
+            leaf.rows.iter().for_each(|&row| add_to_score(row, f64::from(value as f32)));
         }
         tree
     }
@@ -240,13 +240,13 @@ fn without(mut histogram: Histogram, other: &Histogram) -> Histogram {
     histogram
 }
 
-/// Between values that follow on each other, or, of many, between quantiles.
+/// Bin thresholds: midpoints between successive distinct values, or between quantiles if there are too many.
 fn thresholds_of(mut values: Vec<f32>) -> Vec<f32> {
     values.sort_unstable_by(f32::total_cmp);
     let mut distinct = values.clone();
     distinct.dedup();
     let between = |low: f32, high: f32| (0.5 * (f64::from(low) + f64::from(high))) as f32;
-    // One value less than the bins there are numbers for, as the last is that of missing values.
+    // 255 bins for values: the last of 256 numbers is that of missing values.
     if distinct.len() <= BINS {
         return distinct.windows(2).map(|pair| between(pair[0], pair[1])).collect();
     }

@@ -1,8 +1,8 @@
-//! Gradient boosted trees: small trees, each fitted to what those before it leave wrong.
+//! Gradient boosted trees: small trees, each fitted to the errors of those before it.
 //!
-//! Multinomial log-loss with second derivatives, values in bins, trees grown best leaf first, as LightGBM
-//! does it (Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017) and scikit-learn's
-//! `HistGradientBoostingClassifier` after it, whose numbers the tests compare.
+//! Multinomial log-loss with second derivatives, binned values, trees grown best leaf first, as in LightGBM (Ke et al.,
+//! "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017) and scikit-learn's
+//! `HistGradientBoostingClassifier`, whose probabilities the tests reproduce.
 
 mod boost;
 mod grow;
@@ -13,23 +13,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::DetectError;
 
-/// A decision tree in flat arrays, one entry a split but for `leaves`. A row starts at the first split and goes `left`
-/// where its value is at most `threshold`, else `right`: to another split where the entry is zero or positive, to the
-/// leaf `!n` where it is negative.
+/// A decision tree in flat arrays, one entry for each split except in `leaves`. A row starts at the first split and goes
+/// `left` if its value is at most `threshold`, else `right`: to another split if the entry is zero or positive, to the
+/// leaf `!n` if it is negative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tree {
     /// The column that each split is on.
     pub column: Vec<usize>,
-    /// What the value is compared with.
+    /// The value that each split compares with.
     pub threshold: Vec<f32>,
     /// Whether a missing value goes left.
     pub missing_left: Vec<bool>,
-    /// Where values up to the threshold go.
+    /// Where values up to the threshold go: a split, or `!leaf`.
     pub left: Vec<i32>,
-    /// Where others go.
+    /// Where larger values go.
     pub right: Vec<i32>,
-    /// What leaves add to the score; a tree without splits has one.
+    /// What each leaf adds to the score; a tree without splits has one leaf.
     pub leaves: Vec<f32>,
 }
 
@@ -37,18 +37,18 @@ impl Tree {
     /// What it adds to the score of a row; NaN is a missing value.
     pub fn value(&self, row: &[f32]) -> f64 {
         let mut at = if self.column.is_empty() { !0 } else { 0 };
-        while let Ok(question) = usize::try_from(at) {
-            let value = row[self.column[question]];
+        while let Ok(split) = usize::try_from(at) {
+            let value = row[self.column[split]];
             let left = match value.is_nan() {
-                true => self.missing_left[question],
-                false => value <= self.threshold[question],
+                true => self.missing_left[split],
+                false => value <= self.threshold[split],
             };
-            at = if left { self.left[question] } else { self.right[question] };
+            at = if left { self.left[split] } else { self.right[split] };
         }
         f64::from(self.leaves[!at as usize])
     }
 
-    /// Checks that rows of so many columns can be followed to a leaf.
+    /// Checks that every row of so many columns reaches a leaf.
     pub(super) fn validate(&self, columns: usize) -> Result<(), DetectError> {
         let invalid = |reason: &str| Err(DetectError::Invalid { reason: reason.to_owned() });
         let splits = self.column.len();
