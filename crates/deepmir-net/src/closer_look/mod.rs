@@ -62,7 +62,7 @@ impl CloserLookSettings {
     pub(crate) fn fault_of_size(&self) -> Option<String> {
         let Self { size, widths, hidden, .. } = self.clone();
         let fault =
-            classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 }.fault()?;
+            classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 }.validate().err()?;
         Some(format!("closer_look: {fault}"))
     }
 }
@@ -173,7 +173,7 @@ fn network(
     classifier::Network::new(architecture, EPSILON, tensor).map_err(fault)
 }
 
-fn fault(error: deepmir_kernels::unet::UNetError) -> NetError {
+fn fault(error: deepmir_kernels::KernelError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 
