@@ -15,7 +15,8 @@ use std::io::{BufRead, Read, Seek, SeekFrom, stdin};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use deepmir_kernels::unet::{Architecture, Gradients, Network, Parameters, Step};
+use deepmir_kernels::parameters::{Gradients, Parameters};
+use deepmir_kernels::unet::{Architecture, Network, Step};
 use deepmir_kernels::{Activation, Engine};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

@@ -1,11 +1,11 @@
-//! Memory that is lent out and comes back: nothing is allocated once a loop has gone round once.
+//! A pool of buffers to work in: after its first iteration, a loop allocates nothing.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::block::{Block, FeatureMap, LANES, Shape};
+use crate::block::{Block, LANES, Map, MapMut, Shape};
 
-/// A pool of aligned buffers. Cloning it gives another handle to the same pool.
+/// A pool of reusable aligned buffers. A clone is another handle to the same pool.
 #[derive(Clone, Debug, Default)]
 pub struct Arena {
     free: Arc<Mutex<Vec<Vec<Block>>>>,
@@ -18,10 +18,10 @@ impl Arena {
         Self::default()
     }
 
-    /// Lends a buffer of `len` blocks with unspecified contents (never uninitialised memory).
+    /// Takes a buffer of `len` blocks with unspecified contents (never uninitialised memory).
     ///
-    /// The smallest free buffer that is long enough is taken, unless it is more than twice too
-    /// long: then a new one is made.
+    /// Reuses the smallest free buffer that is long enough but at most twice as long; otherwise
+    /// allocates a new one.
     #[must_use]
     pub fn take(&self, len: usize) -> Buffer {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,30 +35,30 @@ impl Arena {
         drop(free);
         let mut blocks = blocks.unwrap_or_else(|| vec![Block::ZERO; len]);
         if cfg!(debug_assertions) {
-            // Whoever reads what it has not written shall notice.
+            // Reads of what was not written become visible.
             blocks.fill(Block([f32::NAN; LANES]));
         }
-        Buffer { blocks, len, home: self.clone() }
+        Buffer { blocks, len, arena: self.clone() }
     }
 
-    /// Lends the memory of a feature map, with unspecified contents.
+    /// Takes a buffer for a feature map, with unspecified contents.
     #[must_use]
     pub fn map(&self, shape: Shape) -> FeatureMap {
         FeatureMap::new(shape, self.take(shape.blocks()))
     }
 
-    /// Gives the memory that is not lent out back to the system.
+    /// Frees the buffers that are not in use.
     pub fn trim(&self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// A buffer on loan from an [`Arena`]; dropping it returns it.
+/// A buffer of an [`Arena`], which it goes back to when dropped.
 #[derive(Debug)]
 pub struct Buffer {
     blocks: Vec<Block>,
     len: usize,
-    home: Arena,
+    arena: Arena,
 }
 
 impl Deref for Buffer {
@@ -78,7 +78,53 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let blocks = std::mem::take(&mut self.blocks);
-        self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+        self.arena.free.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+    }
+}
+
+/// A batch of feature maps in memory of an [`Arena`].
+#[derive(Debug)]
+pub struct FeatureMap {
+    shape: Shape,
+    blocks: Buffer,
+}
+
+impl FeatureMap {
+    fn new(shape: Shape, blocks: Buffer) -> Self {
+        assert_eq!(blocks.len(), shape.blocks(), "blocks of a feature map of {shape:?}");
+        Self { shape, blocks }
+    }
+
+    /// Its shape.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// A view to read from.
+    #[must_use]
+    pub fn view(&self) -> Map<'_> {
+        Map::new(self.shape, &self.blocks)
+    }
+
+    /// A view to write to.
+    #[must_use]
+    pub fn view_mut(&mut self) -> MapMut<'_> {
+        MapMut::new(self.shape, &mut self.blocks)
+    }
+}
+
+impl Deref for FeatureMap {
+    type Target = [Block];
+
+    fn deref(&self) -> &[Block] {
+        &self.blocks
+    }
+}
+
+impl DerefMut for FeatureMap {
+    fn deref_mut(&mut self) -> &mut [Block] {
+        &mut self.blocks
     }
 }
 
@@ -87,14 +133,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_back_is_lent_again() {
+    fn dropped_buffers_are_reused() {
         let arena = Arena::new();
         let first = arena.take(100).as_ptr();
         assert_eq!(arena.take(60).as_ptr(), first, "long enough");
         let kept = arena.take(100);
         assert_eq!(kept.as_ptr(), first);
-        assert_ne!(arena.take(100).as_ptr(), first, "still on loan");
+        assert_ne!(arena.take(100).as_ptr(), first, "still in use");
         drop(kept);
-        assert_ne!(arena.take(40).as_ptr(), first, "more than twice too long");
+        assert_ne!(arena.take(40).as_ptr(), first, "more than twice as long");
     }
 }

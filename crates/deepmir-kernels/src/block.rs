@@ -1,18 +1,15 @@
-//! The inner layout: sixteen channels of a pixel side by side.
+//! The blocked layout of feature maps, `NCHW16c`: sixteen channels of a pixel side by side.
 //!
-//! Between kernels a feature map is stored as `[batch][channel block][row][column][16]`: vectors
-//! run over channels, a pixel's neighbour is the next 64 bytes, and joining two maps along their
-//! channels is putting one list of planes behind the other. A channel count that is no multiple
-//! of sixteen is padded, and **the padding lanes of every map are zero**: all kernels keep that.
+//! Between kernels a feature map is stored as `[batch][channel block][row][column][16]`. Vectors
+//! run over channels, a pixel's neighbour is the next 64 bytes, and two maps are concatenated
+//! along their channels by listing the planes of one after those of the other. A channel count
+//! that is no multiple of sixteen is padded. **The padding lanes of every map are zero**: every
+//! kernel relies on this and maintains it.
 
-use std::ops::{Deref, DerefMut};
-
-use crate::arena::Buffer;
-
-/// Channels a block holds.
+/// Number of channels in a block.
 pub const LANES: usize = 16;
 
-/// Sixteen channels of one pixel, on a cache line of their own.
+/// Sixteen channels of one pixel, which fill one cache line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct Block(pub [f32; LANES]);
@@ -32,14 +29,19 @@ impl Block {
     }
 }
 
+/// Values of consecutive channels as blocks, the last one padded with zeros.
+pub(crate) fn channel_blocks(values: &[f32]) -> Vec<Block> {
+    values.chunks(LANES).map(Block::from_slice).collect()
+}
+
 /// The size of a batch of feature maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Maps in the batch.
+    /// Number of maps in the batch.
     pub batch: usize,
-    /// Channels of each, without padding.
+    /// Channels of each map, without padding.
     pub channels: usize,
-    /// Rows.
+    /// OutputRows.
     pub height: usize,
     /// Columns.
     pub width: usize,
@@ -52,38 +54,38 @@ impl Shape {
         Self { batch, channels, height, width }
     }
 
-    /// Values of an NCHW tensor of this shape.
+    /// Number of values of an NCHW tensor of this shape.
     #[must_use]
     pub const fn values(&self) -> usize {
         self.batch * self.channels * self.height * self.width
     }
 
-    /// Pixels of one plane.
+    /// Number of pixels of one plane.
     #[must_use]
     pub const fn pixels(&self) -> usize {
         self.height * self.width
     }
 
-    /// Blocks of sixteen channels.
+    /// Number of blocks of sixteen channels per pixel.
     #[must_use]
     pub const fn channel_blocks(&self) -> usize {
         self.channels.div_ceil(LANES)
     }
 
-    /// [`Block`]s of a whole batch.
+    /// Number of [`Block`]s of a whole batch.
     #[must_use]
     pub const fn blocks(&self) -> usize {
         self.batch * self.channel_blocks() * self.pixels()
     }
 
-    /// The same with another number of channels.
+    /// The same shape with another number of channels.
     #[must_use]
     pub const fn with_channels(self, channels: usize) -> Self {
         Self { channels, ..self }
     }
 }
 
-/// A batch of feature maps that is read.
+/// A read-only view of a batch of feature maps.
 #[derive(Clone, Copy, Debug)]
 pub struct Map<'a> {
     shape: Shape,
@@ -91,7 +93,7 @@ pub struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// Looks at `blocks` as a batch of feature maps.
+    /// Views `blocks` as a batch of feature maps.
     ///
     /// # Panics
     /// If there are not exactly [`Shape::blocks`] of them.
@@ -130,7 +132,7 @@ impl<'a> Map<'a> {
     }
 }
 
-/// A batch of feature maps that is written.
+/// A writable view of a batch of feature maps.
 #[derive(Debug)]
 pub struct MapMut<'a> {
     shape: Shape,
@@ -138,7 +140,7 @@ pub struct MapMut<'a> {
 }
 
 impl<'a> MapMut<'a> {
-    /// Looks at `blocks` as a batch of feature maps.
+    /// Views `blocks` as a batch of feature maps.
     ///
     /// # Panics
     /// If there are not exactly [`Shape::blocks`] of them.
@@ -164,51 +166,5 @@ impl<'a> MapMut<'a> {
         let shape = Shape { batch: count, ..self.shape };
         let image = self.shape.channel_blocks() * self.shape.pixels();
         MapMut::new(shape, &mut self.blocks[first * image..][..count * image])
-    }
-}
-
-/// A batch of feature maps that owns its memory, on loan from an [`Arena`](crate::Arena).
-#[derive(Debug)]
-pub struct FeatureMap {
-    shape: Shape,
-    blocks: Buffer,
-}
-
-impl FeatureMap {
-    pub(crate) fn new(shape: Shape, blocks: Buffer) -> Self {
-        assert_eq!(blocks.len(), shape.blocks(), "blocks of a feature map of {shape:?}");
-        Self { shape, blocks }
-    }
-
-    /// Its shape.
-    #[must_use]
-    pub const fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// To read it.
-    #[must_use]
-    pub fn view(&self) -> Map<'_> {
-        Map::new(self.shape, &self.blocks)
-    }
-
-    /// To write it.
-    #[must_use]
-    pub fn view_mut(&mut self) -> MapMut<'_> {
-        MapMut::new(self.shape, &mut self.blocks)
-    }
-}
-
-impl Deref for FeatureMap {
-    type Target = [Block];
-
-    fn deref(&self) -> &[Block] {
-        &self.blocks
-    }
-}
-
-impl DerefMut for FeatureMap {
-    fn deref_mut(&mut self) -> &mut [Block] {
-        &mut self.blocks
     }
 }

@@ -1,12 +1,13 @@
 //! 1×1 convolutions.
 
+use crate::block::channel_blocks;
 use crate::block::{Block, LANES, Map, MapMut};
 use crate::channels::Channels;
 use crate::engine::Engine;
-use crate::pixelwise::{CopyLine, Pixelwise, Read};
-use crate::product::{Correlation, Items, correlate};
+use crate::gemm::{Correlation, ItemRange, correlate};
+use crate::pointwise::{Pointwise, PointwiseInput, pack_pixels};
 use crate::simd::Simd;
-use crate::source::{Source, channel_blocks};
+use crate::source::Source;
 
 /// Weights of a 1×1 convolution, packed.
 #[derive(Clone, Debug)]
@@ -39,12 +40,12 @@ impl PackedConv1x1 {
     /// If the maps do not fit the weights or one another.
     pub fn run(&self, engine: &Engine, sources: &[Source<'_>], output: MapMut<'_>) {
         assert_eq!(output.shape().channels, self.outputs.total(), "channels of a 1×1 convolution");
-        self.pixelwise(sources).run(engine, output);
+        self.pointwise(sources).run(engine, output);
     }
 
-    pub(crate) fn pixelwise<'a>(&'a self, sources: &'a [Source<'a>]) -> Pixelwise<'a> {
-        Pixelwise {
-            read: Read::Pixels(sources),
+    pub(crate) fn pointwise<'a>(&'a self, sources: &'a [Source<'a>]) -> Pointwise<'a> {
+        Pointwise {
+            input: PointwiseInput::Pixels(sources),
             lanes: self.inputs.lanes(),
             panels: &self.panels,
             taps: 1,
@@ -86,8 +87,8 @@ pub fn input_gradient(engine: &Engine, weights: &[f32], gradient: Map<'_>, outpu
     assert_eq!(weights.len(), columns * outputs.total(), "weights of a 1×1 convolution");
     let panels = panels(&outputs, &inputs, |output, input| weights[output * columns + input]);
     let sources = [Source::new(gradient)];
-    Pixelwise {
-        read: Read::Pixels(&sources),
+    Pointwise {
+        input: PointwiseInput::Pixels(&sources),
         lanes: outputs.lanes(),
         panels: &panels,
         taps: 1,
@@ -120,27 +121,6 @@ struct WeightGradient<'a> {
     inputs: &'a Channels,
 }
 
-/// Copies pixels of a batch, which may span images.
-#[inline(always)]
-pub(crate) fn lines<S: Simd>(
-    simd: S,
-    source: Source<'_>,
-    block: usize,
-    items: Items,
-    out: &mut [Block],
-) {
-    let pixels = source.map.shape().pixels();
-    let mut done = 0;
-    while done < items.count {
-        let at = items.first + done;
-        let (image, pixel) = (at / pixels, at % pixels);
-        let count = (items.count - done).min(pixels - pixel);
-        let plane = &source.map.plane(image, block)[pixel..][..count];
-        source.entry.with(block, CopyLine { simd, plane, line: &mut out[done..] });
-        done += count;
-    }
-}
-
 impl Correlation for WeightGradient<'_> {
     fn items(&self) -> usize {
         self.left.map.shape().batch * self.left.map.shape().pixels()
@@ -163,13 +143,13 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn left<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]) {
-        lines(simd, self.left, block, items, out);
+    fn pack_left<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
+        pack_pixels(simd, self.left, block, items, out);
     }
 
     #[inline(always)]
-    fn right<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]) {
-        lines(simd, self.right, block, items, out);
+    fn pack_right<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
+        pack_pixels(simd, self.right, block, items, out);
     }
 
     fn taps(&self) -> usize {
@@ -177,7 +157,7 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn finish<S: Simd>(&self, _: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]) {
+    fn epilogue<S: Simd>(&self, _: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]) {
         for (column, sums) in sums.iter().enumerate().take(left_lanes) {
             for (row, sum) in out.iter_mut().zip(sums.0) {
                 row[column] = sum;

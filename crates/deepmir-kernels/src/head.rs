@@ -1,32 +1,32 @@
-//! The last layer: a 1×1 convolution straight to NCHW, with softmax or sigmoid on the way.
+//! The output layer: a 1×1 convolution that writes NCHW, with softmax or sigmoid as its epilogue.
 
 use rayon::prelude::*;
 
 use crate::block::{Block, LANES};
 use crate::conv1x1::PackedConv1x1;
 use crate::engine::Engine;
-use crate::pixelwise::Pixelwise;
-use crate::product::{Items, Product};
+use crate::gemm::{Gemm, ItemRange};
+use crate::pointwise::Pointwise;
 use crate::simd::{Simd, Task};
 use crate::source::Source;
 
-/// Pixels of a chunk, whose scores stay in the first-level cache.
+/// Pixels of a tile, whose scores stay in the first-level cache.
 const PIXELS: usize = 48;
-/// Pixels of a task.
+/// Pixels per task.
 const TASK_PIXELS: usize = 32 * PIXELS;
 
-/// What becomes of the scores.
+/// The activation that turns scores into outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// They stay.
-    Scores,
-    /// Probabilities of classes that exclude one another.
+    /// The scores (logits) themselves.
+    Identity,
+    /// Probabilities of mutually exclusive classes.
     Softmax,
-    /// A probability of each class for itself.
+    /// An independent probability per class.
     Sigmoid,
 }
 
-/// Convolves `sources` to an NCHW tensor.
+/// Convolves `sources` into an NCHW tensor.
 ///
 /// # Panics
 /// If the maps do not fit the weights, one another or the output.
@@ -45,7 +45,7 @@ pub fn head(
     if output.is_empty() {
         return;
     }
-    let pixelwise = weights.pixelwise(sources);
+    let pointwise = weights.pointwise(sources);
     let mut tasks: Vec<(usize, usize, Vec<&mut [f32]>)> = Vec::new();
     for (image, planes) in output.chunks_mut(classes * pixels).enumerate() {
         let start = tasks.len();
@@ -58,28 +58,28 @@ pub fn head(
         }
     }
     tasks.into_par_iter().for_each(|(image, first, planes)| {
-        let mut lines = engine.arena.take(pixelwise.lanes.len() * PIXELS);
+        let mut packed = engine.arena.take(pointwise.lanes.len() * PIXELS);
         let mut scores = engine.arena.take(classes.div_ceil(LANES) * PIXELS);
         engine.set.run(HeadTask {
-            pixelwise: &pixelwise,
+            pointwise: &pointwise,
             image,
             first,
             planes,
             activation,
-            lines: &mut lines,
+            packed: &mut packed,
             scores: &mut scores,
         });
     });
 }
 
 struct HeadTask<'a> {
-    pixelwise: &'a Pixelwise<'a>,
+    pointwise: &'a Pointwise<'a>,
     image: usize,
     first: usize,
-    /// One a class.
+    /// One per class.
     planes: Vec<&'a mut [f32]>,
     activation: Activation,
-    lines: &'a mut [Block],
+    packed: &'a mut [Block],
     scores: &'a mut [Block],
 }
 
@@ -88,17 +88,17 @@ impl Task for HeadTask<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let rows = self.pixelwise.lanes.len() * LANES;
+        let rows = self.pointwise.lanes.len() * LANES;
         for start in (0..self.planes[0].len()).step_by(PIXELS) {
             let count = PIXELS.min(self.planes[0].len() - start);
-            let items = Items { first: self.first + start, count, stride: PIXELS };
-            self.pixelwise.gather(simd, self.image, items, self.lines);
-            Product {
-                pixels: self.lines,
+            let items = ItemRange { first: self.first + start, count, stride: PIXELS };
+            self.pointwise.pack(simd, self.image, items, self.packed);
+            Gemm {
+                pixels: self.packed,
                 pixel_stride: PIXELS,
                 count,
-                lanes: self.pixelwise.lanes,
-                panels: self.pixelwise.panels,
+                lanes: self.pointwise.lanes,
+                panels: self.pointwise.panels,
                 panel_stride: rows,
                 panel_count: self.planes.len().div_ceil(LANES),
                 out_stride: PIXELS,
@@ -106,14 +106,14 @@ impl Task for HeadTask<'_> {
             }
             .run(simd, self.scores);
             for (class, plane) in self.planes.iter_mut().enumerate() {
-                let bias = self.pixelwise.bias.map_or(0.0, |b| b[class / LANES].0[class % LANES]);
+                let bias = self.pointwise.bias.map_or(0.0, |b| b[class / LANES].0[class % LANES]);
                 let scores = &self.scores[class / LANES * PIXELS..][..count];
                 for (value, score) in plane[start..start + count].iter_mut().zip(scores) {
                     *value = score.0[class % LANES] + bias;
                 }
             }
             match self.activation {
-                Activation::Scores => {}
+                Activation::Identity => {}
                 Activation::Softmax => softmax(&mut self.planes, start, count),
                 Activation::Sigmoid => {
                     for plane in &mut self.planes {
@@ -150,11 +150,11 @@ fn softmax(planes: &mut [&mut [f32]], start: usize, count: usize) {
     }
 }
 
-/// `eˣ` to two units in the last place, without a branch, so that loops over it become vectors:
+/// `eˣ` to two units in the last place, without a branch, so that loops over it vectorise:
 /// 2ⁿ times a polynomial on ±ln 2 / 2 (coefficients of Cephes' `expf`).
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// Adding and taking it off rounds to an integer.
+    /// Adding and subtracting it rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;

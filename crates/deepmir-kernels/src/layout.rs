@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use crate::block::{Block, LANES, Map, MapMut};
+use crate::elementwise::{self, Chunk, Pass};
 use crate::engine::Engine;
-use crate::norm::Sums;
-use crate::pieces::{Pass, Piece, pass};
-use crate::pixelwise::CopyLine;
+use crate::pointwise::CopyLine;
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
 use crate::source::Source;
 
@@ -67,7 +67,7 @@ pub fn to_nchw(map: Map<'_>, values: &mut [f32]) {
 /// If their shapes differ.
 pub fn copy(engine: &Engine, source: Source<'_>, mut output: MapMut<'_>) {
     assert_eq!(source.map.shape(), output.shape(), "shapes of a copy");
-    pass(engine, &Copy { source }, &mut output);
+    elementwise::run(engine, &Copy { source }, &mut output);
 }
 
 struct Copy<'a> {
@@ -76,10 +76,10 @@ struct Copy<'a> {
 
 impl Pass for Copy<'_> {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, _sums: &mut Sums) {
+    fn run<S: Simd>(&self, simd: S, chunk: Chunk<'_>, _sums: &mut PartialSums) {
         let map = self.source.map;
-        let plane = &map.plane(piece.image, piece.block)[piece.row * map.shape().width..];
-        self.source.entry.with(piece.block, CopyLine { simd, plane, line: piece.blocks });
+        let plane = &map.plane(chunk.image, chunk.block)[chunk.row * map.shape().width..];
+        self.source.prologue.with(chunk.block, CopyLine { simd, plane, line: chunk.blocks });
     }
 }
 

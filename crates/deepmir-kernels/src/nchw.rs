@@ -5,7 +5,8 @@
 //!
 //! Every function panics if a slice is not as long as its shape says.
 
-use crate::block::{FeatureMap, Map, Shape};
+use crate::arena::FeatureMap;
+use crate::block::{Map, Shape};
 use crate::engine::Engine;
 use crate::norm::{Gate, Moments, Norm, ReluGradient, norm_gradient};
 use crate::source::Source;
@@ -228,7 +229,7 @@ pub fn norm_relu_gradient(
     let mut gradient = load(engine, gradient, input.shape);
     let input = input.load(engine);
     let source = Source::new(input.view());
-    let through = ReluGradient { gate: Gate { source, norm }, through: None, pooled: None }
+    let through = ReluGradient { gate: Gate { source, norm }, outer_norm: None, pooled: None }
         .run(engine, gradient.view_mut());
     norm_gradient(engine, source, &through, gradient.view_mut());
     layout::to_nchw(gradient.view(), output);

@@ -1,11 +1,13 @@
 //! 2×2 maxima with stride 2, backwards and forwards.
 
 use crate::block::{Map, MapMut};
+use crate::elementwise::{self, Chunk, Pass};
 use crate::engine::Engine;
-use crate::norm::{Moments, Sums, add_pooled};
-use crate::pieces::{Pass, Piece, pass};
+use crate::norm::{Moments, add_pooled};
+use crate::prologue::{PrologueOp, WithPrologue};
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
-use crate::source::{Enter, Source, WithEntry};
+use crate::source::Source;
 
 /// The 2×2 maxima of a map; a last odd row or column is left out. Also returns mean and variance
 /// of the values in all windows (of all values, where height and width are even).
@@ -16,7 +18,7 @@ pub fn max_pool(engine: &Engine, source: Source<'_>, mut output: MapMut<'_>) -> 
     let (from, to) = (source.map.shape(), output.shape());
     assert_eq!((from.height / 2, from.width / 2), (to.height, to.width), "size of 2×2 maxima");
     assert_eq!((from.batch, from.channels), (to.batch, to.channels), "channels of 2×2 maxima");
-    let sums = pass(engine, &Maxima { source }, &mut output);
+    let sums = elementwise::run(engine, &Maxima { source }, &mut output);
     Moments::merge(&sums, to.channel_blocks(), 0, to.channels)
 }
 
@@ -37,33 +39,33 @@ struct Maxima<'a> {
 
 impl Pass for Maxima<'_> {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, sums: &mut Sums) {
-        self.source.entry.with(piece.block, Body { simd, source: self.source, piece, sums });
+    fn run<S: Simd>(&self, simd: S, chunk: Chunk<'_>, sums: &mut PartialSums) {
+        self.source.prologue.with(chunk.block, Body { simd, source: self.source, chunk, sums });
     }
 }
 
 struct Body<'a, S> {
     simd: S,
     source: Source<'a>,
-    piece: Piece<'a>,
-    sums: &'a mut Sums,
+    chunk: Chunk<'a>,
+    sums: &'a mut PartialSums,
 }
 
-impl<S: Simd> WithEntry for Body<'_, S> {
+impl<S: Simd> WithPrologue for Body<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(self, entry: E) {
-        let Self { simd, source, piece, sums } = self;
+    fn run<E: PrologueOp>(self, prologue: E) {
+        let Self { simd, source, chunk, sums } = self;
         let width = source.map.shape().width;
-        let read = &source.map.plane(piece.image, piece.block)[2 * piece.row * width..];
-        sums.count = 4 * piece.blocks.len();
+        let read = &source.map.plane(chunk.image, chunk.block)[2 * chunk.row * width..];
+        sums.count = 4 * chunk.blocks.len();
         for part in 0..S::PARTS {
-            let first = entry.enter(simd, part, simd.load(&read[0], part));
+            let first = prologue.apply(simd, part, simd.load(&read[0], part));
             simd.store(first, &mut sums.pivot, part);
         }
-        for (out, read) in piece.blocks.chunks_mut(width / 2).zip(read.chunks(2 * width)) {
+        for (out, read) in chunk.blocks.chunks_mut(width / 2).zip(read.chunks(2 * width)) {
             let (top, bottom) = read.split_at(width);
             for part in 0..S::PARTS {
-                let load = |block| entry.enter(simd, part, simd.load(block, part));
+                let load = |block| prologue.apply(simd, part, simd.load(block, part));
                 let pivot = simd.load(&sums.pivot, part);
                 let mut sum = simd.load(&sums.sum, part);
                 let mut product = simd.load(&sums.product, part);

@@ -5,15 +5,16 @@
 use rayon::prelude::*;
 
 use crate::arena::Buffer;
+use crate::block::channel_blocks;
 use crate::block::{Block, LANES, Map, MapMut};
 use crate::channels::Channels;
-use crate::conv1x1::lines;
 use crate::engine::Engine;
-use crate::norm::{Moments, Sums};
-use crate::pixelwise::{Pixelwise, Read, quarter};
-use crate::product::{Correlation, Items, correlate};
+use crate::gemm::{Correlation, ItemRange, correlate};
+use crate::norm::Moments;
+use crate::pointwise::{Pointwise, PointwiseInput, pack_pixels, strided_tap};
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
-use crate::source::{Source, channel_blocks};
+use crate::source::Source;
 
 const TAPS: usize = 4;
 
@@ -61,8 +62,8 @@ impl PackedUpConv {
     /// If the maps do not fit the weights or one another.
     pub fn run(&self, engine: &Engine, source: Source<'_>, relu: bool, output: MapMut<'_>) {
         check(source.map, &output, self.inputs.total(), self.outputs.total());
-        Pixelwise {
-            read: Read::Pixels(&[source]),
+        Pointwise {
+            input: PointwiseInput::Pixels(&[source]),
             lanes: self.inputs.lanes(),
             panels: &self.panels,
             taps: TAPS,
@@ -133,8 +134,8 @@ pub fn forward(
     check(source.map, &output, inputs.total(), outputs.total());
     let mut panels: Buffer = engine.arena.take(outputs.blocks() * TAPS * inputs.blocks() * LANES);
     fill_forward(&mut panels, weights, &inputs, &outputs);
-    let sums: Vec<Sums> = Pixelwise {
-        read: Read::Pixels(&[source]),
+    let sums: Vec<PartialSums> = Pointwise {
+        input: PointwiseInput::Pixels(&[source]),
         lanes: inputs.lanes(),
         panels: &panels,
         taps: TAPS,
@@ -159,8 +160,8 @@ pub fn input_gradient(engine: &Engine, weights: &[f32], gradient: Map<'_>, outpu
     );
     let mut panels = engine.arena.take(inputs.blocks() * TAPS * outputs.blocks() * LANES);
     fill_backward(&mut panels, weights, &inputs, &outputs);
-    Pixelwise {
-        read: Read::Quarters(gradient),
+    Pointwise {
+        input: PointwiseInput::SpaceToDepth(gradient),
         lanes: &outputs.lanes().repeat(TAPS),
         panels: &panels,
         taps: 1,
@@ -216,7 +217,7 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn left<S: Simd>(&self, _simd: S, block: usize, items: Items, out: &mut [Block]) {
+    fn pack_left<S: Simd>(&self, _simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
         let pixels = self.source.map.shape().pixels();
         let width = self.gradient.shape().width;
         let mut done = 0;
@@ -226,15 +227,21 @@ impl Correlation for WeightGradient<'_> {
             let count = (items.count - done).min(pixels - first);
             let plane = self.gradient.plane(image, block);
             for (tap, line) in out.chunks_mut(items.stride).enumerate().take(TAPS) {
-                quarter(plane, width, tap, Items { first, count, ..items }, &mut line[done..]);
+                strided_tap(
+                    plane,
+                    width,
+                    tap,
+                    ItemRange { first, count, ..items },
+                    &mut line[done..],
+                );
             }
             done += count;
         }
     }
 
     #[inline(always)]
-    fn right<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]) {
-        lines(simd, self.source, block, items, out);
+    fn pack_right<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
+        pack_pixels(simd, self.source, block, items, out);
     }
 
     fn taps(&self) -> usize {
@@ -242,7 +249,7 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn finish<S: Simd>(&self, _: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]) {
+    fn epilogue<S: Simd>(&self, _: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]) {
         for lane in 0..left_lanes {
             for tap in 0..TAPS {
                 for (row, sum) in out.iter_mut().zip(sums[tap * LANES + lane].0) {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use common::naive_unet::{Map, NaiveUNet, Weights};
 use common::{assert_close, engines, halved, values};
-use deepmir_kernels::unet::{Architecture, Gradients, Network, Parameters, Step, UNetError};
-use deepmir_kernels::{Activation, Engine, Shape};
+use deepmir_kernels::parameters::{Gradients, Parameters};
+use deepmir_kernels::unet::{Architecture, Network, Step};
+use deepmir_kernels::{Activation, Engine, KernelError, Shape};
 
 fn architecture(inputs: usize, widths: &[usize], norm: bool) -> Architecture {
     Architecture {
@@ -75,7 +76,7 @@ fn inference_is_the_naive_network() {
             let mut output = vec![f32::NAN; expected.values.len()];
             let size = (shape.batch, shape.height, shape.width);
             for _ in 0..2 {
-                network.run(&engine, &input, size, Activation::Scores, &mut output).unwrap();
+                network.run(&engine, &input, size, Activation::Identity, &mut output).unwrap();
                 assert_close(&output, &expected.values, 2e-5, "scores");
             }
             let sums = |output: &[f32], power: fn(f64) -> f64| -> Vec<f64> {
@@ -136,7 +137,7 @@ fn training_goes_forward_like_the_naive_network() {
                 settled.get(name).map(|values| Cow::Borrowed(&values[..]))
             });
             let mut inferred = vec![f32::NAN; scores.len()];
-            let run = Activation::Scores;
+            let run = Activation::Identity;
             network.unwrap().run(&engine, &input, size, run, &mut inferred).unwrap();
             assert_close(&inferred, &expected.values, 1e-4, "scores with settled statistics");
         }
@@ -198,16 +199,16 @@ fn what_does_not_fit_is_an_error() {
     };
     let mut fewer = weights.clone();
     fewer.remove("decoder.0.up.bias");
-    assert_eq!(network(&fewer).err(), Some(UNetError::Missing("decoder.0.up.bias".to_owned())));
+    assert_eq!(network(&fewer).err(), Some(KernelError::Missing("decoder.0.up.bias".to_owned())));
     fewer.insert("decoder.0.up.bias".to_owned(), vec![0.0; 5]);
     let message = network(&fewer).err().map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(message, "tensor `decoder.0.up.bias` has 5 values where 4 are wanted");
 
     let (engine, network) = (Engine::new(), network(&weights).unwrap());
     let run = |input: &[f32], size, output: &mut [f32]| {
-        network.run(&engine, input, size, Activation::Scores, output)
+        network.run(&engine, input, size, Activation::Identity, output)
     };
-    assert!(matches!(run(&[0.0; 27], (1, 3, 3), &mut [0.0; 27]), Err(UNetError::Size { .. })));
-    assert!(matches!(run(&[0.0; 11], (1, 2, 2), &mut [0.0; 12]), Err(UNetError::Values { .. })));
-    assert!(matches!(run(&[0.0; 12], (1, 2, 2), &mut [0.0; 13]), Err(UNetError::Values { .. })));
+    assert!(matches!(run(&[0.0; 27], (1, 3, 3), &mut [0.0; 27]), Err(KernelError::Size { .. })));
+    assert!(matches!(run(&[0.0; 11], (1, 2, 2), &mut [0.0; 12]), Err(KernelError::Values { .. })));
+    assert!(matches!(run(&[0.0; 12], (1, 2, 2), &mut [0.0; 13]), Err(KernelError::Values { .. })));
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use deepmir_kernels::unet::{self, Gradients, Parameters, Statistics, Step};
-use deepmir_kernels::{Activation, Engine};
+use deepmir_kernels::parameters::{Gradients, Parameters, Statistics};
+use deepmir_kernels::unet::{self, Step};
+use deepmir_kernels::{Activation, Engine, KernelError};
 
 use crate::architecture::Output;
 use crate::infer::Network;
@@ -31,7 +32,7 @@ fn kernel_architecture(architecture: &Architecture) -> unet::Architecture {
     }
 }
 
-fn fault(error: unet::UNetError) -> NetError {
+fn fault(error: KernelError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 

@@ -1,12 +1,16 @@
-//! A small 3D network that tells what a block of an image is: inference and training.
+//! A small 3D network that classifies patches of an image: inference and training.
 //!
-//! A 3×3×3 convolution is a 3×3 convolution of each slice joined with the slices below and above it
-//! (of zeros beyond the block), so that the kernels of the U-Net do the work.
+//! A 3×3×3 convolution runs as a 3×3 convolution of each slice concatenated with its two neighbour
+//! slices (zeros beyond the patch), so that the U-Net's kernels do the work.
 
 mod architecture;
 mod backward;
+mod dense;
 mod forward;
+mod layers;
+mod network;
 mod slices;
 
 pub use architecture::Architecture;
-pub use forward::{Dropout, Network, Step};
+pub use forward::{Dropout, Step};
+pub use network::Network;

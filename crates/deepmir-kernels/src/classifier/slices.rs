@@ -1,34 +1,41 @@
-//! What makes three dimensions of two: slices beside one another, and maxima of pairs of them.
+//! 3D on top of 2D kernels: neighbour slices, and max pooling of pairs of slices.
 
 use rayon::prelude::*;
 
-use crate::block::{Block, FeatureMap, Map, Shape};
+use crate::arena::FeatureMap;
+use crate::block::{Block, Map, Shape};
 use crate::engine::Engine;
 
-/// Which slice of a block is seen beside each: the one before it, or the one after.
+/// A neighbour of a slice within its patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
-    Before,
-    After,
+pub(super) enum Neighbour {
+    Previous,
+    Next,
 }
 
-impl Beside {
+impl Neighbour {
     const fn of(self, slice: usize, slices: usize) -> Option<usize> {
         match self {
-            Self::Before => slice.checked_sub(1),
-            Self::After if slice + 1 < slices => Some(slice + 1),
-            Self::After => None,
+            Self::Previous => slice.checked_sub(1),
+            Self::Next if slice + 1 < slices => Some(slice + 1),
+            Self::Next => None,
         }
     }
 }
 
-fn image(shape: Shape) -> usize {
+/// Number of blocks of one image.
+fn image_blocks(shape: Shape) -> usize {
     shape.channel_blocks() * shape.pixels()
 }
 
-/// For each slice the one beside it; zeros where there is none.
-pub(super) fn beside(engine: &Engine, map: Map<'_>, slices: usize, which: Beside) -> FeatureMap {
-    let size = image(map.shape());
+/// For each slice its neighbour; zeros where there is none.
+pub(super) fn neighbour_slices(
+    engine: &Engine,
+    map: Map<'_>,
+    slices: usize,
+    which: Neighbour,
+) -> FeatureMap {
+    let size = image_blocks(map.shape());
     let mut result = engine.arena.map(map.shape());
     let (from, images) = (map.blocks(), result.par_chunks_mut(size).enumerate());
     images.for_each(|(n, to)| match which.of(n % slices, slices) {
@@ -38,18 +45,19 @@ pub(super) fn beside(engine: &Engine, map: Map<'_>, slices: usize, which: Beside
     result
 }
 
-/// The backward pass of [`beside`]: adds to each slice's gradient what it got as another's neighbour.
-pub(super) fn add_beside(
+/// The backward pass of [`neighbour_slices`]: adds to each slice's gradient what it received as the
+/// neighbour of another slice.
+pub(super) fn add_neighbour_gradient(
     gradient: &mut FeatureMap,
-    of_beside: Map<'_>,
+    neighbour_gradient: Map<'_>,
     slices: usize,
-    which: Beside,
+    which: Neighbour,
 ) {
-    let size = image(gradient.shape());
-    let from = of_beside.blocks();
+    let size = image_blocks(gradient.shape());
+    let from = neighbour_gradient.blocks();
     let other = match which {
-        Beside::Before => Beside::After,
-        Beside::After => Beside::Before,
+        Neighbour::Previous => Neighbour::Next,
+        Neighbour::Next => Neighbour::Previous,
     };
     gradient.par_chunks_mut(size).enumerate().for_each(|(n, to)| {
         let Some(slice) = other.of(n % slices, slices) else { return };
@@ -60,10 +68,10 @@ pub(super) fn add_beside(
     });
 }
 
-/// The maxima of pairs of slices.
-pub(super) fn pair_maxima(engine: &Engine, map: Map<'_>) -> FeatureMap {
+/// Max pooling of pairs of slices.
+pub(super) fn max_pool_slice_pairs(engine: &Engine, map: Map<'_>) -> FeatureMap {
     let shape = map.shape();
-    let size = image(shape);
+    let size = image_blocks(shape);
     let mut result = engine.arena.map(Shape { batch: shape.batch / 2, ..shape });
     let pairs = result.par_chunks_mut(size).zip(map.blocks().par_chunks(2 * size));
     pairs.for_each(|(to, from)| {
@@ -75,9 +83,13 @@ pub(super) fn pair_maxima(engine: &Engine, map: Map<'_>) -> FeatureMap {
     result
 }
 
-/// The gradient of what [`pair_maxima`] read: to the first of the two where they are equal.
-pub(super) fn pair_maxima_gradient(engine: &Engine, map: Map<'_>, gradient: Map<'_>) -> FeatureMap {
-    let size = image(map.shape());
+/// The gradient of the input of [`max_pool_slice_pairs`]: that of the first slice where two are equal.
+pub(super) fn max_pool_slice_pairs_gradient(
+    engine: &Engine,
+    map: Map<'_>,
+    gradient: Map<'_>,
+) -> FeatureMap {
+    let size = image_blocks(map.shape());
     let mut result = engine.arena.map(map.shape());
     let pairs = result.par_chunks_mut(2 * size).zip(map.blocks().par_chunks(2 * size));
     pairs.zip(gradient.blocks().par_chunks(size)).for_each(|((to, from), gradient)| {

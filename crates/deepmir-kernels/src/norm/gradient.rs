@@ -1,11 +1,14 @@
 //! The backward pass of batch norm.
 
-use super::statistics::{Norm, Sums};
+use super::statistics::Norm;
+use crate::block::channel_blocks;
 use crate::block::{Block, LANES, MapMut};
+use crate::elementwise::{self, Chunk, Pass};
 use crate::engine::Engine;
-use crate::pieces::{Pass, Piece, pass};
+use crate::prologue::{PrologueOp, WithPrologue};
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
-use crate::source::{Enter, Source, WithEntry, channel_blocks};
+use crate::source::Source;
 
 /// Gradients of a batch norm's parameters, and how the gradient passes on to its input.
 #[derive(Clone, Debug)]
@@ -23,13 +26,13 @@ pub struct NormGradient {
 impl NormGradient {
     /// From the sums of the gradient and of its products with `x − mean` over a batch (Ioffe &
     /// Szegedy 2015). `parts` has `blocks` entries a part; the norm's first block is `block`.
-    pub(crate) fn new(norm: &Norm, parts: &[Sums], blocks: usize, block: usize) -> Self {
+    pub(crate) fn new(norm: &Norm, parts: &[PartialSums], blocks: usize, block: usize) -> Self {
         let channels = norm.inverse_deviation.len();
         let (mut gamma, mut beta) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
         let (mut slope, mut offset) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
         for channel in 0..channels {
             let lane = |blocks: &[Block]| f64::from(blocks[channel / LANES].0[channel % LANES]);
-            let (sum, product) = Sums::total(parts, blocks, block * LANES + channel);
+            let (sum, product) = PartialSums::total(parts, blocks, block * LANES + channel);
             let inverse = f64::from(norm.inverse_deviation[channel]);
             let (scale, mean) = (lane(&norm.affine.scale), lane(&norm.mean));
             let count = norm.count as f64;
@@ -74,7 +77,7 @@ pub fn norm_gradient(
     through: &NormGradient,
     mut gradient: MapMut<'_>,
 ) {
-    pass(engine, &ThroughNorm { source, through }, &mut gradient);
+    elementwise::run(engine, &ThroughNorm { source, through }, &mut gradient);
 }
 
 struct ThroughNorm<'a> {
@@ -84,27 +87,27 @@ struct ThroughNorm<'a> {
 
 impl Pass for ThroughNorm<'_> {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, _sums: &mut Sums) {
-        self.source.entry.with(piece.block, Body { simd, pass: self, piece });
+    fn run<S: Simd>(&self, simd: S, chunk: Chunk<'_>, _sums: &mut PartialSums) {
+        self.source.prologue.with(chunk.block, Body { simd, pass: self, chunk });
     }
 }
 
 struct Body<'a, S> {
     simd: S,
     pass: &'a ThroughNorm<'a>,
-    piece: Piece<'a>,
+    chunk: Chunk<'a>,
 }
 
-impl<S: Simd> WithEntry for Body<'_, S> {
+impl<S: Simd> WithPrologue for Body<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(self, entry: E) {
-        let Self { simd, pass: ThroughNorm { source, through }, piece } = self;
-        let plane = source.map.plane(piece.image, piece.block);
-        let read = &plane[piece.row * source.map.shape().width..];
-        let block = piece.block;
-        for (gradient, x) in piece.blocks.iter_mut().zip(read) {
+    fn run<E: PrologueOp>(self, prologue: E) {
+        let Self { simd, pass: ThroughNorm { source, through }, chunk } = self;
+        let plane = source.map.plane(chunk.image, chunk.block);
+        let read = &plane[chunk.row * source.map.shape().width..];
+        let block = chunk.block;
+        for (gradient, x) in chunk.blocks.iter_mut().zip(read) {
             for part in 0..S::PARTS {
-                let x = entry.enter(simd, part, simd.load(x, part));
+                let x = prologue.apply(simd, part, simd.load(x, part));
                 let value = through.apply(simd, block, part, simd.load(gradient, part), x);
                 simd.store(value, gradient, part);
             }

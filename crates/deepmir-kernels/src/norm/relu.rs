@@ -3,12 +3,14 @@
 
 use super::Gate;
 use super::gradient::NormGradient;
-use super::statistics::{Norm, Sums};
+use super::statistics::Norm;
 use crate::block::{Block, Map, MapMut};
+use crate::elementwise::{self, Chunk, Pass};
 use crate::engine::Engine;
-use crate::pieces::{Pass, Piece, pass};
+use crate::prologue::{NormRelu, PrologueOp, WithPrologue};
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
-use crate::source::{Enter, NormRelu, Source, WithEntry};
+use crate::source::Source;
 
 /// What arrives at the output `a` of a batch norm's ReLU.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +18,13 @@ pub struct ReluGradient<'a> {
     /// The norm and what it read.
     pub gate: Gate<'a>,
     /// If the gradient at hand is that of the output of another norm that read `a`: that norm's.
-    pub through: Option<&'a NormGradient>,
+    pub outer_norm: Option<&'a NormGradient>,
     /// The gradient of the 2×2 maxima of `a`, to be added.
     pub pooled: Option<Map<'a>>,
 }
 
 impl ReluGradient<'_> {
-    /// Turns the gradient of `a` (or see [`ReluGradient::through`]) into that of the norm's
+    /// Turns the gradient of `a` (or see [`ReluGradient::outer_norm`]) into that of the norm's
     /// output, in place, and returns how it passes on through the norm.
     pub fn run(&self, engine: &Engine, mut gradient: MapMut<'_>) -> NormGradient {
         let blocks = gradient.shape().channel_blocks();
@@ -30,10 +32,10 @@ impl ReluGradient<'_> {
         let join = Join {
             source: self.gate.source,
             norm: Some(norm),
-            through: self.through,
+            outer_norm: self.outer_norm,
             pooled: self.pooled,
         };
-        let sums = pass(engine, &join, &mut gradient);
+        let sums = elementwise::run(engine, &join, &mut gradient);
         NormGradient::new(norm, &sums, blocks, 0)
     }
 }
@@ -46,22 +48,22 @@ pub(crate) fn add_pooled(
     pooled: Map<'_>,
     gradient: &mut MapMut<'_>,
 ) {
-    let join = Join { source, norm: None, through: None, pooled: Some(pooled) };
-    pass(engine, &join, gradient);
+    let join = Join { source, norm: None, outer_norm: None, pooled: Some(pooled) };
+    elementwise::run(engine, &join, gradient);
 }
 
 struct Join<'a> {
     source: Source<'a>,
     norm: Option<&'a Norm>,
-    through: Option<&'a NormGradient>,
+    outer_norm: Option<&'a NormGradient>,
     pooled: Option<Map<'a>>,
 }
 
 impl Pass for Join<'_> {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, piece: Piece<'_>, sums: &mut Sums) {
-        let norm = self.norm.map(|norm| NormRelu::new(&norm.affine, piece.block));
-        self.source.entry.with(piece.block, Body { simd, join: self, norm, piece, sums });
+    fn run<S: Simd>(&self, simd: S, chunk: Chunk<'_>, sums: &mut PartialSums) {
+        let norm = self.norm.map(|norm| NormRelu::new(&norm.affine, chunk.block));
+        self.source.prologue.with(chunk.block, Body { simd, join: self, norm, chunk, sums });
     }
 }
 
@@ -69,25 +71,25 @@ struct Body<'a, S> {
     simd: S,
     join: &'a Join<'a>,
     norm: Option<NormRelu<'a>>,
-    piece: Piece<'a>,
-    sums: &'a mut Sums,
+    chunk: Chunk<'a>,
+    sums: &'a mut PartialSums,
 }
 
-impl<S: Simd> WithEntry for Body<'_, S> {
+impl<S: Simd> WithPrologue for Body<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(mut self, entry: E) {
+    fn run<E: PrologueOp>(mut self, prologue: E) {
         let shape = self.join.source.map.shape();
-        let (image, block, first) = (self.piece.image, self.piece.block, self.piece.row);
+        let (image, block, first) = (self.chunk.image, self.chunk.block, self.chunk.row);
         let read = &self.join.source.map.plane(image, block)[first * shape.width..];
         let pooled = self.join.pooled.map(|map| map.plane(image, block));
-        let gradients = std::mem::take(&mut self.piece.blocks);
+        let gradients = std::mem::take(&mut self.chunk.blocks);
         let pairs = gradients.chunks_mut(2 * shape.width).zip(read.chunks(2 * shape.width));
         for (pair, (gradients, read)) in pairs.enumerate() {
             let pooled = pooled
                 .filter(|_| gradients.len() == 2 * shape.width)
                 .map(|pooled| &pooled[(first / 2 + pair) * (shape.width / 2)..][..shape.width / 2]);
             for part in 0..S::PARTS {
-                self.rows(part, entry, gradients, read, pooled.unwrap_or_default());
+                self.rows(part, prologue, gradients, read, pooled.unwrap_or_default());
             }
         }
     }
@@ -96,17 +98,17 @@ impl<S: Simd> WithEntry for Body<'_, S> {
 impl<S: Simd> Body<'_, S> {
     /// A pair of rows: the windows of 2×2 that have a maximum, then what is left of both rows.
     #[inline(always)]
-    fn rows<E: Enter>(
+    fn rows<E: PrologueOp>(
         &mut self,
         part: usize,
-        entry: E,
+        prologue: E,
         gradients: &mut [Block],
         read: &[Block],
         pooled: &[Block],
     ) {
         let simd = self.simd;
         let width = self.join.source.map.shape().width;
-        let load = |read: &Block| entry.enter(simd, part, simd.load(read, part));
+        let load = |read: &Block| prologue.apply(simd, part, simd.load(read, part));
         let mut sums = (simd.load(&self.sums.sum, part), simd.load(&self.sums.product, part));
         for (i, pooled) in pooled.iter().enumerate() {
             let at = [2 * i, 2 * i + 1, width + 2 * i, width + 2 * i + 1];
@@ -138,7 +140,7 @@ impl<S: Simd> Body<'_, S> {
     #[inline(always)]
     fn a(&self, part: usize, x: S::V) -> S::V {
         match self.norm {
-            Some(norm) => norm.enter(self.simd, part, x),
+            Some(norm) => norm.apply(self.simd, part, x),
             None => x,
         }
     }
@@ -156,14 +158,14 @@ impl<S: Simd> Body<'_, S> {
     ) {
         let simd = self.simd;
         let mut value = simd.load(gradient, part);
-        if let Some(through) = self.join.through {
-            value = through.apply(simd, self.piece.block, part, value, a);
+        if let Some(outer_norm) = self.join.outer_norm {
+            value = outer_norm.apply(simd, self.chunk.block, part, value, a);
         }
         value = simd.add(value, from_pooled);
         if let Some(norm) = self.join.norm {
             value = simd.where_positive(a, value);
             sums.0 = simd.add(sums.0, value);
-            let centred = simd.sub(x, simd.load(&norm.mean[self.piece.block], part));
+            let centred = simd.sub(x, simd.load(&norm.mean[self.chunk.block], part));
             sums.1 = simd.mul_add(value, centred, sums.1);
         }
         simd.store(value, gradient, part);

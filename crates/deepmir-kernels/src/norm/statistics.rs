@@ -2,36 +2,13 @@
 
 use rayon::prelude::*;
 
+use crate::block::channel_blocks;
 use crate::block::{Block, LANES};
 use crate::engine::Engine;
+use crate::prologue::{Affine, PrologueOp, WithPrologue};
+use crate::reduction::PartialSums;
 use crate::simd::{Simd, Task};
-use crate::source::{Affine, Enter, Source, WithEntry, channel_blocks};
-
-/// Sums over some pixels of one channel block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sums {
-    /// Taken off the values before they are squared, against cancellation.
-    pub pivot: Block,
-    /// Of values less the pivot, or of gradients.
-    pub sum: Block,
-    /// Of the squares of values less the pivot, or of gradients times values less their mean.
-    pub product: Block,
-    /// Pixels.
-    pub count: usize,
-}
-
-impl Sums {
-    pub const ZERO: Self =
-        Self { pivot: Block::ZERO, sum: Block::ZERO, product: Block::ZERO, count: 0 };
-
-    /// The sums of a channel of many parts, in double precision: `(sum, product)`.
-    pub fn total(parts: &[Self], blocks: usize, channel: usize) -> (f64, f64) {
-        let (block, lane) = (channel / LANES, channel % LANES);
-        parts.iter().skip(block).step_by(blocks).fold((0.0, 0.0), |(sum, product), part| {
-            (sum + f64::from(part.sum.0[lane]), product + f64::from(part.product.0[lane]))
-        })
-    }
-}
+use crate::source::Source;
 
 /// Mean and variance of each channel over a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +27,7 @@ impl Moments {
     pub fn of(engine: &Engine, source: Source<'_>) -> Self {
         let shape = source.map.shape();
         let (blocks, planes) = (shape.channel_blocks(), shape.batch * shape.channel_blocks());
-        let mut sums = vec![Sums::ZERO; planes];
+        let mut sums = vec![PartialSums::ZERO; planes];
         sums.par_iter_mut().enumerate().for_each(|(index, sums)| {
             let (image, block) = (index / blocks, index % blocks);
             let plane = source.map.plane(image, block);
@@ -61,7 +38,7 @@ impl Moments {
 
     /// Of these channels followed by those of `other`, over the same pixels.
     #[must_use]
-    pub fn joined(&self, other: &Self) -> Self {
+    pub fn concatenated(&self, other: &Self) -> Self {
         Self {
             mean: [&self.mean[..], &other.mean].concat(),
             variance: [&self.variance[..], &other.variance].concat(),
@@ -70,8 +47,13 @@ impl Moments {
     }
 
     /// Merges the moments of parts of the batch (Chan, Golub & LeVeque 1983), always in the same
-    /// order. Of each part, `parts` has one entry a block; the first of `channels` is in `block`.
-    pub(crate) fn merge(parts: &[Sums], blocks: usize, block: usize, channels: usize) -> Self {
+    /// order. Of each part, `parts` has one prologue a block; the first of `channels` is in `block`.
+    pub(crate) fn merge(
+        parts: &[PartialSums],
+        blocks: usize,
+        block: usize,
+        channels: usize,
+    ) -> Self {
         let mut moments = Self {
             mean: Vec::with_capacity(channels),
             variance: Vec::with_capacity(channels),
@@ -105,7 +87,7 @@ struct Sum<'a> {
     source: Source<'a>,
     plane: &'a [Block],
     block: usize,
-    sums: &'a mut Sums,
+    sums: &'a mut PartialSums,
 }
 
 impl Task for Sum<'_> {
@@ -113,27 +95,27 @@ impl Task for Sum<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.source.entry.with(self.block, SumWith { simd, plane: self.plane, sums: self.sums });
+        self.source.prologue.with(self.block, SumWith { simd, plane: self.plane, sums: self.sums });
     }
 }
 
 struct SumWith<'a, S> {
     simd: S,
     plane: &'a [Block],
-    sums: &'a mut Sums,
+    sums: &'a mut PartialSums,
 }
 
-impl<S: Simd> WithEntry for SumWith<'_, S> {
+impl<S: Simd> WithPrologue for SumWith<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(self, entry: E) {
+    fn run<E: PrologueOp>(self, prologue: E) {
         let Self { simd, plane, sums } = self;
         sums.count = plane.len();
         for part in 0..S::PARTS {
             let Some(first) = plane.first() else { return };
-            let pivot = entry.enter(simd, part, simd.load(first, part));
+            let pivot = prologue.apply(simd, part, simd.load(first, part));
             let (mut sum, mut product) = (simd.splat(0.0), simd.splat(0.0));
             for value in plane {
-                let value = simd.sub(entry.enter(simd, part, simd.load(value, part)), pivot);
+                let value = simd.sub(prologue.apply(simd, part, simd.load(value, part)), pivot);
                 sum = simd.add(sum, value);
                 product = simd.mul_add(value, value, product);
             }

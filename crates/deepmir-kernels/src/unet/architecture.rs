@@ -1,83 +1,29 @@
-//! Which layers a U-Net has, how wide they are, and under which names their tensors go.
+//! The architecture of a U-Net: its layers, their widths, and the names of their tensors.
 
-/// What does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UNetError {
-    /// A tensor of the architecture is not among the weights.
-    #[error("there is no tensor `{0}` among the weights")]
-    Missing(String),
-    /// A tensor has not as many values as the architecture says.
-    #[error("tensor `{name}` has {found} values where {expected} are wanted")]
-    Length {
-        /// Its name.
-        name: String,
-        /// Values it has.
-        found: usize,
-        /// Values it should have.
-        expected: usize,
-    },
-    /// The images cannot be halved as often as the network does, or there are none.
-    #[error("{batch} images of {height}×{width}: sides must be positive multiples of {multiple}")]
-    Size {
-        /// Images.
-        batch: usize,
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// What the sides must be multiples of.
-        multiple: usize,
-    },
-    /// A slice of values is not as long as the images say.
-    #[error("{what} has {found} values where {expected} are wanted")]
-    Values {
-        /// Which.
-        what: &'static str,
-        /// Values it has.
-        found: usize,
-        /// Values it should have.
-        expected: usize,
-    },
-}
+use crate::error::KernelError;
+use crate::parameters::TensorSpec;
 
-/// A 2D U-Net (Ronneberger, Fischer & Brox 2015): at each level two 3×3 convolutions with batch
-/// norm and ReLU, 2×2 maxima on the way down, 2×2 transposed convolutions and concatenation
-/// (encoder's channels first) on the way up, a 1×1 convolution at the end.
+/// A 2D U-Net (Ronneberger, Fischer & Brox 2015).
+///
+/// At each level two 3×3 convolutions with batch norm and ReLU; 2×2 max pooling on the way down;
+/// 2×2 transposed convolutions and concatenation (encoder's channels first) on the way up; a 1×1
+/// convolution at the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
-    /// Channels coming in.
+    /// Number of input channels.
     pub inputs: usize,
     /// Channels of each level, from full resolution down to the centre; at least one.
     pub widths: Vec<usize>,
-    /// Channels going out.
+    /// Number of output channels.
     pub outputs: usize,
     /// Batch norm and ReLU directly after each concatenation.
     pub norm_after_concatenation: bool,
-    /// Added to variances.
+    /// Added to variances by batch norms.
     pub epsilon: f32,
 }
 
-/// A tensor of a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tensor {
-    /// Its name, such as `encoder.0.conv1.weight`.
-    pub name: String,
-    /// Its axes: `[out, in, 3, 3]`, `[in, out, 2, 2]` for transposed convolutions.
-    pub shape: Vec<usize>,
-    /// Whether training changes it (running statistics are only tracked).
-    pub trained: bool,
-}
-
-impl Tensor {
-    /// Values it has.
-    #[must_use]
-    pub fn values(&self) -> usize {
-        self.shape.iter().product()
-    }
-}
-
 impl Architecture {
-    /// How many times the image is halved.
+    /// Number of times the image is halved.
     #[must_use]
     pub fn poolings(&self) -> usize {
         self.widths.len().saturating_sub(1)
@@ -94,7 +40,7 @@ impl Architecture {
     /// from full resolution to the centre; `decoder.L.up.weight|bias`, `decoder.L.concatenated.…`
     /// where there is such a norm, `decoder.L.block.conv1.…` and so on back up; `head.weight|bias`.
     #[must_use]
-    pub fn tensors(&self) -> Vec<Tensor> {
+    pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut list = List(Vec::new());
         let mut channels = self.inputs;
         for (level, &width) in self.widths.iter().enumerate() {
@@ -115,39 +61,46 @@ impl Architecture {
         list.0
     }
 
+    /// Validates the architecture.
+    ///
+    /// # Errors
+    /// If there are no levels or more than 16, or a channel count is zero.
+    pub fn validate(&self) -> Result<(), KernelError> {
+        let fail = |reason: String| Err(KernelError::Architecture(reason));
+        if self.widths.is_empty() || self.widths.len() > 16 || self.widths.contains(&0) {
+            return fail(format!("widths {:?} must be 1 to 16 positive numbers", self.widths));
+        }
+        if self.inputs == 0 || self.outputs == 0 {
+            return fail("a network needs input and output channels".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Validates the size of a batch of images.
+    ///
     /// # Errors
     /// If images of this size cannot be halved often enough, or there are none.
-    pub(crate) fn check_size(
+    pub(crate) fn validate_size(
         &self,
         batch: usize,
         height: usize,
         width: usize,
-    ) -> Result<(), UNetError> {
+    ) -> Result<(), KernelError> {
         let multiple = self.size_multiple();
         let fits = |side: usize| side > 0 && side.is_multiple_of(multiple);
         if batch > 0 && fits(height) && fits(width) {
             Ok(())
         } else {
-            Err(UNetError::Size { batch, height, width, multiple })
+            Err(KernelError::Size { batch, height, width, multiple })
         }
     }
 }
 
-/// # Errors
-/// If there are not as many values as expected.
-pub(crate) fn check_values(
-    what: &'static str,
-    found: usize,
-    expected: usize,
-) -> Result<(), UNetError> {
-    if found == expected { Ok(()) } else { Err(UNetError::Values { what, found, expected }) }
-}
-
-struct List(Vec<Tensor>);
+struct List(Vec<TensorSpec>);
 
 impl List {
     fn push(&mut self, name: String, shape: &[usize], trained: bool) {
-        self.0.push(Tensor { name, shape: shape.to_vec(), trained });
+        self.0.push(TensorSpec { name, shape: shape.to_vec(), trained });
     }
 
     fn convolution(&mut self, name: &str, from: usize, to: usize, size: usize) {
@@ -185,11 +138,26 @@ mod tests {
             epsilon: 1e-3,
         };
         let trained: usize =
-            reference.tensors().iter().filter(|t| t.trained).map(Tensor::values).sum();
+            reference.tensors().iter().filter(|t| t.trained).map(TensorSpec::values).sum();
         assert_eq!(trained, 31_110_563);
         assert_eq!(reference.size_multiple(), 32);
-        assert!(reference.check_size(1, 256, 32).is_ok());
-        assert!(reference.check_size(1, 0, 32).is_err());
-        assert!(reference.check_size(1, 256, 48).is_err());
+        assert!(reference.validate_size(1, 256, 32).is_ok());
+        assert!(reference.validate_size(1, 0, 32).is_err());
+        assert!(reference.validate_size(1, 256, 48).is_err());
+    }
+
+    #[test]
+    fn a_network_without_levels_or_channels_is_refused() {
+        let architecture = |inputs, widths: &[usize]| Architecture {
+            inputs,
+            widths: widths.to_vec(),
+            outputs: 2,
+            norm_after_concatenation: false,
+            epsilon: 1e-3,
+        };
+        assert_eq!(architecture(1, &[4, 8]).validate(), Ok(()));
+        for impossible in [architecture(1, &[]), architecture(1, &[4, 0]), architecture(0, &[4])] {
+            assert!(impossible.validate().is_err(), "{impossible:?}");
+        }
     }
 }

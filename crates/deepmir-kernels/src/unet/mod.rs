@@ -1,13 +1,15 @@
-//! The U-Net, planned and fused: inference on packed weights, and training.
+//! The U-Net with fused layers: inference on packed weights, and training.
 //!
 //! A network is described by an [`Architecture`] and its tensors by name; nothing here knows a
-//! framework. [`Network`] runs it; [`Step`] is a forward pass that remembers what its backward
-//! pass needs.
+//! framework. [`Network`] runs inference. [`Step`] is a forward pass that stores what its backward
+//! pass needs. Names and values go through [`parameters`](crate::parameters).
 
 mod architecture;
+mod folding;
+mod layers;
 mod network;
 mod train;
 
-pub use architecture::{Architecture, Tensor, UNetError};
+pub use architecture::Architecture;
 pub use network::Network;
-pub use train::{Gradients, Parameters, Statistics, Step};
+pub use train::Step;

@@ -4,19 +4,19 @@
 
 use rayon::prelude::*;
 
-use super::filter;
-use super::gather::Gather;
+use super::convolution::Convolution;
+use super::filter_transform;
+use super::input_transform::InputTransform;
 use super::matrices::POINTS;
-use super::scatter::Scatter;
+use super::output_transform::OutputTransform;
 use super::tiles::Tiles;
-use super::wide::Convolution;
-use crate::bands::{Rows, columns};
 use crate::block::{Block, LANES, MapMut};
 use crate::engine::Engine;
-use crate::norm::Sums;
-use crate::product::Product;
+use crate::gemm::Gemm;
+use crate::reduction::PartialSums;
 use crate::simd::{Simd, Task};
 use crate::source::Source;
+use crate::tiling::{OutputRows, channel_tiles};
 
 /// Tiles taken through all channels at a time.
 const TILES: usize = 128;
@@ -29,7 +29,7 @@ pub(crate) fn convolve(
     convolution: &Convolution<'_>,
     outputs: &mut [MapMut<'_>],
     mut pooled: Option<&mut MapMut<'_>>,
-) -> Vec<Sums> {
+) -> Vec<PartialSums> {
     let shape = outputs[0].shape();
     let tiles = Tiles::new(shape);
     let total = tiles.per_image * shape.batch;
@@ -45,15 +45,22 @@ pub(crate) fn convolve(
         let stride = count | 1;
         let mut points = engine.arena.take(reads * POINTS * stride);
         points.par_chunks_mut(POINTS * stride).zip(&planes).for_each(|(points, plane)| {
-            engine.set.run(GatherTask { tiles, first, count, stride, plane: *plane, points });
+            engine.set.run(InputTransformTask {
+                tiles,
+                first,
+                count,
+                stride,
+                plane: *plane,
+                points,
+            });
         });
-        let columns = columns(outputs, pooled.as_deref_mut());
-        let mut sums_of_pass = vec![Sums::ZERO; columns.len()];
+        let columns = channel_tiles(outputs, pooled.as_deref_mut());
+        let mut sums_of_pass = vec![PartialSums::ZERO; columns.len()];
         columns.into_par_iter().zip(&mut sums_of_pass).enumerate().for_each(|(write, column)| {
             let (rows, sums) = column;
             let mut filters = engine.arena.take((READS.min(reads) * LANES + 1) * POINTS);
             let mut products = engine.arena.take(POINTS * stride);
-            engine.set.run(ColumnTask {
+            engine.set.run(ChannelTileTask {
                 convolution,
                 tiles,
                 first,
@@ -72,7 +79,7 @@ pub(crate) fn convolve(
     sums
 }
 
-struct GatherTask<'a> {
+struct InputTransformTask<'a> {
     tiles: Tiles,
     first: usize,
     count: usize,
@@ -81,13 +88,13 @@ struct GatherTask<'a> {
     points: &'a mut [Block],
 }
 
-impl Task for GatherTask<'_> {
+impl Task for InputTransformTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (source, channel_block) = self.plane;
-        Gather {
+        InputTransform {
             source,
             channel_block,
             tiles: self.tiles,
@@ -99,7 +106,7 @@ impl Task for GatherTask<'_> {
     }
 }
 
-struct ColumnTask<'a> {
+struct ChannelTileTask<'a> {
     convolution: &'a Convolution<'a>,
     tiles: Tiles,
     first: usize,
@@ -109,29 +116,30 @@ struct ColumnTask<'a> {
     points: &'a [Block],
     filters: &'a mut [Block],
     products: &'a mut [Block],
-    rows: Vec<Rows<'a>>,
-    sums: Option<&'a mut Sums>,
+    rows: Vec<OutputRows<'a>>,
+    sums: Option<&'a mut PartialSums>,
 }
 
-impl Task for ColumnTask<'_> {
+impl Task for ChannelTileTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let reads = self.convolution.filter.reads();
-        let mut room = [[Block::ZERO; 9]; LANES];
+        let mut scratch = [[Block::ZERO; 9]; LANES];
         let chunk_rows = READS.min(reads.blocks()) * LANES + 1;
         for (chunk, lanes) in reads.lanes().chunks(READS).enumerate() {
             for (i, lanes) in lanes.iter().enumerate() {
-                let block = self.convolution.filter.block(self.write, chunk * READS + i, &mut room);
+                let block =
+                    self.convolution.filter.block(self.write, chunk * READS + i, &mut scratch);
                 let filters = &mut self.filters[i * LANES..];
-                filter::transform(simd, block, *lanes, filters, chunk_rows);
+                filter_transform::transform(simd, block, *lanes, filters, chunk_rows);
             }
             let ahead = ((chunk + 1) * READS, READS);
             for point in 0..POINTS {
                 // The weights of the next channels come from memory while these are multiplied.
                 self.convolution.filter.prefetch(simd, self.write, ahead, (point, POINTS));
-                Product {
+                Gemm {
                     pixels: &self.points[(chunk * READS * POINTS + point) * self.stride..],
                     pixel_stride: POINTS * self.stride,
                     count: self.count,
@@ -145,12 +153,12 @@ impl Task for ColumnTask<'_> {
                 .run(simd, &mut self.products[point * self.stride..]);
             }
         }
-        Scatter {
+        OutputTransform {
             tiles: self.tiles,
             first: self.first,
             count: self.count,
             point_stride: self.stride,
-            finish: self.convolution.finishes[self.write],
+            epilogue: self.convolution.epilogues[self.write],
         }
         .run(simd, self.products, &mut self.rows, 0, self.sums);
     }

@@ -4,7 +4,7 @@
 //! networks", CVPR 2016) evaluates polynomials at a few points. The usual points 0, ±1, ±2, ∞
 //! lose two bits more than necessary; 0, ±1/√2, ±√2, ∞ halve the error (1.1e-6 against 2.3e-6 of
 //! the output's deviation with 128 channels, where plain summation has 0.5e-6) at the same
-//! price, because the products of the points' squares are 1. Rows are scaled so that the output
+//! price, because the products of the points' squares are 1. OutputRows are scaled so that the output
 //! transform has as many ones as possible.
 //!
 //! With `a = 1/√2` and `b = √2`, six inputs `d`, three weights `g`, four outputs `y`:

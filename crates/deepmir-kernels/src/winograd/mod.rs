@@ -2,40 +2,41 @@
 
 #![allow(clippy::needless_range_loop, reason = "indices as in the formulas")]
 
+mod convolution;
 mod deep;
-mod filter;
-mod finish;
-mod gather;
-mod gradient;
+mod epilogue;
+mod filter_transform;
+mod input_transform;
 mod matrices;
+mod output_transform;
 mod points;
-mod scatter;
 mod tiles;
+mod weight_gradient;
 mod wide;
 
-pub(crate) use filter::{HalfWeights3x3, Kernel, Weights3x3};
-pub(crate) use finish::Finish;
-pub(crate) use gradient::WeightGradient;
-pub(crate) use wide::Convolution;
+pub(crate) use convolution::Convolution;
+pub(crate) use epilogue::Epilogue;
+pub(crate) use weight_gradient::WeightGradient;
 
 use crate::block::MapMut;
 use crate::engine::Engine;
-use crate::norm::Sums;
+use crate::reduction::PartialSums;
 use tiles::Tiles;
 
-/// Tiles up to which weights are turned into points as they are needed, not before.
+/// Up to this many tiles, weights are transformed as they are needed ([`deep`]), not in advance
+/// ([`wide`]).
 const FEW_TILES: usize = 64;
-/// Pairs of channel blocks above which they are too: the points of all of them would fill the
-/// last-level cache.
+/// Above this many pairs of channel blocks they are too: all transformed weights together would
+/// fill the last-level cache.
 const MANY_PAIRS: usize = 128;
 
-/// Convolves, and returns the sums of parts of the outputs if they are wanted: `[part][block]`.
+/// Convolves. Returns partial sums of the outputs, `[part][block]`, if they are wanted.
 pub(crate) fn convolve(
     engine: &Engine,
     convolution: &Convolution<'_>,
     outputs: &mut [MapMut<'_>],
     pooled: Option<&mut MapMut<'_>>,
-) -> Vec<Sums> {
+) -> Vec<PartialSums> {
     let shape = outputs[0].shape();
     let tiles = shape.batch * Tiles::new(shape).per_image;
     let filter = &convolution.filter;

@@ -1,64 +1,56 @@
-//! Convolution of maps with many tiles: threads take bands of rows, and carry a few tiles at a
+//! Convolution of maps with many tiles: threads take row_tiles of rows, and carry a few tiles at a
 //! time through all channels while they are in the second-level cache.
 
 use rayon::prelude::*;
 
-use super::filter;
-use super::finish::Finish;
-use super::gather::Gather;
+use super::convolution::Convolution;
+use super::filter_transform;
+use super::input_transform::InputTransform;
 use super::matrices::{OUT, POINTS};
-use super::scatter::Scatter;
+use super::output_transform::OutputTransform;
 use super::tiles::Tiles;
-use crate::bands::{Band, bands};
 use crate::block::{Block, LANES, MapMut};
-use crate::conv3x3::Filter;
 use crate::engine::Engine;
-use crate::norm::Sums;
-use crate::product::Product;
+use crate::filter3x3::Filter;
+use crate::gemm::Gemm;
+use crate::reduction::PartialSums;
 use crate::simd::{Simd, Task};
-use crate::source::Source;
+use crate::tiling::{RowTile, row_tiles};
 
 /// What the tiles at hand may take up in cache, in blocks of 64 bytes.
 const CACHE_BLOCKS: usize = 5 * 1024;
 
-pub(crate) struct Convolution<'a> {
-    pub sources: &'a [Source<'a>],
-    pub filter: Filter<'a>,
-    /// One a block of output channels.
-    pub finishes: &'a [Finish<'a>],
-    /// Whether sums of the outputs are wanted.
-    pub sums: bool,
-}
-
-/// Convolves. The sums come back in a fixed order: for every band of rows, one a channel block.
+/// Convolves. The sums come back in a fixed order: for every row_tile of rows, one a channel block.
 pub(crate) fn convolve(
     engine: &Engine,
     convolution: &Convolution<'_>,
     outputs: &mut [MapMut<'_>],
     pooled: Option<&mut MapMut<'_>>,
-) -> Vec<Sums> {
+) -> Vec<PartialSums> {
     let shape = outputs[0].shape();
     let tiles = Tiles::new(shape);
     let (reads, writes) = (convolution.filter.reads(), convolution.filter.writes());
-    let rows_of_channels = reads.blocks() * LANES + 1;
-    let mut filters = engine.arena.take(writes.blocks() * POINTS * rows_of_channels);
-    filters.par_chunks_mut(POINTS * rows_of_channels).enumerate().for_each(|(write, points)| {
+    let panel_rows = reads.blocks() * LANES + 1;
+    let mut filters = engine.arena.take(writes.blocks() * POINTS * panel_rows);
+    filters.par_chunks_mut(POINTS * panel_rows).enumerate().for_each(|(write, points)| {
         engine.set.run(FilterTask { filter: convolution.filter, write, points });
     });
 
     let step =
         (CACHE_BLOCKS / (POINTS * (reads.blocks() + writes.blocks()))).clamp(12, 48) / 12 * 12;
-    let band_tiles = step.div_ceil(tiles.per_row) * OUT;
-    let bands = bands(outputs, pooled, band_tiles);
-    let mut sums =
-        vec![Sums::ZERO; if convolution.sums { bands.len() * writes.blocks() } else { 0 }];
-    let mut sums_of_bands: Vec<_> = sums.chunks_mut(writes.blocks()).collect();
-    sums_of_bands.resize_with(bands.len(), Default::default);
-    bands.into_par_iter().zip(sums_of_bands).for_each(|(band, sums)| {
+    let rows_per_tile = step.div_ceil(tiles.per_row) * OUT;
+    let row_tiles = row_tiles(outputs, pooled, rows_per_tile);
+    let mut sums = vec![
+        PartialSums::ZERO;
+        if convolution.sums { row_tiles.len() * writes.blocks() } else { 0 }
+    ];
+    let mut sums_of_tiles: Vec<_> = sums.chunks_mut(writes.blocks()).collect();
+    sums_of_tiles.resize_with(row_tiles.len(), Default::default);
+    row_tiles.into_par_iter().zip(sums_of_tiles).for_each(|(row_tile, sums)| {
         let stride = step | 1;
         let mut points = engine.arena.take(reads.blocks() * POINTS * stride);
         let mut products = engine.arena.take(writes.blocks() * POINTS * stride);
-        engine.set.run(BandTask {
+        engine.set.run(RowTileTask {
             convolution,
             tiles,
             step,
@@ -66,7 +58,7 @@ pub(crate) fn convolve(
             filters: &filters,
             points: &mut points,
             products: &mut products,
-            band,
+            row_tile,
             sums,
         });
     });
@@ -85,16 +77,22 @@ impl Task for FilterTask<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let reads = self.filter.reads();
-        let mut room = [[Block::ZERO; 9]; LANES];
+        let mut scratch = [[Block::ZERO; 9]; LANES];
         for read in 0..reads.blocks() {
-            let block = self.filter.block(self.write, read, &mut room);
+            let block = self.filter.block(self.write, read, &mut scratch);
             let points = &mut self.points[read * LANES..];
-            filter::transform(simd, block, reads.lanes()[read], points, reads.blocks() * LANES + 1);
+            filter_transform::transform(
+                simd,
+                block,
+                reads.lanes()[read],
+                points,
+                reads.blocks() * LANES + 1,
+            );
         }
     }
 }
 
-struct BandTask<'a> {
+struct RowTileTask<'a> {
     convolution: &'a Convolution<'a>,
     tiles: Tiles,
     step: usize,
@@ -102,21 +100,21 @@ struct BandTask<'a> {
     filters: &'a [Block],
     points: &'a mut [Block],
     products: &'a mut [Block],
-    band: Band<'a>,
+    row_tile: RowTile<'a>,
     /// One a block of output channels, or none.
-    sums: &'a mut [Sums],
+    sums: &'a mut [PartialSums],
 }
 
-impl Task for BandTask<'_> {
+impl Task for RowTileTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let Tiles { per_row, per_image, .. } = self.tiles;
-        let start = self.band.image * per_image;
-        let mut first = start + self.band.first_row / OUT * per_row;
+        let start = self.row_tile.image * per_image;
+        let mut first = start + self.row_tile.first_row / OUT * per_row;
         let last =
-            first + (self.band.rows[0].rows.len() / self.tiles.width).div_ceil(OUT) * per_row;
+            first + (self.row_tile.rows[0].rows.len() / self.tiles.width).div_ceil(OUT) * per_row;
         while first < last {
             let count = self.step.min(last - first);
             self.tiles(simd, first, count);
@@ -125,7 +123,7 @@ impl Task for BandTask<'_> {
     }
 }
 
-impl BandTask<'_> {
+impl RowTileTask<'_> {
     #[inline(always)]
     fn tiles<S: Simd>(&mut self, simd: S, first: usize, count: usize) {
         let (stride, tiles) = (self.stride, self.tiles);
@@ -134,7 +132,7 @@ impl BandTask<'_> {
         for source in self.convolution.sources {
             for channel_block in 0..source.map.shape().channel_blocks() {
                 let points = &mut self.points[block * POINTS * stride..][..POINTS * stride];
-                Gather {
+                InputTransform {
                     source: *source,
                     channel_block,
                     tiles,
@@ -147,32 +145,32 @@ impl BandTask<'_> {
             }
         }
         for point in 0..POINTS {
-            Product {
+            Gemm {
                 pixels: &self.points[point * stride..],
                 pixel_stride: POINTS * stride,
                 count,
                 lanes: reads.lanes(),
                 panels: &self.filters[point * (reads.blocks() * LANES + 1)..],
                 panel_stride: POINTS * (reads.blocks() * LANES + 1),
-                panel_count: self.band.rows.len(),
+                panel_count: self.row_tile.rows.len(),
                 out_stride: POINTS * stride,
                 accumulate: false,
             }
             .run(simd, &mut self.products[point * stride..]);
         }
-        for (write, rows) in self.band.rows.iter_mut().enumerate() {
-            Scatter {
+        for (write, rows) in self.row_tile.rows.iter_mut().enumerate() {
+            OutputTransform {
                 tiles,
                 first,
                 count,
                 point_stride: stride,
-                finish: self.convolution.finishes[write],
+                epilogue: self.convolution.epilogues[write],
             }
             .run(
                 simd,
                 &self.products[write * POINTS * stride..][..POINTS * stride],
                 std::slice::from_mut(rows),
-                self.band.image,
+                self.row_tile.image,
                 self.sums.get_mut(write),
             );
         }

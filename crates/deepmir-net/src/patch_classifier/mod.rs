@@ -64,10 +64,9 @@ impl PatchClassifierSettings {
     pub fn validate(&self) -> Result<(), NetError> {
         let Self { size, widths, hidden, .. } = self.clone();
         let architecture = classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 };
-        match architecture.fault() {
-            None => Ok(()),
-            Some(reason) => Err(NetError::Config { reason: format!("patch_classifier: {reason}") }),
-        }
+        architecture.validate().map_err(|error| NetError::Config {
+            reason: format!("patch_classifier: {error}"),
+        })
     }
 
     /// Checks that weights are those of the network for a plan.
@@ -185,7 +184,7 @@ fn network(
     classifier::Network::new(architecture, EPSILON, tensor).map_err(fault)
 }
 
-fn fault(error: deepmir_kernels::unet::UNetError) -> NetError {
+fn fault(error: deepmir_kernels::KernelError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 

@@ -5,7 +5,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use deepmir_kernels::Engine;
 use deepmir_kernels::classifier::{Architecture, Dropout, Step};
-use deepmir_kernels::unet::{Gradients, Parameters};
+use deepmir_kernels::parameters::{Gradients, Parameters};
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};

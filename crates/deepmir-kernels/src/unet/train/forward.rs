@@ -1,15 +1,19 @@
 //! The forward pass in training.
 
-use super::{Block, DecoderLevel, EncoderLevel, Normed, Parameters, Statistics, Step, joined};
+use super::{
+    DecoderLevel, DoubleConvOutputs, EncoderLevel, NormedOutput, Step, concatenated_sources,
+};
 use crate::block::Shape;
 use crate::conv1x1::PackedConv1x1;
 use crate::engine::Engine;
+use crate::error::{KernelError, validate_values};
 use crate::head::{Activation, head};
 use crate::layout::from_nchw;
 use crate::norm::{Moments, Norm};
+use crate::parameters::{Parameters, Statistics};
 use crate::pool::max_pool;
 use crate::source::Source;
-use crate::unet::architecture::{Architecture, UNetError, check_values};
+use crate::unet::architecture::Architecture;
 use crate::{conv3x3, upconv};
 
 struct Forward<'a> {
@@ -21,11 +25,11 @@ struct Forward<'a> {
 
 impl Step {
     /// Runs `batch` images of `[inputs][height][width]` with the statistics of the batch, and
-    /// writes the scores, as many of `[outputs][height][width]`.
+    /// writes as many maps of scores (logits) of `[outputs][height][width]`.
     ///
     /// # Errors
-    /// If a tensor is missing, the sides are no multiples of [`Architecture::size_multiple`], or
-    /// a slice has not as many values as they say.
+    /// If the architecture is invalid, a tensor is missing, the sides are no multiples of
+    /// [`Architecture::size_multiple`], or a slice does not have as many values as they say.
     pub fn forward(
         engine: &Engine,
         architecture: &Architecture,
@@ -33,11 +37,16 @@ impl Step {
         input: &[f32],
         (batch, height, width): (usize, usize, usize),
         scores: &mut [f32],
-    ) -> Result<Self, UNetError> {
-        architecture.check_size(batch, height, width)?;
+    ) -> Result<Self, KernelError> {
+        architecture.validate()?;
+        architecture.validate_size(batch, height, width)?;
         let shape = Shape::new(batch, architecture.inputs, height, width);
-        check_values("input", input.len(), shape.values())?;
-        check_values("scores", scores.len(), shape.with_channels(architecture.outputs).values())?;
+        validate_values("input", input.len(), shape.values())?;
+        validate_values(
+            "scores",
+            scores.len(),
+            shape.with_channels(architecture.outputs).values(),
+        )?;
         let mut pass = Forward {
             engine,
             parameters,
@@ -78,12 +87,12 @@ impl Step {
         let weights = parameters.get("head.weight", outputs * width)?;
         let bias = parameters.get("head.bias", outputs)?;
         let weights = PackedConv1x1::new(weights, &[width], bias);
-        head(engine, &weights, &[last.second.source()], Activation::Scores, scores);
+        head(engine, &weights, &[last.second.source()], Activation::Identity, scores);
         let architecture = architecture.clone();
         Ok(Self { architecture, encoder, decoder, statistics: pass.statistics })
     }
 
-    /// Mean and variance that each batch norm saw.
+    /// Mean and variance of the batch at each batch norm.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.statistics
@@ -97,7 +106,7 @@ impl Forward<'_> {
         moments: &Moments,
         channels: std::ops::Range<usize>,
         all: usize,
-    ) -> Result<Norm, UNetError> {
+    ) -> Result<Norm, KernelError> {
         let gamma = &self.parameters.get(&format!("{name}.gamma"), all)?[channels.clone()];
         let beta = &self.parameters.get(&format!("{name}.beta"), all)?[channels];
         Ok(Norm::new(moments, gamma, beta, self.epsilon))
@@ -109,13 +118,13 @@ impl Forward<'_> {
         index: usize,
         sources: &[Source<'_>],
         outputs: usize,
-    ) -> Result<Normed, UNetError> {
+    ) -> Result<NormedOutput, KernelError> {
         let inputs: usize = sources.iter().map(|source| source.map.shape().channels).sum();
         let values = 9 * inputs * outputs;
         let weights = self.parameters.get(&format!("{name}.conv{index}.weight"), values)?;
         let bias = self.parameters.get(&format!("{name}.conv{index}.bias"), outputs)?;
         let mut map = self.engine.arena.map(sources[0].map.shape().with_channels(outputs));
-        // The norm takes any bias off again: it only shows in the mean.
+        // The norm subtracts any bias again: it only shows in the mean.
         let mut moments = conv3x3::forward(self.engine, weights, None, sources, map.view_mut());
         let name = format!("{name}.norm{index}");
         let norm = self.norm(&name, &moments, 0..outputs, outputs)?;
@@ -123,7 +132,7 @@ impl Forward<'_> {
             *mean += bias;
         }
         self.statistics.insert(name, moments);
-        Ok(Normed { map, norm })
+        Ok(NormedOutput { map, norm })
     }
 
     fn block(
@@ -131,39 +140,39 @@ impl Forward<'_> {
         name: &str,
         sources: &[Source<'_>],
         outputs: usize,
-    ) -> Result<Block, UNetError> {
+    ) -> Result<DoubleConvOutputs, KernelError> {
         let first = self.convolution(name, 1, sources, outputs)?;
         let second = self.convolution(name, 2, &[first.source()], outputs)?;
-        Ok(Block { first, second })
+        Ok(DoubleConvOutputs { first, second })
     }
 
-    /// A step up. `moments` are those of the encoder's channels, where there is a norm after the
-    /// concatenation.
+    /// A level of the decoder. `moments` are those of the encoder's channels, where there is a norm
+    /// after the concatenation.
     fn up(
         &mut self,
         name: &str,
-        below: &Normed,
-        skip: &Normed,
+        below: &NormedOutput,
+        skip: &NormedOutput,
         moments: Option<&Moments>,
-    ) -> Result<DecoderLevel, UNetError> {
+    ) -> Result<DecoderLevel, KernelError> {
         let shape = skip.map.shape();
         let (inputs, width) = (below.map.shape().channels, shape.channels);
         let weights = self.parameters.get(&format!("{name}.up.weight"), 4 * inputs * width)?;
         let bias = self.parameters.get(&format!("{name}.up.bias"), width)?;
-        let mut above = self.engine.arena.map(shape);
-        let of_above =
-            upconv::forward(self.engine, weights, bias, below.source(), above.view_mut());
+        let mut upsampled = self.engine.arena.map(shape);
+        let of_upsampled =
+            upconv::forward(self.engine, weights, bias, below.source(), upsampled.view_mut());
         let mut concatenated = None;
         if let Some(of_skip) = moments {
             let name = format!("{name}.concatenated");
             concatenated = Some((
                 self.norm(&name, of_skip, 0..width, 2 * width)?,
-                self.norm(&name, &of_above, width..2 * width, 2 * width)?,
+                self.norm(&name, &of_upsampled, width..2 * width, 2 * width)?,
             ));
-            self.statistics.insert(name, of_skip.joined(&of_above));
+            self.statistics.insert(name, of_skip.concatenated(&of_upsampled));
         }
-        let sources = joined(skip, &above, concatenated.as_ref());
+        let sources = concatenated_sources(skip, &upsampled, concatenated.as_ref());
         let block = self.block(&format!("{name}.block"), &sources, width)?;
-        Ok(DecoderLevel { above, concatenated, block })
+        Ok(DecoderLevel { upsampled, concatenated, block })
     }
 }

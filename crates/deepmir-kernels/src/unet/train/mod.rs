@@ -1,22 +1,54 @@
-//! A training step: a forward pass that keeps the convolutions' outputs and nothing else, and
-//! the backward pass that recomputes the rest from them.
+//! A training step: a forward pass that stores the convolutions' outputs and nothing else, and a
+//! backward pass that recomputes the rest from them.
 //!
-//! Batch norm and ReLU never get a map of their own. Going forward, a convolution adds up the
-//! moments of what it writes, and the next one norms what it reads. Going back, a convolution
-//! cuts the gradient it writes by the ReLU in front of it, and adds up what the norm there needs.
+//! Outputs of batch norm and ReLU are never stored. In the forward pass, a convolution accumulates
+//! the moments of its output in its epilogue, and the next one applies the norm in its prologue.
+//! In the backward pass, the epilogue of a convolution gates the gradient by the ReLU before it,
+//! and accumulates the sums that the norm's gradient needs.
 
 mod backward;
 mod forward;
-mod parameters;
-
-pub use parameters::{Gradients, Parameters, Statistics};
 
 use super::architecture::Architecture;
-use crate::block::FeatureMap;
+use crate::arena::FeatureMap;
 use crate::norm::{Gate, Norm};
-use crate::source::{Entry, Source};
+use crate::parameters::Statistics;
+use crate::prologue::Prologue;
+use crate::source::Source;
 
 /// A forward pass in training, with what the backward pass needs.
+///
+/// ```
+/// use deepmir_kernels::parameters::{Gradients, Parameters};
+/// use deepmir_kernels::unet::{Architecture, Step};
+/// use deepmir_kernels::{Engine, KernelError};
+///
+/// let architecture = Architecture {
+///     inputs: 1,
+///     widths: vec![4, 8],
+///     outputs: 2,
+///     norm_after_concatenation: true,
+///     epsilon: 1e-3,
+/// };
+/// let tensors: Vec<_> =
+///     architecture.tensors().into_iter().map(|t| (t.name.clone(), vec![0.1; t.values()])).collect();
+/// let parameters: Parameters = tensors.iter().map(|(name, v)| (name.clone(), &v[..])).collect();
+///
+/// let engine = Engine::new();
+/// let (batch, height, width) = (2, 4, 6);
+/// let images: Vec<f32> = (0..batch * height * width).map(|i| (i as f32).sin()).collect();
+/// let mut scores = vec![0.0; batch * architecture.outputs * height * width];
+/// let size = (batch, height, width);
+/// let step = Step::forward(&engine, &architecture, &parameters, &images, size, &mut scores)?;
+/// assert!(step.statistics().contains_key("encoder.0.norm1"));
+///
+/// // The gradient of the loss at the scores; here the loss is their sum.
+/// let gradient = vec![1.0; scores.len()];
+/// let mut gradients = Gradients::default();
+/// step.backward(&engine, &parameters, &gradient, &mut gradients)?;
+/// assert_eq!(gradients.0["head.bias"], [(batch * height * width) as f32; 2]);
+/// # Ok::<(), KernelError>(())
+/// ```
 #[derive(Debug)]
 pub struct Step {
     architecture: Architecture,
@@ -27,64 +59,64 @@ pub struct Step {
     statistics: Statistics,
 }
 
-/// What a level on the way down keeps.
+/// What a level of the encoder stores.
 #[derive(Debug)]
 struct EncoderLevel {
-    /// What its first convolution read.
+    /// Input of its first convolution.
     input: FeatureMap,
-    block: Block,
+    block: DoubleConvOutputs,
 }
 
-/// What a level on the way up keeps.
+/// What a level of the decoder stores.
 #[derive(Debug)]
 struct DecoderLevel {
-    /// Outputs of the transposed convolution.
-    above: FeatureMap,
+    /// Output of the transposed convolution.
+    upsampled: FeatureMap,
     /// The norms of the encoder's and the decoder's channels after concatenation.
     concatenated: Option<(Norm, Norm)>,
-    block: Block,
+    block: DoubleConvOutputs,
 }
 
 /// Outputs of two convolutions, and their norms.
 #[derive(Debug)]
-struct Block {
-    first: Normed,
-    second: Normed,
+struct DoubleConvOutputs {
+    first: NormedOutput,
+    second: NormedOutput,
 }
 
-/// Outputs of a convolution with their batch norm.
+/// The output of a convolution, and its batch norm.
 #[derive(Debug)]
-struct Normed {
+struct NormedOutput {
     map: FeatureMap,
     norm: Norm,
 }
 
-impl Normed {
-    /// As the next layer reads it: through the norm and a ReLU.
+impl NormedOutput {
+    /// As the next layer reads it, with norm and ReLU as prologue.
     fn source(&self) -> Source<'_> {
         Source::norm_relu(self.map.view(), self.norm.affine())
     }
 
-    /// The norm and ReLU that gradients pass on their way back.
+    /// The norm and ReLU that the gradient passes in the backward pass.
     fn gate(&self) -> Gate<'_> {
         Gate { source: Source::new(self.map.view()), norm: &self.norm }
     }
 }
 
-/// What a decoder's first convolution reads: the encoder's and the decoder's channels.
-fn joined<'a>(
-    skip: &'a Normed,
-    above: &'a FeatureMap,
+/// The input of a decoder's first convolution: the encoder's and the decoder's channels.
+fn concatenated_sources<'a>(
+    skip: &'a NormedOutput,
+    upsampled: &'a FeatureMap,
     concatenated: Option<&'a (Norm, Norm)>,
 ) -> [Source<'a>; 2] {
     match concatenated {
-        None => [skip.source(), Source::new(above.view())],
-        Some((of_skip, of_above)) => [
+        None => [skip.source(), Source::new(upsampled.view())],
+        Some((of_skip, of_upsampled)) => [
             Source {
                 map: skip.map.view(),
-                entry: Entry::NormReluTwice(skip.norm.affine(), of_skip.affine()),
+                prologue: Prologue::NormReluTwice(skip.norm.affine(), of_skip.affine()),
             },
-            Source::norm_relu(above.view(), of_above.affine()),
+            Source::norm_relu(upsampled.view(), of_upsampled.affine()),
         ],
     }
 }

@@ -1,15 +1,16 @@
 //! What happens to a tile's outputs between the transform and memory.
 
 use super::matrices::OUT;
-use crate::bands::Rows;
 use crate::block::Block;
-use crate::norm::{Gate, Sums};
+use crate::norm::Gate;
+use crate::prologue::{Identity, NormRelu, Prologue, PrologueOp};
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
-use crate::source::{AsIs, Enter, Entry, NormRelu};
+use crate::tiling::OutputRows;
 
 /// What is done to the outputs of one block of channels.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Finish<'a> {
+pub(crate) struct Epilogue<'a> {
     /// Added first.
     pub bias: Option<&'a Block>,
     /// Whether negative outputs become zero.
@@ -20,7 +21,7 @@ pub(crate) struct Finish<'a> {
 
 /// One tile's place: its image, first row and column, and how much of it lies in the map.
 #[derive(Clone, Copy)]
-pub(crate) struct Extent {
+pub(crate) struct TileExtent {
     pub image: usize,
     pub y: usize,
     pub x: usize,
@@ -30,17 +31,17 @@ pub(crate) struct Extent {
     pub map_width: usize,
 }
 
-impl Finish<'_> {
+impl Epilogue<'_> {
     /// Writes one register of lanes of a tile.
     #[inline(always)]
     pub fn write<S: Simd>(
         &self,
         simd: S,
         part: usize,
-        at: Extent,
+        at: TileExtent,
         mut tile: [[S::V; OUT]; OUT],
-        rows: &mut Rows<'_>,
-        sums: Option<&mut Sums>,
+        rows: &mut OutputRows<'_>,
+        sums: Option<&mut PartialSums>,
     ) {
         if let Some(bias) = self.bias {
             let bias = simd.load(bias, part);
@@ -58,12 +59,12 @@ impl Finish<'_> {
                 None => sums.add_moments(simd, part, at, &tile),
                 Some((gate, block)) => {
                     let norm = NormRelu::new(&gate.norm.affine, block);
-                    match gate.source.entry {
-                        Entry::NormRelu(first) => {
-                            let entry = NormRelu::new(first, block);
-                            gated(simd, part, at, &mut tile, gate, block, entry, norm, sums);
+                    match gate.source.prologue {
+                        Prologue::NormRelu(first) => {
+                            let prologue = NormRelu::new(first, block);
+                            gated(simd, part, at, &mut tile, gate, block, prologue, norm, sums);
                         }
-                        _ => gated(simd, part, at, &mut tile, gate, block, AsIs, norm, sums),
+                        _ => gated(simd, part, at, &mut tile, gate, block, Identity, norm, sums),
                     }
                 }
             }
@@ -75,16 +76,16 @@ impl Finish<'_> {
 /// Passes a tile of gradients through a ReLU and adds up what the batch norm before it needs.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the inside of a loop, split off for its types")]
-fn gated<S: Simd, E: Enter>(
+fn gated<S: Simd, E: PrologueOp>(
     simd: S,
     part: usize,
-    at: Extent,
+    at: TileExtent,
     tile: &mut [[S::V; OUT]; OUT],
     gate: Gate<'_>,
     block: usize,
-    entry: E,
+    prologue: E,
     norm: NormRelu<'_>,
-    sums: &mut Sums,
+    sums: &mut PartialSums,
 ) {
     let plane = gate.source.map.plane(at.image, block);
     let mean = simd.load(&gate.norm.mean[block], part);
@@ -92,7 +93,7 @@ fn gated<S: Simd, E: Enter>(
     for (i, row) in tile.iter_mut().enumerate().take(at.height) {
         let read = &plane[(at.y + i) * at.map_width + at.x..][..at.width];
         for (value, read) in row.iter_mut().zip(read) {
-            let x = entry.enter(simd, part, simd.load(read, part));
+            let x = prologue.apply(simd, part, simd.load(read, part));
             *value = simd.where_positive(norm.norm(simd, part, x), *value);
             sum = simd.add(sum, *value);
             product = simd.mul_add(*value, simd.sub(x, mean), product);
@@ -102,14 +103,14 @@ fn gated<S: Simd, E: Enter>(
     simd.store(product, &mut sums.product, part);
 }
 
-impl Sums {
+impl PartialSums {
     /// Adds a tile's values and their squares, both less the pivot.
     #[inline(always)]
     fn add_moments<S: Simd>(
         &mut self,
         simd: S,
         part: usize,
-        at: Extent,
+        at: TileExtent,
         tile: &[[S::V; OUT]; OUT],
     ) {
         if self.count == 0 {
@@ -134,9 +135,9 @@ impl Sums {
 fn store<S: Simd>(
     simd: S,
     part: usize,
-    at: Extent,
+    at: TileExtent,
     tile: &[[S::V; OUT]; OUT],
-    rows: &mut Rows<'_>,
+    rows: &mut OutputRows<'_>,
 ) {
     for (i, values) in tile.iter().enumerate().take(at.height) {
         let start = (at.y + i - rows.first_row) * at.map_width + at.x;

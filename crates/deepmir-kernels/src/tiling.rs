@@ -1,36 +1,36 @@
-//! Cutting outputs into pieces that threads can write at the same time.
+//! Tiling of output maps: disjoint tiles that threads can write at the same time.
 
 use crate::block::{Block, MapMut};
 
-/// Where the outputs of one block of channels of one image go.
-pub(crate) struct Rows<'a> {
-    /// Rows from `first_row` on, `width` blocks each.
+/// Where the outputs of one channel block of one image go.
+pub(crate) struct OutputRows<'a> {
+    /// The rows from `first_row` on, `width` blocks each.
     pub rows: &'a mut [Block],
     pub first_row: usize,
-    /// Rows of the 2×2 maxima, from `first_row / 2` on, if they are wanted.
+    /// The rows of the 2×2 maxima from `first_row / 2` on, if they are wanted.
     pub pooled: Option<&'a mut [Block]>,
 }
 
-/// The rows of all channel blocks that one task writes.
-pub(crate) struct Band<'a> {
+/// Some rows of one image, in all channel blocks: the output tile of one task.
+pub(crate) struct RowTile<'a> {
     pub image: usize,
     pub first_row: usize,
-    /// One a channel block.
-    pub rows: Vec<Rows<'a>>,
+    /// One per channel block.
+    pub rows: Vec<OutputRows<'a>>,
 }
 
-/// Cuts maps (joined along their channels) into bands of `height` rows, an even number.
-pub(crate) fn bands<'a>(
+/// Splits maps (concatenated along their channels) into tiles of `height` rows, an even number.
+pub(crate) fn row_tiles<'a>(
     outputs: &'a mut [MapMut<'_>],
     pooled: Option<&'a mut MapMut<'_>>,
     height: usize,
-) -> Vec<Band<'a>> {
+) -> Vec<RowTile<'a>> {
     let Some(shape) = outputs.first().map(MapMut::shape) else {
         return Vec::new();
     };
     let per_image = shape.height.div_ceil(height);
-    let mut bands: Vec<Band<'a>> = (0..shape.batch * per_image)
-        .map(|index| Band {
+    let mut tiles: Vec<RowTile<'a>> = (0..shape.batch * per_image)
+        .map(|index| RowTile {
             image: index / per_image,
             first_row: index % per_image * height,
             rows: Vec::new(),
@@ -47,30 +47,30 @@ pub(crate) fn bands<'a>(
             let mut pooled_rows = pooled_planes
                 .as_mut()
                 .map(|planes| planes.next().unwrap_or_default().chunks_mut(pooled_chunk));
-            let bands = &mut bands[image * per_image..][..per_image];
-            for (band, rows) in bands.iter_mut().zip(plane.chunks_mut(height * shape.width)) {
+            let tiles = &mut tiles[image * per_image..][..per_image];
+            for (tile, rows) in tiles.iter_mut().zip(plane.chunks_mut(height * shape.width)) {
                 let pooled = pooled_rows.as_mut().map(|rows| rows.next().unwrap_or_default());
-                band.rows.push(Rows { rows, first_row: band.first_row, pooled });
+                tile.rows.push(OutputRows { rows, first_row: tile.first_row, pooled });
             }
         }
     }
-    bands
+    tiles
 }
 
-/// Whole planes, grouped by channel block: one [`Rows`] an image.
-pub(crate) fn columns<'a>(
+/// Whole planes, grouped by channel block: for each block, one [`OutputRows`] per image.
+pub(crate) fn channel_tiles<'a>(
     outputs: &'a mut [MapMut<'_>],
     pooled: Option<&'a mut MapMut<'_>>,
-) -> Vec<Vec<Rows<'a>>> {
+) -> Vec<Vec<OutputRows<'a>>> {
     let Some(height) = outputs.first().map(|map| map.shape().height) else {
         return Vec::new();
     };
     let blocks: usize = outputs.iter().map(|map| map.shape().channel_blocks()).sum();
-    let mut columns: Vec<Vec<Rows<'a>>> = (0..blocks).map(|_| Vec::new()).collect();
-    for band in bands(outputs, pooled, height + height % 2) {
-        for (column, rows) in columns.iter_mut().zip(band.rows) {
-            column.push(rows);
+    let mut channel_tiles: Vec<Vec<OutputRows<'a>>> = (0..blocks).map(|_| Vec::new()).collect();
+    for row_tile in row_tiles(outputs, pooled, height + height % 2) {
+        for (channel_tile, rows) in channel_tiles.iter_mut().zip(row_tile.rows) {
+            channel_tile.push(rows);
         }
     }
-    columns
+    channel_tiles
 }

@@ -1,25 +1,25 @@
 //! From the points of tiles to their outputs: `Y = Aᵀ M A`.
 
-use super::finish::{Extent, Finish};
+use super::epilogue::{Epilogue, TileExtent};
 use super::matrices::{IN, OUT, output};
 use super::points::Points;
 use super::tiles::Tiles;
-use crate::bands::Rows;
 use crate::block::Block;
-use crate::norm::Sums;
+use crate::reduction::PartialSums;
 use crate::simd::Simd;
+use crate::tiling::OutputRows;
 
 /// The outputs of `count` tiles from `first` on, of one block of channels.
-pub(crate) struct Scatter<'a> {
+pub(crate) struct OutputTransform<'a> {
     pub tiles: Tiles,
     pub first: usize,
     pub count: usize,
     /// Blocks from one point to the next.
     pub point_stride: usize,
-    pub finish: Finish<'a>,
+    pub epilogue: Epilogue<'a>,
 }
 
-impl Scatter<'_> {
+impl OutputTransform<'_> {
     /// Reads point `k` of tile `first + i` at `points[k · point_stride + i]`; `images[0]` is the
     /// first tile's image.
     #[inline(always)]
@@ -27,16 +27,16 @@ impl Scatter<'_> {
         &self,
         simd: S,
         points: &[Block],
-        images: &mut [Rows<'_>],
+        images: &mut [OutputRows<'_>],
         first_image: usize,
-        mut sums: Option<&mut Sums>,
+        mut sums: Option<&mut PartialSums>,
     ) {
         let tiles = self.tiles;
         let mut tile = tiles.at(self.first);
         for i in 0..self.count {
             let points = Points::new(&points[i..], self.point_stride);
             let rows = &mut images[tile.image - first_image];
-            let mut at = Extent {
+            let mut at = TileExtent {
                 image: tile.image,
                 y: tile.y,
                 x: tile.x,
@@ -63,9 +63,9 @@ impl Scatter<'_> {
         &self,
         simd: S,
         points: Points<'_>,
-        at: Extent,
-        rows: &mut Rows<'_>,
-        mut sums: Option<&mut Sums>,
+        at: TileExtent,
+        rows: &mut OutputRows<'_>,
+        mut sums: Option<&mut PartialSums>,
     ) {
         for part in 0..S::PARTS {
             let mut half = [[simd.splat(0.0); IN]; OUT];
@@ -83,7 +83,7 @@ impl Scatter<'_> {
             for i in 0..OUT {
                 tile[i] = output(simd, half[i]);
             }
-            self.finish.write(simd, part, at, tile, rows, sums.as_deref_mut());
+            self.epilogue.write(simd, part, at, tile, rows, sums.as_deref_mut());
         }
     }
 }

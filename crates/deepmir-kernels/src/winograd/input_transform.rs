@@ -4,11 +4,12 @@ use super::matrices::{IN, OUT, input};
 use super::points::PointsMut;
 use super::tiles::{Tile, Tiles};
 use crate::block::{Block, LANES};
+use crate::prologue::{Identity, PrologueOp, WithPrologue};
 use crate::simd::Simd;
-use crate::source::{AsIs, Enter, Source, WithEntry};
+use crate::source::Source;
 
 /// The points of `count` tiles from `first` on, of one channel block of a source.
-pub(crate) struct Gather<'a> {
+pub(crate) struct InputTransform<'a> {
     pub source: Source<'a>,
     pub channel_block: usize,
     pub tiles: Tiles,
@@ -18,25 +19,26 @@ pub(crate) struct Gather<'a> {
     pub point_stride: usize,
 }
 
-impl Gather<'_> {
+impl InputTransform<'_> {
     /// Writes point `k` of tile `first + i` to `points[k · point_stride + i]`; registers without
     /// a channel in use are left out.
     #[inline(always)]
     pub fn run<S: Simd>(&self, simd: S, points: &mut [Block]) {
-        self.source.entry.with(self.channel_block, Body { simd, gather: self, points });
+        self.source.prologue.with(self.channel_block, Body { simd, gather: self, points });
     }
 }
 
 struct Body<'a, S> {
     simd: S,
-    gather: &'a Gather<'a>,
+    gather: &'a InputTransform<'a>,
     points: &'a mut [Block],
 }
 
-impl<S: Simd> WithEntry for Body<'_, S> {
+impl<S: Simd> WithPrologue for Body<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(self, entry: E) {
-        let Gather { source, channel_block, tiles, first, count, point_stride } = *self.gather;
+    fn run<E: PrologueOp>(self, prologue: E) {
+        let InputTransform { source, channel_block, tiles, first, count, point_stride } =
+            *self.gather;
         let lanes = LANES.min(source.map.shape().channels - channel_block * LANES);
         let parts = lanes.div_ceil(LANES / S::PARTS);
         let mut tile = tiles.at(first);
@@ -44,11 +46,11 @@ impl<S: Simd> WithEntry for Body<'_, S> {
             let plane = source.map.plane(tile.image, channel_block);
             let out = &mut self.points[i..];
             if let Some(rows) = inner_rows(plane, tiles, tile) {
-                transform(self.simd, rows, entry, parts, out, point_stride);
+                transform(self.simd, rows, prologue, parts, out, point_stride);
             } else {
-                let patch = padded_patch(self.simd, plane, tiles, tile, entry);
+                let patch = padded_patch(self.simd, plane, tiles, tile, prologue);
                 let rows = [&patch[0], &patch[1], &patch[2], &patch[3], &patch[4], &patch[5]];
-                transform(self.simd, rows, AsIs, parts, out, point_stride);
+                transform(self.simd, rows, Identity, parts, out, point_stride);
             }
             tile = tiles.next(tile);
         }
@@ -73,12 +75,12 @@ fn inner_rows(plane: &[Block], tiles: Tiles, tile: Tile) -> Option<[&[Block; IN]
 
 /// The inputs of a tile that reaches over the map's edge, with zeros out there.
 #[inline(always)]
-fn padded_patch<S: Simd, E: Enter>(
+fn padded_patch<S: Simd, E: PrologueOp>(
     simd: S,
     plane: &[Block],
     tiles: Tiles,
     tile: Tile,
-    entry: E,
+    prologue: E,
 ) -> [[Block; IN]; IN] {
     let mut patch = [[Block::ZERO; IN]; IN];
     for (i, row) in patch.iter_mut().enumerate() {
@@ -93,7 +95,7 @@ fn padded_patch<S: Simd, E: Enter>(
             }
             let read = &plane[(y - 1) * tiles.width + x - 1];
             for part in 0..S::PARTS {
-                let value = entry.enter(simd, part, simd.load(read, part));
+                let value = prologue.apply(simd, part, simd.load(read, part));
                 simd.store(value, block, part);
             }
         }
@@ -102,10 +104,10 @@ fn padded_patch<S: Simd, E: Enter>(
 }
 
 #[inline(always)]
-fn transform<S: Simd, E: Enter>(
+fn transform<S: Simd, E: PrologueOp>(
     simd: S,
     rows: [&[Block; IN]; IN],
-    entry: E,
+    prologue: E,
     parts: usize,
     points: &mut [Block],
     point_stride: usize,
@@ -116,7 +118,7 @@ fn transform<S: Simd, E: Enter>(
         for j in 0..IN {
             let mut column = [simd.splat(0.0); IN];
             for i in 0..IN {
-                column[i] = entry.enter(simd, part, simd.load(&rows[i][j], part));
+                column[i] = prologue.apply(simd, part, simd.load(&rows[i][j], part));
             }
             let column = input(simd, column);
             for i in 0..IN {

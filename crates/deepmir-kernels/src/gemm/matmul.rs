@@ -11,7 +11,7 @@ use crate::block::{Block, LANES};
 use crate::simd::Simd;
 
 /// `out[panel][pixel] (+)= Σ pixels[channel block][pixel] · panels[panel]`.
-pub(crate) struct Product<'a> {
+pub(crate) struct Gemm<'a> {
     /// `[channel block][pixel]`, `pixel_stride` blocks from one channel block to the next.
     pub pixels: &'a [Block],
     pub pixel_stride: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Product<'a> {
     pub accumulate: bool,
 }
 
-impl Product<'_> {
+impl Gemm<'_> {
     /// Computes it.
     #[inline(always)]
     pub fn run<S: Simd>(&self, simd: S, out: &mut [Block]) {

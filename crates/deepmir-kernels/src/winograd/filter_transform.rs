@@ -1,45 +1,32 @@
-//! From weights to their points: `U = G g Gᵀ`.
+//! The filter transform, from weights to points: `U = G g Gᵀ`.
 
 use super::matrices::{IN, weights};
 use super::points::PointsMut;
 use crate::block::{Block, LANES};
-use crate::half::HalfBlock;
+use crate::filter3x3::{FilterBlock, HalfWeights3x3, Weights3x3};
 use crate::simd::Simd;
-
-/// The nine weights of sixteen input channels to sixteen output channels:
-/// `[input channel][row · 3 + column]`, vectors over output channels.
-pub(crate) type Weights3x3 = [[Block; 9]; LANES];
-/// The same in half precision.
-pub(crate) type HalfWeights3x3 = [[HalfBlock; 9]; LANES];
-
-/// Weights as they are kept.
-#[derive(Clone, Copy)]
-pub(crate) enum Kernel<'a> {
-    /// In single precision.
-    Single(&'a Weights3x3),
-    /// In half precision, to be multiplied by a scale an output channel.
-    Half(&'a HalfWeights3x3, &'a Block),
-}
 
 /// Writes point `k` of input channel `i` to `points[k · point_stride + i]`, for `lanes` of the
 /// input channels.
 #[inline(always)]
 pub(crate) fn transform<S: Simd>(
     simd: S,
-    kernel: Kernel<'_>,
+    block: FilterBlock<'_>,
     lanes: usize,
     points: &mut [Block],
     point_stride: usize,
 ) {
-    match kernel {
-        Kernel::Single(weights) => Single(weights).transform(simd, lanes, points, point_stride),
-        Kernel::Half(weights, scale) => {
+    match block {
+        FilterBlock::Single(weights) => {
+            Single(weights).transform(simd, lanes, points, point_stride)
+        }
+        FilterBlock::Half(weights, scale) => {
             Half(weights, scale).transform(simd, lanes, points, point_stride);
         }
     }
 }
 
-/// [`Kernel`], with a type a variant so that the loop is compiled for each.
+/// [`FilterBlock`]. Each variant has its own type, so that the loop is compiled for each.
 trait Taps: Copy {
     fn load<S: Simd>(self, simd: S, lane: usize, tap: usize, part: usize) -> S::V;
 

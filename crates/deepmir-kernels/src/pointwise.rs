@@ -1,67 +1,69 @@
-//! Convolutions that are a plain matrix product of pixels: 1×1, and 2×2 with stride 2 both ways.
+//! Pointwise convolutions, one matrix product over pixels: 1×1, and 2×2 with stride 2 in both
+//! directions.
 
 use rayon::prelude::*;
 
-use crate::bands::{Rows, bands};
 use crate::block::{Block, LANES, Map, MapMut};
 use crate::engine::Engine;
-use crate::norm::Sums;
-use crate::product::{Items, Product};
+use crate::gemm::{Gemm, ItemRange};
+use crate::prologue::{PrologueOp, WithPrologue};
+use crate::reduction::PartialSums;
 use crate::simd::{Simd, Task};
-use crate::source::{Enter, Source, WithEntry};
+use crate::source::Source;
+use crate::tiling::{OutputRows, row_tiles};
 
-/// Pixels taken through all channels at a time.
+/// Pixels of a tile, which goes through all channels at once.
 const PIXELS: usize = 48;
 
-/// Where the values of a pixel come from.
+/// Where the input channels of a pixel come from.
 #[derive(Clone, Copy)]
-pub(crate) enum Read<'a> {
-    /// From the same pixel of some maps.
+pub(crate) enum PointwiseInput<'a> {
+    /// From the same pixel of some maps, concatenated.
     Pixels(&'a [Source<'a>]),
-    /// From the four pixels below it in a map of twice the size: row by row, all channels of one
-    /// before those of the next.
-    Quarters(Map<'a>),
+    /// From the 2×2 pixels at its place in a map of twice the size (space to depth): row by row,
+    /// all channels of one pixel before those of the next.
+    SpaceToDepth(Map<'a>),
 }
 
-/// A matrix product a pixel.
-pub(crate) struct Pixelwise<'a> {
-    pub read: Read<'a>,
+/// A matrix product over pixels: `[pixel][channels read] × [channels read][channels written]`.
+pub(crate) struct Pointwise<'a> {
+    pub input: PointwiseInput<'a>,
     /// Channels in use of each block read.
     pub lanes: &'a [usize],
     /// `[out block][tap][channel read][16]`; with four taps the output is twice the size.
     pub panels: &'a [Block],
     pub taps: usize,
-    /// One a block of output channels.
+    /// One per block of output channels.
     pub bias: Option<&'a [Block]>,
     pub relu: bool,
 }
 
-impl Pixelwise<'_> {
-    /// Computes all pixels. The sums, for the moments of the outputs, come back in a fixed order:
-    /// for every band of rows, one a channel block.
-    pub fn run(&self, engine: &Engine, output: MapMut<'_>) -> Vec<Sums> {
+impl Pointwise<'_> {
+    /// Computes all pixels. The partial sums, for the moments of the outputs, come back in a fixed
+    /// order: for every tile of rows, one per channel block.
+    pub fn run(&self, engine: &Engine, output: MapMut<'_>) -> Vec<PartialSums> {
         let scale = if self.taps == 4 { 2 } else { 1 };
         let width = output.shape().width / scale;
         let rows = (2 * PIXELS).div_ceil(width).next_multiple_of(2);
         let mut outputs = [output];
-        let tasks: Vec<_> = bands(&mut outputs, None, rows)
+        let tasks: Vec<_> = row_tiles(&mut outputs, None, rows)
             .into_iter()
-            .flat_map(|band| {
-                let image = band.image;
-                band.rows.into_iter().enumerate().map(move |(block, rows)| (image, block, rows))
+            .flat_map(|row_tile| {
+                let image = row_tile.image;
+                row_tile.rows.into_iter().enumerate().map(move |(block, rows)| (image, block, rows))
             })
             .collect();
-        let mut sums = vec![Sums::ZERO; tasks.len()];
+        let mut sums = vec![PartialSums::ZERO; tasks.len()];
         tasks.into_par_iter().zip(&mut sums).for_each(|((image, block, rows), sums)| {
-            let mut lines = engine.arena.take(self.lanes.len() * PIXELS);
+            let mut packed = engine.arena.take(self.lanes.len() * PIXELS);
             let mut products = engine.arena.take(self.taps * PIXELS);
-            engine.set.run(BandTask {
+            engine.set.run(RowTileTask {
                 job: self,
                 image,
                 block,
                 width,
                 rows,
-                lines: &mut lines,
+                packed: &mut packed,
                 products: &mut products,
                 sums,
             });
@@ -69,34 +71,40 @@ impl Pixelwise<'_> {
         sums
     }
 
-    /// Copies `items` pixels of one image to `lines`, `[channel block][pixel]`.
+    /// Copies `items` pixels of one image to `packed`, `[channel block][pixel]`.
     #[inline(always)]
-    pub fn gather<S: Simd>(&self, simd: S, image: usize, items: Items, lines: &mut [Block]) {
-        match self.read {
-            Read::Pixels(sources) => {
-                let mut lines = lines.chunks_mut(items.stride);
+    pub fn pack<S: Simd>(&self, simd: S, image: usize, items: ItemRange, packed: &mut [Block]) {
+        match self.input {
+            PointwiseInput::Pixels(sources) => {
+                let mut packed = packed.chunks_mut(items.stride);
                 for source in sources {
                     for block in 0..source.map.shape().channel_blocks() {
-                        let Some(line) = lines.next() else { return };
+                        let Some(line) = packed.next() else { return };
                         let plane = &source.map.plane(image, block)[items.first..][..items.count];
-                        source.entry.with(block, CopyLine { simd, plane, line });
+                        source.prologue.with(block, CopyLine { simd, plane, line });
                     }
                 }
             }
-            Read::Quarters(map) => {
+            PointwiseInput::SpaceToDepth(map) => {
                 let blocks = map.shape().channel_blocks();
-                for (i, line) in lines.chunks_mut(items.stride).enumerate() {
+                for (i, line) in packed.chunks_mut(items.stride).enumerate() {
                     let plane = map.plane(image, i % blocks);
-                    quarter(plane, map.shape().width, i / blocks, items, line);
+                    strided_tap(plane, map.shape().width, i / blocks, items, line);
                 }
             }
         }
     }
 }
 
-/// Copies one of the four pixels below each pixel.
+/// Copies one of the 2×2 pixels at the place of each pixel: a tap of a convolution with stride 2.
 #[inline(always)]
-pub(crate) fn quarter(plane: &[Block], width: usize, tap: usize, items: Items, line: &mut [Block]) {
+pub(crate) fn strided_tap(
+    plane: &[Block],
+    width: usize,
+    tap: usize,
+    items: ItemRange,
+    line: &mut [Block],
+) {
     let half = width / 2;
     let (mut y, mut x) = (items.first / half, items.first % half);
     for out in &mut line[..items.count] {
@@ -108,57 +116,78 @@ pub(crate) fn quarter(plane: &[Block], width: usize, tap: usize, items: Items, l
     }
 }
 
-/// Copies pixels of one channel block, passing them through a source's entry.
+/// Copies pixels of a batch, which may span images.
+#[inline(always)]
+pub(crate) fn pack_pixels<S: Simd>(
+    simd: S,
+    source: Source<'_>,
+    block: usize,
+    items: ItemRange,
+    out: &mut [Block],
+) {
+    let pixels = source.map.shape().pixels();
+    let mut done = 0;
+    while done < items.count {
+        let at = items.first + done;
+        let (image, pixel) = (at / pixels, at % pixels);
+        let count = (items.count - done).min(pixels - pixel);
+        let plane = &source.map.plane(image, block)[pixel..][..count];
+        source.prologue.with(block, CopyLine { simd, plane, line: &mut out[done..] });
+        done += count;
+    }
+}
+
+/// Copies pixels of one channel block, applying a prologue.
 pub(crate) struct CopyLine<'a, S> {
     pub simd: S,
     pub plane: &'a [Block],
     pub line: &'a mut [Block],
 }
 
-impl<S: Simd> WithEntry for CopyLine<'_, S> {
+impl<S: Simd> WithPrologue for CopyLine<'_, S> {
     #[inline(always)]
-    fn run<E: Enter>(self, entry: E) {
+    fn run<E: PrologueOp>(self, prologue: E) {
         for (out, read) in self.line.iter_mut().zip(self.plane) {
             for part in 0..S::PARTS {
-                let value = entry.enter(self.simd, part, self.simd.load(read, part));
+                let value = prologue.apply(self.simd, part, self.simd.load(read, part));
                 self.simd.store(value, out, part);
             }
         }
     }
 }
 
-struct BandTask<'a> {
-    job: &'a Pixelwise<'a>,
+struct RowTileTask<'a> {
+    job: &'a Pointwise<'a>,
     image: usize,
     block: usize,
     /// Columns of the map read.
     width: usize,
-    rows: Rows<'a>,
-    lines: &'a mut [Block],
+    rows: OutputRows<'a>,
+    packed: &'a mut [Block],
     products: &'a mut [Block],
-    sums: &'a mut Sums,
+    sums: &'a mut PartialSums,
 }
 
-impl Task for BandTask<'_> {
+impl Task for RowTileTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let start = self.rows.first_row * self.width / if self.job.taps == 4 { 2 } else { 1 };
         let end = start + self.rows.rows.len() / self.job.taps;
-        let rows_of_channels = self.job.lanes.len() * LANES;
-        let panel_size = self.job.taps * rows_of_channels;
+        let panel_rows = self.job.lanes.len() * LANES;
+        let panel_size = self.job.taps * panel_rows;
         let panels = &self.job.panels[self.block * panel_size..][..panel_size];
         for first in (start..end).step_by(PIXELS) {
-            let items = Items { first, count: PIXELS.min(end - first), stride: PIXELS };
-            self.job.gather(simd, self.image, items, self.lines);
-            Product {
-                pixels: self.lines,
+            let items = ItemRange { first, count: PIXELS.min(end - first), stride: PIXELS };
+            self.job.pack(simd, self.image, items, self.packed);
+            Gemm {
+                pixels: self.packed,
                 pixel_stride: PIXELS,
                 count: items.count,
                 lanes: self.job.lanes,
                 panels,
-                panel_stride: rows_of_channels,
+                panel_stride: panel_rows,
                 panel_count: self.job.taps,
                 out_stride: PIXELS,
                 accumulate: false,
@@ -172,10 +201,10 @@ impl Task for BandTask<'_> {
     }
 }
 
-impl BandTask<'_> {
+impl RowTileTask<'_> {
     /// Writes one tap of some pixels.
     #[inline(always)]
-    fn write<S: Simd>(&mut self, simd: S, start: usize, items: Items, tap: usize) {
+    fn write<S: Simd>(&mut self, simd: S, start: usize, items: ItemRange, tap: usize) {
         let products = &self.products[tap * PIXELS..][..items.count];
         let scale = if self.job.taps == 4 { 2 } else { 1 };
         let bias = self.job.bias.map_or(&Block::ZERO, |bias| &bias[self.block]);

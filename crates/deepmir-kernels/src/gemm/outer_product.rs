@@ -5,18 +5,18 @@ use crate::block::{Block, LANES};
 use crate::simd::Simd;
 
 /// `sums[row] (+)= Σ left[pixel][row] · right[pixel]` for the sixteen rows (lanes of `left`).
-pub(crate) struct Outer<'a> {
+pub(crate) struct OuterProduct<'a> {
     /// One block a pixel; its lanes are rows of the result.
     pub left: &'a [Block],
     /// One block a pixel; its lanes are columns of the result.
     pub right: &'a [Block],
-    /// Rows in use.
+    /// OutputRows in use.
     pub rows: usize,
     /// Whether `sums` is added to, or set.
     pub accumulate: bool,
 }
 
-impl Outer<'_> {
+impl OuterProduct<'_> {
     /// Computes it. Each sum is one chain over the pixels in their order.
     #[inline(always)]
     pub fn run<S: Simd>(&self, simd: S, sums: &mut [Block; LANES]) {

@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::outer::Outer;
+use super::outer_product::OuterProduct;
 use crate::block::{Block, LANES};
 use crate::engine::Engine;
 use crate::simd::{Simd, Task};
@@ -17,7 +17,7 @@ use crate::simd::{Simd, Task};
 pub(crate) trait Correlation: Sync {
     /// Tiles or pixels of the whole batch.
     fn items(&self) -> usize;
-    /// Sums for a pair of channels.
+    /// PartialSums for a pair of channels.
     fn points(&self) -> usize;
     /// Whether the right side differs from point to point.
     fn right_has_points(&self) -> bool;
@@ -26,19 +26,19 @@ pub(crate) trait Correlation: Sync {
     /// Blocks of the right side.
     fn right_blocks(&self) -> usize;
     /// Writes point `k` of item `first + i` to `out[k · stride + i]`.
-    fn left<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]);
+    fn pack_left<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]);
     /// The same for the right side.
-    fn right<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]);
+    fn pack_right<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]);
     /// Values of the gradient for a pair of channels.
     fn taps(&self) -> usize;
     /// Turns the sums `[point][left lane]` of a pair of blocks into gradients: those of left lane
     /// `i` and right lane `j` go to `out[j][i · taps ..]`.
-    fn finish<S: Simd>(&self, simd: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]);
+    fn epilogue<S: Simd>(&self, simd: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]);
 }
 
 /// A range of items and the distance between their points.
 #[derive(Clone, Copy)]
-pub(crate) struct Items {
+pub(crate) struct ItemRange {
     pub first: usize,
     pub count: usize,
     pub stride: usize,
@@ -85,16 +85,22 @@ fn split_items<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]) {
         let mut right = engine.arena.take(rights * right_points * stride);
         let end = ((range + 1) * per_range).min(job.items());
         for first in (range * per_range..end).step_by(step) {
-            let items = Items { first, count: step.min(end - first), stride };
-            engine.set.run(Load { job, items, side: Side::Left, blocks: 0..lefts, out: &mut left });
-            engine.set.run(Load {
+            let items = ItemRange { first, count: step.min(end - first), stride };
+            engine.set.run(PackTask {
+                job,
+                items,
+                side: Side::Left,
+                blocks: 0..lefts,
+                out: &mut left,
+            });
+            engine.set.run(PackTask {
                 job,
                 items,
                 side: Side::Right,
                 blocks: 0..rights,
                 out: &mut right,
             });
-            engine.set.run(Accumulate {
+            engine.set.run(AccumulateTask {
                 job,
                 items,
                 left: (&left, 0..lefts),
@@ -115,9 +121,9 @@ fn split_items<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]) {
             }
         }
     });
-    let pieces = pieces(job, gradient, 1, 1);
-    pieces.into_par_iter().zip(total.par_chunks_mut(pair)).for_each(|(mut piece, sums)| {
-        engine.set.run(Finish { job, sums, left: piece.left, out: &mut piece.rows });
+    let gradient_tiles = gradient_tiles(job, gradient, 1, 1);
+    gradient_tiles.into_par_iter().zip(total.par_chunks_mut(pair)).for_each(|(mut tile, sums)| {
+        engine.set.run(EpilogueTask { job, sums, left: tile.left, out: &mut tile.rows });
     });
 }
 
@@ -132,25 +138,38 @@ fn split_channels<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]
 
     let mut left = engine.arena.take(lefts * left_points * stride);
     let mut right = engine.arena.take(rights * right_points * stride);
-    let mut pieces = pieces(job, gradient, TASK_BLOCKS.0, TASK_BLOCKS.1);
-    let mut kept = engine.arena.take(if chunk < job.items() { pieces.len() * task } else { 0 });
+    let mut gradient_tiles = gradient_tiles(job, gradient, TASK_BLOCKS.0, TASK_BLOCKS.1);
+    let mut partial =
+        engine.arena.take(if chunk < job.items() { gradient_tiles.len() * task } else { 0 });
     for first in (0..job.items()).step_by(chunk) {
-        let items = Items { first, count: chunk.min(job.items() - first), stride };
+        let items = ItemRange { first, count: chunk.min(job.items() - first), stride };
         left.par_chunks_mut(left_points * stride).enumerate().for_each(|(block, out)| {
-            engine.set.run(Load { job, items, side: Side::Left, blocks: block..block + 1, out });
+            engine.set.run(PackTask {
+                job,
+                items,
+                side: Side::Left,
+                blocks: block..block + 1,
+                out,
+            });
         });
         right.par_chunks_mut(right_points * stride).enumerate().for_each(|(block, out)| {
-            engine.set.run(Load { job, items, side: Side::Right, blocks: block..block + 1, out });
+            engine.set.run(PackTask {
+                job,
+                items,
+                side: Side::Right,
+                blocks: block..block + 1,
+                out,
+            });
         });
         let last = first + chunk >= job.items();
-        let mut kept: Vec<_> = kept.chunks_mut(task).map(Some).collect();
-        kept.resize_with(pieces.len(), || None);
-        pieces.par_iter_mut().zip(kept).for_each(|(piece, kept)| {
-            let mut room = engine.arena.take(if kept.is_some() { 0 } else { task });
-            let sums = kept.unwrap_or(&mut room);
-            let (from, to) = (piece.left, (piece.left + TASK_BLOCKS.0).min(lefts));
-            let (start, end) = (piece.right, (piece.right + TASK_BLOCKS.1).min(rights));
-            engine.set.run(Accumulate {
+        let mut partial: Vec<_> = partial.chunks_mut(task).map(Some).collect();
+        partial.resize_with(gradient_tiles.len(), || None);
+        gradient_tiles.par_iter_mut().zip(partial).for_each(|(tile, partial)| {
+            let mut scratch = engine.arena.take(if partial.is_some() { 0 } else { task });
+            let sums = partial.unwrap_or(&mut scratch);
+            let (from, to) = (tile.left, (tile.left + TASK_BLOCKS.0).min(lefts));
+            let (start, end) = (tile.right, (tile.right + TASK_BLOCKS.1).min(rights));
+            engine.set.run(AccumulateTask {
                 job,
                 items,
                 left: (&left, from..to),
@@ -163,12 +182,12 @@ fn split_channels<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]
                     let (right, left) = (i / (to - from), i % (to - from));
                     let before = &job.left_lanes()[from..from + left];
                     let at = before.iter().sum::<usize>() * job.taps();
-                    let mut rows: Vec<&mut [f32]> = piece.rows[right * LANES..]
+                    let mut rows: Vec<&mut [f32]> = tile.rows[right * LANES..]
                         .iter_mut()
                         .take(LANES)
                         .map(|row| &mut row[at..])
                         .collect();
-                    engine.set.run(Finish { job, sums, left: from + left, out: &mut rows });
+                    engine.set.run(EpilogueTask { job, sums, left: from + left, out: &mut rows });
                 }
             }
         });
@@ -176,40 +195,40 @@ fn split_channels<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]
 }
 
 /// The part of the gradient that belongs to some left and right blocks.
-struct Piece<'a> {
+struct GradientTile<'a> {
     left: usize,
     right: usize,
     /// One a right channel.
     rows: Vec<&'a mut [f32]>,
 }
 
-/// Cuts the gradient into pieces of `lefts` × `rights` blocks, those of the first right blocks
+/// Cuts the gradient into gradient_tiles of `lefts` × `rights` blocks, those of the first right blocks
 /// first.
-fn pieces<'a, C: Correlation>(
+fn gradient_tiles<'a, C: Correlation>(
     job: &C,
     gradient: &'a mut [f32],
     lefts: usize,
     rights: usize,
-) -> Vec<Piece<'a>> {
+) -> Vec<GradientTile<'a>> {
     let lanes = job.left_lanes();
     let width: usize = lanes.iter().sum::<usize>() * job.taps();
-    let mut pieces = Vec::new();
+    let mut gradient_tiles = Vec::new();
     for (i, rows) in gradient.chunks_mut(rights * LANES * width).enumerate() {
-        let start = pieces.len();
-        pieces.extend((0..lanes.len()).step_by(lefts).map(|left| Piece {
+        let start = gradient_tiles.len();
+        gradient_tiles.extend((0..lanes.len()).step_by(lefts).map(|left| GradientTile {
             left,
             right: i * rights,
             rows: Vec::new(),
         }));
         for mut row in rows.chunks_mut(width) {
-            for (piece, lanes) in pieces[start..].iter_mut().zip(lanes.chunks(lefts)) {
+            for (tile, lanes) in gradient_tiles[start..].iter_mut().zip(lanes.chunks(lefts)) {
                 let (head, tail) = row.split_at_mut(lanes.iter().sum::<usize>() * job.taps());
-                piece.rows.push(head);
+                tile.rows.push(head);
                 row = tail;
             }
         }
     }
-    pieces
+    gradient_tiles
 }
 
 enum Side {
@@ -218,15 +237,15 @@ enum Side {
 }
 
 /// Fills one side's points for a range of blocks.
-struct Load<'a, C> {
+struct PackTask<'a, C> {
     job: &'a C,
-    items: Items,
+    items: ItemRange,
     side: Side,
     blocks: std::ops::Range<usize>,
     out: &'a mut [Block],
 }
 
-impl<C: Correlation> Task for Load<'_, C> {
+impl<C: Correlation> Task for PackTask<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -236,13 +255,13 @@ impl<C: Correlation> Task for Load<'_, C> {
             Side::Left => {
                 let chunks = self.out.chunks_mut(left_points * self.items.stride);
                 for (block, out) in self.blocks.zip(chunks) {
-                    self.job.left(simd, block, self.items, out);
+                    self.job.pack_left(simd, block, self.items, out);
                 }
             }
             Side::Right => {
                 let chunks = self.out.chunks_mut(right_points * self.items.stride);
                 for (block, out) in self.blocks.zip(chunks) {
-                    self.job.right(simd, block, self.items, out);
+                    self.job.pack_right(simd, block, self.items, out);
                 }
             }
         }
@@ -250,21 +269,21 @@ impl<C: Correlation> Task for Load<'_, C> {
 }
 
 /// Adds the products of some left and right blocks to `sums`, `[right][left][point][lane]`.
-struct Accumulate<'a, C> {
+struct AccumulateTask<'a, C> {
     job: &'a C,
-    items: Items,
+    items: ItemRange,
     left: (&'a [Block], std::ops::Range<usize>),
     right: (&'a [Block], std::ops::Range<usize>),
     accumulate: bool,
     sums: &'a mut [Block],
 }
 
-impl<C: Correlation> Task for Accumulate<'_, C> {
+impl<C: Correlation> Task for AccumulateTask<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Items { count, stride, .. } = self.items;
+        let ItemRange { count, stride, .. } = self.items;
         let points = self.job.points();
         let right_points = if self.job.right_has_points() { points } else { 1 };
         for point in 0..points {
@@ -277,7 +296,8 @@ impl<C: Correlation> Task for Accumulate<'_, C> {
                     let left = &self.left.0[(left * points + point) * stride..][..count];
                     let at = (pair * points + point) * LANES;
                     if let Some(sums) = self.sums[at..].first_chunk_mut() {
-                        Outer { left, right, rows, accumulate: self.accumulate }.run(simd, sums);
+                        OuterProduct { left, right, rows, accumulate: self.accumulate }
+                            .run(simd, sums);
                     }
                     pair += 1;
                 }
@@ -287,18 +307,18 @@ impl<C: Correlation> Task for Accumulate<'_, C> {
 }
 
 /// Turns the sums of one pair of blocks into gradients.
-struct Finish<'a, 'r, C> {
+struct EpilogueTask<'a, 'r, C> {
     job: &'a C,
     sums: &'a [Block],
     left: usize,
     out: &'a mut [&'r mut [f32]],
 }
 
-impl<C: Correlation> Task for Finish<'_, '_, C> {
+impl<C: Correlation> Task for EpilogueTask<'_, '_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.job.finish(simd, self.sums, self.job.left_lanes()[self.left], self.out);
+        self.job.epilogue(simd, self.sums, self.job.left_lanes()[self.left], self.out);
     }
 }

@@ -1,14 +1,14 @@
 //! The gradient of a 3×3 convolution's weights: the adjoint of F(4×4, 3×3) in the weights,
-//! `dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G`, summed over tiles. It costs a quarter of the products of
+//! `dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G`, summed over tiles. It costs a strided_tap of the products of
 //! the plain sum, like the convolution itself.
 
-use super::gather::Gather;
+use super::input_transform::InputTransform;
 use super::matrices::{IN, OUT, POINTS, output_adjoint, weights_adjoint};
 use super::points::{Points, PointsMut};
 use super::tiles::Tiles;
 use crate::block::{Block, LANES, Map};
 use crate::channels::Channels;
-use crate::product::{Correlation, Items};
+use crate::gemm::{Correlation, ItemRange};
 use crate::simd::Simd;
 use crate::source::Source;
 
@@ -41,14 +41,14 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn left<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]) {
+    fn pack_left<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
         let mut channel_block = block;
         for source in self.sources {
             let blocks = source.map.shape().channel_blocks();
             if channel_block < blocks {
                 let tiles = Tiles::new(source.map.shape());
-                let Items { first, count, stride } = items;
-                Gather {
+                let ItemRange { first, count, stride } = items;
+                InputTransform {
                     source: *source,
                     channel_block,
                     tiles,
@@ -64,7 +64,7 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn right<S: Simd>(&self, simd: S, block: usize, items: Items, out: &mut [Block]) {
+    fn pack_right<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]) {
         let tiles = Tiles::new(self.gradient.shape());
         let mut tile = tiles.at(items.first);
         for i in 0..items.count {
@@ -99,7 +99,13 @@ impl Correlation for WeightGradient<'_> {
     }
 
     #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, sums: &[Block], left_lanes: usize, out: &mut [&mut [f32]]) {
+    fn epilogue<S: Simd>(
+        &self,
+        simd: S,
+        sums: &[Block],
+        left_lanes: usize,
+        out: &mut [&mut [f32]],
+    ) {
         for lane in 0..left_lanes {
             let taps = collect(simd, Points::new(&sums[lane..], LANES));
             for (i, row) in out.iter_mut().enumerate() {
