@@ -4,6 +4,8 @@
 //! [`run`] does so for a whole BIDS dataset, unattended, and [`group`] makes the cohort's tables and page of what came of it.
 
 mod align;
+mod checksum;
+mod code;
 mod error;
 pub mod group;
 pub mod lock;
@@ -12,5 +14,6 @@ pub mod recon;
 pub mod run;
 pub mod scan;
 
+pub use code::CODE;
 pub use deepmir_net::train::program;
 pub use error::PipelineError;

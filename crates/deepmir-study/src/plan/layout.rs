@@ -17,8 +17,11 @@ use crate::plan::split::{Fold, split};
 use deepmir_cases::bids;
 use deepmir_pipeline::program;
 
-/// Checksum of the sources that decide a prediction (made by `build.rs`).
-const CODE: &str = env!("DEEPMIR_CODE");
+/// Checksum of the sources that decide what a cell stores: those of [`deepmir_pipeline::CODE`], and this crate's `run/`
+/// (from `build.rs`).
+fn code() -> String {
+    format!("{}-{}", deepmir_pipeline::CODE, env!("DEEPMIR_STUDY_CODE"))
+}
 
 /// A study ready to be done.
 #[derive(Debug)]
@@ -117,7 +120,7 @@ impl StudyPlan {
         json!({
             "name": self.config.name,
             "program": program(),
-            "code": CODE,
+            "code": code(),
             "seeds": self.config.seeds,
             "extra_train": self.config.extra_train,
             "left_out": self.participants.left_out,
@@ -168,7 +171,7 @@ impl StudyPlan {
             cases.iter().map(one).collect()
         };
         let everything = json!({
-            "code": CODE,
+            "code": code(),
             "plan": arm.preset.plan,
             "architecture": arm.preset.architecture,
             "training": arm.preset.training,
