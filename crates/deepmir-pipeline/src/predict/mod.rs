@@ -59,7 +59,7 @@ impl Predictor {
     }
 
     /// Finds the lesions of one scan. Images that the model does not need are measured in, where they are given. `progress`
-    /// is told the slices done, and of how many.
+    /// is called with the number of slices done and of all.
     ///
     /// # Errors
     /// Unreadable or missing images, different grids, no brain.

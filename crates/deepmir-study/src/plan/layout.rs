@@ -23,16 +23,16 @@ fn code() -> String {
     format!("{}-{}", deepmir_pipeline::CODE, env!("DEEPMIR_STUDY_CODE"))
 }
 
-/// A study ready to be done.
+/// A study ready to run.
 #[derive(Debug)]
 pub struct StudyPlan {
-    /// What its file says.
+    /// The settings of its file.
     pub config: StudyConfig,
-    /// Where everything is kept.
+    /// The output folder.
     pub output: PathBuf,
     /// What is compared.
     pub arms: Vec<Arm>,
-    /// Who is learned from, chosen on and tested on.
+    /// Training, validation and test subjects.
     pub folds: Vec<Fold>,
     /// Arms × seeds × folds, whole comparisons first.
     pub cells: Vec<Cell>,
@@ -202,7 +202,7 @@ impl StudyPlan {
         self.output.join("cells").join(&cell.hash)
     }
 
-    /// Where prepared images are kept until the whole study is done: cells with the same inputs share
+    /// The folder of prepared images, until the whole study is done: cells with the same inputs share
     /// them.
     pub fn cache(&self) -> PathBuf {
         self.output.join("prepared")
@@ -213,7 +213,7 @@ impl StudyPlan {
         self.participants.cohort.cases.len()
     }
 
-    /// Scans that take no part, and why.
+    /// Scans that are left out, and why.
     pub fn left_out(&self) -> &[(String, String)] {
         &self.participants.left_out
     }
