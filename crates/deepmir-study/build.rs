@@ -1,40 +1,17 @@
-//! Gives the crate the checksum of the sources that decide what a trained network predicts, so that
-//! a study knows which of its finished cells were made by other code.
+//! Gives the crate the checksum of its own sources that shape what a cell stores; those of the crates below are
+//! `deepmir_pipeline::CODE`.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Crates whose sources count, and this crate's own part.
-const SOURCES: [&str; 9] = [
-    "../deepmir-volume/src",
-    "../deepmir-kernels/src",
-    "../deepmir-lesion/src",
-    "../deepmir-net/src",
-    "../deepmir-cases/src",
-    "../deepmir-detect/src",
-    "../deepmir-model/src",
-    "../deepmir-pipeline/src",
-    "src/run",
-];
+#[path = "../deepmir-pipeline/build/sources.rs"]
+#[expect(dead_code, reason = "the crates below are hashed by the pipeline's build script")]
+mod sources;
 
-fn main() {
-    let mut hasher = DefaultHasher::new();
-    for source in SOURCES {
-        println!("cargo::rerun-if-changed={source}");
-        let mut files = Vec::new();
-        list(Path::new(source), &mut files);
-        files.sort();
-        for file in files {
-            file.hash(&mut hasher);
-            std::fs::read(&file).unwrap_or_default().hash(&mut hasher);
-        }
-    }
-    println!("cargo::rustc-env=DEEPMIR_CODE={:016x}", hasher.finish());
-}
-
-fn list(path: &Path, files: &mut Vec<PathBuf>) {
-    match std::fs::read_dir(path) {
-        Ok(entries) => entries.flatten().for_each(|entry| list(&entry.path(), files)),
-        Err(_) => files.push(path.to_owned()),
-    }
+fn main() -> std::io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let own = ["crates/deepmir-study/src/run".to_owned()];
+    println!("cargo::rerun-if-changed=src/run");
+    println!("cargo::rerun-if-changed=../deepmir-pipeline/build");
+    println!("cargo::rustc-env=DEEPMIR_STUDY_CODE={}", sources::checksum(&root, &own)?);
+    Ok(())
 }

@@ -1,11 +1,23 @@
-//! One subject, one worker: lock files that several machines on one file system respect.
+//! One subject or one cell, one worker: lock files that several machines on one file system respect.
 //!
-//! A lock is `status/sub-01.lock`, made by a hard link (which on network file systems too either
-//! happens or does not) with who holds it inside; its holder rewrites it every few seconds. A lock
-//! whose process is gone from this machine, or which nobody has touched while we watched it for a
-//! minute, is stale and taken over. Watching, rather than comparing times, makes wrong clocks
-//! harmless. Should two workers ever hold one lock all the same (a machine asleep for a minute),
-//! they do the same work twice: every file is written whole and the same.
+//! A lock is a file such as `status/sub-01.lock`, made by a hard link (which is atomic on network file systems, too). It
+//! names its holder, who rewrites it every few seconds. A lock is stale, and taken over, if its process is gone from
+//! this machine, or if it has not changed while it was watched for a minute. Watching, rather than comparing times,
+//! makes wrong clocks harmless. Should two workers hold one lock all the same (a machine asleep for a minute), they do
+//! the same work twice: every file is written whole and with the same contents.
+//!
+//! ```
+//! use deepmir_pipeline::lock::{Lock, Taken};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("sub-01.lock");
+//! let first = Lock::take(&path, None)?;
+//! assert!(matches!(first, Taken::Ours(_)));
+//! assert!(matches!(Lock::take(&path, None)?, Taken::Theirs(_)), "held by this process");
+//! drop(first);
+//! assert!(matches!(Lock::take(&path, None)?, Taken::Ours(_)));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,10 +29,12 @@ use std::time::{Duration, Instant};
 use deepmir_volume::atomic;
 use serde::{Deserialize, Serialize};
 
-/// A holder shows that it lives this often.
+/// How often a holder rewrites its lock.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// A lock that stood still this long is stale.
+/// A lock that has not changed for so long is stale.
 const STALE: Duration = Duration::from_secs(60);
+/// How often [`Lock::take_or_watch`] reads somebody else's lock.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +43,7 @@ pub struct Holder {
     pub host: String,
     /// Its process.
     pub pid: u32,
-    /// Tells this holding from every other.
+    /// Unique to this holder.
     pub token: String,
     /// Heartbeats so far.
     pub beat: u64,
@@ -41,7 +55,7 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// What came of asking for a lock.
+/// The outcome of asking for a lock.
 #[derive(Debug)]
 pub enum Taken {
     /// It is ours.
@@ -50,7 +64,7 @@ pub enum Taken {
     Theirs(Watch),
 }
 
-/// A lock that is held; given back when dropped.
+/// A lock that is held; released when dropped.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
@@ -59,7 +73,7 @@ pub struct Lock {
     beating: Option<JoinHandle<()>>,
 }
 
-/// Somebody else's lock, watched for signs of life.
+/// Somebody else's lock, watched for heartbeats.
 #[derive(Clone, Debug)]
 pub struct Watch {
     /// Who holds it; `None` if that cannot be read.
@@ -78,8 +92,8 @@ impl Watch {
 }
 
 impl Lock {
-    /// Takes the lock at `path` if nobody living holds it. `watch` is what the last try came to, so
-    /// that a holder that does not move is noticed.
+    /// Takes the lock at `path` unless a live holder has it. `watch` is the outcome of the last attempt, so that a holder
+    /// without heartbeats is noticed.
     ///
     /// # Errors
     /// If the folder cannot be written to.
@@ -107,6 +121,24 @@ impl Lock {
         }
     }
 
+    /// Takes the lock at `path`, or watches its holder until it shows a heartbeat (some seconds) or is stale (a minute):
+    /// for callers that ask once and cannot return later.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn take_or_watch(path: &Path) -> io::Result<Taken> {
+        let mut watch: Option<Watch> = None;
+        loop {
+            match Self::take(path, watch.clone())? {
+                Taken::Theirs(now) if watch.is_none_or(|first| first.holder == now.holder) => {
+                    watch = Some(now);
+                    std::thread::sleep(WATCH_EVERY);
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
     fn create(path: &Path) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mine = tempfile::Builder::new().prefix(".lock.").suffix(".tmp").tempfile_in(folder)?;
@@ -127,11 +159,11 @@ impl Lock {
             let mut holder = holder;
             while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
                 holder.beat += 1;
-                // A lock that was taken over is not ours to touch.
+                // A lock that was taken over belongs to another.
                 if read(&at).is_some_and(|there| there.token == holder.token)
                     && let Ok(text) = serde_json::to_vec(&holder)
                 {
-                    // A beat that is missed is no harm: the next follows.
+                    // A missed heartbeat does no harm: the next follows.
                     let _ = atomic::write(&at, &text);
                 }
             }
@@ -147,14 +179,14 @@ impl Drop for Lock {
             let _ = beating.join();
         }
         if read(&self.path).is_some_and(|there| there.token == self.token) {
-            // What cannot be removed is found stale later.
+            // A lock that cannot be removed is stale later.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// Takes a stale lock away, but only the one that was seen: it is moved aside first, and put back
-/// if another worker was quicker and it is a new one.
+/// Removes a stale lock, but only the one that was seen: it is renamed first, and put back if another worker was
+/// quicker and it is a new one.
 fn remove_stale(path: &Path, seen: Option<&Holder>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let aside = tempfile::Builder::new().prefix(".stale.").suffix(".tmp").tempfile_in(folder)?;
@@ -177,13 +209,13 @@ fn read(path: &Path) -> Option<Holder> {
 }
 
 /// This machine's name.
-pub(crate) fn host() -> String {
+pub fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let name = name.ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     name.trim().to_owned()
 }
 
-/// Whether a process of this machine has surely ended. Elsewhere than on Linux nobody can say.
+/// Whether a process of this machine has certainly ended; known on Linux only.
 fn process_is_known_gone(pid: u32) -> bool {
     Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists()
 }

@@ -73,7 +73,7 @@ impl Reconstructed {
 }
 
 /// Reconstructs a scan and writes everything into `folder` under names that begin with `stem`.
-/// `progress` hears what is being done.
+/// `progress` is called with the name of each step.
 ///
 /// # Errors
 /// Whatever is wrong with the input, naming the file; a registration that failed, after everything but

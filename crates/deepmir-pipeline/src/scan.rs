@@ -1,6 +1,6 @@
-//! The way of one scan: from what there is, raw echoes or maps, to lesions on disk.
+//! One scan, from raw echoes or maps to lesions on disk.
 //!
-//! [`process`] goes it from end to end. Its stages are [`reconstruct`], [`align_t2w`] and [`find_lesions`]; a
+//! [`process`] runs it from end to end. Its stages are [`reconstruct`], [`align_t2w`] and [`find_lesions`]; a
 //! [`run`](crate::run) of a whole dataset calls the same, each only if something it depends on has changed.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub use crate::align::{Aligned, align_t2w};
 use crate::predict::{Prediction, Predictor, Written};
 use crate::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct_to};
 
-/// What there is of a scan.
+/// The source of a scan's images.
 #[derive(Clone, Debug)]
 pub enum ScanSource {
     /// Images on one grid.
@@ -32,18 +32,18 @@ pub struct EchoSource {
     pub id: String,
 }
 
-/// What happens on the way.
+/// Progress of a scan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ScanEvent<'a> {
-    /// This is being done to the echoes.
+    /// A step of the reconstruction begins.
     Reconstructing(&'a str),
     /// The echoes are reconstructed.
     Reconstructed(&'a Reconstructed),
-    /// So many slices have been through the networks.
+    /// Slices that the networks have processed.
     Slices {
-        /// So many.
+        /// Slices done.
         done: usize,
-        /// Of so many.
+        /// All slices.
         total: usize,
     },
 }
@@ -59,7 +59,7 @@ pub struct Processed {
     pub written: Written,
 }
 
-/// Goes the whole way of a scan and writes everything into `folder`.
+/// Processes a scan from end to end and writes everything into `folder`.
 ///
 /// # Errors
 /// As [`reconstruct`] and [`find_lesions`].
@@ -86,7 +86,7 @@ pub fn process(
     Ok(Processed { files, prediction, written })
 }
 
-/// Reconstructs raw echoes and aligns T2w to them ([`reconstruct_to`]); the images that came of it.
+/// Reconstructs raw echoes and aligns T2w to them ([`reconstruct_to`]); returns the images.
 ///
 /// # Errors
 /// As [`reconstruct_to`].

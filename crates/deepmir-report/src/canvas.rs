@@ -14,7 +14,7 @@ use crate::ReportError;
 const JPEG_QUALITY: u8 = 88;
 
 /// The colour of a class: vermilion and sky blue of Okabe and Ito's palette, which colour-blind
-/// readers tell apart, on grey and from each other.
+/// readers distinguish, on grey and from each other.
 pub fn class_colour(class: LesionClass) -> [u8; 3] {
     match class {
         LesionClass::Cmb => [213, 94, 0],
@@ -23,6 +23,13 @@ pub fn class_colour(class: LesionClass) -> [u8; 3] {
 }
 
 /// A picture being drawn.
+///
+/// ```
+/// let mut canvas = deepmir_report::Canvas::new(40, 12);
+/// canvas.text(2, 2, "SWI", [255; 3]);
+/// assert!(canvas.png()?.starts_with(b"\x89PNG"));
+/// # Ok::<(), deepmir_report::ReportError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Canvas {
     pixels: RgbImage,

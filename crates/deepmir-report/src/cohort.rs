@@ -1,4 +1,4 @@
-//! The page of a cohort: every scan in a table, distributions, and the unusual ones to look at.
+//! The page of a cohort: every scan in a table, distributions, and the outliers.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct CohortPage {
     pub rows: Vec<CohortRow>,
     /// Values by name, for the distributions.
     pub measures: Vec<(String, Vec<f64>)>,
-    /// What is unlike the rest.
+    /// Scans unlike the rest.
     pub outliers: Vec<OutlierCard>,
     /// More tables.
     pub tables: Vec<TextTable>,
@@ -56,7 +56,7 @@ pub struct OutlierCard {
 }
 
 impl CohortPage {
-    /// The page: one HTML file that asks for nothing else.
+    /// The page: one HTML file that loads nothing else.
     ///
     /// # Errors
     /// If it cannot be rendered.

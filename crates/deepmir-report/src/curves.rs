@@ -39,6 +39,20 @@ pub(crate) const COLOURS: [RGBColor; 6] = [
 
 /// Panels side by side.
 ///
+/// ```
+/// use deepmir_report::curves::{Line, Panel, svg};
+///
+/// let line = Line { name: "CMB".to_owned(), points: vec![(0.0, 0.0), (1.0, 0.8)] };
+/// let panel = Panel {
+///     title: "Sensitivity".to_owned(),
+///     x_label: "false positives a scan".to_owned(),
+///     lines: vec![line],
+///     y_range: Some((0.0, 1.0)),
+/// };
+/// assert!(svg(&[panel])?.contains("Sensitivity"));
+/// # Ok::<(), deepmir_report::ReportError>(())
+/// ```
+///
 /// # Errors
 /// If there is nothing to draw.
 pub fn svg(panels: &[Panel]) -> Result<String, ReportError> {

@@ -11,7 +11,7 @@ use crate::ReportError;
 pub struct Interval {
     /// As written beside it.
     pub name: String,
-    /// Value, lower and upper end; none is said to be so.
+    /// Value, lower and upper end; `None` is shown as undefined.
     pub value: Option<[f64; 3]>,
     /// Lines of one colour belong together.
     pub colour: usize,

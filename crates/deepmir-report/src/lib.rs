@@ -3,6 +3,15 @@
 //! [`Mosaic`] shows axial slices with outlined lesions, [`SubjectReport`] is the page of one
 //! subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`] and [`intervals`]
 //! draw its plots.
+//!
+//! ```
+//! use deepmir_report::{StudyPage, histogram};
+//!
+//! let page = StudyPage { title: "Inputs & classes".to_owned(), ..StudyPage::default() };
+//! assert!(page.html()?.contains("Inputs &amp; classes"));
+//! assert_eq!(histogram(&[1.0, 1.0, 3.0]).matches("<rect").count(), 3, "a bar for each whole number");
+//! # Ok::<(), deepmir_report::ReportError>(())
+//! ```
 
 mod canvas;
 mod checks;

@@ -1,4 +1,4 @@
-//! What the pages have in common: one file that asks for nothing else, in one style, escaped.
+//! The template that all pages share: one file that loads nothing else, in one style, escaped.
 
 use minijinja::{AutoEscape, Environment, Value};
 
@@ -7,7 +7,7 @@ use crate::ReportError;
 /// Head, style and print rules of every page.
 const PAGE: &str = include_str!("../templates/page.html");
 
-/// Fills a template that extends `page`. Values are escaped unless the template says that they are
+/// Fills a template that extends `page`. Values are escaped unless the template marks them as
 /// safe.
 ///
 /// # Errors

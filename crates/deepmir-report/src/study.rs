@@ -9,14 +9,14 @@ use crate::{Canvas, ReportError, TextTable};
 
 const TEMPLATE: &str = include_str!("../templates/study.html");
 
-/// A page that asks for nothing else and prints well.
+/// A page that loads nothing else and prints well.
 #[derive(Debug, Default)]
 pub struct StudyPage {
     /// On top.
     pub title: String,
     /// What was done, in a few sentences.
     pub lead: Vec<String>,
-    /// What a reader must know before believing it.
+    /// Limits that a reader must know.
     pub warnings: Vec<String>,
     /// The rest.
     pub sections: Vec<Section>,

@@ -1,4 +1,4 @@
-//! The page of one subject: what was found, shown closely enough to judge it.
+//! The page of one subject: its lesions, in slices and close-ups.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,8 +44,8 @@ pub struct SubjectReport<'a> {
     pub brain: &'a Mask,
     /// The lesion table, numbered as the lesions of the label map are.
     pub rows: &'a [LesionRow],
-    /// The probability that each is a lesion, in the order of the table, where the model judges lesions
-    /// as wholes; else empty.
+    /// The probability that each is a lesion, in the order of the table, where the model has a candidate
+    /// classifier; else empty.
     pub lesion_probabilities: Vec<f32>,
     /// The true label map, where it is known.
     pub truth: Option<&'a LabelMap>,
@@ -55,7 +55,7 @@ pub struct SubjectReport<'a> {
     pub checks: Vec<(String, Canvas)>,
     /// Name and value of what was measured of the images' quality.
     pub quality: Vec<(String, String)>,
-    /// A paragraph that says how the result came about.
+    /// The methods paragraph.
     pub methods: String,
     /// Name and value of whatever the result depends on: versions, checksums, settings.
     pub provenance: Vec<(String, String)>,
@@ -78,7 +78,7 @@ struct LesionCard {
 }
 
 impl SubjectReport<'_> {
-    /// The page: one HTML file of 3 MB at most that asks for nothing else. With very many lesions its
+    /// The page: one HTML file of 3 MB at most that loads nothing else. With very many lesions its
     /// pictures are compressed more.
     ///
     /// # Errors

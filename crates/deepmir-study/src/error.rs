@@ -29,10 +29,10 @@ pub enum StudyError {
         /// The line and what is wrong with it.
         reason: String,
     },
-    /// Subjects that were asked for and are not there, or must not be where they are.
+    /// Subjects that are missing, or that must not be where they are.
     #[error("{reason}")]
     Subjects {
-        /// Who, and what to do.
+        /// Which subjects, and the remedy.
         reason: String,
     },
     /// A study that cannot be done as its file has it.

@@ -61,7 +61,7 @@ pub struct EvaluationPair {
     pub predicted: PathBuf,
     /// Predicted probability maps, where there are any.
     pub probabilities: Vec<(LesionClass, PathBuf)>,
-    /// The table of what a second look looked at, where there is one: curves rank its probabilities then, in
+    /// The table of candidates, where the model has a candidate classifier: curves then rank its probabilities in
     /// place of the maps' peaks.
     pub candidates: Option<PathBuf>,
 }
@@ -92,7 +92,7 @@ pub struct Settings {
     pub connectivity: u8,
     /// Smallest lesions counted.
     pub min_volume_mm3: f64,
-    /// Extent of the curves' candidates.
+    /// Threshold of the curves' candidates.
     pub froc_threshold: f32,
     /// Resamples and seed.
     pub bootstrap: Bootstrap,
@@ -185,7 +185,7 @@ fn beside(label_map: &Path) -> Vec<(LesionClass, PathBuf)> {
     maps
 }
 
-/// Compares every pair. `progress` hears of subjects done.
+/// Compares every pair. `progress` is called with the number of subjects done.
 ///
 /// # Errors
 /// Unreadable maps, values without a meaning, different grids.
@@ -217,7 +217,7 @@ pub fn evaluate(
     };
     Ok(Evaluation {
         settings: Settings {
-            program: format!("deepmir {}", env!("CARGO_PKG_VERSION")),
+            program: deepmir_pipeline::program(),
             matching: options.rule.to_string(),
             connectivity: if options.connectivity == Connectivity::Six { 6 } else { 26 },
             min_volume_mm3: options.min_volume_mm3,
@@ -282,13 +282,13 @@ pub(crate) fn without_small(labels: &LabelMap, options: &EvaluationOptions) -> L
     if options.min_volume_mm3 <= 0.0 {
         return labels.clone();
     }
-    let mut kept = LabelMap::empty(*labels.grid());
+    let mut large = LabelMap::empty(*labels.grid());
     for lesion in lesions_of(labels, options.connectivity) {
         if lesion.volume_mm3 >= options.min_volume_mm3 {
-            kept.paint(&lesion.voxels, lesion.class);
+            large.paint(&lesion.voxels, lesion.class);
         }
     }
-    kept
+    large
 }
 
 pub(crate) fn same_grid<A, B>(

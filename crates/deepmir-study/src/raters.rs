@@ -81,7 +81,7 @@ pub fn compare(
     }
     if pairs.is_empty() {
         return Err(StudyError::Subjects {
-            reason: "no scan was finished by two raters; label maps are called \
+            reason: "no scan was finished by two raters; label maps are named \
                      *_seg-lesions_desc-RATER_dseg.nii.gz"
                 .to_owned(),
         });
@@ -136,12 +136,12 @@ fn placed(labels: &LabelMap, path: &Path) -> Result<Vec<(Lesion, Option<Region>)
     let beside = path.with_file_name(name);
     let rows = if beside.is_file() { table::read(&beside)? } else { Vec::new() };
     let region = |lesion: &Lesion| {
-        let apart = |row: &deepmir_lesion::LesionRow| {
+        let distance = |row: &deepmir_lesion::LesionRow| {
             let place = [row.x_mm, row.y_mm, row.z_mm];
             (0..3).map(|axis| (place[axis] - lesion.centre_mm[axis]).powi(2)).sum::<f64>().sqrt()
         };
-        let nearest = rows.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)))?;
-        (apart(nearest) <= SAME_PLACE_MM).then_some(nearest.region).flatten()
+        let nearest = rows.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        (distance(nearest) <= SAME_PLACE_MM).then_some(nearest.region).flatten()
     };
     let lesions = lesions_of(labels, Connectivity::TwentySix).into_iter();
     Ok(lesions

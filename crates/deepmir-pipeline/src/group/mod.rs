@@ -1,8 +1,8 @@
-//! The group level: what a cohort's subjects came to, in tables and on a page.
+//! The group level: the results of a cohort, in tables and on a page.
 //!
 //! [`collect`] reads the results of a participant level, [`outliers`] finds the unusual,
 //! [`tables`] lays them out, and [`write()`] writes `group/subjects`, `group/lesions`,
-//! `group/timeline` (each as TSV and as Parquet) and `group/index.html`. Nothing in them hangs on where, when or in which order
+//! `group/timeline` (each as TSV and as Parquet) and `group/index.html`. They do not depend on where, when or in which order
 //! subjects ran.
 
 mod collect;

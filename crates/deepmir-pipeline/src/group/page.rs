@@ -87,12 +87,13 @@ fn gallery(
     outliers: &[Outlier],
 ) -> Result<Vec<OutlierCard>, PipelineError> {
     let mut order: Vec<usize> = Vec::new();
-    let mut said: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut findings: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for outlier in outliers {
         if !order.contains(&outlier.row) {
             order.push(outlier.row);
         }
-        said.entry(outlier.row)
+        findings
+            .entry(outlier.row)
             .or_default()
             .push(format!("{} {:.4} (robust z {:+.1})", outlier.measure, outlier.value, outlier.z));
     }
@@ -101,7 +102,7 @@ fn gallery(
         let picture = row.mosaic.as_ref().map(|path| thumbnail(&out.join(path))).transpose()?;
         Ok(OutlierCard {
             scan: row.scan.clone(),
-            what: said[&n].join("; "),
+            what: findings[&n].join("; "),
             link: row.report.as_deref().map(address),
             picture,
         })
@@ -132,10 +133,10 @@ fn notes() -> Vec<String> {
          moderate, 10 or more severe). ARIA-H itself counts new ones under treatment."
             .to_owned(),
         "cmb_pattern, and the counts by region, follow the regions of MARS (lobar, deep, \
-         infratentorial), told from the place in the brain's box alone."
+         infratentorial), from the position in the brain's bounding box alone."
             .to_owned(),
         format!(
-            "Unlike the rest is what lies more than {MOST_ROBUST_Z} robust deviations (1.4826 times \
+            "Outliers lie more than {MOST_ROBUST_Z} robust deviations (1.4826 times \
              the median absolute deviation) from the cohort's median."
         ),
     ]

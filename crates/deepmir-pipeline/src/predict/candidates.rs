@@ -76,7 +76,7 @@ pub fn write(
 ) -> Result<[PathBuf; 2], PipelineError> {
     let mut sorted: Vec<&Candidate> = candidates.iter().collect();
     sorted.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    // More than anyone would look at; the number must fit the map's voxels.
+    // More than enough; the number must fit the map's voxels.
     sorted.truncate(usize::from(u16::MAX));
     let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
     let fault = |error: &dyn std::fmt::Display| PipelineError::Table {
@@ -171,13 +171,13 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().nth(2), Some("2\tCMB\t4.0\t0.0\t0.0\t3.0\t0.9\t0.25\tno"));
 
-        let told = |text: &str| {
+        let error_of = |text: &str| {
             std::fs::write(&path, text).unwrap();
             read(&path).unwrap_err().to_string()
         };
-        assert!(told(&text.replace("2\tCMB", "3\tCMB")).contains("out of order"));
-        assert!(told(&text.replace("\tno", "")).contains("predict again"));
-        assert!(told("class\n").contains("candidates.tsv"));
+        assert!(error_of(&text.replace("2\tCMB", "3\tCMB")).contains("out of order"));
+        assert!(error_of(&text.replace("\tno", "")).contains("predict again"));
+        assert!(error_of("class\n").contains("candidates.tsv"));
         std::fs::write(&path, &text).unwrap();
         std::fs::remove_file(&map).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("candidates.nii.gz"));

@@ -1,8 +1,10 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod methods;
 mod page;
 pub mod quality;
+mod window;
 mod write;
 
 use deepmir_cases::{Case, CaseFiles, Modality};
@@ -12,9 +14,10 @@ use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError};
 
 use crate::PipelineError;
-pub use page::window;
+pub use crate::checksum::sha256;
 use quality::Quality;
-pub use write::{Written, reference_name, sha256};
+pub use window::window;
+pub use write::{Written, reference_name};
 
 /// A model ready to run, and what is made of its detections.
 pub struct Predictor {
@@ -56,7 +59,7 @@ impl Predictor {
     }
 
     /// Finds the lesions of one scan. Images that the model does not need are measured in, where they are given. `progress`
-    /// is told the slices done, and of how many.
+    /// is called with the number of slices done and of all.
     ///
     /// # Errors
     /// Unreadable or missing images, different grids, no brain.

@@ -1,29 +1,21 @@
-//! The page of a prediction: pictures, measures, and how they came about.
+//! The page of a prediction: pictures, measures, methods and provenance.
 
-use deepmir_cases::{Case, CaseFiles, Modality};
-use deepmir_detect::{ClassThreshold, ProbabilityMaps};
-use deepmir_lesion::LesionClass;
-use deepmir_model::bundle::ModelSettings;
-use deepmir_report::{Canvas, Shown, SubjectReport, Window, brain_outline, checkerboard};
+use deepmir_cases::{CaseFiles, Modality};
+use deepmir_detect::ProbabilityMaps;
+use deepmir_report::{Canvas, Shown, SubjectReport, brain_outline, checkerboard};
 use deepmir_volume::{Mask, Volume};
 
-use super::{Prediction, Predictor, sha256};
-use crate::PipelineError;
-use crate::program;
-
-/// Grey values as each kind of image is usually shown.
-pub fn window(modality: Modality, image: &Volume<f32>, brain: &Mask) -> Window {
-    match modality {
-        Modality::Qsm => Window::QSM,
-        Modality::Swi | Modality::T2w => Window::of_brain(image, brain),
-    }
-}
+use super::methods::methods;
+use super::window::window;
+use super::{Prediction, Predictor};
+use crate::checksum::sha256;
+use crate::{PipelineError, program};
 
 impl Predictor {
-    /// The page of a prediction, for [`SubjectReport::html`]; the caller may add a truth and tables.
+    /// The page of a prediction, for [`SubjectReport::html`]. A caller may add a true label map and tables.
     ///
     /// # Errors
-    /// If an input cannot be read again for its checksum.
+    /// If an input cannot be read for its checksum.
     pub fn report<'a>(
         &self,
         prediction: &'a Prediction,
@@ -65,14 +57,14 @@ impl Predictor {
     }
 }
 
-/// The brain's outline on the reference image, and that image and T2w by turns.
+/// The brain mask outlined on the reference image, and a checkerboard of that image and T2w.
 fn checks(images: &[Shown<'_>], brain: &Mask) -> Vec<(String, Canvas)> {
     let Some((reference, others)) = images.split_first() else { return Vec::new() };
-    let outline = format!("{}, the brain as deepmir takes it outlined", reference.name);
+    let outline = format!("{}, brain mask outlined", reference.name);
     let mut checks = vec![(outline, brain_outline(reference, brain))];
     if let Some(t2w) = others.iter().find(|other| other.name == Modality::T2w.name()) {
         let title = format!(
-            "{} and {} by turns: edges run on where they are aligned",
+            "{} and {} in a checkerboard: edges are continuous where the two are aligned",
             reference.name, t2w.name
         );
         checks.push((title, checkerboard(reference, t2w, brain)));
@@ -80,7 +72,7 @@ fn checks(images: &[Shown<'_>], brain: &Mask) -> Vec<(String, Canvas)> {
     checks
 }
 
-/// The probability of a lesion of any class; classes exclude one another.
+/// The probability of a lesion of any class; the classes are mutually exclusive.
 fn any_class(maps: &ProbabilityMaps) -> Option<Volume<f32>> {
     let mut sum: Option<Volume<f32>> = None;
     for (_, map) in maps.iter() {
@@ -92,91 +84,4 @@ fn any_class(maps: &ProbabilityMaps) -> Option<Volume<f32>> {
         }
     }
     sum
-}
-
-/// A paragraph for a paper.
-fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> String {
-    let long = |class: &LesionClass| match class {
-        LesionClass::Cmb => "cerebral microbleeds (CMB)",
-        LesionClass::Nhid => "non-hemorrhage iron deposits (NHID)",
-    };
-    let plan = &settings.plan;
-    let classes: Vec<&str> = plan.classes.iter().map(long).collect();
-    let inputs: Vec<&str> = plan
-        .inputs
-        .iter()
-        .filter(|input| case.images.contains_key(input))
-        .map(|input| input.name())
-        .collect();
-    let voxels = match plan.voxel_mm {
-        Some([x, y, z]) => format!("resampled to {x} × {y} × {z} mm, "),
-        None => String::new(),
-    };
-    let members = match settings.weights.len() {
-        0 | 1 => "one network".to_owned(),
-        count => format!("the median of {count} networks"),
-    };
-    let flips = if flips { ", each run over four mirror images of every slice," } else { "" };
-    let thresholds = |wording: &dyn Fn(&ClassThreshold) -> String| {
-        let classes = plan.classes.iter();
-        let each = classes.filter_map(|&class| {
-            let threshold = settings.detection.threshold(class)?;
-            Some(format!(
-                "{:.2} for {}{}",
-                threshold.detection_threshold,
-                class.name(),
-                wording(&threshold)
-            ))
-        });
-        each.collect::<Vec<_>>().join(" and ")
-    };
-    let called = if settings.candidate_classifier.is_some() {
-        let mask_threshold = settings.detection.mask_threshold();
-        let patches = match settings.patch_classifier.as_ref().map(|patches| patches.weights.len())
-        {
-            Some(count) => format!(
-                " The log-odds of {count} small 3D networks that saw the patch of images around each were features, too."
-            ),
-            None => String::new(),
-        };
-        format!(
-            "were candidates, measured by size, shape, place, probabilities, and the images in them and around them.{patches} \
-             Gradient boosted trees gave each its class and its probability of being a lesion, and \
-             those of {} or more were accepted as lesions, with the voxels where a lesion's probability reached \
-             {mask_threshold:.2}.",
-            thresholds(&|_| String::new()),
-        )
-    } else {
-        let sizes = |threshold: &ClassThreshold| {
-            let high = match threshold.min_height_mm {
-                0.0 => String::new(),
-                height => {
-                    format!(", up to {height:.1} mm high or more with half of the next slices")
-                }
-            };
-            format!(" (at least {:.1} mm³{high})", threshold.min_volume_mm3)
-        };
-        format!(
-            "were called lesions where it peaked at {} or more, and given the class with more \
-             probability.",
-            thresholds(&sizes),
-        )
-    };
-    format!(
-        "{} were segmented with {} (model {}) from {}. Images were {voxels}cut to the brain and \
-         normalised; axial slices with {} of context were given to {members}{flips} of U-Net design \
-         (Ronneberger et al. 2015) after Rashid et al. (2021, https://doi.org/10.1038/s41598-021-93427-x). \
-         26-connected regions in which the probability of a lesion reached {:.2} {called}",
-        capitalised(&classes.join(" and ")),
-        program(),
-        settings.name,
-        inputs.join(", "),
-        plan.context_slices,
-        settings.detection.candidate_threshold,
-    )
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,4 +1,4 @@
-//! What a scan's images are like, in numbers that outliers show in.
+//! Measures of image quality, in which outliers show.
 
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_recon::register;
@@ -33,7 +33,7 @@ pub struct Quality {
     /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
     #[serde(rename = "ChiDeviation_ppm")]
     pub chi_deviation_ppm: Option<f64>,
-    /// What to look at: `brain_volume`, `clipped`, `dark_slices`, `chi_range`.
+    /// Flags for review: `brain_volume`, `clipped`, `dark_slices`, `chi_range`.
     pub flags: Vec<String>,
 }
 

@@ -8,11 +8,11 @@ use deepmir_lesion::table;
 use deepmir_report::Mosaic;
 use deepmir_volume::{atomic, nifti};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use super::page::window;
+use super::window::window;
 use super::{Prediction, Predictor, candidates};
 use crate::PipelineError;
+use crate::checksum::sha256;
 
 /// The files written for a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,16 +112,6 @@ impl Predictor {
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
         }))
     }
-}
-
-/// The SHA-256 of a file, in hexadecimal.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn sha256(path: &Path) -> Result<String, PipelineError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The picture of a prediction: the SWI, or else the first image.

@@ -1,5 +1,5 @@
-//! Which subjects a dataset has, and what lies in their folders. What is wrong with one subject is
-//! kept with it, and does not hide the others.
+//! The subjects of a dataset, and their scans. An error in one subject stays with it and does not hide the
+//! others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub struct FoundScan {
 }
 
 /// Subjects of a dataset, by name: those of the `wanted` names (`sub-01`), or all if it is empty. The
-/// folders of the others are not looked into: on a cluster, ten thousand jobs of one subject each would
+/// folders of the others are not listed: on a cluster, ten thousand jobs of one subject each would
 /// otherwise read ten thousand folders each. `masks` is a folder with more brain masks
 /// (`*_desc-brain_mask`).
 ///
@@ -68,7 +68,7 @@ pub fn subjects(
     Ok(folders.into_iter().map(subject).collect())
 }
 
-/// The names of a dataset's subjects (`sub-01`), in order. None of their folders is looked into.
+/// The names of a dataset's subjects (`sub-01`), in order. None of their folders is listed.
 ///
 /// # Errors
 /// A folder that cannot be read.

@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::PipelineError;
-use crate::predict::sha256;
+use crate::checksum::sha256;
+use crate::{CODE, PipelineError};
 
 /// An input as it was when it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +50,13 @@ fn input(path: &Path, known: &[InputFile], reread: bool) -> Result<InputFile, Pi
     Ok(InputFile { path: path.to_owned(), bytes, modified_ns, sha256: sha256(path)? })
 }
 
-/// The checksum of a stage: this program's version, the stage's name, its settings, and what its
-/// inputs hold (not where they lie).
+/// The checksum of a stage: this program's version and sources ([`CODE`]), the stage's name, its settings,
+/// and the contents of its inputs (not their folders).
 pub fn key(stage: &str, settings: &impl Serialize, inputs: &[InputFile]) -> String {
     // Settings are plain numbers and names, which always print.
     let settings = serde_json::to_string(settings).unwrap_or_default();
     let mut hash = Sha256::new();
-    for part in [env!("CARGO_PKG_VERSION"), stage, settings.as_str()] {
+    for part in [env!("CARGO_PKG_VERSION"), CODE, stage, settings.as_str()] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

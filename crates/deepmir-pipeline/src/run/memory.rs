@@ -27,8 +27,8 @@ pub(super) fn need_gb(grid: &Grid, echoes: usize, moving: Option<&Grid>) -> f64 
     BASE_GB + recon.max(align).max(PREDICT_BYTES * voxels) / 1e9
 }
 
-/// What a run may use unless told: four fifths of what is free on the machine, in the control group
-/// and by Slurm's word, whichever is least; 4 GB where nobody says.
+/// The default memory of a run: four fifths of the least of what is free on the machine, the control group's limit and
+/// Slurm's limit; 4 GB where none is known.
 pub fn default_budget_gb() -> f64 {
     let limits = [available_gb(), control_group_gb(), slurm_gb()];
     let least = limits.into_iter().flatten().fold(f64::INFINITY, f64::min);
@@ -47,7 +47,7 @@ fn control_group_gb() -> Option<f64> {
     Some(limit.trim().parse::<f64>().ok()? / 1e9)
 }
 
-/// What a job asked for with `--mem`, or with `--mem-per-cpu` for each of its cores.
+/// The memory of a job, by `--mem`, or with `--mem-per-cpu` for each of its cores.
 fn slurm_gb() -> Option<f64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<f64>().ok();
     let mebibytes = number("SLURM_MEM_PER_NODE").or_else(|| {
@@ -80,7 +80,7 @@ impl Budget {
             return None;
         }
         let mut used = self.used_gb.lock().unwrap_or_else(PoisonError::into_inner);
-        // Sums of shares that come and go keep a rounding error.
+        // Sums of changing shares have a rounding error.
         while *used + gb > self.total_gb + 1e-6 {
             used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
         }

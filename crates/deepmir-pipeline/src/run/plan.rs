@@ -77,7 +77,7 @@ impl Planner<'_> {
     pub fn plan(&self, scan: &FoundScan) -> ScanPlan {
         let blank =
             |decision, reasons| ScanPlan { scan: scan.clone(), decision, reasons, memory_gb: 0.0 };
-        let mut lacking = Vec::new();
+        let mut missing_for = Vec::new();
         for (number, model) in self.models.iter().enumerate() {
             let inputs = &model.plan.inputs;
             let missing = |there: &dyn Fn(Modality) -> bool| -> Vec<&str> {
@@ -103,13 +103,17 @@ impl Planner<'_> {
                 };
                 match &scan.echoes {
                     Ok(echoes) if echoes.is_empty() => {
-                        lacking.push(format!("no {} for {}", mapped.join(", "), model.name));
+                        missing_for.push(format!("no {} for {}", mapped.join(", "), model.name));
                         continue;
                     }
                     Ok(echoes) => {
                         let unmade = missing(&of_echoes);
                         if !unmade.is_empty() {
-                            lacking.push(format!("no {} for {}", unmade.join(", "), model.name));
+                            missing_for.push(format!(
+                                "no {} for {}",
+                                unmade.join(", "),
+                                model.name
+                            ));
                             continue;
                         }
                         self.of_echoes(scan, number, echoes, &mapped)
@@ -126,8 +130,8 @@ impl Planner<'_> {
                 Err(reason) => blank(Decision::Fail, vec![reason]),
             };
         }
-        lacking.push("add the images, or a model that does without with --model".to_owned());
-        blank(Decision::Skip, lacking)
+        missing_for.push("add the images, or a model that does without with --model".to_owned());
+        blank(Decision::Skip, missing_for)
     }
 
     fn of_maps(&self, scan: &FoundScan, number: usize) -> Planned {
@@ -260,8 +264,8 @@ mod tests {
         ));
         let (decision, why) = plan(&scan(None, true, 0), &one);
         assert_eq!(decision, Decision::Skip);
-        let lacking = format!("no T2w for {}", model.name);
-        assert!(why.contains(&lacking) && why.contains("--model"), "{why}");
+        let missing_for = format!("no T2w for {}", model.name);
+        assert!(why.contains(&missing_for) && why.contains("--model"), "{why}");
         let mut content = model.clone();
         content.plan.optional = vec![Modality::Qsm, Modality::T2w];
         let (decision, why) = plan(&scan(None, true, 0), &[&content]);

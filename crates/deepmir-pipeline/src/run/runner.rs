@@ -1,115 +1,31 @@
 //! Many subjects, a few at a time.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use deepmir_model::Bundle;
-use deepmir_net::DeviceChoice;
-use deepmir_net::infer::InferenceOptions;
-use deepmir_volume::nifti::ReadOptions;
-
+use super::Subject;
 use super::memory::Budget;
+use super::options::{Event, RunOptions};
 use super::status::{State, SubjectStatus, status_folder};
-use super::subject::Worker;
-use super::{FoundScan, Planner, ScanPlan, Subject};
+use super::worker::Worker;
 use crate::PipelineError;
 use crate::lock::{Lock, Taken, Watch};
-use crate::recon::ReconSettings;
 use deepmir_cases::bids;
 
-/// How long to wait before looking at somebody else's lock again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long to wait before trying somebody else's lock again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// What a run depends on.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// Folder of the derivatives.
-    pub out: PathBuf,
-    /// Only these sessions (without `ses-`); empty for all.
-    pub sessions: Vec<String>,
-    /// Models in order of preference: the first whose images are there is used.
-    pub models: Vec<Bundle>,
-    /// Where networks run.
-    pub device: DeviceChoice,
-    /// How slices are run.
-    pub inference: InferenceOptions,
-    /// How images are read.
-    pub read: ReadOptions,
-    /// Reconstruction and alignment.
-    pub recon: ReconSettings,
-    /// Subjects at once.
-    pub jobs: usize,
-    /// Memory that subjects may use together.
-    pub memory_gb: f64,
-    /// Read every input again, even if its size and time say that it has not changed.
-    pub rehash: bool,
-    /// Do everything again.
-    pub force: bool,
-}
-
-impl RunOptions {
-    /// Decides by this run's models.
-    pub fn planner(&self) -> Planner<'_> {
-        Planner { models: self.models.iter().map(|model| &model.settings).collect() }
-    }
-
-    /// Plans of a subject's scans, as far as they are of the sessions asked for.
-    pub fn plans(&self, subject: &Subject) -> Vec<ScanPlan> {
-        let planner = self.planner();
-        let scans = subject.scans.as_deref().unwrap_or_default();
-        self.of_sessions(scans).map(|scan| planner.plan(scan)).collect()
-    }
-
-    pub(super) fn of_sessions<'a>(
-        &'a self,
-        scans: &'a [FoundScan],
-    ) -> impl Iterator<Item = &'a FoundScan> {
-        let wanted = |scan: &&FoundScan| {
-            let session = scan.session.as_deref();
-            let asked = |name: &String| session == Some(name.trim_start_matches("ses-"));
-            self.sessions.is_empty() || self.sessions.iter().any(asked)
-        };
-        scans.iter().filter(wanted)
-    }
-}
-
-/// What a run tells while it works.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A scan has come to a step.
-    Step {
-        /// The scan.
-        scan: &'a str,
-        /// What is being done.
-        what: &'a str,
-    },
-    /// Somebody else works on a subject; it is looked at again later.
-    Busy {
-        /// The subject.
-        subject: &'a str,
-        /// Who.
-        holder: &'a str,
-    },
-    /// A subject is finished.
-    Finished {
-        /// What became of it.
-        status: &'a SubjectStatus,
-        /// Whether anything was to be done.
-        news: bool,
-    },
-}
-
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Every subject's status, by name.
     pub statuses: Vec<SubjectStatus>,
-    /// Subjects of which not even the status could be written, and why.
+    /// Subjects whose status could not be written, and why.
     pub unwritten: Vec<(String, String)>,
-    /// The user stopped it.
+    /// Whether the user stopped it.
     pub interrupted: bool,
 }
 
@@ -125,10 +41,10 @@ impl Summary {
     }
 }
 
-/// Subjects that wait, by number, and what is known of whoever else holds them.
+/// Waiting subjects by number, with the watch on whoever holds them.
 type Queue = VecDeque<(usize, Option<Watch>)>;
 
-/// Age from which a temporary file in a folder that runs share is nobody's: they live milliseconds.
+/// A temporary file in a folder that runs share is abandoned from this age on: they live milliseconds.
 const OLD: Duration = Duration::from_secs(600);
 
 /// Temporary files that killed runs left in a folder that runs share; those of subjects go when
@@ -137,7 +53,7 @@ fn sweep_old(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // A name costs nothing, its time a look at the disk, of thousands of files in every job.
+        // Names come with the listing; a file's time costs a disk access for each of thousands of files.
         if !(name.starts_with('.') && name.ends_with(".tmp")) {
             continue;
         }
@@ -151,7 +67,7 @@ fn sweep_old(folder: &Path) {
 
 /// The participant level: every subject from what there is to lesions and pages. A subject that
 /// fails is reported and the others go on; one that another process works on is waited for. Set
-/// `interrupted` to stop: files are whole then, and a later run goes on from there.
+/// `interrupted` to stop: files are whole then, and a later run continues from there.
 ///
 /// # Errors
 /// An output folder that cannot be written to.
@@ -159,7 +75,7 @@ pub fn participants(
     options: &RunOptions,
     subjects: &[Subject],
     interrupted: &AtomicBool,
-    heard: &(dyn Fn(Event<'_>) + Sync),
+    report: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Summary, PipelineError> {
     let folder = status_folder(&options.out);
     std::fs::create_dir_all(&folder)
@@ -172,7 +88,7 @@ pub fn participants(
     let summary = Mutex::new(Summary::default());
     let work = || {
         let mut worker =
-            Worker { options, budget: &budget, interrupted, heard, predictors: HashMap::new() };
+            Worker { options, budget: &budget, interrupted, report, predictors: HashMap::new() };
         while !worker.is_interrupted() {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((number, watch)) = next else { break };
@@ -188,7 +104,7 @@ pub fn participants(
                     queue.push_back((number, Some(watch)));
                     drop((queue, summary));
                     if alone {
-                        std::thread::sleep(LOOK_AGAIN);
+                        std::thread::sleep(RETRY_AFTER);
                     }
                 }
                 Err(error) => summary.unwritten.push((subject.id.clone(), error.to_string())),
@@ -231,7 +147,7 @@ fn one(
             if new {
                 let holder = watch.holder.as_ref().map(ToString::to_string);
                 let holder = holder.unwrap_or_else(|| "another process".to_owned());
-                (worker.heard)(Event::Busy { subject: &subject.id, holder: &holder });
+                (worker.report)(Event::Busy { subject: &subject.id, holder: &holder });
             }
             return Ok(Outcome::Busy(watch));
         }
@@ -239,6 +155,6 @@ fn one(
     let before = SubjectStatus::read(out, &subject.id);
     let Some(status) = worker.subject(subject)? else { return Ok(Outcome::Interrupted) };
     let news = SubjectStatus::read(out, &subject.id) != before;
-    (worker.heard)(Event::Finished { status: &status, news });
+    (worker.report)(Event::Finished { status: &status, news });
     Ok(Outcome::Finished(Box::new(status)))
 }

@@ -1,5 +1,5 @@
-//! The stages of a scan and of a subject. Each takes over what was made before from the same inputs and
-//! settings, and otherwise makes it and says from what.
+//! The stages of a scan and of a subject. Each reuses the results of an earlier run from the same inputs, settings and
+//! code, and otherwise makes them and records what they depend on.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -13,18 +13,18 @@ use deepmir_recon::input::{EchoParts, ScanFiles};
 
 use super::FoundScan;
 use super::fingerprint::{self, InputFile};
-use super::runner::Event;
+use super::options::Event;
 use super::status::{ScanStatus, StageRecord, State, SubjectStatus};
-use super::subject::{Interrupted, Worker};
 use super::timeline::{self, Session};
+use super::worker::{Interrupted, Worker};
 use crate::PipelineError;
 use crate::predict::{Predictor, counts};
 use crate::recon::ReconInput;
 
-/// The images of a scan once they are there, and the stages that made them.
+/// The images of a scan, and the stages that made them.
 pub(super) struct Ready {
     pub(super) files: CaseFiles,
-    /// Checksums of what the images come from: the next stage's inputs.
+    /// Checksums of the input files: inputs of the next stage.
     pub(super) inputs: Vec<InputFile>,
     /// Keys of the stages that made images.
     pub(super) keys: Vec<String>,
@@ -86,7 +86,7 @@ impl Worker<'_> {
                     &folder,
                     stem,
                     &mut |what| {
-                        (self.heard)(Event::Step { scan: stem, what });
+                        (self.report)(Event::Step { scan: stem, what });
                         self.check_interrupt();
                     },
                 )?;
@@ -127,7 +127,7 @@ impl Worker<'_> {
             scan.align = Some(stage.clone());
             return Ok((image, key));
         }
-        (self.heard)(Event::Step { scan: &found.id, what: "aligning T2w" });
+        (self.report)(Event::Step { scan: &found.id, what: "aligning T2w" });
         let started = Instant::now();
         let recon = &self.options.recon;
         let made = crate::scan::align_t2w(
@@ -171,7 +171,7 @@ impl Worker<'_> {
             return Ok(());
         }
         self.check_interrupt();
-        (self.heard)(Event::Step { scan: &found.id, what: "finding lesions" });
+        (self.report)(Event::Step { scan: &found.id, what: "finding lesions" });
         let started = Instant::now();
         let predictor = match self.predictors.entry(model) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -204,8 +204,8 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Lesions over sessions, where there are two or more. That heads cannot be aligned is a warning:
-    /// each session stands for itself.
+    /// Lesions over sessions, where there are two or more. If the heads cannot be aligned, that is a warning:
+    /// each session stands alone.
     pub(super) fn timeline(&self, status: &mut SubjectStatus, before: Option<&SubjectStatus>) {
         let sessions: Vec<(Session, String)> = self.sessions(status);
         if sessions.len() < 2 {
@@ -240,7 +240,7 @@ impl Worker<'_> {
                 });
             }
             Err(error) => {
-                // What an earlier run found about other images is no longer true.
+                // The table of an earlier run is about other images.
                 let _ = std::fs::remove_file(&path);
                 status.warnings.push(format!("lesions were not followed over sessions: {error}"));
             }

@@ -1,4 +1,4 @@
-//! What became of a subject, on disk: `status/sub-01.json`.
+//! The status of a subject on disk: `status/sub-01.json`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use deepmir_cases::bids::write_json;
 pub enum State {
     /// All that could be done is done.
     Done,
-    /// There is nothing that deepmir could do here.
+    /// There is nothing to do.
     Skipped,
-    /// Something is wrong with it.
+    /// An error stopped it.
     Failed,
 }
 
@@ -69,7 +69,7 @@ impl StageRecord {
     }
 }
 
-/// What became of a scan.
+/// The status of a scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScanStatus {
     /// `sub-01_ses-2`.
@@ -95,7 +95,7 @@ pub struct ScanStatus {
     pub lesions: BTreeMap<String, usize>,
 }
 
-/// What became of a subject.
+/// The status of a subject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubjectStatus {
     /// `sub-01`.
@@ -116,7 +116,7 @@ pub struct SubjectStatus {
     /// Lesions followed over sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<StageRecord>,
-    /// What did not stop the subject, but should be known.
+    /// Problems that did not stop the subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -148,8 +148,7 @@ impl SubjectStatus {
         status_folder(out).join(format!("{subject}.json"))
     }
 
-    /// What stands there; `None` if there is nothing, or nothing that this program understands (it
-    /// will be made again).
+    /// Reads it; `None` if there is none, or none that this program understands (it will be made again).
     pub fn read(out: &Path, subject: &str) -> Option<Self> {
         let text = std::fs::read_to_string(Self::path(out, subject)).ok()?;
         serde_json::from_str(&text).ok()
@@ -169,7 +168,7 @@ impl SubjectStatus {
     }
 
     /// Why it is not done: the subject's reason, or those of its scans.
-    pub fn complaints(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<String> {
         let scans = self.scans.iter().filter(|scan| scan.state == self.state);
         let scans = scans.map(|scan| format!("{}: {}", scan.id, scan.reasons.join("; ")));
         match (&self.reason, self.state) {

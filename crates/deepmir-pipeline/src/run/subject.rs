@@ -1,48 +1,20 @@
 //! One subject: the stages of its scans, each only if something it depends on has changed.
 
-use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepmir_cases::{CaseFiles, Modality};
 
-use super::memory::Budget;
 use super::plan::{Decision, ScanPlan, Source};
-use super::runner::{Event, RunOptions};
 use super::stages::Ready;
 use super::status::{ScanStatus, State, SubjectStatus};
+use super::worker::{Interrupted, Worker};
 use super::{Subject, fingerprint};
 use crate::PipelineError;
-use crate::predict::Predictor;
-
-/// What unwinds a scan's work when the user asks to stop: nothing half-written is left behind it, as
-/// every file is written under another name and renamed.
-pub(super) struct Interrupted;
-
-/// A worker: its models, and what all workers share.
-pub(super) struct Worker<'a> {
-    pub(super) options: &'a RunOptions,
-    pub(super) budget: &'a Budget,
-    pub(super) interrupted: &'a AtomicBool,
-    pub(super) heard: &'a (dyn Fn(Event<'_>) + Sync),
-    /// Opened when first needed.
-    pub(super) predictors: HashMap<usize, Predictor>,
-}
 
 impl Worker<'_> {
-    /// Whether the user asked to stop.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn check_interrupt(&self) {
-        if self.is_interrupted() {
-            resume_unwind(Box::new(Interrupted));
-        }
-    }
-
-    /// Does what is to be done; `None` if the user interrupted. The status is written after each
+    /// Does the stages that are due; `None` if the user stopped the run. The status is written after each
     /// stage, and is not touched if nothing was done.
     pub(super) fn subject(
         &mut self,
@@ -81,11 +53,11 @@ impl Worker<'_> {
                 status.state = worst(&status.scans);
                 if status.scans.is_empty() {
                     status.state = State::Skipped;
-                    status.reason = Some("none of the sessions asked for".to_owned());
+                    status.reason = Some("none of the selected sessions".to_owned());
                 }
             }
         }
-        // What other sessions came to in another run is kept, and lesions are followed through them all.
+        // Results of other sessions from another run stay; lesions are followed over all sessions.
         if let (Some(there), false) = (&there, self.options.sessions.is_empty()) {
             let other = there.scans.iter().filter(|scan| status.scan(&scan.id).is_none());
             let other: Vec<ScanStatus> = other.cloned().collect();
@@ -99,7 +71,7 @@ impl Worker<'_> {
         Ok(Some(status))
     }
 
-    /// A scan's work; whatever goes wrong with it, a panic too, is its own failure.
+    /// The work of one scan. Any error in it, a panic too, is a failure of that scan alone.
     fn isolate_failure(
         &mut self,
         plan: &ScanPlan,
@@ -123,20 +95,21 @@ impl Worker<'_> {
             Ok(Err(error)) => Some(error.to_string()),
             Err(payload) if payload.is::<Interrupted>() => return Ok(None),
             Err(payload) => {
-                // The model may have been left in the middle of something.
+                // The model may be in an inconsistent state.
                 self.predictors.clear();
-                let said = payload.downcast_ref::<String>().cloned();
-                let said = said.or_else(|| payload.downcast_ref::<&str>().map(|&s| s.to_owned()));
+                let message = payload.downcast_ref::<String>().cloned();
+                let message =
+                    message.or_else(|| payload.downcast_ref::<&str>().map(|&s| s.to_owned()));
                 Some(format!(
                     "internal error, please report it: {}",
-                    said.unwrap_or_else(|| "unknown".to_owned())
+                    message.unwrap_or_else(|| "unknown".to_owned())
                 ))
             }
         };
         if let Some(fault) = fault {
             scan.state = State::Failed;
             scan.reasons = vec![fault];
-            // What was made before it is still there.
+            // Results of earlier stages are still there.
             scan.recon = scan.recon.or_else(|| known?.recon.clone());
             scan.align = scan.align.or_else(|| known?.align.clone());
         }
@@ -218,8 +191,8 @@ impl Worker<'_> {
         self.predict(model, &ready, &plan.scan, known, scan)
     }
 
-    /// Writes what is done so far, with what is known of the scans to come: minutes of work are not
-    /// lost if the rest is killed.
+    /// Writes the status so far, with the earlier status of the scans to come: minutes of work are not
+    /// lost if the run is killed.
     fn remember(
         &self,
         so_far: &SubjectStatus,
@@ -257,7 +230,7 @@ fn worst(scans: &[ScanStatus]) -> State {
     scans.iter().map(|scan| scan.state).max().unwrap_or(State::Done)
 }
 
-/// Whether a new status says what the old one says, but for when and where.
+/// Whether two statuses are the same, but for time and host.
 fn same(before: &SubjectStatus, now: &SubjectStatus) -> bool {
     let plain = |status: &SubjectStatus| SubjectStatus {
         host: String::new(),

@@ -1,4 +1,4 @@
-//! The worst false positives and misses, seen close up in every modality.
+//! The worst false positives and misses, as patches of every modality.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use deepmir_report::{Card, Patches, Shown};
 
 use crate::StudyError;
 use crate::evaluate::without_small;
-use crate::results::collect::Results;
 use crate::results::mistakes::Mistake;
+use crate::results::read::Results;
 use crate::results::scan::{ScanResult, Scene};
 use crate::run::stored_predictions;
 use deepmir_pipeline::predict::window;
@@ -16,8 +16,8 @@ use deepmir_pipeline::predict::window;
 /// Pictures of each class and kind.
 const MOST: usize = 6;
 
-/// Of an arm (its first seed): for each class the false positives that the network was surest of,
-/// and the largest lesions that it missed.
+/// Of an arm (its first seed): for each class the false positives of the highest probability, and the
+/// largest missed lesions.
 pub(crate) fn worst(results: &Results<'_>, arm: usize) -> Result<Vec<Card>, StudyError> {
     let plan = results.plan;
     let seed = plan.config.seeds.first().copied();
@@ -97,7 +97,7 @@ fn card(scan: &str, mistake: &Mistake, patches: &Patches) -> Card {
         fact("region", mistake.region.map_or("unknown", Region::name).to_owned()),
         fact(
             "highest probability",
-            mistake.peak.map_or("below the curves' extent".to_owned(), |peak| format!("{peak:.3}")),
+            mistake.peak.map_or("below froc_threshold".to_owned(), |peak| format!("{peak:.3}")),
         ),
     ];
     if let Some(chi) = mistake.chi_mean_ppm {

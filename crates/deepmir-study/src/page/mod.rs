@@ -12,8 +12,8 @@ use crate::page::sections::{
     comparison_section, confusion_section, main_section, strata_section, title,
 };
 use crate::plan::arm::Arm;
-use crate::results::collect::Results;
 use crate::results::comparison::Comparison;
+use crate::results::read::Results;
 use crate::results::summary::SummaryRow;
 use deepmir_pipeline::program;
 
@@ -38,10 +38,10 @@ pub(crate) fn page(
     sections.push(strata_section(results));
     if let Some(arm) = best_arm(plan.arms.as_slice(), summary) {
         sections.push(Section {
-            title: "Its worst mistakes".to_owned(),
+            title: "Worst mistakes of the best arm".to_owned(),
             text: vec![format!(
-                "Of {}, the arm with the best mean F1 among those that tell most classes: for each \
-                 class up to six false positives that the network was surest of, and the largest \
+                "Of {}, the arm with the best mean F1 among those that predict the most classes: for each \
+                 class up to six false positives of the highest probability, and the largest \
                  lesions that it missed. Axial, coronal and sagittal planes of 32 mm; found lesions \
                  (of false ones) or true ones (of missed ones) outlined. All mistakes of all arms: \
                  mistakes.tsv.",
@@ -53,7 +53,7 @@ pub(crate) fn page(
     }
     sections.push(plots::trainings(results)?);
     sections.push(times_section(results));
-    sections.push(people_section(results));
+    sections.push(participants_section(results));
     Ok(StudyPage {
         title: plan.config.name.clone().unwrap_or_else(|| "Study".to_owned()),
         lead: lead(results),
@@ -62,7 +62,7 @@ pub(crate) fn page(
         provenance: vec![
             ("program".to_owned(), program()),
             ("settings".to_owned(), "study.json".to_owned()),
-            ("cells, folders and who was where".to_owned(), "plan.tsv, splits.tsv".to_owned()),
+            ("cells, folders and splits".to_owned(), "plan.tsv, splits.tsv".to_owned()),
             (
                 "tables".to_owned(),
                 "arms.tsv, cells.tsv, comparisons.tsv, confusion.tsv, strata.tsv, mistakes.tsv, \
@@ -172,7 +172,7 @@ fn times_section(results: &Results<'_>) -> Section {
     }
 }
 
-fn people_section(results: &Results<'_>) -> Section {
+fn participants_section(results: &Results<'_>) -> Section {
     let names = |cases: &[deepmir_cases::CaseFiles]| {
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>().join(" ")
     };
@@ -203,9 +203,9 @@ fn people_section(results: &Results<'_>) -> Section {
         ]
     });
     let header =
-        ["fold", "held out", "true CMB", "true NHID", "thresholds chosen on", "scans learned from"];
+        ["fold", "held out", "true CMB", "true NHID", "thresholds chosen on", "training scans"];
     Section {
-        title: "Who was where".to_owned(),
+        title: "Participants of each fold".to_owned(),
         tables: vec![TextTable {
             title: String::new(),
             header: header.map(str::to_owned).to_vec(),
@@ -215,7 +215,7 @@ fn people_section(results: &Results<'_>) -> Section {
     }
 }
 
-/// The best of the arms that tell most classes, by mean F1.
+/// The best of the arms that predict the most classes, by mean F1.
 fn best_arm(arms: &[Arm], summary: &[SummaryRow]) -> Option<usize> {
     let most = arms.iter().map(|arm| arm.classes.len()).max()?;
     let mean = |arm: &Arm| {

@@ -9,7 +9,7 @@ use deepmir_report::{Figure, Section};
 
 use crate::StudyError;
 use crate::plan::arm::Arm;
-use crate::results::collect::Results;
+use crate::results::read::Results;
 use crate::results::scan::ScanResult;
 use crate::run::cell::{HISTORY, History};
 
@@ -82,7 +82,7 @@ fn curve(results: &Results<'_>, arm: usize, class: LesionClass) -> Option<Vec<(f
     Some(line)
 }
 
-/// What the validations said, averaged over cells.
+/// Training loss and validation F1, averaged over cells.
 pub(crate) fn trainings(results: &Results<'_>) -> Result<Section, StudyError> {
     let arms = &results.plan.arms;
     let mut figures = Vec::new();

@@ -6,10 +6,10 @@ use deepmir_report::{Figure, Section, TextTable};
 
 use crate::StudyError;
 use crate::plan::arm::Arm;
-use crate::results::collect::Results;
 use crate::results::comparison::Comparison;
+use crate::results::read::Results;
 use crate::results::scan::ScanResult;
-use crate::results::statistics::{AVERAGE_PRECISION, TOLD_APART};
+use crate::results::statistics::{AVERAGE_PRECISION, CLASS_ACCURACY};
 use crate::results::summary::{NO_DEVIATION, SummaryRow};
 use crate::results::tables;
 
@@ -27,9 +27,9 @@ const SHOWN: [(&str, &str, usize); 9] = [
 ];
 
 /// Measures whose comparisons are shown; the rest are in the table beside the page.
-const COMPARISONS_SHOWN: [&str; 4] = ["f1", "precision", AVERAGE_PRECISION, TOLD_APART];
+const COMPARISONS_SHOWN: [&str; 4] = ["f1", "precision", AVERAGE_PRECISION, CLASS_ACCURACY];
 
-/// As an arm is called on the page.
+/// An arm's title on the page.
 pub(crate) fn title(arm: &Arm) -> String {
     format!("{}: {} → {}", arm.variant, arm.inputs_name(), arm.classes_name())
 }
@@ -107,7 +107,7 @@ fn estimate_cell(row: &SummaryRow, digits: usize) -> String {
         (Some(mean), None) => format!("\n{mean:.digits$} (one cell)"),
         _ => String::new(),
     };
-    // That one cell has no deviation is said by the words above.
+    // The text above says already that one cell has no deviation.
     let reason = match row.note.as_str() {
         "" | NO_DEVIATION => String::new(),
         note => format!("\n({note})"),
@@ -122,7 +122,8 @@ pub(crate) fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -
     let mut rows = Vec::new();
     for (number, arm) in results.plan.arms.iter().enumerate() {
         let scans: Vec<&ScanResult> = results.by_unit(number).into_iter().flatten().collect();
-        let told = summary.iter().find(|row| row.arm == arm.name && row.measure == TOLD_APART);
+        let accuracy =
+            summary.iter().find(|row| row.arm == arm.name && row.measure == CLASS_ACCURACY);
         for (n, (what, all, [cmb, nhid], nothing)) in
             tables::confusion_of(&scans).into_iter().enumerate()
         {
@@ -134,7 +135,7 @@ pub(crate) fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -
                 cmb.to_string(),
                 nhid.to_string(),
                 count(nothing),
-                match told {
+                match accuracy {
                     Some(row) if n == 0 => estimate_cell(row, 2),
                     _ => String::new(),
                 },
@@ -143,27 +144,27 @@ pub(crate) fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -
     }
     let header = [
         "arm",
-        "what it is",
+        "true structure",
         "how many",
-        "called CMB",
-        "called NHID",
-        "called nothing",
+        "predicted CMB",
+        "predicted NHID",
+        "not predicted",
         "class accuracy",
     ];
     let listed = results.scans.iter().any(|scan| scan.mimics.known);
     let mimics = if listed {
-        "Calcifications and other mimics are those that the simulation lists, met within 1.5 mm of \
-         their drawn surface."
+        "Calcifications and other mimics are those that the simulation lists, matched within 1.5 mm of \
+         their simulated surface."
     } else {
         "No list of calcifications lies beside the label maps, so that they cannot be counted; \
-         `diamagnetic` is what the susceptibility map says of a false positive."
+         `diamagnetic` is the sign of a false positive's susceptibility."
     };
     Section {
-        title: "What was taken for what".to_owned(),
+        title: "Confusion of classes and mimics".to_owned(),
         text: vec![format!(
-            "Lesions matched whatever their class. Class accuracy: of the true lesions that were \
+            "Lesions are matched regardless of class. Class accuracy: of the true lesions that were \
                  found as anything, the share given its own class. {mimics} `Vessel-like` is a \
-                 judgement of shape alone (the longest axis 2.5 times the next)."
+                 classification by shape alone (the longest axis 2.5 times the next)."
         )],
         tables: vec![TextTable {
             title: String::new(),

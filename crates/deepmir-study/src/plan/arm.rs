@@ -1,29 +1,30 @@
-//! What is compared: inputs, classes and a variant of a preset.
+//! The arms of a study: inputs, classes and a variant of a preset.
 
 use std::path::Path;
 
 use deepmir_cases::Modality;
 use deepmir_lesion::LesionClass;
+use deepmir_net::Plan;
 use deepmir_net::preset::{self, Preset};
 
 use crate::StudyError;
 use crate::plan::config::{StudyConfig, Variant};
-use crate::plan::factors::{chosen, joined};
+use crate::plan::factors::joined;
 
-/// One way of doing it, to be compared with the others.
+/// One combination of factors, compared with the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
     /// `deepmir_SWI+QSM_CMB+NHID`.
     pub name: String,
     /// The variant's name.
     pub variant: String,
-    /// Modalities that the network sees.
+    /// Modalities of the network's input.
     pub inputs: Vec<Modality>,
-    /// Classes that it tells.
+    /// Classes that it predicts.
     pub classes: Vec<LesionClass>,
     /// Plan, network and training.
     pub preset: Preset,
-    /// Whether it predicts over mirror images too.
+    /// Whether it predicts on mirror images, too.
     pub flips: bool,
 }
 
@@ -98,4 +99,26 @@ impl Arm {
     pub fn classes_name(&self) -> String {
         joined(&self.classes)
     }
+}
+
+/// The factors of a variant: sets of inputs and sets of classes.
+struct Sets {
+    inputs: Vec<Vec<Modality>>,
+    classes: Vec<Vec<LesionClass>>,
+}
+
+/// The sets of a variant: its own, else the study's, else its preset's.
+fn chosen(config: &StudyConfig, variant: &Variant, usual: &Plan) -> Result<Sets, String> {
+    let inputs = match variant.inputs.sets(&Modality::ALL, false)? {
+        None => config.inputs.sets(&Modality::ALL, false)?,
+        own => own,
+    };
+    let classes = match variant.classes.sets(&LesionClass::ALL, true)? {
+        None => config.classes.sets(&LesionClass::ALL, true)?,
+        own => own,
+    };
+    Ok(Sets {
+        inputs: inputs.unwrap_or_else(|| vec![usual.inputs.clone()]),
+        classes: classes.unwrap_or_else(|| vec![usual.classes.clone()]),
+    })
 }

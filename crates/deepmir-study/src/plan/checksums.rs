@@ -1,4 +1,4 @@
-//! Checksums of the files a study depends on, remembered as long as the files do not change.
+//! Checksums of the files that a study depends on, stored as long as the files do not change.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,12 +58,12 @@ impl Checksums {
         Ok(Self(checked.into_iter().collect()))
     }
 
-    /// Remembers them.
+    /// Stores them.
     pub(crate) fn write(&self, path: &Path) -> Result<(), StudyError> {
         Ok(bids::write_json(path, &self.0)?)
     }
 
-    /// A file's; empty for one that was not asked for.
+    /// A file's checksum; empty for a file that is not in the study.
     pub(crate) fn get(&self, path: &Path) -> &str {
         self.0.get(path).map_or("", |known| known.sha256.as_str())
     }

@@ -1,4 +1,4 @@
-//! What a study is to do, as its TOML file says.
+//! A study's settings, from its TOML file.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ use crate::plan::factors::{Factors, repeated};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
-    /// What the page calls it; the file's name without.
+    /// The title of its page; the file's name by default.
     pub name: Option<String>,
     /// Datasets or tables that together are the cohort.
     pub data: Vec<PathBuf>,
     /// Folder of the label maps, where a dataset has more than one.
     pub labels: Option<PathBuf>,
-    /// Other datasets to learn from in every cell.
+    /// Other datasets, for training only, in every cell.
     #[serde(default)]
     pub extra_train: Vec<PathBuf>,
     /// Only these subjects.
@@ -76,7 +76,7 @@ pub enum Incomplete {
     /// It is an error that names the subject.
     #[default]
     Refuse,
-    /// It is left out of the whole study, and the page says so.
+    /// It is left out of the whole study, with a note on the page.
     LeaveOut,
 }
 
@@ -88,7 +88,7 @@ pub struct SplitSettings {
     pub method: SplitMethod,
     /// Folds.
     pub folds: usize,
-    /// How many times everybody is held out once, in new folds.
+    /// How many times every subject is held out once, in new folds.
     pub repeats: usize,
     /// Seed of the folds and of the inner validation subjects.
     pub seed: u64,
@@ -206,11 +206,11 @@ impl StudyConfig {
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         config.name.get_or_insert(stem);
-        config.check().map_err(fault)?;
+        config.validate().map_err(fault)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
         if self.data.is_empty() {
             return Err("data must name a BIDS dataset or table".to_owned());
         }
@@ -301,8 +301,8 @@ mod tests {
             ("data = [\"x\"]\n[evaluation]\nmatch = \"dice\"\n", "overlap, centre:MM"),
             ("data = [\"x\"]\n[[variants]]\nname = \"a b\"\n", "a b"),
         ] {
-            let told = message(text);
-            assert!(told.contains(words) && told.contains("inputs.toml"), "{told}");
+            let error = message(text);
+            assert!(error.contains(words) && error.contains("inputs.toml"), "{error}");
         }
         std::fs::write(&path, "data = [\"x\"]\n").unwrap();
         let config = StudyConfig::read(&path).unwrap();

@@ -1,11 +1,6 @@
 //! Sets of modalities and of classes, as a study's file names them.
 
-use deepmir_cases::Modality;
-use deepmir_lesion::LesionClass;
-use deepmir_net::Plan;
 use serde::Deserialize;
-
-use crate::plan::config::{StudyConfig, Variant};
 
 /// One word, or a list.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,7 +16,7 @@ pub enum Factors {
 }
 
 impl Factors {
-    /// The sets; `None` if nothing was chosen.
+    /// The sets; `None` if the file names none.
     ///
     /// # Errors
     /// Words that stand for nothing, empty or repeated sets.
@@ -73,35 +68,11 @@ pub(crate) fn joined<T: std::fmt::Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 
-/// What a variant is tried with.
-pub(crate) struct Sets {
-    pub inputs: Vec<Vec<Modality>>,
-    pub classes: Vec<Vec<LesionClass>>,
-}
-
-/// The sets of a variant: its own, else the study's, else its preset's.
-pub(crate) fn chosen(
-    config: &StudyConfig,
-    variant: &Variant,
-    usual: &Plan,
-) -> Result<Sets, String> {
-    let inputs = match variant.inputs.sets(&Modality::ALL, false)? {
-        None => config.inputs.sets(&Modality::ALL, false)?,
-        own => own,
-    };
-    let classes = match variant.classes.sets(&LesionClass::ALL, true)? {
-        None => config.classes.sets(&LesionClass::ALL, true)?,
-        own => own,
-    };
-    Ok(Sets {
-        inputs: inputs.unwrap_or_else(|| vec![usual.inputs.clone()]),
-        classes: classes.unwrap_or_else(|| vec![usual.classes.clone()]),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deepmir_cases::Modality;
+    use deepmir_lesion::LesionClass;
 
     #[test]
     fn all_are_seven_inputs_and_three_classes() {
@@ -115,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_are_read_in_any_order_and_faults_are_told() {
+    fn sets_are_read_in_any_order_and_faults_are_named() {
         let sets = |words: &[&str]| {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
             Factors::List(words).sets(&Modality::ALL, false)

@@ -17,19 +17,22 @@ use crate::plan::split::{Fold, split};
 use deepmir_cases::bids;
 use deepmir_pipeline::program;
 
-/// Checksum of the sources that decide a prediction (made by `build.rs`).
-const CODE: &str = env!("DEEPMIR_CODE");
+/// Checksum of the sources that decide what a cell stores: those of [`deepmir_pipeline::CODE`], and this crate's `run/`
+/// (from `build.rs`).
+fn code() -> String {
+    format!("{}-{}", deepmir_pipeline::CODE, env!("DEEPMIR_STUDY_CODE"))
+}
 
-/// A study ready to be done.
+/// A study ready to run.
 #[derive(Debug)]
 pub struct StudyPlan {
-    /// What its file says.
+    /// The settings of its file.
     pub config: StudyConfig,
-    /// Where everything is kept.
+    /// The output folder.
     pub output: PathBuf,
     /// What is compared.
     pub arms: Vec<Arm>,
-    /// Who is learned from, chosen on and tested on.
+    /// Training, validation and test subjects.
     pub folds: Vec<Fold>,
     /// Arms × seeds × folds, whole comparisons first.
     pub cells: Vec<Cell>,
@@ -117,7 +120,7 @@ impl StudyPlan {
         json!({
             "name": self.config.name,
             "program": program(),
-            "code": CODE,
+            "code": code(),
             "seeds": self.config.seeds,
             "extra_train": self.config.extra_train,
             "left_out": self.participants.left_out,
@@ -168,7 +171,7 @@ impl StudyPlan {
             cases.iter().map(one).collect()
         };
         let everything = json!({
-            "code": CODE,
+            "code": code(),
             "plan": arm.preset.plan,
             "architecture": arm.preset.architecture,
             "training": arm.preset.training,
@@ -199,7 +202,7 @@ impl StudyPlan {
         self.output.join("cells").join(&cell.hash)
     }
 
-    /// Where prepared images are kept until the whole study is done: cells with the same inputs share
+    /// The folder of prepared images, until the whole study is done: cells with the same inputs share
     /// them.
     pub fn cache(&self) -> PathBuf {
         self.output.join("prepared")
@@ -210,7 +213,7 @@ impl StudyPlan {
         self.participants.cohort.cases.len()
     }
 
-    /// Scans that take no part, and why.
+    /// Scans that are left out, and why.
     pub fn left_out(&self) -> &[(String, String)] {
         &self.participants.left_out
     }

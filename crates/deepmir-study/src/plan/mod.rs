@@ -1,4 +1,4 @@
-//! What a study compares, on whom: arms crossed with folds and seeds to cells.
+//! What a study compares, and on which subjects: arms crossed with folds and seeds to cells.
 
 pub(crate) mod arm;
 pub(crate) mod cell;

@@ -1,4 +1,4 @@
-//! Who takes part: the cohort, who shares an anatomy with whom, and whom to learn from besides.
+//! The participants: the cohort, extra training data, and which subjects share an anatomy.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use deepmir_cases::Cohort;
 use deepmir_cases::Groups;
 use deepmir_cases::cohort::{dataset_name, subject_of};
 
-/// Everybody in a study.
+/// The scans of a study.
 #[derive(Clone, Debug)]
 pub(crate) struct Participants {
     /// To be held out in turn: scans with label maps and every image that some arm needs.
     pub cohort: Cohort,
-    /// To learn from only.
+    /// For training only.
     pub extra_training: Vec<CaseFiles>,
-    /// Who shares an anatomy.
+    /// Which subjects share an anatomy.
     pub groups: Groups,
     /// Scans that take no part, and why.
     pub left_out: Vec<(String, String)>,
@@ -48,7 +48,7 @@ impl Participants {
             }
             cohort.cases.extend(part.cases);
         }
-        // Before anyone is left out: those held out must not come in by this door.
+        // Before subjects are left out: held-out subjects must not enter as extra training data.
         let extra_training = cohort.extra_cases(&config.extra_train)?;
         let stated_anatomies = config.extra_train.iter().map(|data| {
             let cases = Cohort::read(data, None)?.cases;
@@ -103,7 +103,7 @@ impl Participants {
         for case in &extra_training {
             if let Some(modality) = needed.iter().find(|needed| !case.images.contains_key(needed)) {
                 return Err(fault(format!(
-                    "{} (of also) has no {modality}, which some cells need; leave its dataset out",
+                    "{} (of extra_train) has no {modality}, which some cells need; leave its dataset out",
                     case.id
                 )));
             }
@@ -130,7 +130,7 @@ fn state_groups(cases: &[CaseFiles], data: &Path) -> Result<Vec<Option<String>>,
     cases.iter().map(|case| Ok(Groups::stated(case, &anatomies)?)).collect()
 }
 
-/// A dataset's name, numbered where two are called the same.
+/// A dataset's name, numbered where two have the same name.
 fn unique_name(data: &[PathBuf], number: usize) -> String {
     let name = dataset_name(&data[number]);
     match data[..number].iter().filter(|other| dataset_name(other) == name).count() {

@@ -1,4 +1,4 @@
-//! Who is learned from, chosen on and tested on.
+//! Training, validation and test subjects of each fold.
 
 use deepmir_cases::CaseFiles;
 
@@ -8,12 +8,12 @@ use crate::plan::participants::Participants;
 use deepmir_cases::Cohort;
 use deepmir_cases::folds::{Split, grouped_folds, grouped_hold_out};
 
-/// One way of splitting everybody: the same for every arm and seed.
+/// One split of all subjects, the same for every arm and seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fold {
     /// `2`, or `1.2` for the second fold of the first of several rounds.
     pub name: String,
-    /// To learn from.
+    /// To train on.
     pub training: Vec<CaseFiles>,
     /// To choose weights and thresholds on.
     pub validation: Vec<CaseFiles>,
@@ -57,8 +57,8 @@ fn outer(
     match settings.method {
         SplitMethod::Folds => Ok(grouped_folds(cohort, groups, settings.folds, seed)?),
         SplitMethod::LeaveOneOut => {
-            let everyone = participants.groups_of(&cohort.cases).len();
-            Ok(grouped_folds(cohort, groups, everyone, seed)?)
+            let units = participants.groups_of(&cohort.cases).len();
+            Ok(grouped_folds(cohort, groups, units, seed)?)
         }
         SplitMethod::Fixed => {
             let held_out = cohort.clone().only(&settings.test)?.cases;
@@ -80,7 +80,7 @@ fn outer(
     }
 }
 
-/// Takes the subjects to choose on from the training side.
+/// Takes the validation subjects from the training side.
 fn inner(
     participants: &Participants,
     settings: &SplitSettings,
@@ -100,19 +100,19 @@ fn inner(
             (inner.training, inner.held_out)
         }
     };
-    // Nobody to learn from may share an anatomy with whom the network is chosen or tested on.
-    let apart = participants.groups_of(split.held_out.iter().chain(&validation));
+    // No training subject may share an anatomy with a subject of the validation or test side.
+    let excluded = participants.groups_of(split.held_out.iter().chain(&validation));
     let extra_training = participants
         .extra_training
         .iter()
-        .filter(|case| !apart.contains(&participants.group(&case.id)));
+        .filter(|case| !excluded.contains(&participants.group(&case.id)));
     training.extend(extra_training.cloned());
     if training.is_empty() || validation.is_empty() {
         return Err(StudyError::Subjects {
             reason: format!(
-                "fold {name} leaves {too_few} subject{} to learn from; it takes two (with different \
-                 anatomies), one to learn from and one to choose thresholds on, besides those held \
-                 out: give three subjects or more, fewer in test, or others to learn from with also",
+                "fold {name} leaves {too_few} subject{} to train on; it takes two (with different \
+                 anatomies), one to train on and one to choose thresholds on, besides those held \
+                 out: give three subjects or more, fewer in test, or other datasets to train on with extra_train",
                 if too_few == 1 { "" } else { "s" }
             ),
         });
@@ -179,7 +179,7 @@ mod tests {
                 held_out.extend(fold.held_out.iter().map(|case| case.id.as_str()));
             }
             if method != SplitMethod::Fixed {
-                assert_eq!(held_out.len(), 48 * repeats, "everyone is held out once a round");
+                assert_eq!(held_out.len(), 48 * repeats, "every scan is held out once a round");
                 held_out.sort_unstable();
                 held_out.dedup();
                 assert_eq!(held_out.len(), 48);
@@ -200,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn two_subjects_are_too_few_unless_others_are_learned_from() {
+    fn two_subjects_are_too_few_without_extra_training_data() {
         let two = |extra_training| Participants {
             groups: Groups::default(),
             ..participants(2, extra_training)
         };
         let settings = SplitSettings { folds: 2, ..Default::default() };
         let message = split(&two(0), &settings).unwrap_err().to_string();
-        assert!(message.contains("fold 1 leaves 1 subject to learn from"), "{message}");
+        assert!(message.contains("fold 1 leaves 1 subject to train on"), "{message}");
         let folds = split(&two(2), &settings).unwrap();
         assert_eq!(folds[0].training.len(), 2);
         assert_eq!((folds[0].validation.len(), folds[0].held_out.len()), (2, 2));

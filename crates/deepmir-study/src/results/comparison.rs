@@ -4,9 +4,9 @@ use deepmir_lesion::metrics::Estimate;
 use serde::Serialize;
 
 use crate::plan::arm::Arm;
-use crate::results::collect::Results;
+use crate::results::read::Results;
 use crate::results::statistics::{
-    AVERAGE_PRECISION, Measure, Resampled, TOLD_APART, holm, measures,
+    AVERAGE_PRECISION, CLASS_ACCURACY, Measure, Resampled, holm, measures,
 };
 
 /// One measure of one arm less that of another.
@@ -39,7 +39,7 @@ const COMPARED: [&str; 8] = [
     "dice",
     "absolute_volume_error_mm3",
     AVERAGE_PRECISION,
-    TOLD_APART,
+    CLASS_ACCURACY,
 ];
 
 /// Compares every two arms that differ in one thing alone: any two sets of inputs, any two sets of

@@ -1,19 +1,19 @@
-//! False positives and misses, each with what may have led to it.
+//! False positives and misses, each with its probable cause.
 
 use std::collections::HashMap;
 
 use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, LesionRow, Region};
 use deepmir_volume::Grid;
 
-use crate::results::scan::{OfClass, Paired};
+use crate::results::paired::{OfClass, Paired};
 use crate::results::strata::Mimics;
 
-/// A lesion that was found and is none, or is one and was not found.
+/// A false positive or a missed lesion.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mistake {
-    /// Whether it was found and is none; missed otherwise.
+    /// Whether it is a false positive; otherwise a missed lesion.
     pub is_false: bool,
-    /// What it was called, or is.
+    /// Its predicted class, or the true one of a missed lesion.
     pub class: LesionClass,
     /// Its centre, RAS+ millimetres.
     pub place_mm: [f64; 3],
@@ -21,16 +21,16 @@ pub(crate) struct Mistake {
     pub volume_mm3: f64,
     /// Where it lies.
     pub region: Option<Region>,
-    /// The highest probability that the network gave it; none where it saw nothing.
+    /// The highest probability of the candidate there; none without a candidate.
     pub peak: Option<f32>,
     /// Mean susceptibility, where a map is there.
     pub chi_mean_ppm: Option<f64>,
-    /// What it is (of false ones) or was taken for (of missed ones).
+    /// What a false positive lies on, or why a lesion was missed.
     pub cause: String,
 }
 
-/// What else is known of a scan.
-pub(crate) struct Around<'a> {
+/// A scan's truth, candidates and mimics.
+pub(crate) struct ScanContext<'a> {
     pub truth: &'a LabelMap,
     pub candidates: &'a [Candidate],
     /// The candidate that each voxel belongs to.
@@ -39,7 +39,7 @@ pub(crate) struct Around<'a> {
     pub grid: Grid,
 }
 
-impl Around<'_> {
+impl ScanContext<'_> {
     fn peak(&self, lesion: &Lesion) -> Option<&Candidate> {
         let touched = lesion.voxels.iter().filter_map(|voxel| self.owners.get(voxel));
         // Candidates come in falling order of their peaks.
@@ -47,54 +47,58 @@ impl Around<'_> {
     }
 }
 
-/// Those found of one class that no true one matches.
+/// Predicted lesions of one class without a true match.
 pub(crate) fn false_positives(
     found: &OfClass<'_>,
     paired: &Paired,
-    around: &Around<'_>,
+    context: &ScanContext<'_>,
 ) -> Vec<Mistake> {
     let alone = found.iter().zip(&paired.found).filter(|(_, paired)| !**paired);
     let mistakes = alone.map(|((lesion, row), _)| Mistake {
         is_false: true,
-        cause: cause_of_false(lesion, row, around),
-        ..mistake(lesion, row, around)
+        cause: cause_of_false(lesion, row, context),
+        ..mistake(lesion, row, context)
     });
     mistakes.collect()
 }
 
-/// Those of one class that none found matches.
-pub(crate) fn missed(truth: &OfClass<'_>, paired: &Paired, around: &Around<'_>) -> Vec<Mistake> {
+/// True lesions of one class without a predicted match.
+pub(crate) fn missed(
+    truth: &OfClass<'_>,
+    paired: &Paired,
+    context: &ScanContext<'_>,
+) -> Vec<Mistake> {
     let alone = truth.iter().zip(&paired.truth).filter(|(_, paired)| !**paired);
     let mistakes = alone.map(|((lesion, row), _)| Mistake {
-        cause: match around.peak(lesion) {
+        cause: match context.peak(lesion) {
             Some(candidate) if candidate.lesion.class != lesion.class => {
                 format!("looks like {} to the network", candidate.lesion.class)
             }
             Some(_) => "below the threshold".to_owned(),
             None => "not seen at all".to_owned(),
         },
-        ..mistake(lesion, row, around)
+        ..mistake(lesion, row, context)
     });
     mistakes.collect()
 }
 
-fn mistake(lesion: &Lesion, row: &LesionRow, around: &Around<'_>) -> Mistake {
+fn mistake(lesion: &Lesion, row: &LesionRow, context: &ScanContext<'_>) -> Mistake {
     Mistake {
         is_false: false,
         class: lesion.class,
         place_mm: lesion.centre_mm,
         volume_mm3: lesion.volume_mm3,
         region: row.region,
-        peak: around.peak(lesion).map(|candidate| candidate.peak_probability),
+        peak: context.peak(lesion).map(|candidate| candidate.peak_probability),
         chi_mean_ppm: row.chi_mean_ppm,
         cause: String::new(),
     }
 }
 
-fn cause_of_false(lesion: &Lesion, row: &LesionRow, around: &Around<'_>) -> String {
+fn cause_of_false(lesion: &Lesion, row: &LesionRow, context: &ScanContext<'_>) -> String {
     let true_class = |other: bool| {
         lesion.voxels.iter().find_map(|&voxel| {
-            around.truth.class_at(voxel).filter(|class| (*class != lesion.class) == other)
+            context.truth.class_at(voxel).filter(|class| (*class != lesion.class) == other)
         })
     };
     if let Some(class) = true_class(true) {
@@ -103,7 +107,7 @@ fn cause_of_false(lesion: &Lesion, row: &LesionRow, around: &Around<'_>) -> Stri
     if true_class(false).is_some() {
         return "part of a lesion already counted".to_owned();
     }
-    if let Some(kind) = around.mimics.at(lesion, &around.grid) {
+    if let Some(kind) = context.mimics.at(lesion, &context.grid) {
         return kind.to_owned();
     }
     let noted = |flag: &str| row.note.as_ref().is_some_and(|note| note.contains(flag));
@@ -119,5 +123,5 @@ fn cause_of_false(lesion: &Lesion, row: &LesionRow, around: &Around<'_>) -> Stri
     cause.to_owned()
 }
 
-/// Elongated, as a piece of vessel is; judged by shape alone.
+/// Elongated like a segment of a vessel, by shape alone.
 pub(crate) const VESSEL_LIKE: &str = "vessel-like shape";

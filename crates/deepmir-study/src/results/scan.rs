@@ -1,25 +1,24 @@
-//! One scan: everything that any cell said of it, against the truth.
+//! One scan: the predictions of every cell against the truth.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use deepmir_cases::{Case, CaseFiles, Modality};
-use deepmir_lesion::matching::{MatchRule, match_lesions};
+use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{Detections, SubjectScore, score};
-use deepmir_lesion::{
-    Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, lesions_of,
-};
+use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, MeasuredImages, lesions_of};
 use deepmir_volume::nifti::ReadOptions;
 
 use crate::StudyError;
 use crate::evaluate::{EvaluationOptions, same_grid, without_small};
 use crate::plan::cell::Cell;
 use crate::plan::layout::StudyPlan;
-use crate::results::mistakes::{Around, Mistake, false_positives, missed};
+use crate::results::mistakes::{Mistake, ScanContext, false_positives, missed};
+use crate::results::paired::{Measured, OfClass, Paired};
 use crate::results::strata::{Mimics, SITES, SiteCounts};
 use crate::run::stored_predictions::{self, StoredPrediction};
 
-/// What one cell said of one scan.
+/// The result of one cell on one scan.
 #[derive(Clone, Debug)]
 pub(crate) struct ScanResult {
     /// Position among the plan's arms.
@@ -38,7 +37,7 @@ pub(crate) struct ScanResult {
     pub detections: Vec<(LesionClass, Detections)>,
     /// For each class of the arm and each of [`SITES`].
     pub sites: Vec<(LesionClass, [SiteCounts; SITES.len()])>,
-    /// What became of the drawn calcifications and the like, where they are listed.
+    /// What the simulated calcifications and other mimics were predicted as, where they are listed.
     pub mimics: Mimics,
     /// False positives and misses.
     pub mistakes: Vec<Mistake>,
@@ -86,7 +85,7 @@ impl Scene {
     }
 }
 
-/// Compares what some cells kept of a scan with its truth.
+/// Compares the stored predictions of some cells for a scan with its truth.
 pub(crate) fn results(
     plan: &StudyPlan,
     files: &CaseFiles,
@@ -111,7 +110,7 @@ pub(crate) fn results(
         let found_rows = scene.measured().measure(&labels, &found);
         let truth = Measured { lesions: &truth_lesions, rows: &truth_rows };
         let found = Measured { lesions: &found, rows: &found_rows };
-        let around = Around {
+        let context = ScanContext {
             truth: &scene.truth,
             candidates: &candidates,
             owners: owners(&candidates),
@@ -134,7 +133,7 @@ pub(crate) fn results(
             ),
             detections: Vec::new(),
             sites: Vec::new(),
-            mimics: mimics.called(found.lesions, &scene.truth),
+            mimics: mimics.predicted(found.lesions, &scene.truth),
             mistakes: Vec::new(),
         };
         for &class in classes {
@@ -142,50 +141,12 @@ pub(crate) fn results(
             let pairs = Paired::new(&truth, &found, options.rule);
             result.detections.push((class, curve(&truth, &candidates, class, options.rule)));
             result.sites.push((class, SiteCounts::of(&truth, &found, &pairs)));
-            result.mistakes.extend(false_positives(&found, &pairs, &around));
-            result.mistakes.extend(missed(&truth, &pairs, &around));
+            result.mistakes.extend(false_positives(&found, &pairs, &context));
+            result.mistakes.extend(missed(&truth, &pairs, &context));
         }
         Ok(result)
     };
     cells.iter().map(one).collect()
-}
-
-/// Lesions with what was measured of them.
-struct Measured<'a> {
-    lesions: &'a [Lesion],
-    rows: &'a [LesionRow],
-}
-
-/// Lesions of one class with their rows.
-pub(crate) type OfClass<'a> = Vec<(&'a Lesion, &'a LesionRow)>;
-
-impl<'a> Measured<'a> {
-    fn of(&self, class: LesionClass) -> OfClass<'a> {
-        let all = self.lesions.iter().zip(self.rows);
-        all.filter(|(lesion, _)| lesion.class == class).collect()
-    }
-}
-
-/// Which lesions of a class have a partner.
-pub(crate) struct Paired {
-    pub truth: Vec<bool>,
-    pub found: Vec<bool>,
-}
-
-impl Paired {
-    fn new(truth: &OfClass<'_>, found: &OfClass<'_>, rule: MatchRule) -> Self {
-        let lesions = |side: &OfClass<'_>| {
-            side.iter().map(|(lesion, _)| (*lesion).clone()).collect::<Vec<_>>()
-        };
-        let (a, b) = (lesions(truth), lesions(found));
-        let pairs =
-            match_lesions(&a.iter().collect::<Vec<_>>(), &b.iter().collect::<Vec<_>>(), rule);
-        let mut paired = Self { truth: vec![false; a.len()], found: vec![false; b.len()] };
-        for pair in pairs {
-            (paired.truth[pair.truth], paired.found[pair.predicted]) = (true, true);
-        }
-        paired
-    }
 }
 
 fn curve(

@@ -5,20 +5,20 @@ use deepmir_lesion::metrics::{Bootstrap, ClassScore, Detections, Estimate, METRI
 
 use crate::results::scan::ScanResult;
 
-/// A number that sums scans up.
+/// A summary measure over scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Measure {
     /// As in tables.
     pub name: &'static str,
-    /// Of which class; none where it is about telling classes apart.
+    /// Of which class; none for class accuracy.
     pub class: Option<LesionClass>,
 }
 
 /// Of the true lesions that were found as anything, the share that was given its own class.
-pub(crate) const TOLD_APART: &str = "class_accuracy";
+pub(crate) const CLASS_ACCURACY: &str = "class_accuracy";
 pub(crate) const AVERAGE_PRECISION: &str = "average_precision";
 
-/// The measures of arms that tell these classes.
+/// The measures of arms that predict these classes.
 pub(crate) fn measures(classes: &[LesionClass]) -> Vec<Measure> {
     let names = || METRICS.iter().map(|metric| metric.name).chain([AVERAGE_PRECISION]);
     let mut measures: Vec<Measure> = classes
@@ -26,7 +26,7 @@ pub(crate) fn measures(classes: &[LesionClass]) -> Vec<Measure> {
         .flat_map(|&class| names().map(move |name| Measure { name, class: Some(class) }))
         .collect();
     if classes.len() > 1 {
-        measures.push(Measure { name: TOLD_APART, class: None });
+        measures.push(Measure { name: CLASS_ACCURACY, class: None });
     }
     measures
 }
@@ -151,13 +151,13 @@ mod tests {
     }
 
     fn resampled(values: &[f64], bootstrap: &Bootstrap) -> Resampled {
-        let mut kept = Vec::new();
+        let mut values_drawn = Vec::new();
         let estimate = bootstrap.estimate(values.len(), |drawn| {
             let mean = drawn.iter().map(|&n| values[n]).sum::<f64>() / drawn.len() as f64;
-            kept.push(Some(mean));
+            values_drawn.push(Some(mean));
             Some(mean)
         });
-        Resampled { estimate, values: kept }
+        Resampled { estimate, values: values_drawn }
     }
 
     #[test]

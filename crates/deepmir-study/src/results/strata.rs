@@ -1,4 +1,4 @@
-//! What was taken for what, and where: calcifications and other mimics, sites in the brain.
+//! Mimics, such as calcifications, and sites in the brain.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use deepmir_volume::Grid;
 use serde::Deserialize;
 
 use crate::StudyError;
-use crate::results::scan::{OfClass, Paired};
+use crate::results::paired::{OfClass, Paired};
 use deepmir_cases::beside_truth;
 
 /// Sites, in the order of tables.
 pub(crate) const SITES: [Region; 3] = [Region::Lobar, Region::Deep, Region::Infratentorial];
 
-/// A mimic's blooming reaches so far beyond its drawn radius.
+/// A mimic's blooming extends so far beyond its simulated radius.
 const BLOOMING_MM: f64 = 1.5;
 
 /// Lesions of one class at one site.
@@ -54,7 +54,7 @@ impl SiteCounts {
     }
 }
 
-/// What looks like a lesion and is none, as a simulation lists it (`*_desc-sources_list.tsv` beside
+/// Structures that resemble a lesion, as a simulation lists them (`*_desc-sources_list.tsv` beside
 /// the label map).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Mimics {
@@ -68,8 +68,8 @@ struct Mimic {
     kind: String,
     place_mm: [f64; 3],
     radius_mm: f64,
-    /// What it was called.
-    called: Option<LesionClass>,
+    /// The class that it was predicted as.
+    predicted: Option<LesionClass>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +101,7 @@ impl Mimics {
                 source.map_err(|error| fault(error, &path))?;
             if kind.parse::<LesionClass>().is_err() {
                 let radius_mm = diameter_of_ball_mm(volume_mm3) / 2.0;
-                list.push(Mimic { kind, place_mm: [x_mm, y_mm, z_mm], radius_mm, called: None });
+                list.push(Mimic { kind, place_mm: [x_mm, y_mm, z_mm], radius_mm, predicted: None });
             }
         }
         Ok(Self { known: true, list })
@@ -112,24 +112,24 @@ impl Mimics {
         self.list.iter().find(|mimic| mimic.is_at(lesion, grid)).map(|mimic| mimic.kind.as_str())
     }
 
-    /// What each was called; true lesions beside one do not count.
-    pub(crate) fn called(&self, found: &[Lesion], truth: &LabelMap) -> Self {
-        let mut called = self.clone();
-        for mimic in &mut called.list {
+    /// With the class that each was predicted as; true lesions next to one do not count.
+    pub(crate) fn predicted(&self, found: &[Lesion], truth: &LabelMap) -> Self {
+        let mut mimics = self.clone();
+        for mimic in &mut mimics.list {
             let taken = found.iter().find(|lesion| {
                 mimic.is_at(lesion, truth.grid())
                     && lesion.voxels.iter().all(|&voxel| truth.class_at(voxel).is_none())
             });
-            mimic.called = taken.map(|lesion| lesion.class);
+            mimic.predicted = taken.map(|lesion| lesion.class);
         }
-        called
+        mimics
     }
 
-    /// For each kind: how many, called CMB, called NHID.
+    /// For each: its kind, and counts of mimics, of those predicted as CMB and as NHID.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, [usize; 3])> {
         self.list.iter().map(|mimic| {
-            let called = |class| usize::from(mimic.called == Some(class));
-            (mimic.kind.as_str(), [1, called(LesionClass::Cmb), called(LesionClass::Nhid)])
+            let predicted = |class| usize::from(mimic.predicted == Some(class));
+            (mimic.kind.as_str(), [1, predicted(LesionClass::Cmb), predicted(LesionClass::Nhid)])
         })
     }
 }
@@ -185,9 +185,9 @@ mod tests {
                 .counts()
                 .fold([0; 3], |sum, (_, counts)| std::array::from_fn(|n| sum[n] + counts[n]))
         };
-        assert_eq!(sum(&mimics.called(&found, &truth)), [3, 1, 1]);
+        assert_eq!(sum(&mimics.predicted(&found, &truth)), [3, 1, 1]);
         truth.paint(&found[1].voxels, LesionClass::Nhid);
-        assert_eq!(sum(&mimics.called(&found, &truth)), [3, 1, 0]);
+        assert_eq!(sum(&mimics.predicted(&found, &truth)), [3, 1, 0]);
 
         let unlisted = CaseFiles { truth: None, ..files };
         assert!(!Mimics::listed(&unlisted).unwrap().known);

@@ -3,7 +3,7 @@
 use deepmir_lesion::metrics::Estimate;
 use serde::Serialize;
 
-use crate::results::collect::Results;
+use crate::results::read::Results;
 use crate::results::scan::ScanResult;
 use crate::results::statistics::{Measure, Resampled, mean_and_deviation, measures};
 
@@ -12,7 +12,7 @@ use crate::results::statistics::{Measure, Resampled, mean_and_deviation, measure
 pub struct SummaryRow {
     /// The arm's name.
     pub arm: String,
-    /// Which class; `CMB+NHID` for telling them apart.
+    /// Which class; `CMB+NHID` for class accuracy.
     pub class: &'static str,
     /// The measure's name.
     pub measure: &'static str,
@@ -75,7 +75,7 @@ pub(crate) fn summarise(results: &Results<'_>) -> Vec<SummaryRow> {
 /// Why a measure has no value over some scans.
 pub(crate) fn why_undefined(measure: &Measure, results: &[&ScanResult]) -> String {
     let Some(class) = measure.class else {
-        return "no lesion was found as anything, so none was told apart".to_owned();
+        return "no lesion was found as anything, so class accuracy is undefined".to_owned();
     };
     let scores = || results.iter().filter_map(|result| result.score.of(class));
     let truth: usize = scores().map(|score| score.truth).sum();
@@ -83,9 +83,9 @@ pub(crate) fn why_undefined(measure: &Measure, results: &[&ScanResult]) -> Strin
     if measure.name.contains("lesion_free") {
         format!("every scan has a true {class}")
     } else if measure.name.contains("precision") && predicted == 0 && truth > 0 {
-        format!("nothing was called {class}")
+        format!("nothing was predicted as {class}")
     } else if truth == 0 && predicted == 0 {
-        format!("no true {class}, and nothing was called one")
+        format!("no true {class}, and none was predicted")
     } else {
         format!("no true {class} there")
     }

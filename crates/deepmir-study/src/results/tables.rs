@@ -6,8 +6,8 @@ use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Confusion, SIZE_CLASSES, SizeCounts};
 
 use crate::plan::layout::StudyPlan;
-use crate::results::collect::Results;
 use crate::results::comparison::Comparison;
+use crate::results::read::Results;
 use crate::results::scan::ScanResult;
 use crate::results::statistics::measures;
 use crate::results::strata::{SITES, SiteCounts};
@@ -87,8 +87,8 @@ pub(crate) fn comparisons(comparisons: &[Comparison]) -> String {
     text
 }
 
-/// What true lesions, listed mimics and the rest were called by an arm: kind, how many (`None` for
-/// what cannot be counted), called CMB, called NHID, called nothing.
+/// What an arm predicted for true lesions, listed mimics and the rest: kind, count (`None` where it cannot be
+/// counted), predicted as CMB and as NHID, not predicted.
 pub(crate) type ConfusionRow = (String, Option<usize>, [usize; 2], Option<usize>);
 
 pub(crate) fn confusion_of(results: &[&ScanResult]) -> Vec<ConfusionRow> {
@@ -112,18 +112,18 @@ pub(crate) fn confusion_of(results: &[&ScanResult]) -> Vec<ConfusionRow> {
     }
     let mut rows = Vec::new();
     for class in LesionClass::ALL {
-        let called = LesionClass::ALL.map(|other| confusion.count(Some(class), Some(other)));
+        let predicted = LesionClass::ALL.map(|other| confusion.count(Some(class), Some(other)));
         let missed = confusion.count(Some(class), None);
-        let all = called.iter().sum::<usize>() + missed;
+        let all = predicted.iter().sum::<usize>() + missed;
         if all > 0 {
-            rows.push((format!("true {class}"), Some(all), called, Some(missed)));
+            rows.push((format!("true {class}"), Some(all), predicted, Some(missed)));
         }
     }
     for (kind, [all, cmb, nhid]) in mimics {
         rows.push((kind.to_owned(), Some(all), [cmb, nhid], Some(all - cmb - nhid)));
     }
-    for (cause, called) in causes {
-        rows.push((format!("nothing true: {cause}"), None, called, None));
+    for (cause, predicted) in causes {
+        rows.push((format!("nothing true: {cause}"), None, predicted, None));
     }
     rows
 }

@@ -1,4 +1,4 @@
-//! One cell: train, choose thresholds, predict who was held out, keep what was said.
+//! One cell: train, choose thresholds, predict the held-out subjects, store the predictions.
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,12 +18,12 @@ use crate::run::stored_predictions;
 use deepmir_cases::bids;
 use deepmir_pipeline::predict::Predictor;
 
-/// What a finished cell says of itself (`done.json`).
+/// The record of a finished cell (`done.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// Scans predicted.
     pub scans: Vec<String>,
-    /// Numbers in the network.
+    /// Parameters of the network.
     pub parameters: usize,
     /// Seconds of training steps (validations, reading and time lost by stops left out).
     pub training_seconds: f64,
@@ -52,7 +52,7 @@ const MODEL: &str = "model";
 pub(crate) const HISTORY: &str = "history.tsv";
 
 impl Done {
-    /// What a cell's folder says; `None` if the cell is not finished.
+    /// The record in a cell's folder; `None` if the cell is not finished.
     ///
     /// # Errors
     /// If the file is there and cannot be understood.
@@ -86,7 +86,7 @@ pub(crate) fn work(
     let cases = &plan.fold(cell).held_out;
     let mut seconds = 0.0;
     for (n, case) in cases.iter().enumerate() {
-        if !stored_predictions::is_kept(&folder, &case.id) {
+        if !stored_predictions::is_stored(&folder, &case.id) {
             let started = Instant::now();
             predict(&mut predictor, case, plan, &folder)?;
             seconds += started.elapsed().as_secs_f64();
@@ -100,7 +100,7 @@ pub(crate) fn work(
         predicting_seconds: seconds,
         validation_f1: predictor.bundle().settings.provenance.validation_f1,
     };
-    // Checkpoints, which nobody needs any more.
+    // The checkpoints are no longer needed.
     let _ = std::fs::remove_dir_all(&training.output);
     bids::write_json(&folder.join(DONE), &done)?;
     Ok(done)
@@ -158,7 +158,7 @@ fn train(
     Ok(Bundle::read(&model)?)
 }
 
-/// Predicts a scan from its arm's images alone and keeps the result.
+/// Predicts a scan from its arm's images alone and stores the prediction.
 fn predict(
     predictor: &mut Predictor,
     case: &CaseFiles,
@@ -169,14 +169,20 @@ fn predict(
     let inputs = settings.plan.inputs.clone();
     let restrict_nhid_to_basal_ganglia = settings.detection.restrict_nhid_to_basal_ganglia;
     let images = case.images.iter().filter(|(modality, _)| inputs.contains(modality));
-    let seen = CaseFiles {
+    let files = CaseFiles {
         images: images.map(|(modality, path)| (*modality, path.clone())).collect(),
         truth: None,
         ..case.clone()
     };
-    let prediction = predictor.predict(&seen, &mut |_, _| {})?;
-    let extent = plan.config.evaluation.froc_threshold;
-    stored_predictions::keep(folder, &case.id, &prediction, extent, restrict_nhid_to_basal_ganglia)
+    let prediction = predictor.predict(&files, &mut |_, _| {})?;
+    let threshold = plan.config.evaluation.froc_threshold;
+    stored_predictions::store(
+        folder,
+        &case.id,
+        &prediction,
+        threshold,
+        restrict_nhid_to_basal_ganglia,
+    )
 }
 
 /// The table of a training's validations.

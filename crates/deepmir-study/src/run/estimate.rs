@@ -1,5 +1,4 @@
-//! How long a study will take, and how much it will keep: a few steps of every kind of network are
-//! measured.
+//! How long a study will take and how much disk space it needs, from a few measured steps of each network.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ const STEPS: u64 = 4;
 pub struct Estimate {
     /// The arm's name.
     pub arm: String,
-    /// Numbers in the network.
+    /// Parameters of the network.
     pub parameters: usize,
     /// Its cells that are not finished, of how many.
     pub cells: (usize, usize),
@@ -31,14 +30,14 @@ pub struct Estimate {
     pub reading: Duration,
     /// All its cells that are not finished, one after another.
     pub total: Duration,
-    /// What its cells will keep, in bytes.
+    /// Size of its cells' results, in bytes.
     pub kept_bytes: u64,
-    /// What its cells need besides until the study is done: prepared images, counted for the first of
+    /// Further space, in bytes, until the study is done: prepared images, counted for the first of
     /// the arms that share them, and checkpoints.
     pub working_bytes: u64,
 }
 
-/// Measures a few steps of each arm on one subject to learn from and one to validate on, in a
+/// Measures a few steps of each arm on one training and one validation subject, in a
 /// temporary folder.
 ///
 /// # Errors
@@ -50,7 +49,7 @@ pub fn estimate(
 ) -> Result<Vec<Estimate>, StudyError> {
     let mut estimates = Vec::new();
     let mut prepared = Vec::new();
-    let learned_from =
+    let training_scans =
         plan.participants.cohort.cases.len() + plan.participants.extra_training.len();
     for (number, arm) in plan.arms.iter().enumerate() {
         let cells: Vec<&Cell> = plan.cells.iter().filter(|cell| cell.arm == number).collect();
@@ -69,7 +68,7 @@ pub fn estimate(
         let Plan { inputs, voxel_mm, normalisation, .. } = arm.preset.plan.clone();
         let images = (inputs, voxel_mm, normalisation);
         let shared = prepared.contains(&images);
-        let stored = if shared { 0 } else { learned_from as u64 * measured.prepared_bytes };
+        let stored = if shared { 0 } else { training_scans as u64 * measured.prepared_bytes };
         prepared.push(images);
         let total: Duration = open
             .iter()
@@ -84,7 +83,7 @@ pub fn estimate(
                     + (measured.reading * 2 + measured.scan * flips) * predicted
             })
             .sum();
-        let reading = if shared || open.is_empty() { 0 } else { learned_from as u32 };
+        let reading = if shared || open.is_empty() { 0 } else { training_scans as u32 };
         estimates.push(Estimate {
             arm: arm.name.clone(),
             parameters,

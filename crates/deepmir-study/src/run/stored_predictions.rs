@@ -1,4 +1,4 @@
-//! What is kept of a prediction: enough to recompute every table from, in a few kilobytes.
+//! Stored predictions: enough to recompute every table from, in a few kilobytes.
 //!
 //! For each scan `<scan>_dseg.nii.gz`, the label map by the cell's own thresholds, and, for curves,
 //! the candidates: every region whose probability of any lesion reaches the study's `froc_threshold`,
@@ -18,13 +18,13 @@ use deepmir_pipeline::predict::candidates::{numbered, voxels_of};
 /// A scan's prediction, read back.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPrediction {
-    /// What was found.
+    /// The predicted lesions.
     pub labels: LabelMap,
-    /// What might have been, in falling order of peaks.
+    /// The candidates, in falling order of peaks.
     pub candidates: Vec<Candidate>,
 }
 
-/// Where a scan's prediction is kept in a cell's folder.
+/// The files of a scan's prediction in a cell's folder.
 struct Files {
     labels: PathBuf,
     candidates: PathBuf,
@@ -45,17 +45,17 @@ impl Files {
 const FOLDER: &str = "predictions";
 
 /// Whether a scan's prediction is there, whole.
-pub(crate) fn is_kept(cell: &Path, scan: &str) -> bool {
+pub(crate) fn is_stored(cell: &Path, scan: &str) -> bool {
     // Written last.
     Files::of(cell, scan).table.is_file()
 }
 
-/// Keeps a prediction.
-pub(crate) fn keep(
+/// Stores a prediction.
+pub(crate) fn store(
     cell: &Path,
     scan: &str,
     prediction: &Prediction,
-    extent: f32,
+    threshold: f32,
     restrict_nhid_to_basal_ganglia: bool,
 ) -> Result<(), StudyError> {
     let folder = cell.join(FOLDER);
@@ -67,9 +67,9 @@ pub(crate) fn keep(
 
     let brain = &prediction.case.brain;
     let deep = if restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None };
-    let mut candidates = prediction.probabilities.candidates(extent, Some(brain), deep.as_ref());
+    let mut candidates = prediction.probabilities.candidates(threshold, Some(brain), deep.as_ref());
     candidates.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
-    // More than anyone would look at; the number must fit the file's voxels.
+    // More than enough; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
     let numbers = numbered(candidates.iter(), prediction.labels.grid());
     let mut table =

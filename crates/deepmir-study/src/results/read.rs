@@ -1,44 +1,27 @@
-//! From what every cell kept to tables.
+//! The results of every scan, from the stored predictions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::StudyError;
-use crate::page;
 use crate::plan::cell::Cell;
 use crate::plan::layout::StudyPlan;
-use crate::results::comparison::{Comparison, compare};
 use crate::results::scan::{self, ScanResult};
-use crate::results::summary::{SummaryRow, summarise};
-use crate::results::tables;
 use crate::run::cell::Done;
-use deepmir_cases::bids;
 
-/// Everything that the finished cells said, scan by scan.
+/// The results of the finished cells, scan by scan.
 pub struct Results<'a> {
     pub(crate) plan: &'a StudyPlan,
     pub(crate) scans: Vec<ScanResult>,
-    /// Cells that count, with what they say of themselves.
+    /// Cells that count, with their records.
     pub(crate) cells: Vec<(&'a Cell, Done)>,
 }
 
-/// A study's tables.
-#[derive(Clone, Debug)]
-pub struct Collected {
-    /// Every arm, class and measure.
-    pub summary: Vec<SummaryRow>,
-    /// Differences between arms.
-    pub comparisons: Vec<Comparison>,
-    /// The page.
-    pub page: PathBuf,
-}
-
 impl<'a> Results<'a> {
-    /// An arm's results unit by unit (subjects, those of one anatomy together), in the same order
-    /// for every arm.
+    /// An arm's results by unit (a subject, or the subjects of one anatomy), in the same order for
+    /// every arm.
     pub(crate) fn by_unit(&self, arm: usize) -> Vec<Vec<&ScanResult>> {
         let mut units: BTreeMap<usize, Vec<&ScanResult>> = BTreeMap::new();
         for result in self.scans.iter().filter(|result| result.arm == arm) {
@@ -56,49 +39,15 @@ impl<'a> Results<'a> {
         cells.into_iter().map(|((seed, fold), results)| (fold, seed, results)).collect()
     }
 
-    /// Subjects that were predicted, those of one anatomy as one.
+    /// The number of units that were predicted: subjects, those of one anatomy as one.
     pub(crate) fn units(&self) -> usize {
         self.scans.iter().map(|result| result.unit).collect::<BTreeSet<_>>().len()
     }
 }
 
-/// Reads what every cell kept, writes the tables and the page, and gives them back. With `partial`
-/// those folds and seeds count in which every arm is finished. `progress` hears of scans done, and
-/// of how many.
-///
-/// # Errors
-/// Unfinished cells, kept files or images that cannot be read, a folder that cannot be written to.
-pub fn collect(
-    plan: &StudyPlan,
-    partial: bool,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Collected, StudyError> {
-    let results = read(plan, partial, progress)?;
-    let summary = summarise(&results);
-    let comparisons = compare(&results);
-    let write = |name: &str, text: &str| bids::write_text(&plan.output.join(name), text);
-    write("arms.tsv", &tables::arms(plan, &summary))?;
-    write("cells.tsv", &tables::cells(&results))?;
-    write("comparisons.tsv", &tables::comparisons(&comparisons))?;
-    write("confusion.tsv", &tables::confusion(&results))?;
-    write("strata.tsv", &tables::strata(&results))?;
-    write("mistakes.tsv", &tables::mistakes(&results))?;
-    write("times.tsv", &tables::times(&results))?;
-    bids::write_json(
-        &plan.output.join("results.json"),
-        &serde_json::json!({ "arms": summary, "comparisons": comparisons }),
-    )?;
-    let page = plan.output.join("study.html");
-    let html = page::page(&results, &summary, &comparisons)?.html()?;
-    bids::write_text(&page, &html)?;
-    if !partial {
-        // Every cell is done, and nobody needs the images any more.
-        let _ = std::fs::remove_dir_all(plan.cache());
-    }
-    Ok(Collected { summary, comparisons, page })
-}
-
-fn read<'a>(
+/// Reads the stored predictions of every cell that counts and compares them with the truth. With `partial` those folds and
+/// seeds count in which every arm is finished.
+pub(crate) fn read<'a>(
     plan: &'a StudyPlan,
     partial: bool,
     progress: &(dyn Fn(usize, usize) + Sync),
@@ -146,8 +95,8 @@ fn counted(plan: &StudyPlan, partial: bool) -> Result<Vec<(&Cell, Done)>, StudyE
     let fault = |reason: String| StudyError::Experiment { path: plan.output.clone(), reason };
     if !partial {
         return Err(fault(format!(
-            "{open} of {} cells are not finished; run the study again to go on with them, or see \
-             what there is with study collect --partial",
+            "{open} of {} cells are not finished; run the study again to finish them, or collect \
+             the finished folds with study collect --partial",
             plan.cells.len()
         )));
     }

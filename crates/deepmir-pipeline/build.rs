@@ -1,0 +1,19 @@
+//! Gives the crate the checksum of all sources that decide what it computes.
+
+use std::path::Path;
+
+#[path = "build/sources.rs"]
+mod sources;
+
+fn main() -> std::io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Pages and pictures show results and decide none.
+    let mut code = sources::sources_of(&root, "deepmir-pipeline", &["deepmir-report"])?;
+    code.push("Cargo.lock".to_owned());
+    for source in &code {
+        println!("cargo::rerun-if-changed={}", root.join(source).display());
+    }
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rustc-env=DEEPMIR_CODE={}", sources::checksum(&root, &code)?);
+    Ok(())
+}

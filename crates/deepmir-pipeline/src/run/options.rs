@@ -1,0 +1,91 @@
+//! The settings of a run, and the events that it reports.
+
+use std::path::PathBuf;
+
+use deepmir_model::Bundle;
+use deepmir_net::DeviceChoice;
+use deepmir_net::infer::InferenceOptions;
+use deepmir_volume::nifti::ReadOptions;
+
+use super::status::SubjectStatus;
+use super::{FoundScan, Planner, ScanPlan, Subject};
+use crate::recon::ReconSettings;
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Folder of the derivatives.
+    pub out: PathBuf,
+    /// Only these sessions (without `ses-`); empty for all.
+    pub sessions: Vec<String>,
+    /// Models in order of preference: the first whose images are there is used.
+    pub models: Vec<Bundle>,
+    /// Where networks run.
+    pub device: DeviceChoice,
+    /// How slices are run.
+    pub inference: InferenceOptions,
+    /// How images are read.
+    pub read: ReadOptions,
+    /// Reconstruction and alignment.
+    pub recon: ReconSettings,
+    /// Subjects at once.
+    pub jobs: usize,
+    /// Memory that subjects may use together.
+    pub memory_gb: f64,
+    /// Read every input again, even if its size and time have not changed.
+    pub rehash: bool,
+    /// Do everything again.
+    pub force: bool,
+}
+
+impl RunOptions {
+    /// Decides by the models of this run.
+    pub fn planner(&self) -> Planner<'_> {
+        Planner { models: self.models.iter().map(|model| &model.settings).collect() }
+    }
+
+    /// Plans of a subject's scans, of the selected sessions.
+    pub fn plans(&self, subject: &Subject) -> Vec<ScanPlan> {
+        let planner = self.planner();
+        let scans = subject.scans.as_deref().unwrap_or_default();
+        self.of_sessions(scans).map(|scan| planner.plan(scan)).collect()
+    }
+
+    pub(super) fn of_sessions<'a>(
+        &'a self,
+        scans: &'a [FoundScan],
+    ) -> impl Iterator<Item = &'a FoundScan> {
+        let wanted = |scan: &&FoundScan| {
+            let session = scan.session.as_deref();
+            let selected = |name: &String| session == Some(name.trim_start_matches("ses-"));
+            self.sessions.is_empty() || self.sessions.iter().any(selected)
+        };
+        scans.iter().filter(wanted)
+    }
+}
+
+/// Progress of a run.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A scan has come to a step.
+    Step {
+        /// The scan.
+        scan: &'a str,
+        /// What is being done.
+        what: &'a str,
+    },
+    /// Another process works on a subject; the run tries again later.
+    Busy {
+        /// The subject.
+        subject: &'a str,
+        /// Its process.
+        holder: &'a str,
+    },
+    /// A subject is finished.
+    Finished {
+        /// What became of it.
+        status: &'a SubjectStatus,
+        /// Whether anything was to be done.
+        news: bool,
+    },
+}
