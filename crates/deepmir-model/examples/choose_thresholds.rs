@@ -1,40 +1,41 @@
-//! Chooses a model's thresholds and second look anew on the subjects of its cross-validation, each as
-//! predicted by the networks that did not learn from it: for models that were trained before the way of
-//! choosing changed, and for models of networks from several trainings.
+//! Chooses the thresholds and fits the candidate classifier of a model anew on out-of-fold predictions: for models from
+//! before the choice changed, and for ensembles of networks from several trainings.
 //!
 //! ```sh
-//! cargo run --release -p deepmir-study --example choose_thresholds -- \
-//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--also DATA…] [--unseen DATA…]
+//! cargo run --release -p deepmir-model --example choose_thresholds -- \
+//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--extra-validation DATA…] [--unseen DATA…]
 //! ```
 //!
-//! `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or
-//! folders with the `fold-1`, `fold-2`, … of `--fold`, whose trainings may have had different companions;
-//! with several, a subject that all of them know is judged by the networks of all that did not learn from
-//! it. `MODEL` are those whose networks count together in `OUT`, a folder: of `--refit`, or `FOLDS`
-//! themselves. `BETA` says how many times as much a missed lesion weighs as a false one (the preset's 1.5). What follows
-//! `--also` was not learned from by the network of the fold that it is dealt to by turns, what follows `--unseen` by none of
-//! `MODEL`, which judge it together, as they will anything new.
+//! - `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or folders
+//!   with the `fold-1`, `fold-2`, … of `--fold`, whose trainings may have had different extra training data. With
+//!   several, a subject that all of them know is predicted by the networks of all that did not learn from it.
+//! - `MODEL` are the models whose networks form the ensemble of `OUT`, a folder: of `--retrain-on-all`, or `FOLDS`
+//!   themselves.
+//! - `BETA` is the weight of a missed lesion relative to a false positive (the preset's is 1.5).
+//! - `--extra-validation`: datasets that no network of a fold learned from; their scans are dealt to the folds in turn.
+//! - `--unseen`: datasets that none of `MODEL` learned from, which predict them together, as they will any new scan.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer, and how far it is")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "result and progress")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::CaseFiles;
-use deepmir_cases::Cohort;
 use deepmir_cases::folds::folds;
-use deepmir_model::Bundle;
-use deepmir_model::bundle::{ModelSettings, Provenance};
-use deepmir_net::train::{Choosing, join_folds};
+use deepmir_cases::{CaseFiles, Cohort};
+use deepmir_model::cross_validation::{CrossValidation, Progress};
+use deepmir_model::{Bundle, ModelError, ModelSettings, Provenance};
 use deepmir_net::{DeviceChoice, Weights, preset};
 use deepmir_volume::nifti::ReadOptions;
 
 /// Networks, and the subjects that none of them learned from.
 type Group = (Vec<Weights>, Vec<CaseFiles>);
 
+const USAGE: &str = "give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--extra-validation DATA…] \
+                     [--unseen DATA…]";
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let options = ["--also", "--unseen"];
+    let options = ["--extra-validation", "--unseen"];
     let first = arguments.iter().position(|argument| options.contains(&argument.as_str()));
     let (own, data) = arguments.split_at(first.unwrap_or(arguments.len()));
     let mut training = preset::deepmir().training;
@@ -44,91 +45,120 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             training.threshold_beta = beta.parse()?;
             (folds, cohort, models, out)
         }
-        _ => {
-            return Err("give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] \
-                        [--also DATA…] [--unseen DATA…]"
-                .into());
-        }
+        _ => return Err(USAGE.into()),
     };
-    let (mut also, mut unseen) = (Vec::new(), Vec::new());
-    let mut to = &mut also;
+    let (mut extra_validation, mut unseen) = (Vec::new(), Vec::new());
+    let mut to = &mut extra_validation;
     for argument in data {
         match argument.as_str() {
-            "--also" => to = &mut also,
+            "--extra-validation" => to = &mut extra_validation,
             "--unseen" => to = &mut unseen,
             path => to.push(PathBuf::from(path)),
         }
     }
-    let read = |names: &str| -> Result<Vec<Bundle>, deepmir_net::NetError> {
+    let read = |names: &str| -> Result<Vec<Bundle>, ModelError> {
         names.split(',').map(|name| model_or_folds(Path::new(name))).collect()
     };
-    let (cross_validated, mut together) = (read(folds_models)?, read(models)?);
+    let (cross_validated, ensemble) = (read(folds_models)?, read(models)?);
     let cohort = Cohort::read(Path::new(cohort), None)?;
 
+    let mut groups = out_of_fold(&cross_validated, &cohort, training.seed)?;
+    let count = groups.len();
+    for (n, case) in cohort.extra_cases(&extra_validation)?.into_iter().enumerate() {
+        groups[n % count].1.push(case);
+    }
+    let members: Vec<Weights> =
+        ensemble.iter().flat_map(|model| model.members.iter().cloned()).collect();
+    if !unseen.is_empty() {
+        groups.push((members.clone(), cohort.extra_cases(&unseen)?));
+    }
+    // The patch classifier is trained anew.
+    let settings = ModelSettings { patch_classifier: None, ..cross_validated[0].settings.clone() };
+    let model_of = |(networks, _): &Group| Bundle::new(settings.clone(), networks.clone(), vec![]);
+    let models = groups.iter().map(model_of).collect::<Result<Vec<_>, _>>()?;
+    let held_out: Vec<Vec<CaseFiles>> = groups.into_iter().map(|(_, cases)| cases).collect();
+    let scans: usize = held_out.iter().map(Vec::len).sum();
+    std::fs::create_dir_all(out)?;
+    let cross_validation = CrossValidation {
+        models: &models,
+        held_out: &held_out,
+        init_from: None,
+        config: &training,
+        device: DeviceChoice::Cpu,
+        read: &ReadOptions::default(),
+        scratch: Path::new(out),
+    };
+    let joined = cross_validation.run(&mut |event| match event {
+        Progress::Subjects(done) => eprintln!("{done} of {scans} scans"),
+        Progress::PatchClassifier { step, of } if step % 100 == 0 => {
+            eprintln!("{step} of {of} steps of the patch classifier");
+        }
+        Progress::PatchClassifier { .. } => {}
+    })?;
+    let f1 = joined.settings.provenance.validation_f1;
+    println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
+    with_detection_of(&joined, &ensemble, members)?.write(Path::new(out))?;
+    Ok(())
+}
+
+/// For each combination of folds its networks, and the subjects of the cohort that none of them learned from.
+fn out_of_fold(
+    cross_validated: &[Bundle],
+    cohort: &Cohort,
+    seed: u64,
+) -> Result<Vec<Group>, Box<dyn std::error::Error>> {
     let mut groups: Vec<Group> = vec![(Vec::new(), cohort.cases.clone())];
-    for model in &cross_validated {
+    for model in cross_validated {
         let known = cohort.clone().only(&model.settings.provenance.validation_subjects)?;
-        let splits = folds(&known, model.members.len(), training.seed)?;
-        let parted = groups.iter().flat_map(|(networks, cases)| {
+        let splits = folds(&known, model.members.len(), seed)?;
+        let split = groups.iter().flat_map(|(networks, cases)| {
             splits.iter().zip(&model.members).map(move |(split, weights)| {
                 let held_out = |case: &&CaseFiles| split.held_out.contains(case);
                 let cases = cases.iter().filter(held_out).cloned().collect();
                 ([networks.as_slice(), std::slice::from_ref(weights)].concat(), cases)
             })
         });
-        groups = parted.collect();
+        groups = split.collect();
     }
-    let count = groups.len();
-    for (n, case) in cohort.companions(&also)?.into_iter().enumerate() {
-        groups[n % count].1.push(case);
-    }
-    let members: Vec<Weights> =
-        together.iter().flat_map(|model| model.members.iter().cloned()).collect();
-    if !unseen.is_empty() {
-        groups.push((members.clone(), cohort.companions(&unseen)?));
-    }
-    let settings = ModelSettings { patch_classifier: None, ..cross_validated[0].settings.clone() };
-    let single = |(networks, _): &Group| Bundle::new(settings.clone(), networks.clone());
-    let singles = groups.iter().map(single).collect::<Result<Vec<_>, _>>()?;
-    let held_out: Vec<Vec<CaseFiles>> = groups.into_iter().map(|(_, cases)| cases).collect();
-    let (device, read) = (DeviceChoice::Cpu, ReadOptions::default());
-    let scans: usize = held_out.iter().map(Vec::len).sum();
-    let mut progress = |event| match event {
-        Choosing::Subjects(done) => eprintln!("{done} of {scans} scans"),
-        Choosing::PatchClassifier { step, of } if step % 100 == 0 => {
-            eprintln!("{step} of {of} steps of the closer look");
-        }
-        Choosing::PatchClassifier { .. } => {}
-    };
-    let joined = join_folds(&singles, &held_out, None, &training, device, &read, &mut progress)?;
-    let f1 = joined.settings.provenance.validation_f1;
-    println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
+    Ok(groups)
+}
 
+/// The networks of an ensemble with the detection of the joined model.
+fn with_detection_of(
+    joined: &Bundle,
+    ensemble: &[Bundle],
+    members: Vec<Weights>,
+) -> Result<Bundle, ModelError> {
+    let Some(first) = ensemble.first() else {
+        return Err(ModelError::Config { reason: USAGE.to_owned() });
+    };
     let mut data: Vec<String> = Vec::new();
     let mut learned_from: BTreeSet<String> = BTreeSet::new();
-    for model in &together {
+    for model in ensemble {
         let Provenance { data: of_one, training_subjects, .. } = &model.settings.provenance;
         if !data.contains(of_one) {
             data.push(of_one.clone());
         }
         learned_from.extend(training_subjects.iter().cloned());
     }
-    let first = together.swap_remove(0).settings;
-    let provenance = Provenance {
-        data: data.join("; "),
-        training_subjects: learned_from.into_iter().collect(),
-        validation_subjects: joined.settings.provenance.validation_subjects,
-        validation_f1: f1,
-        ..first.provenance
+    let first = first.settings.clone();
+    let settings = ModelSettings {
+        patch_classifier: joined.settings.patch_classifier.clone(),
+        provenance: Provenance {
+            data: data.join("; "),
+            training_subjects: learned_from.into_iter().collect(),
+            validation_subjects: joined.settings.provenance.validation_subjects.clone(),
+            validation_f1: joined.settings.provenance.validation_f1,
+            ..first.provenance
+        },
+        ..first
     };
-    let ModelSettings { detection, patch_classifier, .. } = joined.settings;
-    let settings = ModelSettings { detection, patch_classifier, provenance, ..first };
-    Bundle::with_patch_classifier(settings, members, joined.closer)?.write(Path::new(out))?;
-    Ok(())
+    let settings = settings.with_detection(joined.settings.detection());
+    Bundle::new(settings, members, joined.patch_members.clone())
 }
 
 /// A model, or the models of single folds side by side.
-fn model_or_folds(path: &Path) -> Result<Bundle, deepmir_net::NetError> {
+fn model_or_folds(path: &Path) -> Result<Bundle, ModelError> {
     let model_of = |fold: usize| path.join(format!("fold-{fold}")).join("model");
     let folds: Vec<Bundle> = (1..)
         .map(model_of)
@@ -146,5 +176,6 @@ fn model_or_folds(path: &Path) -> Result<Bundle, deepmir_net::NetError> {
         ..first.settings.provenance.clone()
     };
     let settings = ModelSettings { provenance, patch_classifier: None, ..first.settings.clone() };
-    Bundle::new(settings, folds.iter().flat_map(|fold| fold.members.iter().cloned()).collect())
+    let members = folds.iter().flat_map(|fold| fold.members.iter().cloned()).collect();
+    Bundle::new(settings, members, vec![])
 }

@@ -11,6 +11,7 @@ mod cpu;
 mod device;
 mod error;
 pub mod infer;
+mod network;
 pub mod patch_classifier;
 mod placement;
 mod plan;

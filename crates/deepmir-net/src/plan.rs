@@ -1,50 +1,48 @@
-//! The way from image files to a network's input, kept with the model so that predicting needs no
-//! other setting.
+//! The plan: which images a network takes and how they are preprocessed. It is stored with the model, so that
+//! prediction needs no other setting.
 
+use deepmir_cases::{CaseFiles, Modality};
 use deepmir_lesion::LesionClass;
 use serde::{Deserialize, Serialize};
 
-use deepmir_cases::{CaseFiles, Modality};
-
 use crate::NetError;
 
-/// How an image's values become a network's.
+/// How the values of an image are normalised.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalisation {
-    /// Less the brain's median, over its robust deviation (interquartile range / 1.349), cut off
-    /// at ±`clip`: the same for every scanner's scale, and not moved by lesions.
+    /// Subtract the median of the brain, divide by its robust standard deviation (interquartile range / 1.349) and clip
+    /// to ±`clip`: independent of the scanner's scale and robust to lesions.
     RobustBrain {
         /// Largest absolute value.
         clip: f32,
     },
-    /// Over a fixed number of ppm, cut off at ±`clip`: a susceptibility means the same in every
-    /// scan.
+    /// Divide by a fixed number of ppm and clip to ±`clip`: a susceptibility has the same value in every scan.
     FixedScale {
-        /// What becomes 1.
+        /// The susceptibility that becomes 1.
         scale_ppm: f32,
         /// Largest absolute value.
         clip: f32,
     },
-    /// Less the mean, over the standard deviation, of the whole volume, as in the paper.
+    /// Subtract the mean of the whole volume and divide by its standard deviation, as in the paper.
     WholeVolume,
 }
 
-/// Which images a network sees, and how.
+/// Which images a network takes, how they are preprocessed, and which classes it predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Modalities, in the order of the network's channels.
+    /// Modalities, in the order of the network's input channels.
     pub inputs: Vec<Modality>,
-    /// Those of them that a subject may lack: zeros stand in, as they do outside the brain. Training leaves them
-    /// out now and then ([`AugmentConfig::missing_chance`](crate::augment::AugmentConfig::missing_chance)).
+    /// Inputs that may be missing. A missing modality is zero throughout, as all are outside the brain; training drops
+    /// them at random ([`AugmentConfig::missing_chance`](crate::augment::AugmentConfig::missing_chance)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<Modality>,
-    /// Classes that it predicts, in the order of its outputs.
+    /// Classes that the network predicts, in the order of its outputs.
     pub classes: Vec<LesionClass>,
-    /// Neighbouring slices that it sees at once (odd); the middle one is labelled.
+    /// Neighbouring slices that the network takes at once (odd); it labels the middle one.
     pub context_slices: usize,
-    /// Voxel sizes along x, y and z (RAS) that images are resampled to; none keeps their own.
+    /// Voxel sizes along x, y and z (RAS) that images are resampled to; without, they keep their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voxel_mm: Option<[f64; 3]>,
     /// For each input, how its values are normalised.
@@ -52,29 +50,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Channels of the network's input: for each modality its slices from bottom to top.
+    /// Number of the network's input channels: for each modality its slices, from bottom to top.
     pub fn input_channels(&self) -> usize {
         self.inputs.len() * self.context_slices
     }
 
-    /// Whether a subject must have it.
+    /// Whether a modality is an input that must not be missing.
     pub fn needs(&self, modality: Modality) -> bool {
         self.inputs.contains(&modality) && !self.optional.contains(&modality)
     }
 
-    /// The inputs to read of a subject: those that it has, and those that it must have.
+    /// The inputs to read of a subject: those that it has and those that must not be missing.
     pub fn inputs_of(&self, files: &CaseFiles) -> Vec<Modality> {
         let read =
             |modality: &Modality| self.needs(*modality) || files.images.contains_key(modality);
         self.inputs.iter().copied().filter(read).collect()
     }
 
-    /// Whether networks for one can be used for the other: what they see and predict is the same, some images optional or not.
+    /// Whether networks of one plan can be used with the other: the plans are the same but for optional inputs.
     pub fn fits(&self, other: &Self) -> bool {
         Self { optional: other.optional.clone(), ..self.clone() } == *other
     }
 
-    /// Every subset of the optional inputs that may be missing, but the empty one.
+    /// Every non-empty subset of the optional inputs, as may be missing.
     pub fn missing_modality_subsets(&self) -> Vec<Vec<Modality>> {
         let choice = |bits: usize| {
             let chosen = self.optional.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
@@ -83,7 +81,7 @@ impl Plan {
         (1..1 << self.optional.len()).map(choice).collect()
     }
 
-    /// Checks that this plan can be followed.
+    /// Checks that the plan is consistent.
     ///
     /// # Errors
     /// Naming what contradicts itself.

@@ -1,5 +1,6 @@
-//! Networks ready to train.
+//! Presets: a plan, an architecture and hyperparameters that belong together.
 
+use deepmir_cases::Modality;
 use deepmir_lesion::LesionClass;
 use serde::Serialize;
 
@@ -7,23 +8,22 @@ use crate::architecture::{Architecture, Output};
 use crate::augment::AugmentConfig;
 use crate::plan::{Normalisation, Plan};
 use crate::train::{LossConfig, PatchClassifierConfig, SamplingConfig, TrainingConfig};
-use deepmir_cases::Modality;
 
-/// A plan, a network and how it is trained.
+/// A plan, an architecture and the hyperparameters of its training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preset {
     /// From images to input.
     pub plan: Plan,
     /// The network.
     pub architecture: Architecture,
-    /// Its training.
+    /// The hyperparameters of its training.
     pub training: TrainingConfig,
 }
 
-/// By name.
+/// The preset of a name.
 ///
 /// # Errors
-/// Naming the presets there are.
+/// If there is none; the message lists the presets.
 pub fn by_name(name: &str) -> Result<Preset, String> {
     match name {
         "deepmir" => Ok(deepmir()),
@@ -32,8 +32,8 @@ pub fn by_name(name: &str) -> Result<Preset, String> {
     }
 }
 
-/// Ours: small, with context from neighbouring slices, susceptibility kept in ppm, one voxel size
-/// for all scanners.
+/// The preset `deepmir`: a small U-Net with context from neighbouring slices, susceptibility on a fixed scale in ppm,
+/// and one voxel size for all scanners.
 pub fn deepmir() -> Preset {
     let plan = Plan {
         inputs: Modality::ALL.to_vec(),
@@ -110,10 +110,10 @@ pub fn deepmir() -> Preset {
     Preset { plan, architecture, training }
 }
 
-/// The paper's: a 2D U-Net of 31.1 million parameters on whole slices of 256 × 256.
+/// The preset `paper`: the paper's 2D U-Net of 31.1 million parameters on whole slices of 256 × 256.
 ///
-/// Where the paper is silent (learning rate) Keras' default stands; its faults are mended (see the
-/// design notes in ARCHITECTURE.md).
+/// The paper does not give its learning rate; Keras' default is used. Its defects are corrected (see the design notes in
+/// ARCHITECTURE.md).
 pub fn paper() -> Preset {
     let plan = Plan {
         inputs: Modality::ALL.to_vec(),
@@ -167,9 +167,9 @@ pub fn paper() -> Preset {
 }
 
 impl Preset {
-    /// The preset with other inputs and classes: channels, outputs and normalisation follow. A
-    /// single class gets a sigmoid, and in the paper's preset its loss, binary cross-entropy plus
-    /// soft intersection over union.
+    /// The preset with other inputs and classes; channels, outputs and normalisation are adapted. A single class gets a
+    /// sigmoid and, in the preset `paper`, the paper's loss for it: binary cross-entropy plus soft intersection over
+    /// union.
     #[must_use]
     pub fn with(mut self, inputs: &[Modality], classes: &[LesionClass]) -> Self {
         let from_paper = self.plan.voxel_mm.is_none();
@@ -199,11 +199,11 @@ impl Preset {
         self
     }
 
-    /// The preset with the tables `plan`, `architecture` and `training` of a config file written
-    /// over its own, key by key; whatever else the file holds is passed over.
+    /// Overrides the preset, key by key, with the tables `plan`, `architecture` and `training` of a config file; other
+    /// tables are ignored.
     ///
     /// # Errors
-    /// Naming a key that there is not, or a value of the wrong kind.
+    /// Naming a key that does not exist, or a value of the wrong type.
     pub fn changed_by(mut self, changes: &toml::Table) -> Result<Self, String> {
         fn change<T>(value: &mut T, name: &str, changes: &toml::Table) -> Result<(), String>
         where
@@ -223,7 +223,7 @@ impl Preset {
     }
 }
 
-/// `changes` written over `base`, table by table.
+/// Merges `changes` into `base`, table by table.
 pub fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
     for (key, change) in changes {
         let value = match (base.remove(key), change) {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_changes_what_it_names_and_nothing_else() {
+    fn a_config_overrides_the_keys_that_it_holds_and_no_others() {
         let changes = "[plan]\ncontext_slices = 5\n[training.loss]\noverlap = 0.25\n";
         let changed = deepmir().changed_by(&toml::from_str(changes).unwrap()).unwrap();
         assert_eq!(changed.architecture.input_channels, 15);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_fits_in_five_megabytes_of_halves() {
+    fn the_deepmir_network_fits_in_five_megabytes_of_16_bit_floats() {
         let preset = deepmir();
         assert!(preset.architecture.parameter_count() * 2 < 5_000_000);
         let multiple = preset.architecture.size_multiple();

@@ -1,14 +1,15 @@
 //! Reading the settings of this format and of earlier ones.
 //!
-//! Formats 2 and 3 have the same content under other names: what is now `candidate_classifier` was the `second_look` of
-//! `detection`, `patch_classifier` was `closer_look`, and thresholds, features and branches had other keys.
+//! Formats 2 and 3 have the same content under other names: `candidate_classifier` was `second_look` in the table
+//! `detection`, `patch_classifier` was `closer_look`, and thresholds, features and the branches of trees had other keys.
+//! Format 1 is format 2 without a candidate classifier.
 
 use toml::{Table, Value};
 
 use super::SETTINGS;
 use super::settings::{FORMAT, ModelSettings};
 
-/// Settings, and the format that they were written in.
+/// Parses settings. Also returns the format that they were written in.
 pub(super) fn parse(text: &str) -> Result<(ModelSettings, u32), String> {
     let invalid = |error: toml::de::Error| format!("{SETTINGS}: {error}");
     let mut table: Table = toml::from_str(text).map_err(invalid)?;
@@ -32,19 +33,21 @@ pub(super) fn parse(text: &str) -> Result<(ModelSettings, u32), String> {
         // From the text, so that an error names its line.
         return Ok((toml::from_str(text).map_err(invalid)?, format));
     }
-    upgrade(&mut table);
+    upgrade(&mut table).map_err(|reason| format!("{SETTINGS}: {reason}"))?;
     let settings: ModelSettings = table.try_into().map_err(invalid)?;
     Ok((ModelSettings { format: FORMAT, ..settings }, format))
 }
 
-/// Gives the keys of formats 1 to 3 their names of today.
-fn upgrade(table: &mut Table) {
+/// Renames the keys of formats 1 to 3 to those of format 4.
+fn upgrade(table: &mut Table) -> Result<(), String> {
     rename(table, &[("closer_look", "patch_classifier")]);
-    let Some(Value::Table(rule)) = table.get_mut("detection") else { return };
-    let flag = |rule: &mut Table, key: &str| {
-        rule.remove(key).and_then(|value| value.as_bool()).unwrap_or(false)
+    let Some(Value::Table(rule)) = table.get_mut("detection") else { return Ok(()) };
+    let flag = |rule: &mut Table, key: &str| match rule.remove(key) {
+        None => Ok(false),
+        Some(Value::Boolean(value)) => Ok(value),
+        Some(other) => Err(format!("detection.{key} is {other} where true or false is expected")),
     };
-    let (any, with_swi) = (flag(rule, "spots"), flag(rule, "dark_spots"));
+    let (any, with_swi) = (flag(rule, "spots")?, flag(rule, "dark_spots")?);
     let blobs = match (any, with_swi) {
         (false, _) => "none",
         (true, false) => "qsm",
@@ -61,6 +64,7 @@ fn upgrade(table: &mut Table) {
         upgrade_classifier(&mut classifier);
         table.insert("candidate_classifier".to_owned(), Value::Table(classifier));
     }
+    Ok(())
 }
 
 fn upgrade_classifier(classifier: &mut Table) {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use deepmir_cases::{CaseFiles, Modality};
-use deepmir_detect::operating_point::ValidationSubject;
+use deepmir_detect::operating_point::{CandidateThreshold, ValidationSubject};
 use deepmir_lesion::{BrainExtent, LabelMap};
 use deepmir_net::infer::{InferenceOptions, Network, networks, probability_maps};
 use deepmir_net::train::TrainingConfig;
@@ -52,7 +52,7 @@ pub struct CrossValidation<'a> {
     pub device: DeviceChoice,
     /// How images are read.
     pub read: &'a ReadOptions,
-    /// A folder for images until the model is done.
+    /// An existing folder, in which prepared images are kept until the model is done.
     pub scratch: &'a Path,
 }
 
@@ -81,6 +81,10 @@ impl CrossValidation<'_> {
             return Err(ModelError::Config { reason: reason.to_owned() });
         }
         let known = self.init_from.filter(|model| model.settings.plan.fits(plan));
+        if let Some(model) = known.filter(|model| model.settings.candidate_classifier.is_some()) {
+            // An impossible fine-tuning is refused before minutes of prediction.
+            CandidateThreshold::find(model.settings.detection.candidate_threshold)?;
+        }
         let failed = |source| ModelError::Write { path: self.scratch.to_owned(), source };
         let folder = tempfile::Builder::new().prefix(".images.").tempdir_in(self.scratch);
         let folder = folder.map_err(failed)?;

@@ -5,9 +5,11 @@
 //! (a cascade as that of Dou et al. 2016, whose second stage this is). It learns from the candidates of subjects that the
 //! U-Nets did not learn from; its log-odds are features of the candidate classifier.
 
+mod config;
 mod patches;
 mod train;
 
+pub use config::PatchClassifierConfig;
 pub use patches::{Patch, PatchImages};
 pub use train::{PatchExample, train};
 

@@ -11,9 +11,9 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 
+use super::config::PatchClassifierConfig;
 use super::patches::{Change, Patch};
 use super::{EPSILON, fault};
-use crate::train::PatchClassifierConfig;
 use crate::weights::he_normal;
 use crate::{NetError, Weights, weights};
 

@@ -1,21 +1,21 @@
-//! The running average of a network's weights.
+//! The exponential moving average of a network's weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::{Architecture, NetError, UNet, Weights};
 
-/// A network whose weights follow another's. It lives on the same device, as fetching the other's
-/// weights after each step would take longer than the step.
+/// A network whose weights follow another's. It stays on the same device: transferring the weights after each step
+/// would take longer than the step.
 pub(super) struct Average {
     net: UNet,
 }
 
 impl Average {
-    /// Begins with `weights`. `device` is the other network's, without autodiff.
+    /// Starts from `weights`. `device` is the other network's, without autodiff.
     ///
     /// # Errors
-    /// If the weights are not those of the architecture.
+    /// If the weights do not fit the architecture.
     pub(super) fn new(
         architecture: &Architecture,
         weights: &Weights,
@@ -24,8 +24,8 @@ impl Average {
         Ok(Self { net: UNet::new(architecture, weights, device)? })
     }
 
-    /// Moves by `rate` of the difference to the weights of `net`, which has the same architecture, running
-    /// statistics included.
+    /// Moves by `rate` of the difference towards the weights and running statistics of `net`, of the same
+    /// architecture.
     pub(super) fn follow(&mut self, net: &UNet, rate: f32) {
         let mut there = Flat::default();
         net.valid().visit(&mut there);
@@ -33,13 +33,13 @@ impl Average {
         self.net = self.net.clone().map(&mut mover);
     }
 
-    /// The weights now.
+    /// The current weights.
     pub(super) fn weights(&self) -> Weights {
         self.net.weights()
     }
 }
 
-/// Collects tensors as rows of numbers, in the order in which every network of an architecture is visited.
+/// Collects tensors, flattened, in the order in which every network of an architecture is visited.
 #[derive(Default)]
 struct Flat(Vec<Tensor<1>>);
 
@@ -49,7 +49,7 @@ impl ModuleVisitor for Flat {
     }
 }
 
-/// Moves tensors towards those collected.
+/// Moves tensors towards collected ones.
 struct Mover {
     there: std::vec::IntoIter<Tensor<1>>,
     rate: f32,

@@ -1,4 +1,4 @@
-//! A training on disk, to go on from after a stop at any moment.
+//! Checkpoints: a training on disk, to resume after an interruption at any moment.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,20 +14,20 @@ use serde::{Deserialize, Serialize};
 use super::history::History;
 use crate::{NetError, Precision, UNet, Weights};
 
-/// Everything besides weights that a training needs to go on as if it had not stopped.
+/// Everything besides weights and optimiser that a training needs to resume as if it had not been interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
-    /// Sum of losses since the last validation, and of how many steps.
+    /// Sum of losses since the last validation.
     pub loss_sum: f64,
-    /// See `loss_sum`.
+    /// Number of steps in `loss_sum`.
     pub loss_count: u64,
     /// Validations so far.
     pub history: History,
 }
 
-/// What a checkpoint file holds.
+/// The content of a checkpoint file.
 pub(super) struct Checkpoint {
     pub progress: Progress,
     /// The averaged weights, where averaging is on.
@@ -37,14 +37,14 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Takes the state of a training.
+    /// Captures the state of a training.
     pub(super) fn take(
         progress: &Progress,
         net: &UNet,
         optimiser: &ModuleOptimizer,
         average: Option<Weights>,
     ) -> Result<Self, NetError> {
-        // Running statistics wait for the next step unless asked for.
+        // Burn applies the last update of running statistics lazily.
         net.settle_statistics();
         let fault =
             |error: burn::store::RecordError| NetError::Weights { reason: error.to_string() };
@@ -56,7 +56,7 @@ impl Checkpoint {
         })
     }
 
-    /// Writes one file, whole or not at all.
+    /// Writes one file, atomically.
     pub(super) fn write(&self, path: &Path) -> Result<(), NetError> {
         let average = match &self.average {
             Some(average) => average.to_safetensors(Precision::Single)?,
@@ -109,7 +109,7 @@ impl Checkpoint {
         })
     }
 
-    /// Puts a network and a fresh optimiser of the same configuration into the recorded state.
+    /// Restores a network and a new optimiser of the same configuration.
     pub(super) fn restore(
         &self,
         path: &Path,

@@ -1,4 +1,4 @@
-//! What the validations said.
+//! The results of validations.
 
 use deepmir_detect::DetectionRule;
 use deepmir_lesion::LesionClass;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct Validation {
     /// Steps done.
     pub step: u64,
-    /// Mean training loss since the validation before.
+    /// Mean training loss since the previous validation.
     pub training_loss: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Seconds spent on these steps (validation left out).
+    /// Seconds spent on these steps, without the validation.
     pub seconds: f64,
     /// Mean lesion F1 over the classes, at the best thresholds.
     pub f1: f64,
@@ -26,8 +26,8 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// What decides which weights are kept: F1 first, average precision where it is equal (with
-    /// few lesions F1 takes few values).
+    /// The criterion for the best weights: F1, and average precision to break ties (with few lesions F1 takes few
+    /// values).
     pub fn quality(&self) -> f64 {
         self.f1 + 0.1 * self.average_precision
     }
@@ -38,21 +38,21 @@ impl Validation {
 pub struct History {
     /// In the order of their steps.
     pub validations: Vec<Validation>,
-    /// Those before this step are only the best as long as there are no later ones: with few
-    /// lesions to judge by, an early one may win by luck.
+    /// Validations before this step count only while there is no later one: with few lesions an early validation may
+    /// be the best by chance.
     #[serde(default)]
     pub first_candidate: u64,
 }
 
 impl History {
-    /// The best so far, the latest of equally good ones.
+    /// The best validation, the latest of equally good ones.
     pub fn best(&self) -> Option<&Validation> {
         let order = |a: &&Validation, b: &&Validation| a.quality().total_cmp(&b.quality());
         let late = self.validations.iter().filter(|row| row.step >= self.first_candidate);
         late.max_by(order).or_else(|| self.validations.iter().max_by(order))
     }
 
-    /// Validations since the best.
+    /// Number of validations since the best.
     pub fn since_best(&self) -> usize {
         let best = self.best().map(|best| best.step);
         self.validations.iter().rev().take_while(|validation| Some(validation.step) != best).count()

@@ -1,4 +1,4 @@
-//! Batches made ahead, in threads of their own.
+//! Prefetching batches in background threads.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
@@ -6,17 +6,17 @@ use std::thread::Scope;
 use super::sampler::{Batch, Sampler};
 use crate::NetError;
 
-/// Batches that each thread keeps ready.
+/// Batches that each thread prefetches.
 const READY: usize = 2;
 
-/// Batches in the order of their steps, whatever the number of threads that make them.
+/// Batches in the order of their steps, whatever the number of threads.
 pub(super) struct Loader {
     receivers: Vec<Receiver<Result<Batch, NetError>>>,
     next: usize,
 }
 
 impl Loader {
-    /// Starts threads that make the batches of `steps` until they are taken or the loader dropped.
+    /// Starts threads that draw the batches of `steps`, until the last or until the loader is dropped.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         sampler: &'scope Sampler<'_>,
@@ -30,7 +30,7 @@ impl Loader {
                 for step in steps {
                     let batch = sampler.batch(step);
                     let failed = batch.is_err();
-                    // Nobody takes it any more, or there is nothing to go on with.
+                    // The loader was dropped, or the batch failed.
                     if sender.send(batch).is_err() || failed {
                         break;
                     }

@@ -1,4 +1,4 @@
-//! What training minimises.
+//! The loss: cross-entropy and soft overlap.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
@@ -6,11 +6,11 @@ use burn::tensor::activation::{log_softmax, sigmoid, softmax};
 use super::config::LossConfig;
 use crate::architecture::Output;
 
-/// Added to both parts of the overlap so that a batch without a class is no division by zero.
+/// Added to numerator and denominator of the overlap, against division by zero.
 const SMOOTH: f32 = 1.0;
 
-/// The loss of scores against targets, both `[batch, channels, height, width]`; targets are one
-/// for the true channel and zero for the others (background is channel 0 of a softmax).
+/// The loss of scores against one-hot targets, both `[batch, channels, height, width]`; background is channel 0 of a
+/// softmax.
 pub fn loss(
     scores: Tensor<4>,
     targets: Tensor<4>,
@@ -39,11 +39,11 @@ fn cross_entropy(scores: Tensor<4>, targets: Tensor<4>, output: Output) -> Tenso
     match output {
         Output::Softmax => {
             let channels = scores.dims()[1] as f32;
-            // The mean over all elements divides by the channels too, of which one counts.
+            // The mean over all elements also divides by the channels, of which one counts.
             (log_softmax(scores, 1) * targets).mean().mul_scalar(-channels)
         }
         Output::Sigmoid => {
-            // max(x, 0) − x·t + ln(1 + e^−|x|), which overflows for no x.
+            // max(x, 0) − x·t + ln(1 + e^−|x|) does not overflow for any x.
             let rest = scores.clone().abs().neg().exp().add_scalar(1.0).log();
             let positive = scores.clone().clamp_min(0.0);
             (positive - scores * targets + rest).mean()
@@ -51,9 +51,8 @@ fn cross_entropy(scores: Tensor<4>, targets: Tensor<4>, output: Output) -> Tenso
     }
 }
 
-/// One less the soft Tversky index of each class over the whole batch, mean over the classes that
-/// the batch holds. A class that it does not hold has no overlap to speak of, and counting it would
-/// push every probability of a rare class down in most batches; cross-entropy sees to its false
+/// One minus the soft Tversky index over the whole batch, mean over the classes that occur in it. Counting an absent
+/// class would push the probabilities of a rare class down in most batches; cross-entropy penalises its false
 /// positives.
 fn overlap_loss(
     scores: Tensor<4>,

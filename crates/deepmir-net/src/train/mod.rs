@@ -1,4 +1,4 @@
-//! Training.
+//! Training of the U-Net: from subjects to the weights of the best validation.
 
 mod average;
 mod checkpoint;
@@ -14,7 +14,8 @@ mod synthetic;
 mod trainer;
 mod training;
 
-pub use config::{LossConfig, PatchClassifierConfig, SamplingConfig, TrainingConfig};
+pub use crate::patch_classifier::PatchClassifierConfig;
+pub use config::{LossConfig, SamplingConfig, TrainingConfig};
 pub use history::{History, Validation};
 pub use loss::loss;
 pub use sampler::{Batch, Sampler};

@@ -1,4 +1,4 @@
-//! What a training was begun with.
+//! The settings of a training, stored in its folder.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,25 +12,25 @@ use crate::{Architecture, NetError, Plan};
 /// The file in a training's folder.
 pub(super) const SETTINGS: &str = "training.toml";
 
-/// The settings that a training in a folder was begun with.
+/// The settings that the training in a folder was started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedSettings {
-    /// The program.
+    /// Name and version of the program.
     pub program: String,
     /// The model's name.
     pub name: String,
-    /// Subjects to learn from.
+    /// Training subjects.
     pub training_subjects: Vec<String>,
-    /// Companions.
+    /// Extra training data.
     #[serde(default)]
     pub extra_training: Vec<String>,
-    /// Subjects to validate on.
+    /// Validation subjects.
     pub validation_subjects: Vec<String>,
-    /// How many subjects join while training.
+    /// Number of synthetic subjects that join during the training.
     #[serde(default)]
     pub synthetic_subjects: usize,
-    /// How it is trained.
+    /// Hyperparameters.
     pub config: TrainingConfig,
     /// The network.
     pub architecture: Architecture,
@@ -55,22 +55,22 @@ impl SavedSettings {
         }
     }
 
-    /// Names of the settings that are not the same in others, as in the file: `config.steps`.
-    pub(super) fn unlike(&self, other: &Self) -> Vec<String> {
-        fn compare(name: &str, a: Option<&Value>, b: Option<&Value>, unlike: &mut Vec<String>) {
+    /// Names of the settings that differ, as in the file: `config.steps`.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        fn compare(name: &str, a: Option<&Value>, b: Option<&Value>, found: &mut Vec<String>) {
             if let (Some(Value::Table(a)), Some(Value::Table(b))) = (a, b) {
                 for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
                     let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                    compare(&name, a.get(key), b.get(key), unlike);
+                    compare(&name, a.get(key), b.get(key), found);
                 }
             } else if a != b {
-                unlike.push(name.to_owned());
+                found.push(name.to_owned());
             }
         }
-        let mut unlike = Vec::new();
+        let mut found = Vec::new();
         if let (Ok(one), Ok(two)) = (Value::try_from(self), Value::try_from(other)) {
-            compare("", Some(&one), Some(&two), &mut unlike);
+            compare("", Some(&one), Some(&two), &mut found);
         }
-        unlike
+        found
     }
 }

@@ -1,4 +1,4 @@
-//! A training under way: steps, validations, checkpoints.
+//! The state of a running training: optimiser steps, validations, checkpoints.
 
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -21,31 +21,30 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Weights of the best validation.
 pub(super) const BEST: &str = "best.safetensors";
 
-/// Steps between readings of the loss from a device. Each makes the device wait for the next step's
-/// orders, and us for the device.
+/// Steps between transfers of the loss from a device. Each stalls the device until the next step is issued.
 const READ_EVERY: u64 = 16;
 
-/// A training under way.
+/// A running training.
 pub(super) struct State<'a> {
     training: &'a Training,
     validation: &'a [Prepared],
     /// With autodiff.
     device: Device,
-    /// Our own kernels, where training runs on the CPU.
+    /// The kernels, where training runs on the CPU.
     cpu: Option<CpuTraining>,
-    /// Taken out while the optimiser works on it.
+    /// `None` only while the optimiser holds it.
     net: Option<UNet>,
     optimiser: ModuleOptimizer,
     average: Option<Average>,
-    /// The sum of losses that only the device knows yet, and of how many steps.
+    /// The sum of losses that are still on the device, and its number of steps.
     unread: Option<(Tensor<1>, u64)>,
-    /// The mean loss of the steps read last.
+    /// The mean loss of the steps transferred last.
     loss: Option<f64>,
     pub progress: Progress,
 }
 
 impl<'a> State<'a> {
-    /// From the checkpoint in the training's folder, if there is one.
+    /// Starts a training, from the checkpoint in its folder if there is one.
     pub(super) fn begin(
         training: &'a Training,
         validation: &'a [Prepared],
@@ -102,7 +101,7 @@ impl<'a> State<'a> {
             .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })
     }
 
-    /// One optimiser step; the mean loss of the steps read last.
+    /// Takes one optimiser step. Returns the mean loss of the steps transferred last.
     pub(super) fn step(&mut self, batch: &Batch) -> Result<f64, NetError> {
         let config = &self.training.config;
         let net = self
@@ -136,7 +135,7 @@ impl<'a> State<'a> {
         Ok(self.loss.unwrap_or(f64::NAN))
     }
 
-    /// Takes the losses from the device.
+    /// Transfers the losses from the device.
     fn read_loss(&mut self) -> Result<(), NetError> {
         let Some((sum, count)) = self.unread.take() else { return Ok(()) };
         let sum = f64::from(sum.into_scalar::<f32>());
@@ -172,8 +171,7 @@ impl<'a> State<'a> {
         (shape, Tensor::from_data(targets, &self.device))
     }
 
-    /// Moves the running average towards the weights, faster at first so that it forgets where it
-    /// began.
+    /// Updates the running average of the weights. The decay is lower at first, so that initial weights fade quickly.
     fn update_average(&mut self) -> Result<(), NetError> {
         let Some(mut average) = self.average.take() else { return Ok(()) };
         let step = self.progress.step as f32;
@@ -183,7 +181,7 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    /// Validates, keeps the weights if they are the best so far, and says whether they are.
+    /// Validates, stores the weights if they are the best so far, and returns whether they are.
     pub(super) fn validate(&mut self, seconds: f64) -> Result<bool, NetError> {
         self.read_loss()?;
         let weights = match &self.average {

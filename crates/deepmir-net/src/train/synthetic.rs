@@ -1,4 +1,4 @@
-//! A stream of synthetic subjects, made while training goes on, so that no two epochs show the same heads.
+//! A stream of synthetic subjects that are generated during the training, so that no two epochs hold the same heads.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,23 +7,23 @@ use super::store::StoredCase;
 use crate::NetError;
 use deepmir_cases::CaseFiles;
 
-/// Makes subjects to learn from.
+/// A generator of training subjects.
 pub trait SyntheticSubjects: Send + Sync {
-    /// The files of the `n`-th, counted from zero: the same whenever it is asked for, so that a
-    /// training that was stopped goes on as it would have.
+    /// The files of the `n`-th subject, counted from zero. It must be the same on every call, so that a resumed training
+    /// ends in the same weights.
     ///
     /// # Errors
-    /// Whatever keeps it from being made.
+    /// If the subject cannot be generated.
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError>;
 }
 
-/// Subjects that join a training one after another, evenly over its steps. Which subjects a step may
-/// show depends on the step alone: training waits for one that is late.
+/// Synthetic subjects that join a training one after another, evenly over its steps. Which subjects a step draws from
+/// depends on the step alone: the training waits for a subject that is late.
 #[derive(Clone)]
 pub struct SyntheticStream {
-    /// Who makes them.
+    /// The generator.
     pub source: Arc<dyn SyntheticSubjects>,
-    /// How many.
+    /// Number of subjects.
     pub count: usize,
 }
 
@@ -36,9 +36,9 @@ impl fmt::Debug for SyntheticStream {
     }
 }
 
-/// The subjects made so far, between the thread that makes subjects and those that cut patches.
+/// The subjects generated so far, shared by the thread that generates them and those that cut patches.
 pub(super) struct SyntheticQueue {
-    /// For each subject, the first step that may show it.
+    /// For each subject, the first step that may draw from it.
     joins: Vec<u64>,
     state: Mutex<State>,
     changed: Condvar,
@@ -48,7 +48,7 @@ pub(super) struct SyntheticQueue {
 struct State {
     ready: Vec<Arc<StoredCase>>,
     failure: Option<NetError>,
-    /// Nobody makes subjects any more, or nobody wants them.
+    /// No more subjects are generated, or needed.
     stopped: bool,
 }
 
@@ -63,10 +63,10 @@ impl SyntheticQueue {
         }
     }
 
-    /// The subjects that a step may show, made by now or waited for.
+    /// The subjects that a step may draw from; waits until they are generated.
     ///
     /// # Errors
-    /// If one of them could not be made.
+    /// If one of them could not be generated.
     pub(super) fn at(&self, step: u64) -> Result<Vec<Arc<StoredCase>>, NetError> {
         let count = self.joins.partition_point(|&join| join <= step);
         let mut state = self.lock();
@@ -77,19 +77,19 @@ impl SyntheticQueue {
             return Ok(state.ready[..count].to_vec());
         }
         Err(state.failure.take().unwrap_or_else(|| NetError::Config {
-            reason: "no more subjects are made for this training".to_owned(),
+            reason: "no more synthetic subjects are generated for this training".to_owned(),
         }))
     }
 
-    /// Makes all of them in order with `make`, until one fails or nobody wants more.
-    pub(super) fn make(&self, make: impl Fn(usize) -> Result<StoredCase, NetError>) {
+    /// Generates all subjects in order, until one fails or the training stops.
+    pub(super) fn fill(&self, generate: impl Fn(usize) -> Result<StoredCase, NetError>) {
         for n in 0..self.joins.len() {
             if self.lock().stopped {
                 return;
             }
-            let made = make(n);
+            let generated = generate(n);
             let mut state = self.lock();
-            match made {
+            match generated {
                 Ok(case) => state.ready.push(Arc::new(case)),
                 Err(error) => (state.failure, state.stopped) = (Some(error), true),
             }
@@ -107,7 +107,7 @@ impl SyntheticQueue {
     }
 }
 
-/// Stops the making when training ends, for whatever reason: threads that wait would wait forever.
+/// Stops the generator when the training ends, for whatever reason: waiting threads would wait forever.
 pub(super) struct StopAtEnd<'a>(pub &'a SyntheticQueue);
 
 impl Drop for StopAtEnd<'_> {
@@ -123,7 +123,7 @@ mod tests {
     use crate::preset;
 
     #[test]
-    fn a_step_sees_who_has_joined_by_then_however_late_they_are_made() {
+    fn a_step_draws_from_the_subjects_that_joined_before_however_late_they_are_generated() {
         let folder = tempfile::tempdir().unwrap();
         let plan = preset::deepmir().plan;
         let (prepared, _) = prepared_subject(&plan);
@@ -131,18 +131,18 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| queue.at(25).unwrap().len());
             assert_eq!(queue.at(9).unwrap().len(), 0);
-            queue.make(|n| StoredCase::write(&prepared, &plan, &folder.path().join(n.to_string())));
+            queue.fill(|n| StoredCase::write(&prepared, &plan, &folder.path().join(n.to_string())));
             assert_eq!(waiting.join().unwrap(), 2);
         });
         assert_eq!([10, 19, 20].map(|step| queue.at(step).unwrap().len()), [1, 1, 2]);
     }
 
     #[test]
-    fn a_subject_that_cannot_be_made_ends_the_wait_with_its_reason() {
+    fn a_subject_that_cannot_be_generated_ends_the_wait_with_its_reason() {
         let queue = SyntheticQueue::new(3, 4);
-        queue.make(|n| Err(NetError::Config { reason: format!("no head number {n}") }));
+        queue.fill(|n| Err(NetError::Config { reason: format!("no head number {n}") }));
         assert!(queue.at(0).unwrap().is_empty());
         assert!(queue.at(1).unwrap_err().to_string().contains("no head number 0"));
-        assert!(queue.at(1).unwrap_err().to_string().contains("no more subjects"));
+        assert!(queue.at(1).unwrap_err().to_string().contains("no more synthetic subjects"));
     }
 }

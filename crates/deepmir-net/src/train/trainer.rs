@@ -21,27 +21,26 @@ use crate::{NetError, Plan, Prepared, Weights};
 const CHECKPOINT_EVERY: u64 = 200;
 
 impl Training {
-    /// Trains to the end, from the last checkpoint in the output folder if there is one, and writes
-    /// the table of validations (`history.tsv`) and the settings (`training.toml`). The same settings give the same weights, however often the training was
-    /// stopped.
+    /// Trains to the last step, or until validations no longer improve, from the last checkpoint in the output folder
+    /// if there is one. Writes the table of validations (`history.tsv`) and the settings (`training.toml`). The same
+    /// settings give the same weights, however often the training was interrupted.
     ///
     /// # Errors
-    /// Contradicting settings, unreadable subjects, another training's folder, a failing device, a
-    /// full disk.
+    /// Contradicting settings, unreadable subjects, the folder of another training, a failing device, a full disk.
     pub fn run(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Trained, NetError> {
         self.validate()?;
-        self.keep_settings()?;
+        self.save_settings()?;
         let stored = self.prepare(events)?;
         let queue = SyntheticQueue::new(self.synthetic_count(), self.config.steps);
         let sampler = Sampler::new(&stored.training, &self.plan, &self.config)
-            .joined_by(&stored.extra_training, &queue);
+            .with_extra_training(&stored.extra_training, &queue);
         let mut state = State::begin(self, &stored.validation, events)?;
 
         let first = state.progress.step;
         std::thread::scope(|scope| {
             let _stop = StopAtEnd(&queue);
             if let Some(synthetic) = &self.synthetic {
-                scope.spawn(|| queue.make(|n| self.store(&synthetic.source.subject(n)?)));
+                scope.spawn(|| queue.fill(|n| self.store(&synthetic.source.subject(n)?)));
             }
             let steps = first..self.config.steps;
             let mut loader = Loader::start(scope, &sampler, steps, self.loader_threads());
@@ -73,14 +72,14 @@ impl Training {
     }
 
     fn validate(&self) -> Result<(), NetError> {
-        let fault = |reason| Err(NetError::Config { reason });
+        let invalid = |reason| Err(NetError::Config { reason });
         self.plan.validate()?;
         self.architecture.validate()?;
         self.config.validate(self.architecture.size_multiple())?;
         if self.learned_from().next().is_none()
             || (self.validation.is_empty() && self.rule.is_none())
         {
-            return fault(
+            return invalid(
                 "training needs at least one subject to learn from and one to validate on"
                     .to_owned(),
             );
@@ -89,10 +88,10 @@ impl Training {
             .learned_from()
             .find(|case| self.validation.iter().any(|other| other.id == case.id));
         if let Some(case) = both {
-            return fault(format!("{} is both trained and validated on", case.id));
+            return invalid(format!("{} is both trained and validated on", case.id));
         }
         match self.learned_from().chain(&self.validation).find(|case| case.truth.is_none()) {
-            Some(case) => fault(format!("{} has no label map to learn from", case.id)),
+            Some(case) => invalid(format!("{} has no label map to learn from", case.id)),
             None => Ok(()),
         }
     }
@@ -116,8 +115,8 @@ impl Training {
         }
     }
 
-    /// Writes the settings, or sees that those of the training to go on with are the same.
-    fn keep_settings(&self) -> Result<(), NetError> {
+    /// Writes the settings, or checks that those of the training to resume are the same.
+    fn save_settings(&self) -> Result<(), NetError> {
         let path = self.output.join(SETTINGS);
         let settings = self.settings();
         if let Some(saved) = SavedSettings::read(&self.output)? {
@@ -126,7 +125,7 @@ impl Training {
                 let reason = format!(
                     "a training with other settings was begun here ({}); give another folder, or the \
                      settings in this file",
-                    saved.unlike(&settings).join(", ")
+                    saved.differences(&settings).join(", ")
                 );
                 return Err(NetError::Checkpoint { path, reason });
             }
@@ -164,13 +163,13 @@ impl Training {
         self.synthetic.as_ref().map_or(0, |synthetic| synthetic.count)
     }
 
-    /// Prepares a subject and keeps it in the cache, if it is not there.
+    /// Opens a subject in the cache; prepares and stores it there first if need be.
     fn store(&self, case: &CaseFiles) -> Result<StoredCase, NetError> {
         let path = self.cache.join(stored_name(case, &self.plan, &self.read)?);
         if let Some(stored) = StoredCase::open(&case.id, &self.plan, &path)? {
             return Ok(stored);
         }
-        // With the lesions of every class, so that trainings on one class find it, too.
+        // With the lesions of every class, so that trainings on one class can use it, too.
         let plan = Plan { classes: LesionClass::ALL.to_vec(), ..self.plan.clone() };
         let prepared = Prepared::new(&case.read(&plan.inputs_of(case), &self.read)?, &plan)?;
         StoredCase::write(&prepared, &self.plan, &path)
@@ -180,8 +179,7 @@ impl Training {
         Prepared::new(&case.read(&self.plan.inputs_of(case), &self.read)?, &self.plan)
     }
 
-    /// Threads that cut patches: beside a card all cores are free for it, elsewhere it takes a
-    /// fraction of a step's time.
+    /// Number of threads that cut patches: all where a GPU trains, a quarter where the CPU does.
     fn loader_threads(&self) -> usize {
         let threads = rayon::current_num_threads();
         if self.device.is_cpu() { threads.div_ceil(4) } else { threads }
@@ -207,7 +205,7 @@ impl Training {
     }
 }
 
-/// Prepared subjects.
+/// The subjects of a training, prepared.
 struct Stored {
     training: Vec<StoredCase>,
     extra_training: Vec<StoredCase>,

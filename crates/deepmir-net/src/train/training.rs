@@ -1,4 +1,4 @@
-//! A training: what is trained, on whom, and what it says of itself.
+//! What a training of one network is given, reports and returns.
 
 use std::path::PathBuf;
 
@@ -10,40 +10,39 @@ use super::history::Validation;
 use super::{SyntheticStream, TrainingConfig};
 use crate::{Architecture, DeviceChoice, Plan, Weights};
 
-/// What is trained, on whom, and where it is kept.
+/// A training: what is trained, on which subjects, and where its files go. Start it with [`Training::run`].
 #[derive(Clone, Debug)]
 pub struct Training {
     /// The model's name.
     pub name: String,
-    /// What it is trained on, in words, for the model's provenance.
+    /// A description of the training data, for the model's provenance.
     pub data: String,
     /// From images to input.
     pub plan: Plan,
     /// The network.
     pub architecture: Architecture,
-    /// How it is trained.
+    /// Hyperparameters.
     pub config: TrainingConfig,
-    /// Subjects to learn from.
+    /// Training subjects.
     pub training: Vec<CaseFiles>,
-    /// Others to learn from, of another kind: [`SamplingConfig::extra`] says how often they are
-    /// shown.
+    /// Extra training data from elsewhere; [`SamplingConfig::extra`] is its share of the patches.
     ///
     /// [`SamplingConfig::extra`]: super::SamplingConfig::extra
     pub extra_training: Vec<CaseFiles>,
-    /// Subjects to choose weights and thresholds on; there may be none if `rule` is given, and then
-    /// the last weights are kept.
+    /// Subjects that weights and thresholds are chosen on. There may be none if `rule` is given; then the last weights
+    /// are kept.
     pub validation: Vec<CaseFiles>,
-    /// Thresholds chosen elsewhere, in place of those that suit the validation subjects best.
+    /// Thresholds chosen elsewhere, in place of those that are best on the validation subjects.
     pub rule: Option<DetectionRule>,
-    /// Subjects that join the extra_training while training goes on.
+    /// Synthetic subjects that join the extra training data during the training.
     pub synthetic: Option<SyntheticStream>,
-    /// Weights to begin with; synthetic ones otherwise.
+    /// Initial weights; random ones where there are none.
     pub start: Option<Weights>,
-    /// Where checkpoints, tables and the model go.
+    /// The folder of checkpoints, tables and the best weights.
     pub output: PathBuf,
-    /// Where prepared subjects are kept: trainings on the same images may share it.
+    /// The folder of prepared subjects. Trainings on the same images may share it.
     pub cache: PathBuf,
-    /// Where the arithmetic runs.
+    /// The device that computes.
     pub device: DeviceChoice,
     /// How images are read.
     pub read: ReadOptions,
@@ -52,14 +51,14 @@ pub struct Training {
 /// What happens while training, for progress bars and logs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<'a> {
-    /// Subjects read and prepared so far.
+    /// Subjects were read and prepared.
     Prepared {
-        /// So many.
+        /// Subjects prepared so far.
         done: usize,
-        /// Of so many.
+        /// All subjects.
         total: usize,
     },
-    /// A training goes on after this step.
+    /// The training was resumed from a checkpoint.
     Resumed {
         /// Steps done before.
         step: u64,
@@ -71,26 +70,26 @@ pub enum Event<'a> {
         /// Its loss.
         loss: f64,
     },
-    /// A validation was made.
+    /// The network was validated.
     Validated {
-        /// Its result.
+        /// The result.
         validation: &'a Validation,
         /// Whether it is the best so far.
         best: bool,
     },
-    /// Training ends before its last step.
+    /// The training stops before its last step, as validations no longer improve.
     StoppedEarly {
         /// Steps done.
         step: u64,
     },
 }
 
-/// What a training ends with.
+/// The result of a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
     /// The weights of the best validation.
     pub weights: Weights,
-    /// The rule given, or the one chosen there.
+    /// [`Training::rule`] where it was given, else the thresholds chosen at the best validation.
     pub rule: DetectionRule,
     /// Steps taken to these weights.
     pub steps: u64,

@@ -1,4 +1,4 @@
-//! Whole trainings on a small made-up cohort: they learn, and stopping them changes nothing.
+//! Whole trainings on a small synthetic cohort: they learn, and interrupting them changes nothing.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_lesion::LesionClass;
-use deepmir_model::Bundle;
 use deepmir_net::infer::{InferenceOptions, networks, probability_maps};
-use deepmir_net::train::{Event, Fresh, SyntheticSubjects, Training};
-use deepmir_net::{DeviceChoice, NetError, Prepared, Weights, preset};
+use deepmir_net::train::{Event, SyntheticStream, SyntheticSubjects, Training};
+use deepmir_net::{DeviceChoice, NetError, Precision, Prepared, Weights, preset};
 use deepmir_volume::nifti::ReadOptions;
 
 fn write_subject(folder: &Path, number: u32) -> CaseFiles {
@@ -39,15 +38,15 @@ fn training(folder: &Path, output: &str, steps: u64) -> Training {
     preset.training.validate_every = 5;
     Training {
         name: "test".to_owned(),
-        data: "made-up balls".to_owned(),
+        data: "synthetic balls".to_owned(),
         plan: preset.plan,
         architecture: preset.architecture,
         config: preset.training,
         training: (1..4).map(|number| write_subject(folder, number)).collect(),
-        companions: Vec::new(),
+        extra_training: Vec::new(),
         validation: vec![write_subject(folder, 9)],
         rule: None,
-        fresh: None,
+        synthetic: None,
         start: None,
         output: folder.join(output),
         cache: folder.join("cache"),
@@ -100,26 +99,26 @@ fn a_training_stopped_anywhere_ends_in_the_same_weights() {
     assert_eq!(history("stopped"), history("whole"));
 }
 
-struct Newcomers(PathBuf);
+struct NumberedSubjects(PathBuf);
 
-impl SyntheticSubjects for Newcomers {
+impl SyntheticSubjects for NumberedSubjects {
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
         Ok(write_subject(&self.0, 20 + n as u32))
     }
 }
 
 #[test]
-fn subjects_that_join_on_the_way_join_a_resumed_training_alike() {
+fn a_resumed_training_sees_the_same_synthetic_stream() {
     let folder = tempfile::tempdir().unwrap();
-    let with_newcomers = |output: &str| {
-        let source = Arc::new(Newcomers(folder.path().join("new")));
-        let fresh = Some(Fresh { source, count: 2 });
-        Training { fresh, ..training(folder.path(), output, 15) }
+    let with_stream = |output: &str| {
+        let source = Arc::new(NumberedSubjects(folder.path().join("new")));
+        let synthetic = Some(SyntheticStream { source, count: 2 });
+        Training { synthetic, ..training(folder.path(), output, 15) }
     };
     let alone = training(folder.path(), "alone", 15).run(&mut |_| {}).unwrap();
-    let whole = with_newcomers("whole").run(&mut |_| {}).unwrap();
-    assert_ne!(whole.members, alone.members);
-    let stopped = with_newcomers("stopped");
+    let whole = with_stream("whole").run(&mut |_| {}).unwrap();
+    assert_ne!(whole.weights, alone.weights);
+    let stopped = with_stream("stopped");
     let run = catch_unwind(AssertUnwindSafe(|| {
         stopped.run(&mut |event| {
             if let Event::Step { step: 7, .. } = event {
@@ -128,13 +127,13 @@ fn subjects_that_join_on_the_way_join_a_resumed_training_alike() {
         })
     }));
     assert!(run.is_err());
-    assert_eq!(stopped.run(&mut |_| {}).unwrap().members, whole.members);
+    assert_eq!(stopped.run(&mut |_| {}).unwrap().weights, whole.weights);
     let message = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("other settings was begun here (synthetic_subjects)"), "{message}");
 }
 
 #[test]
-fn another_training_is_not_written_over() {
+fn another_training_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = training(folder.path(), "out", 5);
     first.run(&mut |_| {}).unwrap();
@@ -146,7 +145,7 @@ fn another_training_is_not_written_over() {
 }
 
 #[test]
-fn contradicting_settings_are_told_before_anything_is_written() {
+fn contradicting_settings_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let good = training(folder.path(), "out", 5);
     let message = |training: &Training| training.run(&mut |_| {}).unwrap_err().to_string();
@@ -166,41 +165,37 @@ fn contradicting_settings_are_told_before_anything_is_written() {
 }
 
 #[test]
-fn a_short_training_learns_to_find_and_to_tell() {
+fn a_short_training_learns_to_detect_and_to_classify() {
     let folder = tempfile::tempdir().unwrap();
     let mut training = training(folder.path(), "out", 150);
     training.config.validate_every = 50;
     training.config.sampling.lesion = 0.9;
     training.config.sampling.mimic = 0.05;
-    // The made-up head has no basal ganglia: its deposits lie anywhere.
+    // The synthetic head has no basal ganglia: its deposits lie anywhere.
     training.config.restrict_nhid_to_basal_ganglia = false;
-    let bundle = training.run(&mut |_| {}).unwrap();
+    let trained = training.run(&mut |_| {}).unwrap();
     let history = std::fs::read_to_string(folder.path().join("out/history.tsv")).unwrap();
-    assert!(
-        bundle.settings.provenance.validation_f1 > 0.8,
-        "{history}\n{:?}",
-        bundle.settings.detection
-    );
+    assert!(trained.validation_f1 > 0.8, "{history}\n{:?}", trained.rule);
 
-    let bundle = Bundle::read(&folder.path().join("out/model")).unwrap();
-    let case = write_subject(folder.path(), 20)
-        .read(&bundle.settings.plan.inputs, &ReadOptions::default());
-    let prepared = Prepared::new(&case.unwrap(), &bundle.settings.plan).unwrap();
-    let architecture = &bundle.settings.architecture;
+    // As it will be read from a file.
+    let half = trained.weights.to_safetensors(Precision::Half).unwrap();
+    let members = [Weights::from_safetensors(&half).unwrap()];
+    let (plan, architecture) = (&training.plan, &training.architecture);
+    let case = write_subject(folder.path(), 20).read(&plan.inputs, &ReadOptions::default());
+    let prepared = Prepared::new(&case.unwrap(), plan).unwrap();
     let maps_on = |device| {
-        let mut networks = networks(architecture, &bundle.members, device).unwrap();
-        let plan = &bundle.settings.plan;
+        let mut networks = networks(architecture, &members, device).unwrap();
         let options = InferenceOptions::default();
         probability_maps(&mut networks, &prepared, plan, architecture, &options, &mut |_, _| {})
             .unwrap()
     };
     let maps = maps_on(DeviceChoice::Cpu);
-    for ((class, ours), (_, burns)) in maps.iter().zip(maps_on(DeviceChoice::BurnCpu).iter()) {
-        let differences = ours.data().iter().zip(burns.data()).map(|(a, b)| (a - b).abs());
+    for ((class, kernels), (_, burn)) in maps.iter().zip(maps_on(DeviceChoice::BurnCpu).iter()) {
+        let differences = kernels.data().iter().zip(burn.data()).map(|(a, b)| (a - b).abs());
         let largest = differences.fold(0.0, f32::max);
         assert!(largest < 1e-4, "{class}: the kernels differ from Burn by {largest}");
     }
-    let (labels, _) = maps.detect(&bundle.settings.detection, None, None);
+    let (labels, _) = maps.detect(&trained.rule.into(), None, None).unwrap();
     let truth = prepared.truth.as_ref().unwrap();
     for class in LesionClass::ALL {
         let both = (0..truth.grid().len())

@@ -106,7 +106,7 @@ fn compare_with_burn(architecture: &Architecture) {
     let (count, [z, y, x]) = (4, architecture.size);
     let drop = |values: usize| (0..values).map(|n| f32::from(u8::from(n % 3 > 0)) * 1.5);
     let batch = Batch {
-        input: waves(count * architecture.patch_values(), 0.37),
+        input: waves(count * architecture.block_values(), 0.37),
         outputs: vec![0, 1, 2, 0],
         features: drop(count * architecture.features()).collect(),
         hidden: drop(count * architecture.hidden).collect(),
@@ -142,7 +142,7 @@ fn compare_with_burn(architecture: &Architecture) {
 fn running_statistics_of_one_batch_give_the_scores_of_that_batch() {
     let architecture = architecture();
     let mut weights = weights_of(&architecture);
-    let input = waves(5 * architecture.patch_values(), 0.61);
+    let input = waves(5 * architecture.block_values(), 0.61);
     let engine = Engine::new();
     let named = weights.0.iter().map(|(name, one)| (name.clone(), one.values.as_slice()));
     let parameters: Parameters<'_> = named.collect();
@@ -160,7 +160,7 @@ fn running_statistics_of_one_batch_give_the_scores_of_that_batch() {
 }
 
 #[test]
-fn it_learns_to_tell_balls_from_tubes() {
+fn it_learns_to_distinguish_balls_from_tubes() {
     let mut config = preset::deepmir().training.patch_classifier.unwrap();
     (config.steps, config.batch_size, config.dropout) = (60, 16, 0.1);
     (config.size, config.shift) = ([4, 8, 8], [0, 1, 1]);
@@ -184,18 +184,18 @@ fn it_learns_to_tell_balls_from_tubes() {
             }
         }
         let middle = grid.position_mm([nx / 2, ny / 2, nz / 2]);
-        crate::patch_classifier::cut(&prepared, middle, [4, 10, 10])
+        Patch::cut(&prepared, middle, [4, 10, 10])
     };
-    let patchs: Vec<(Patch, usize)> = (0..16).map(|n| (patch(n % 2 == 0), n % 2)).collect();
+    let patches: Vec<(Patch, usize)> = (0..16).map(|n| (patch(n % 2 == 0), n % 2)).collect();
     let examples: Vec<PatchExample<'_>> =
-        patchs.iter().map(|(patch, output)| PatchExample { patch, output: *output }).collect();
+        patches.iter().map(|(patch, output)| PatchExample { patch, output: *output }).collect();
     let weights =
         train(&architecture, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {}).unwrap();
     let again =
         train(&architecture, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {}).unwrap();
     assert_eq!(weights, again);
     let network = crate::patch_classifier::network(&architecture, &weights).unwrap();
-    for (patch, output) in &patchs {
+    for (patch, output) in &patches {
         let input = patch.input(architecture.size, false);
         let scores = network.scores(&Engine::new(), &input, 1).unwrap();
         assert!((scores[1] > scores[0]) == (*output == 1), "{scores:?} for {output}");

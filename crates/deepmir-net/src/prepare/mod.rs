@@ -1,0 +1,146 @@
+//! Preprocessing: from a subject's images to the network's input.
+
+mod labels;
+mod normalise;
+
+use deepmir_cases::{Case, CaseError, Modality};
+use deepmir_detect::CandidateImages;
+use deepmir_lesion::LabelMap;
+use deepmir_volume::{
+    BoundingBox, Grid, Interpolation, Mask, Volume, resample_labels, resample_to_spacing,
+    statistics,
+};
+
+use crate::NetError;
+use crate::placement::Placement;
+use crate::plan::{Normalisation, Plan};
+use labels::labels_on;
+use normalise::normalise;
+
+/// Margin around the brain in millimetres, so that convolutions at its edge see what surrounds it.
+const MARGIN_MM: f64 = 6.0;
+/// Voxel sizes that differ by a smaller share are not resampled.
+const SAME_SPACING: f64 = 0.05;
+
+/// A subject preprocessed for the network: oriented to RAS, cropped to the brain, resampled to the plan's voxel size,
+/// normalised.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The subject's name.
+    pub id: String,
+    /// An image for each of the plan's inputs; zero outside the brain.
+    pub images: Vec<Volume<f32>>,
+    /// Missing modalities: optional inputs of the plan that were not given. Their images are zero throughout.
+    pub missing: Vec<Modality>,
+    /// The brain mask.
+    pub brain: Mask,
+    /// The true label map, where there is one, without classes that the plan does not predict.
+    pub truth: Option<LabelMap>,
+    /// The way back to the subject's own grid.
+    pub placement: Placement,
+}
+
+impl Prepared {
+    /// Prepares a subject as a plan says.
+    ///
+    /// # Errors
+    /// A missing image, an empty brain mask, or an image that is the same everywhere.
+    pub fn new(case: &Case, plan: &Plan) -> Result<Self, NetError> {
+        let orientation = case.orientation();
+        let brain = orientation.to_ras(&case.brain);
+        let Some(tight) = BoundingBox::around(&brain) else {
+            return Err(NetError::NoBrain { id: case.id.clone() });
+        };
+        let ras = *brain.grid();
+        let margin = ras.voxel_sizes_mm().map(|size| (MARGIN_MM / size).ceil() as usize);
+        let part = tight.grown(margin, &ras);
+        let part_grid = part.grid_of(&ras);
+        let spacing = plan.voxel_mm.filter(|target| differ(*target, part_grid.voxel_sizes_mm()));
+        let target = spacing.map_or(Ok(part_grid), |spacing| part_grid.with_spacing(spacing))?;
+
+        let brain = resample_labels(&brain.crop(&part), &target, false);
+        let mut images = Vec::with_capacity(plan.inputs.len());
+        let mut missing = Vec::new();
+        for (&modality, normalisation) in plan.inputs.iter().zip(&plan.normalisation) {
+            let image = match case.images.get(&modality) {
+                Some(image) => image,
+                None if plan.optional.contains(&modality) => {
+                    missing.push(modality);
+                    images.push(Volume::filled(target, 0.0));
+                    continue;
+                }
+                None => {
+                    return Err(CaseError::MissingModality { id: case.id.clone(), modality }.into());
+                }
+            };
+            // The paper's statistics are the whole volume's, background and all.
+            let whole = (*normalisation == Normalisation::WholeVolume)
+                .then(|| statistics::mean_and_deviation(image.data()))
+                .flatten();
+            let own = orientation.to_ras(image).crop(&part);
+            let mut image = match spacing {
+                Some(spacing) => {
+                    let mut image =
+                        resample_to_spacing(&own, spacing, Interpolation::CubicBSpline)?;
+                    if modality == Modality::Qsm {
+                        clear_unmapped(&mut image, &own);
+                    }
+                    image
+                }
+                None => own,
+            };
+            normalise(&mut image, &brain, normalisation, whole)
+                .ok_or_else(|| NetError::FlatImage { id: case.id.clone(), modality })?;
+            images.push(image);
+        }
+        let truth = case.truth.as_ref().map(|truth| {
+            let labels = orientation.to_ras(truth.volume()).crop(&part);
+            labels_on(&labels, &target, &plan.classes)
+        });
+        let placement = Placement { orientation, ras, part, resampled: spacing.is_some() };
+        Ok(Self { id: case.id.clone(), images, missing, brain, truth, placement })
+    }
+
+    /// The same subject with some modalities missing. `plan` is the one that it was prepared by.
+    #[must_use]
+    pub fn without(mut self, left_out: &[Modality], plan: &Plan) -> Self {
+        for (modality, image) in plan.inputs.iter().zip(&mut self.images) {
+            if left_out.contains(modality) && !self.missing.contains(modality) {
+                image.data_mut().fill(0.0);
+                self.missing.push(*modality);
+            }
+        }
+        self
+    }
+
+    /// The images that candidates are measured in. `plan` is the one that the subject was prepared by.
+    pub fn candidate_images(&self, plan: &Plan) -> CandidateImages<'_> {
+        let image = |modality: Modality| {
+            let place = plan.inputs.iter().position(|&input| input == modality)?;
+            (!self.missing.contains(&modality)).then(|| &self.images[place])
+        };
+        let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
+        CandidateImages::new(&self.brain, swi, qsm, t2w)
+    }
+
+    /// The grid of the prepared images.
+    pub fn grid(&self) -> &Grid {
+        self.brain.grid()
+    }
+}
+
+/// Sets a resampled susceptibility map to zero where the original is zero, which means unmapped: spline interpolation
+/// rings at that edge.
+fn clear_unmapped(resampled: &mut Volume<f32>, own: &Volume<f32>) {
+    let mapped = resample_labels(&own.map(|&chi| chi != 0.0), resampled.grid(), false);
+    for (value, &mapped) in resampled.data_mut().iter_mut().zip(mapped.data()) {
+        *value = if mapped { *value } else { 0.0 };
+    }
+}
+
+fn differ(target: [f64; 3], own: [f64; 3]) -> bool {
+    (0..3).any(|axis| (target[axis] / own[axis] - 1.0).abs() > SAME_SPACING)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
