@@ -1,4 +1,4 @@
-//! A model ready to run: from a scan's files to scored candidates.
+//! A detector: a model on a device, from a scan's files to scored candidates.
 
 use deepmir_cases::{Case, CaseError, CaseFiles, Modality};
 use deepmir_detect::candidate_classifier::Features;
@@ -12,24 +12,24 @@ use deepmir_volume::nifti::ReadOptions;
 
 use crate::{Bundle, ModelError};
 
-/// A model ready to run.
+/// A model on a device, ready to run.
 pub struct Detector {
     bundle: Bundle,
     networks: Vec<Box<dyn Network>>,
     patch_classifier: Option<PatchClassifier>,
     detection: Detection,
-    /// How slices are run.
+    /// How networks are run.
     pub options: InferenceOptions,
     /// How images are read.
     pub read: ReadOptions,
 }
 
-/// A subject as a model sees it, on the prepared grid.
+/// What a model finds in a subject, on the prepared grid.
 #[derive(Debug)]
 pub struct Detected {
-    /// Its images, on their own grid.
+    /// The images on their own grid.
     pub case: Case,
-    /// Its images as the networks see them.
+    /// The preprocessed images.
     pub prepared: Prepared,
     /// The probability maps.
     pub maps: ProbabilityMaps,
@@ -40,8 +40,8 @@ pub struct Detected {
 }
 
 impl Detected {
-    /// Candidates of the prepared grid on the subject's own, with their positions. One whose only voxel another has is
-    /// left out.
+    /// Resamples candidates from the prepared grid to the subject's own; each with its position in `candidates`. One
+    /// whose only voxel belongs to another is left out.
     pub fn on_own_grid(&self, candidates: &[Candidate]) -> Vec<(usize, Candidate)> {
         let own: &Grid = self.case.grid();
         let regions: Vec<&Lesion> = candidates.iter().map(|candidate| &candidate.lesion).collect();
@@ -74,12 +74,13 @@ impl Detector {
         &self.bundle
     }
 
-    /// Its rule and candidate classifier.
+    /// The model's detection rule and candidate classifier.
     pub fn detection(&self) -> &Detection {
         &self.detection
     }
 
-    /// Reads all images of a subject and scores its candidates. `progress` is told the slices done, and of how many.
+    /// Reads all images of a subject and scores its candidates. `progress` is called with the slices done and their
+    /// total.
     ///
     /// # Errors
     /// Unreadable or missing images, different grids, no brain, a failing device.
@@ -113,8 +114,8 @@ impl Detector {
                 None => images,
             }
         });
-        // Lesions are found where the rule was chosen, on the prepared grid: on another grid small ones would have other
-        // sizes and lower peaks.
+        // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and lower
+        // peaks.
         let scored =
             maps.score_candidates(&self.detection, Some(&prepared.brain), images.as_ref())?;
         let (candidates, features) = (scored.candidates, scored.features);

@@ -61,25 +61,25 @@ pub enum ModelError {
         /// How many lesions of each class.
         lesions: Vec<(LesionClass, usize)>,
     },
-    /// Subjects that were asked for and are not there, or must not be where they are.
+    /// Subjects that do not exist or must not be used as asked.
     #[error("{reason}")]
     Subjects {
-        /// Who, and what to do.
+        /// Which, and what to do.
         reason: String,
     },
-    /// Something about networks.
+    /// An error of a network.
     #[error(transparent)]
     Net(#[from] deepmir_net::NetError),
-    /// Candidates and operating points.
+    /// An error in detection.
     #[error(transparent)]
     Detect(#[from] deepmir_detect::DetectError),
-    /// Scans and their files.
+    /// An error in a scan's files.
     #[error(transparent)]
     Cases(#[from] deepmir_cases::CaseError),
-    /// Something about lesions.
+    /// An error in lesions.
     #[error(transparent)]
     Lesion(#[from] deepmir_lesion::LesionError),
-    /// Something about images.
+    /// An error in an image.
     #[error(transparent)]
     Volume(#[from] deepmir_volume::VolumeError),
 }

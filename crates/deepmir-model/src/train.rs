@@ -1,10 +1,10 @@
-//! Training one network to a model.
+//! Training one network and assembling its model.
 
 use deepmir_net::train::{Event, Trained, Training, program};
 
 use crate::{Bundle, ModelError, ModelSettings, Provenance, bundle};
 
-/// Trains a network and writes its model to `model/` of the training's folder ([`Training::run`]).
+/// Trains a network with [`Training::run`] and writes its model to `model/` in the training's folder.
 ///
 /// # Errors
 /// As [`Training::run`]; a full disk.

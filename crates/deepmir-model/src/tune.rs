@@ -1,4 +1,4 @@
-//! A finished model's thresholds and candidate classifier, from labelled scans that it did not learn from.
+//! Tuning a finished model's thresholds and adapting its candidate classifier to labelled scans that it did not learn from.
 
 use deepmir_cases::CaseFiles;
 use deepmir_detect::Detection;
@@ -10,9 +10,10 @@ use deepmir_volume::components::Connectivity;
 
 use crate::{Bundle, Detector, ModelError, Provenance};
 
-/// Chooses the detection thresholds of a model's classes on scans, each scored as any new one is
-/// ([`operating_point::tune`]); networks and classifiers stay. `data` says in words what the scans are; `progress` is told
-/// how many are done. Returns the model with the new thresholds, and the old and new ones.
+/// Chooses the detection thresholds of a model's classes on scans, each scored as a new one would be
+/// ([`operating_point::tune`]); networks and classifiers stay as they are. `data` describes the scans, for the
+/// provenance; `progress` is called with the number of scans done. Returns the model with the new thresholds, and the
+/// old and new ones.
 ///
 /// # Errors
 /// As [`Detector::detect`]; a scan without a label map; no class with enough lesions.
@@ -23,7 +24,7 @@ pub fn tune(
     beta: f64,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Vec<TunedThreshold>), ModelError> {
-    // Known before minutes of detection.
+    // Refused before minutes of detection.
     let truths = truths(cases)?;
     let lesions = count(detector, &truths);
     if lesions.iter().all(|&(_, count)| count < MIN_LESIONS_TO_TUNE) {
@@ -39,8 +40,8 @@ pub fn tune(
 }
 
 /// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it ([`operating_point::adapt`]); networks
-/// and patch classifier stay. It learns from the images that the scans have: scores of scans without one of them, such as
-/// QSM, are learned from none. Otherwise as [`tune`].
+/// and patch classifier stay as they are. It learns from the images that the scans have: scans without QSM, say, are not
+/// simulated. Otherwise as [`tune`].
 ///
 /// # Errors
 /// As [`Detector::detect`]; a scan without a label map; a model without a candidate classifier; fewer than two scans, or
@@ -84,7 +85,7 @@ fn measure_all(
     each.collect()
 }
 
-/// A model with another detection, and where that comes from.
+/// The model with another detection, and the scans added to its provenance.
 fn changed(
     model: &Bundle,
     detection: Detection,

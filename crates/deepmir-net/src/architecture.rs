@@ -1,35 +1,40 @@
-//! The shape of a network: which layers, how wide, under which names.
+//! The architecture of the U-Net: layers, widths and tensor names.
 
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
 
-/// What the last layer's numbers mean.
+/// The activation of the last layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// One number a class and one for background, made probabilities by softmax.
+    /// Softmax over background and classes.
     Softmax,
-    /// One number for the only class, made a probability by the logistic function.
+    /// Logistic function, for a single class.
     Sigmoid,
 }
 
 /// A 2D U-Net (Ronneberger, Fischer and Brox 2015) on axial slices: at each level two 3×3
 /// convolutions with batch normalisation and ReLU, 2×2 max-pooling on the way down, 2×2 transposed
 /// convolutions and concatenation on the way up, a 1×1 convolution at the end.
+///
+/// ```
+/// let architecture = deepmir_net::preset::paper().architecture;
+/// assert_eq!(architecture.size_multiple(), 32);
+/// assert_eq!(architecture.parameter_count() / 100_000, 311);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// Channels coming in: modalities times slices.
+    /// Input channels: modalities times slices.
     pub input_channels: usize,
-    /// Channels of each level, from full resolution down to the centre.
+    /// Channels of each level, from full resolution down to the bottleneck.
     pub widths: Vec<usize>,
-    /// Channels going out: classes and background for softmax, 1 for sigmoid.
+    /// Output channels: classes and background for softmax, 1 for sigmoid.
     pub output_channels: usize,
-    /// What they mean.
+    /// The activation of the outputs.
     pub output: Output,
-    /// Batch normalisation and ReLU directly after each concatenation, as the reference network
-    /// has it.
+    /// Batch normalisation and ReLU directly after each concatenation, as in the reference network.
     pub norm_after_concatenation: bool,
     /// Added to the variance in batch normalisation.
     pub norm_epsilon: f64,
@@ -37,7 +42,7 @@ pub struct Architecture {
     pub norm_momentum: f64,
 }
 
-/// What a layer's weights are for, which decides how they begin.
+/// How a tensor is initialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A convolution's kernel with this many inputs to each output (He-normal).
@@ -45,9 +50,9 @@ pub enum Role {
         /// Inputs to each output.
         fan_in: usize,
     },
-    /// Begins at 0: biases, the normalisation's offset and running mean.
+    /// Zero: biases, offset and running mean of normalisations.
     Zero,
-    /// Begins at 1: the normalisation's scale and running variance.
+    /// One: scale and running variance of normalisations.
     One,
 }
 
@@ -58,14 +63,14 @@ pub struct TensorShape {
     pub name: String,
     /// Its axes: `[out, in, height, width]` for convolutions, `[in, out, 2, 2]` for transposed ones.
     pub shape: Vec<usize>,
-    /// How it begins.
+    /// How it is initialised.
     pub role: Role,
-    /// Whether training changes it (running statistics are only tracked).
+    /// Whether the optimiser trains it; running statistics are only tracked.
     pub trained: bool,
 }
 
 impl Architecture {
-    /// How many times the image is halved.
+    /// Number of pooling layers.
     pub fn poolings(&self) -> usize {
         self.widths.len() - 1
     }
@@ -102,13 +107,13 @@ impl Architecture {
         tensors.0
     }
 
-    /// Numbers that training sets.
+    /// Number of trained parameters.
     pub fn parameter_count(&self) -> usize {
         let trained = self.tensors().into_iter().filter(|tensor| tensor.trained);
         trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
     }
 
-    /// Checks that this can be a network.
+    /// Checks that the architecture is consistent.
     ///
     /// # Errors
     /// Naming what contradicts itself.

@@ -1,21 +1,20 @@
-//! Where the arithmetic runs.
+//! The device that computes.
 
 use burn::tensor::Device;
 
 use crate::NetError;
 
-/// What the user asked for.
+/// The device that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// A GPU where this build and machine have one, else the CPU.
+    /// The first GPU where build and machine have one, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
     /// The n-th GPU.
     Gpu(usize),
-    /// Burn's own CPU backend, several times slower than our kernels: the oracle that they are
-    /// checked against.
+    /// Burn's own CPU backend, several times slower than deepmir's kernels, which are tested against it.
     BurnCpu,
 }
 
@@ -49,43 +48,42 @@ impl std::fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Whether the work will run on the CPU, with our own kernels.
+    /// Whether deepmir's kernels on the CPU will be used.
     pub fn is_cpu(self) -> bool {
-        self == Self::Cpu || (self == Self::Auto && card().is_none())
+        self == Self::Cpu || (self == Self::Auto && first_gpu().is_none())
     }
 
     /// Burn's device.
     ///
     /// # Errors
-    /// If a GPU is asked for that is not there, or that this build cannot use.
+    /// If the GPU does not exist, or this build has no GPU support.
     pub fn open(self) -> Result<Device, NetError> {
         match self {
             Self::Cpu | Self::BurnCpu => Ok(Device::flex()),
-            Self::Auto => Ok(card().unwrap_or_else(Device::flex)),
+            Self::Auto => Ok(first_gpu().unwrap_or_else(Device::flex)),
             Self::Gpu(number) => gpu(number),
         }
     }
 }
 
-/// What Vulkan finds: cards, then processors that stand in for one (Mesa's lavapipe).
+/// The devices that Vulkan finds: GPUs, then software implementations on the CPU (Mesa's lavapipe).
 #[cfg(feature = "gpu")]
 fn gpus() -> Vec<Device> {
     use burn::tensor::DeviceType;
     let mut gpus = Device::enumerate(DeviceType::Vulkan).into_vec();
-    gpus.sort_by_key(is_stand_in);
+    gpus.sort_by_key(is_software);
     gpus
 }
 
 #[cfg(feature = "gpu")]
-fn is_stand_in(device: &Device) -> bool {
+fn is_software(device: &Device) -> bool {
     *device == Device::vulkan(burn::tensor::DeviceKind::Cpu)
 }
 
-/// The first card. A processor in its place is slower than our kernels, so nobody is given one
-/// who has not asked for it.
+/// The first GPU. A software implementation is slower than the kernels, so `auto` does not take one.
 #[cfg(feature = "gpu")]
-fn card() -> Option<Device> {
-    gpus().into_iter().find(|gpu| !is_stand_in(gpu))
+fn first_gpu() -> Option<Device> {
+    gpus().into_iter().find(|gpu| !is_software(gpu))
 }
 
 #[cfg(feature = "gpu")]
@@ -103,7 +101,7 @@ fn gpu(number: usize) -> Result<Device, NetError> {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn card() -> Option<Device> {
+fn first_gpu() -> Option<Device> {
     None
 }
 

@@ -45,7 +45,7 @@ pub enum NetError {
         /// Which image.
         modality: Modality,
     },
-    /// A training's file that cannot be gone on from.
+    /// A training that cannot be resumed.
     #[error("{reason}: {}", path.display())]
     Checkpoint {
         /// The file.
@@ -67,7 +67,7 @@ pub enum NetError {
     /// The device failed.
     #[error("the device failed ({reason}); try --device cpu")]
     Device {
-        /// What it said.
+        /// The device's error.
         reason: String,
     },
     /// A configuration that contradicts itself.

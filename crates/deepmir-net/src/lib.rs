@@ -1,9 +1,26 @@
-//! The networks: from images to lesion probabilities, and how they learn to.
+//! The networks: preprocessing, the 2D U-Net, the 3D patch classifier, their training and inference.
 //!
-//! A [`Plan`] says which images a network sees and how they are brought to it; an [`Architecture`] what it looks like;
-//! [`Weights`] hold its numbers apart from any framework. A case becomes [`Prepared`] input; [`infer`] turns that into
-//! probability maps, a [`PatchClassifier`] scores the patches around candidates, and [`train`] trains both. Burn is behind
-//! [`UNet`] and nowhere else in the workspace.
+//! A [`Plan`] says which images a network takes and how they are preprocessed, an [`Architecture`] which layers it has;
+//! [`Weights`] are independent of any framework. A case becomes [`Prepared`] input, [`infer`] turns that into probability
+//! maps, a [`PatchClassifier`] scores the patches around candidates, and [`train`] trains both. Burn is used here and
+//! nowhere else in the workspace.
+//!
+//! ```
+//! use deepmir_cases::Modality;
+//! use deepmir_lesion::LesionClass;
+//! use deepmir_net::{Precision, Weights, preset};
+//!
+//! // A network for microbleeds in SWI alone.
+//! let preset = preset::deepmir().with(&[Modality::Swi], &[LesionClass::Cmb]);
+//! preset.plan.validate()?;
+//! assert_eq!(preset.architecture.input_channels, preset.plan.context_slices);
+//!
+//! let weights = Weights::initial(&preset.architecture, 1);
+//! weights.validate(&preset.architecture)?;
+//! let bytes = weights.to_safetensors(Precision::Single)?;
+//! assert_eq!(Weights::from_safetensors(&bytes)?, weights);
+//! # Ok::<(), deepmir_net::NetError>(())
+//! ```
 
 pub mod architecture;
 pub mod augment;

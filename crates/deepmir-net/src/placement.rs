@@ -1,4 +1,4 @@
-//! From the prepared grid back to the subject's own.
+//! From the prepared grid back to the subject's own grid.
 
 use std::collections::HashSet;
 
@@ -20,8 +20,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// A map on the prepared grid brought back to the subject's own grid and orientation; zero
-    /// where the network did not look.
+    /// Resamples a map from the prepared grid to the subject's own grid and orientation; zero outside the cropped part.
     pub fn restore(&self, map: &Volume<f32>) -> Volume<f32> {
         let part_grid = self.part.grid_of(&self.ras);
         let mut whole = Volume::filled(self.ras, 0.0);
@@ -33,8 +32,8 @@ impl Placement {
         self.orientation.from_ras(&whole)
     }
 
-    /// Regions of the prepared grid `from`, which do not overlap, brought back to the subject's own: each has the voxels
-    /// whose middles it holds; one that holds none has the voxel at its own middle, unless another has that.
+    /// Resamples disjoint regions from the prepared grid `from` to the subject's own: a region gets the voxels whose
+    /// centres it contains. One that contains none gets the voxel at its own centre, unless another region has it.
     pub fn restore_regions(&self, regions: &[&Lesion], from: &Grid) -> Vec<Vec<usize>> {
         let mut numbers = Volume::filled(self.ras, 0);
         let part = numbers_on(regions, from, &self.part.grid_of(&self.ras));
@@ -69,7 +68,7 @@ pub(crate) fn numbers_on(regions: &[&Lesion], from: &Grid, target: &Grid) -> Vol
     numbers
 }
 
-/// The voxels of so many numbered regions.
+/// The voxels of each numbered region.
 pub(crate) fn voxels_of(numbers: &Volume<u32>, regions: usize) -> Vec<Vec<usize>> {
     let mut voxels = vec![Vec::new(); regions];
     for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number != 0) {

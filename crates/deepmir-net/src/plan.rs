@@ -29,6 +29,18 @@ pub enum Normalisation {
 }
 
 /// Which images a network takes, how they are preprocessed, and which classes it predicts.
+///
+/// ```
+/// use deepmir_cases::Modality;
+/// use deepmir_net::preset;
+///
+/// let mut plan = preset::deepmir().plan;
+/// plan.optional = vec![Modality::Qsm, Modality::T2w];
+/// plan.validate()?;
+/// assert!(plan.needs(Modality::Swi) && !plan.needs(Modality::Qsm));
+/// assert_eq!(plan.missing_modality_subsets().len(), 3);
+/// # Ok::<(), deepmir_net::NetError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {

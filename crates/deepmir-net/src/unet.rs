@@ -84,7 +84,7 @@ impl UNet {
     /// The network of an architecture with given weights, on a device (an autodiff one to train).
     ///
     /// # Errors
-    /// If the weights are not those of the architecture.
+    /// If the weights do not fit the architecture.
     pub fn new(
         architecture: &Architecture,
         weights: &Weights,
@@ -198,7 +198,7 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// Puts tensors in by path; the caller has checked that all are there.
+/// Loads tensors by path; the caller has checked that all are there.
 struct Loader<'a> {
     weights: &'a Weights,
     path: Vec<String>,

@@ -1,4 +1,4 @@
-//! A network's numbers, by name, apart from any framework.
+//! The weights of a network by name, independent of any framework.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::{Architecture, Role};
 use crate::error::NetError;
 
-/// One tensor: its axes and its numbers, the last axis running fastest.
+/// A tensor: its shape and its values, the last axis running fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Lengths of the axes.
     pub shape: Vec<usize>,
-    /// The numbers.
+    /// The values.
     pub values: Vec<f32>,
 }
 
@@ -37,19 +37,18 @@ pub struct WeightFile {
     pub sha256: String,
 }
 
-/// How numbers are stored on disk.
+/// The precision of weights on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// 32-bit floats, for going on with a training.
+    /// 32-bit floats, to resume a training.
     Single,
-    /// 16-bit floats, for shipping.
+    /// 16-bit floats, for models.
     Half,
 }
 
 impl Weights {
-    /// Fresh weights: He-normal kernels (He et al. 2015: standard deviation √(2/inputs), cut off
-    /// at two standard deviations as Keras does), zero biases, unit normalisation. The same seed
-    /// gives the same weights.
+    /// Random initial weights: He-normal kernels (He et al. 2015: standard deviation √(2/inputs), truncated at two
+    /// standard deviations as in Keras), zero biases, unit normalisation. The same seed gives the same weights.
     pub fn initial(architecture: &Architecture, seed: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         let tensors = architecture.tensors().into_iter().map(|tensor| {
@@ -74,7 +73,7 @@ impl Weights {
             .ok_or_else(|| NetError::Weights { reason: format!("there is no tensor {name}") })
     }
 
-    /// Checks that these are the tensors of an architecture, no more and no fewer, all finite.
+    /// Checks that these are exactly the tensors of an architecture, all finite.
     ///
     /// # Errors
     /// Naming the first that is missing, left over, of another shape, or not finite.
@@ -88,18 +87,20 @@ impl Weights {
         &self,
         wanted: &BTreeMap<String, Vec<usize>>,
     ) -> Result<(), NetError> {
-        let fault = |reason: String| Err(NetError::Weights { reason });
+        let invalid = |reason: String| Err(NetError::Weights { reason });
         for (name, shape) in wanted {
             let found = self.get(name)?;
             if found.shape != *shape {
-                return fault(format!("{name} is {:?} where {shape:?} is wanted", found.shape));
+                return invalid(format!("{name} is {:?} where {shape:?} is wanted", found.shape));
             }
             if !found.values.iter().all(|value| value.is_finite()) {
-                return fault(format!("{name} holds NaN or infinite numbers"));
+                return invalid(format!("{name} holds NaN or infinite numbers"));
             }
         }
         match self.0.keys().find(|name| !wanted.contains_key(*name)) {
-            Some(name) => fault(format!("there is a tensor {name} that the network does not have")),
+            Some(name) => {
+                invalid(format!("there is a tensor {name} that the network does not have"))
+            }
             None => Ok(()),
         }
     }
@@ -137,8 +138,8 @@ impl Weights {
                     .map(|view| (name.as_str(), view))
             })
             .collect::<Result<Vec<_>, _>>()
-            .map_err(fault)?;
-        safetensors::serialize(views, None).map_err(fault)
+            .map_err(invalid)?;
+        safetensors::serialize(views, None).map_err(invalid)
     }
 
     /// From the bytes of a safetensors file, of 16-bit or 32-bit floats.
@@ -146,7 +147,7 @@ impl Weights {
     /// # Errors
     /// If the bytes are no safetensors file or hold other types.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, NetError> {
-        let file = SafeTensors::deserialize(bytes).map_err(fault)?;
+        let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
         let tensors = file.iter().map(|(name, view)| {
             let values = match view.dtype() {
                 Dtype::F32 => {
@@ -181,13 +182,13 @@ impl Weights {
     }
 }
 
-fn fault(error: safetensors::SafeTensorError) -> NetError {
+fn invalid(error: safetensors::SafeTensorError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 
 #[expect(clippy::expect_used, reason = "a positive finite deviation makes a distribution")]
 pub(crate) fn he_normal(fan_in: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
-    // Cutting the tails off takes 12 % of the deviation away, which Keras gives back.
+    // Truncation reduces the standard deviation by 12 %; as in Keras, this is compensated.
     let deviation = (2.0 / fan_in as f32).sqrt() / 0.879_626;
     let normal = Normal::new(0.0, deviation).expect("a finite deviation");
     std::iter::repeat_with(|| normal.sample(generator))

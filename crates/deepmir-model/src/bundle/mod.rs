@@ -1,7 +1,7 @@
-//! A model on disk: everything that predicting needs.
+//! A model on disk: everything that prediction needs.
 //!
 //! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats), or the same as one `.deepmir` file
-//! (a plain tar archive of them). Several weight files are an ensemble: the median of their probabilities counts.
+//! (a plain tar archive of them). Several weight files are an ensemble, whose median probability is used.
 
 mod format;
 mod settings;
@@ -18,17 +18,28 @@ pub use settings::{FORMAT, ModelSettings, Provenance};
 
 /// The settings' file name.
 const SETTINGS: &str = "model.toml";
-/// What the names of the networks' weight files begin with.
+/// Prefix of the networks' weight files.
 const MEMBER: &str = "weights";
-/// And those of the patch classifier's.
+/// Prefix of the patch classifier's weight files.
 const PATCH_MEMBER: &str = "patch-classifier";
-/// No settings or weights are larger.
+/// Limit of a file in an archive.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// A model: its settings and its members' weights.
+///
+/// ```
+/// use deepmir_model::{Bundle, shipped};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("copy.deepmir");
+/// let model = shipped::MODELS[0].open()?;
+/// model.write(&path)?;
+/// assert_eq!(Bundle::read(&path)?, model);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bundle {
-    /// What `model.toml` says.
+    /// The content of `model.toml`.
     pub settings: ModelSettings,
     /// The weights of each member.
     pub members: Vec<Weights>,
@@ -37,11 +48,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Joins settings (whose `weights` are filled in), the members' weights and those of the patch classifier's networks,
-    /// where the settings have one.
+    /// Assembles a model of settings (whose lists of weight files are filled in), the members' weights and those of the
+    /// patch classifier's networks, if the settings have one.
     ///
     /// # Errors
-    /// If weights are not of their architecture or the settings contradict themselves.
+    /// If weights do not fit their architecture, or the settings are inconsistent.
     pub fn new(
         settings: ModelSettings,
         members: Vec<Weights>,
@@ -58,10 +69,10 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Its patch classifier, ready to run; `None` where it has none.
+    /// Opens the patch classifier; `None` where there is none.
     ///
     /// # Errors
-    /// If the weights are not those of the settings.
+    /// If the weights do not fit the settings.
     pub fn patch_classifier(&self) -> Result<Option<PatchClassifier>, ModelError> {
         let ModelSettings { plan, patch_classifier, .. } = &self.settings;
         let ready = |settings| PatchClassifier::new(settings, plan, &self.patch_members);
@@ -74,11 +85,10 @@ impl Bundle {
         hex(&Sha256::digest(text.as_bytes()))[..12].to_owned()
     }
 
-    /// Reads a folder or a `.deepmir` file, and checks it.
+    /// Reads and validates a folder or a `.deepmir` file.
     ///
     /// # Errors
-    /// Unreadable files, a newer format, unknown settings, a checksum that does not fit, weights
-    /// that are not those of the network.
+    /// Unreadable files, a newer format, unknown settings, a wrong checksum, weights that do not fit the network.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let read = |source| ModelError::Read { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(read)?;
@@ -92,26 +102,27 @@ impl Bundle {
         Self::from_archive(&bytes, path)
     }
 
-    /// From the bytes of a `.deepmir` file; `path` is for messages.
+    /// Reads the bytes of a `.deepmir` file; `path` is for messages.
     ///
     /// # Errors
     /// As [`Bundle::read`].
     pub fn from_archive(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
-        let fault = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
+        let unusable = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
         let mut files = std::collections::BTreeMap::new();
         let mut archive = tar::Archive::new(bytes);
-        let entries = archive.entries().map_err(|error| fault(error.to_string()))?;
+        let entries = archive.entries().map_err(|error| unusable(error.to_string()))?;
         for entry in entries {
-            let entry = entry.map_err(|error| fault(format!("no .deepmir archive ({error})")))?;
+            let entry =
+                entry.map_err(|error| unusable(format!("no .deepmir archive ({error})")))?;
             let name = entry.path().map(|name| name.to_string_lossy().into_owned());
-            let name = name.map_err(|error| fault(error.to_string()))?;
+            let name = name.map_err(|error| unusable(error.to_string()))?;
             let mut content = Vec::new();
             let outcome = entry.take(MAX_BYTES).read_to_end(&mut content);
-            outcome.map_err(|error| fault(error.to_string()))?;
+            outcome.map_err(|error| unusable(error.to_string()))?;
             files.insert(name, content);
         }
         Self::from_files(path, |name| {
-            files.remove(name).ok_or_else(|| fault(format!("it holds no {name}")))
+            files.remove(name).ok_or_else(|| unusable(format!("it holds no {name}")))
         })
     }
 
@@ -119,18 +130,18 @@ impl Bundle {
         path: &Path,
         mut file: impl FnMut(&str) -> Result<Vec<u8>, ModelError>,
     ) -> Result<Self, ModelError> {
-        let fault = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
+        let unusable = |reason: String| ModelError::Bundle { path: path.to_owned(), reason };
         let text = String::from_utf8(file(SETTINGS)?)
-            .map_err(|_| fault(format!("{SETTINGS} is no text")))?;
-        let (settings, format) = format::parse(&text).map_err(fault)?;
+            .map_err(|_| unusable(format!("{SETTINGS} is no text")))?;
+        let (settings, format) = format::parse(&text).map_err(unusable)?;
         let mut read = |WeightFile { file: name, sha256 }: &WeightFile| {
             if Path::new(name).components().count() != 1 {
-                return Err(fault(format!("{name:?} is no file name")));
+                return Err(unusable(format!("{name:?} is no file name")));
             }
             let bytes = file(name)?;
             let found = hex(&Sha256::digest(&bytes));
             if found != sha256.to_ascii_lowercase() {
-                return Err(fault(format!(
+                return Err(unusable(format!(
                     "{name} has the checksum {found} where {SETTINGS} says {sha256}; it was changed \
                      or damaged, get the model again"
                 )));
@@ -141,19 +152,19 @@ impl Bundle {
         let files = settings.patch_classifier.iter().flat_map(|patches| &patches.weights);
         let patch_members = files.map(read).collect::<Result<_, _>>()?;
         if format < FORMAT {
-            // Its files have other names.
+            // Weight files have other names in this format.
             let renamed = Self::new(settings, members, patch_members);
-            return renamed.map_err(|error| fault(error.to_string()));
+            return renamed.map_err(|error| unusable(error.to_string()));
         }
         let bundle = Self { settings, members, patch_members };
-        bundle.validate().map_err(|error| fault(error.to_string()))?;
+        bundle.validate().map_err(|error| unusable(error.to_string()))?;
         Ok(bundle)
     }
 
-    /// Writes a `.deepmir` file where the path ends so, else a folder.
+    /// Writes a `.deepmir` file if the path has that extension, else a folder.
     ///
     /// # Errors
-    /// If it cannot be written; a file is then not there at all.
+    /// If it cannot be written. No partial file is left behind.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         let settings = toml::to_string(&self.settings).map_err(|error| ModelError::Bundle {
             path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! What `model.toml` says.
+//! The content of `model.toml`.
 
 use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
 use deepmir_net::architecture::Output;
@@ -8,52 +8,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// The version of the format that this program writes. Versions 2 and 3 are read, too, and version 1 without a classifier.
+/// The version of the format that this program writes. It also reads versions 2 and 3, and version 1 without a candidate
+/// classifier.
 pub const FORMAT: u32 = 4;
 
-/// What `model.toml` says.
+/// The content of `model.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// Version of the format.
     pub format: u32,
-    /// The model's name, a word.
+    /// The model's name, one word.
     pub name: String,
-    /// What it is, in a sentence or two.
+    /// A description in a sentence or two.
     pub description: String,
     /// Terms of use, as an SPDX expression.
     pub licence: String,
-    /// From images to input.
+    /// Preprocessing, inputs and classes.
     pub plan: Plan,
-    /// The network.
+    /// The architecture of the networks.
     pub architecture: Architecture,
     /// When a region of the probability maps is a lesion.
     pub detection: DetectionRule,
-    /// What scores candidates, where there is such a classifier.
+    /// The classifier that scores candidates, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_classifier: Option<CandidateClassifier>,
-    /// Where it comes from.
+    /// How the model was made.
     pub provenance: Provenance,
     /// The members' weight files.
     pub weights: Vec<WeightFile>,
-    /// The networks that score the patches around candidates, where there are any.
+    /// The networks that score the patches around candidates, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_classifier: Option<PatchClassifierSettings>,
 }
 
-/// How a model came to be.
+/// How a model was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// The program that trained it.
+    /// Name and version of the program that trained it.
     pub program: String,
-    /// What it was trained on, in words.
+    /// A description of the training data.
     pub data: String,
-    /// Subjects whose patches it saw.
+    /// Subjects that the networks were trained on.
     pub training_subjects: Vec<String>,
-    /// Subjects on which it was chosen and its thresholds were set.
+    /// Subjects that weights and thresholds were chosen on.
     pub validation_subjects: Vec<String>,
-    /// Steps taken to the weights that were kept.
+    /// Optimiser steps to these weights.
     pub steps: u64,
     /// Lesion F1 on the validation subjects, mean over classes, at the thresholds.
     pub validation_f1: f64,
@@ -65,14 +66,14 @@ impl ModelSettings {
         Detection { rule: self.detection.clone(), classifier: self.candidate_classifier.clone() }
     }
 
-    /// Takes another rule and candidate classifier.
+    /// Replaces the rule and the candidate classifier.
     #[must_use]
     pub fn with_detection(self, detection: Detection) -> Self {
         let Detection { rule, classifier } = detection;
         Self { detection: rule, candidate_classifier: classifier, ..self }
     }
 
-    /// Checks that the settings fit each other.
+    /// Checks that the settings are consistent.
     ///
     /// # Errors
     /// Naming what contradicts itself.

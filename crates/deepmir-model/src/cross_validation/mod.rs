@@ -1,4 +1,4 @@
-//! The networks of a cross-validation joined to one model.
+//! Joining the networks of a cross-validation to one model.
 //!
 //! Each subject is read once and predicted out of fold, by the networks that did not learn from it. On these predictions
 //! the candidate classifier is fitted and the operating point chosen, with a patch classifier where there are lesions
@@ -22,7 +22,7 @@ use crate::{Bundle, ModelError, ModelSettings, Provenance};
 use patches::StoredImages;
 use select::{Selected, Selection};
 
-/// How far a cross-validation is.
+/// The progress of a cross-validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// This many subjects have been predicted.
@@ -39,12 +39,13 @@ pub enum Progress {
 /// The models of the folds, and how they become one.
 #[derive(Clone, Copy, Debug)]
 pub struct CrossValidation<'a> {
-    /// The models: the median of their probabilities will count.
+    /// The models of the folds, which become an ensemble.
     pub models: &'a [Bundle],
-    /// For each model the subjects that it did not learn from.
+    /// For each model, the subjects that it did not learn from.
     pub held_out: &'a [Vec<CaseFiles>],
-    /// The model that their training began with, if any. It learned from other subjects: its patch classifier is kept where
-    /// there is too little to train one, and its candidate classifier, fine-tuned, where that finds more than a new one.
+    /// The model that their training was initialised from, if any. It learned from other subjects: its patch classifier
+    /// is kept where there are too few lesions to train one, and its candidate classifier, fine-tuned, where its F1 is
+    /// not below that of a new one.
     pub init_from: Option<&'a Bundle>,
     /// How the models were trained.
     pub config: &'a TrainingConfig,
@@ -59,7 +60,7 @@ pub struct CrossValidation<'a> {
 /// A subject predicted out of fold.
 struct OutOfFold {
     subject: ValidationSubject,
-    /// Where patches can be cut from, if a patch classifier may need them.
+    /// The stored images, if a patch classifier may need them.
     images: Option<StoredImages>,
 }
 

@@ -15,19 +15,19 @@ use rayon::prelude::*;
 pub(super) struct StoredImages {
     path: PathBuf,
     grid: Grid,
-    /// Positions of the images that its second view does without.
+    /// Positions of the images that are missing in the second view.
     missing: Option<Vec<usize>>,
 }
 
 impl StoredImages {
-    /// Keeps the images of the n-th subject.
+    /// Stores the images of the n-th subject.
     pub fn write(prepared: &Prepared, folder: &Path, n: usize) -> Result<Self, NetError> {
         let path = folder.join(n.to_string());
         PatchImages::new(prepared).write(&path)?;
         Ok(Self { path, grid: *prepared.grid(), missing: None })
     }
 
-    /// With a second view without some of the images.
+    /// Adds a second view, with some of the images missing.
     pub fn with_view(self, missing: Option<&[Modality]>, plan: &Plan) -> Self {
         Self { missing: missing.map(|missing| positions(missing, plan)), ..self }
     }
@@ -46,7 +46,7 @@ fn positions(modalities: &[Modality], plan: &Plan) -> Vec<usize> {
 /// How the networks of a patch classifier are trained.
 pub(super) struct PatchClassifierTraining<'a> {
     pub plan: &'a Plan,
-    /// Of the candidates.
+    /// The candidate threshold.
     pub threshold: CandidateThreshold,
     pub config: &'a PatchClassifierConfig,
     pub seed: u64,
@@ -62,7 +62,7 @@ struct Patches {
 }
 
 impl Patches {
-    /// Cuts the patches of a subject's candidates; those of the complete view have room to be shifted in.
+    /// Cuts the patches of a subject's candidates; those of the complete view have a margin for random shifts.
     fn cut(
         subject: &ValidationSubject,
         images: &StoredImages,
@@ -103,8 +103,8 @@ impl Patches {
 }
 
 impl PatchClassifierTraining<'_> {
-    /// Trains the networks, each on all subjects but those of a fold, and has it score the candidates of that fold. None
-    /// where there are too few lesions. `progress` is told the steps done, and of how many.
+    /// Trains the networks, each on all subjects but those of one fold, and scores the candidates of that fold with it.
+    /// Trains none where there are too few lesions. `progress` is called with the steps done and their total.
     ///
     /// # Errors
     /// Images that cannot be read back, or a training that diverges.
@@ -166,7 +166,7 @@ impl PatchClassifierTraining<'_> {
     }
 }
 
-/// Has a patch classifier that learned from other subjects score the candidates of all.
+/// Scores the candidates of all subjects with a patch classifier that learned from others.
 ///
 /// # Errors
 /// Images that cannot be read back.

@@ -1,4 +1,4 @@
-//! Which detection the joined model has: a new one, or the fine-tuned one of the model that training began with.
+//! Selecting the detection of the joined model: a new one, or the fine-tuned one of the initial model.
 
 use deepmir_detect::operating_point::{
     self, CandidateThreshold, OperatingPoint, ValidationSubject,
@@ -11,11 +11,11 @@ use super::Progress;
 use super::patches::{PatchClassifierTraining, StoredImages, score_with};
 use crate::{Bundle, ModelError};
 
-/// What the selection depends on.
+/// The choice between a new detection and a fine-tuned one.
 #[derive(Clone, Copy)]
 pub(super) struct Selection<'a> {
     pub plan: &'a Plan,
-    /// The model that training began with, if it reads the same images.
+    /// The model that training was initialised from, if it takes the same images.
     pub known: Option<&'a Bundle>,
     pub config: &'a TrainingConfig,
 }
@@ -25,19 +25,19 @@ pub(super) struct Selected {
     pub point: OperatingPoint,
     pub patch_classifier: Option<PatchClassifierSettings>,
     pub patch_members: Vec<Weights>,
-    /// In words, what was taken over.
+    /// For the provenance: what was taken from the initial model.
     pub source: String,
 }
 
 impl Selection<'_> {
-    /// The detection that finds more in the subjects.
+    /// The detection with the higher mean F1 on the subjects.
     pub fn run(
         &self,
         subjects: &mut [ValidationSubject],
         images: &[StoredImages],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Selected, ModelError> {
-        // Apart from each other: the log-odds of one's patch classifier are not for the other's trees to learn from.
+        // Independently: trees must not learn from the log-odds of another model's patch classifier.
         let warm_started = self.warm_started(subjects, images)?;
         let new = self.new_detection(subjects, images, progress)?;
         Ok(match warm_started {

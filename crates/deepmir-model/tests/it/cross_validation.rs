@@ -180,7 +180,7 @@ fn images_that_are_lost_are_an_error_and_not_missing_features(study: &Study, joi
         }
     });
     let error = lost.unwrap_err().to_string();
-    assert!(error.contains("cut short"), "{error}");
+    assert!(error.contains("truncated"), "{error}");
 
     let absent = study.folder.path().join("absent");
     let cross_validation = CrossValidation {

@@ -43,7 +43,8 @@ fn written_as_format_4(model: &Bundle) -> String {
     let patches = model.settings.patch_classifier.iter().flat_map(|patches| &patches.weights);
     let named = model.settings.weights.iter().chain(patches).map(|file| file.file.clone());
     let mut named: Vec<String> = named.chain(["model.toml".to_owned()]).collect();
-    (files.sort(), named.sort());
+    files.sort();
+    named.sort();
     assert_eq!(files, named);
     let text = std::fs::read_to_string(folder.path().join("model/model.toml")).unwrap();
     assert!(text.starts_with("format = 4\n"), "{text}");

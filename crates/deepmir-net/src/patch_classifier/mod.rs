@@ -1,9 +1,9 @@
 //! The patch classifier: small 3D networks that see the patch of images around each candidate.
 //!
-//! The U-Net sees a few slices and marks voxels; it is sure of many a vein that it sees in cross-section. A network that
-//! has the whole surroundings of a candidate before it, and need only say what is in the middle, tells more of them apart
-//! (a cascade as that of Dou et al. 2016, whose second stage this is). It learns from the candidates of subjects that the
-//! U-Nets did not learn from; its log-odds are features of the candidate classifier.
+//! The U-Net segments a few slices at a time and gives many veins in cross-section a high probability. A network that
+//! classifies the 3D surroundings of a candidate distinguishes more of them from lesions (the second stage of the cascade
+//! of Dou et al. 2016). It is trained on the candidates of subjects that the U-Nets did not learn from; its log-odds are
+//! features of the candidate classifier.
 
 mod config;
 mod patches;
@@ -23,10 +23,10 @@ use crate::{NetError, Plan, Prepared, WeightFile, Weights, cpu};
 
 /// Added to variances in batch normalisation.
 const EPSILON: f32 = 1e-5;
-/// Patches taken through a network together.
+/// Patches in one batch.
 const BATCH: usize = 32;
 
-/// The networks of a patch classifier.
+/// The architecture of a patch classifier's networks and their weight files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatchClassifierSettings {
@@ -36,13 +36,13 @@ pub struct PatchClassifierSettings {
     pub widths: Vec<usize>,
     /// Width of the hidden layer.
     pub hidden: usize,
-    /// Their weight files, filled in when a model is written.
+    /// Weight files, one per network, filled in when a model is written.
     #[serde(default)]
     pub weights: Vec<WeightFile>,
 }
 
 impl PatchClassifierSettings {
-    /// The network for a plan: its images and the brain in, nothing and its classes out.
+    /// The architecture for a plan. Inputs are its images and the brain mask, outputs "nothing" and its classes.
     pub fn architecture(&self, plan: &Plan) -> classifier::Architecture {
         classifier::Architecture {
             inputs: plan.inputs.len() + 1,
@@ -53,22 +53,22 @@ impl PatchClassifierSettings {
         }
     }
 
-    /// Numbers that training sets, in one network.
+    /// Number of trained parameters of one network.
     pub fn parameter_count(&self, plan: &Plan) -> usize {
         let tensors = self.architecture(plan).tensors();
         tensors.iter().filter(|tensor| tensor.trained).map(|tensor| tensor.values()).sum()
     }
 
-    /// Checks that these can be networks, whatever the plan.
+    /// Checks the settings, whatever the plan.
     ///
     /// # Errors
     /// Naming what is too large, too small or cannot be halved.
     pub fn validate(&self) -> Result<(), NetError> {
         let Self { size, widths, hidden, .. } = self.clone();
         let architecture = classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 };
-        architecture.validate().map_err(|error| NetError::Config {
-            reason: format!("patch_classifier: {error}"),
-        })
+        architecture
+            .validate()
+            .map_err(|error| NetError::Config { reason: format!("patch_classifier: {error}") })
     }
 
     /// Checks that weights are those of the network for a plan.
@@ -90,10 +90,10 @@ pub struct PatchClassifier {
 }
 
 impl PatchClassifier {
-    /// Of one or more networks, whose scores count as their mean.
+    /// Opens one or more networks, whose scores are averaged.
     ///
     /// # Errors
-    /// If the weights are not those of the settings.
+    /// If the weights do not fit the settings.
     pub fn new(
         settings: &PatchClassifierSettings,
         plan: &Plan,
@@ -114,12 +114,12 @@ impl PatchClassifier {
         self.architecture.size
     }
 
-    /// Bound to the images of a prepared subject, to score its candidates.
+    /// Binds the classifier to the images of a prepared subject, to score its candidates.
     pub fn bind<'a>(&'a self, prepared: &'a Prepared) -> BoundPatchClassifier<'a> {
         BoundPatchClassifier { classifier: self, prepared }
     }
 
-    /// Log-odds of each class in the middle of each patch, seen as it is and mirrored left to right.
+    /// Log-odds of each class at the centre of each patch, averaged over the patch and its left–right mirror image.
     ///
     /// # Errors
     /// If a network cannot be run.
@@ -138,7 +138,7 @@ impl PatchClassifier {
                     patches.iter().flat_map(|patch| patch.input(size, mirrored)).collect();
                 for network in &self.networks {
                     let scores = network.scores(&self.engine, &input, patches.len());
-                    let scores = scores.map_err(fault)?;
+                    let scores = scores.map_err(weights_error)?;
                     sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += f64::from(score));
                 }
             }
@@ -183,14 +183,14 @@ fn network(
 ) -> Result<classifier::Network, NetError> {
     validate(architecture, weights)?;
     let tensor = |name: &str| weights.0.get(name).map(|tensor| tensor.values.clone());
-    classifier::Network::new(architecture, EPSILON, tensor).map_err(fault)
+    classifier::Network::new(architecture, EPSILON, tensor).map_err(weights_error)
 }
 
-fn fault(error: deepmir_kernels::KernelError) -> NetError {
+fn weights_error(error: deepmir_kernels::KernelError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 
-/// The log-odds of one of the outputs that scores were given to.
+/// The log-odds of one output, from the scores of all.
 fn log_odds(scores: &[f64], output: usize) -> f64 {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let others = scores.iter().enumerate().filter(|(other, _)| *other != output);

@@ -1,4 +1,4 @@
-//! The patch of images around a candidate.
+//! Patches: the images around a candidate.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::{NetError, Prepared};
 
-/// Images are multiplied with this, so that most values are about as large as the brain's 0 and 1.
+/// Images are multiplied with this, so that their values have about the range of the brain mask, 0 to 1.
 const SCALE: f32 = 0.3;
 
-/// The images around a place, zeros beyond their edge.
+/// The images around a position, zero beyond their edge.
 #[derive(Clone, Debug)]
 pub struct Patch {
     /// `[image][slice][row][column]`.
@@ -24,18 +24,18 @@ pub struct Patch {
 /// How a patch is augmented in training.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
-    /// Slices, rows and columns by which it is off the middle, at most half of what the patch has to spare.
+    /// Shift in slices, rows and columns, at most half of the patch's margin.
     pub shift: [isize; 3],
-    /// Whether it is mirrored along slices, rows and columns.
+    /// Whether to mirror along slices, rows and columns.
     pub mirrored: [bool; 3],
-    /// Whether rows and columns change places.
+    /// Whether to transpose rows and columns.
     pub transposed: bool,
-    /// What each image is multiplied with; zero for one that is left out.
+    /// The factor of each image; zero for one that is left out.
     pub gain: Vec<f32>,
 }
 
-/// The images of a prepared subject as patches are cut from them, small enough to keep in a file until the candidates of
-/// all subjects are known.
+/// The images of a prepared subject as 16-bit floats, small enough to keep in a file until the candidates of all subjects
+/// are known and patches can be cut.
 #[derive(Clone, Debug)]
 pub struct PatchImages {
     grid: Grid,
@@ -44,7 +44,7 @@ pub struct PatchImages {
 }
 
 impl PatchImages {
-    /// Of a prepared subject.
+    /// Converts the images of a prepared subject.
     pub fn new(prepared: &Prepared) -> Self {
         let grid = *prepared.grid();
         let mut values = Vec::with_capacity(prepared.images.len() * grid.len());
@@ -54,7 +54,7 @@ impl PatchImages {
         Self { grid, values }
     }
 
-    /// Keeps them in a file.
+    /// Writes them to a file.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -67,18 +67,18 @@ impl PatchImages {
     /// Reads what [`PatchImages::write`] wrote of a subject on `grid`.
     ///
     /// # Errors
-    /// If it cannot be read or is not whole.
+    /// If the file cannot be read or is truncated.
     pub fn read(path: &Path, grid: &Grid) -> Result<Self, NetError> {
         let failed = |source| NetError::Read { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(failed)?;
         if bytes.is_empty() || bytes.len() % (2 * grid.len()) != 0 {
-            return Err(failed(std::io::Error::other("it is cut short; begin again")));
+            return Err(failed(std::io::Error::other("the file is truncated; start again")));
         }
         let values = bytes.as_chunks().0.iter().map(|&raw| f16::from_le_bytes(raw)).collect();
         Ok(Self { grid: *grid, values })
     }
 
-    /// As if the images at these positions had not been given.
+    /// The same with the images at these positions missing.
     #[must_use]
     pub fn without(mut self, missing: &[usize]) -> Self {
         for (n, image) in self.values.chunks_exact_mut(self.grid.len()).enumerate() {
@@ -89,7 +89,7 @@ impl PatchImages {
         self
     }
 
-    /// The patch of `size` (slices, rows, columns) with the voxel at a place in the middle.
+    /// Cuts the patch of `size` (slices, rows, columns) centred on the voxel at a position.
     pub fn cut(&self, place_mm: [f64; 3], size: [usize; 3]) -> Patch {
         let images: Vec<&[f16]> = self.values.chunks_exact(self.grid.len()).collect();
         Patch::from_rows(&self.grid, images.len(), place_mm, size, |image, from, to| {
@@ -99,7 +99,7 @@ impl PatchImages {
 }
 
 impl Patch {
-    /// Cuts a patch of `size` (slices, rows, columns) with the voxel at a place in the middle.
+    /// Cuts the patch of `size` (slices, rows, columns) centred on the voxel at a position.
     pub fn cut(prepared: &Prepared, place_mm: [f64; 3], size: [usize; 3]) -> Self {
         let images: &[Volume<f32>] = &prepared.images;
         Self::from_rows(prepared.grid(), images.len(), place_mm, size, |image, from, to| {
@@ -109,7 +109,7 @@ impl Patch {
         })
     }
 
-    /// `copy` fills a piece of a row of the n-th image from a position in its data on.
+    /// `copy(image, from, to)` fills a part of a row with the image's data from index `from` on.
     fn from_rows(
         grid: &Grid,
         images: usize,
@@ -144,7 +144,7 @@ impl Patch {
         Self { values, images, size }
     }
 
-    /// What a network sees of it: `[slice][channel][row][column]` of `size`, images and then the brain.
+    /// The network's input: the central `size` as `[slice][channel][row][column]`, the images and then the brain mask.
     pub fn input(&self, size: [usize; 3], mirrored: bool) -> Vec<f32> {
         let change = Change {
             mirrored: [false, false, mirrored],
@@ -154,7 +154,7 @@ impl Patch {
         self.changed(size, &change)
     }
 
-    /// [`Patch::input`], changed. Rows and columns are as many where they change places.
+    /// [`Patch::input`], augmented. Transposing needs as many rows as columns.
     pub(crate) fn changed(&self, size: [usize; 3], change: &Change) -> Vec<f32> {
         let [slices, rows, columns] = size;
         let (area, channels) = (rows * columns, self.images + 1);
@@ -257,6 +257,6 @@ mod tests {
         let without = stored.without(&[1]).cut(grid.position_mm([20, 22, 9]), [4, 4, 4]);
         assert!(without.values[64..128].iter().all(|&value| value == f16::ZERO));
         std::fs::write(&path, [0; 7]).unwrap();
-        assert!(PatchImages::read(&path, &grid).unwrap_err().to_string().contains("cut short"));
+        assert!(PatchImages::read(&path, &grid).unwrap_err().to_string().contains("truncated"));
     }
 }

@@ -13,20 +13,20 @@ use rand_distr::{Distribution, Normal};
 
 use super::config::PatchClassifierConfig;
 use super::patches::{Change, Patch};
-use super::{EPSILON, fault};
+use super::{EPSILON, weights_error};
 use crate::weights::he_normal;
 use crate::{NetError, Weights, weights};
 
-/// A patch and what is in its middle: nothing (0) or a lesion of the `n - 1`-th class.
+/// A training example: a patch and its label.
 #[derive(Clone, Copy, Debug)]
 pub struct PatchExample<'a> {
     /// The patch.
     pub patch: &'a Patch,
-    /// The network's output that is right.
+    /// The correct output of the network: 0 for nothing, `n` for a lesion of the `n`-th class, counted from 1.
     pub output: usize,
 }
 
-/// The trained tensors one after another, as one parameter for Burn's optimiser.
+/// The trained tensors, concatenated to one parameter for Burn's optimiser.
 #[derive(Module, Debug)]
 struct Flat {
     values: Param<Tensor<1>>,
@@ -34,14 +34,14 @@ struct Flat {
 
 /// Weight of a new batch in the running mean and variance.
 const MOMENTUM: f32 = 0.1;
-/// Share of a batch that lesions are, all outputs together; the rest is nothing.
+/// Share of lesions, of all classes together, in a batch; the rest is "nothing".
 const LESIONS: f64 = 0.4;
 
-/// Trains a network. `droppable` are the images that there may not be, by turns left out; `progress` hears of
-/// steps done.
+/// Trains one network. `droppable` lists the sets of images, by position, that modality dropout may leave out; `progress`
+/// is called with the steps done.
 ///
 /// # Errors
-/// If nothing or only one kind is there to learn from, or the training diverges.
+/// If the examples do not have at least two different labels, or the training diverges.
 pub fn train(
     architecture: &Architecture,
     examples: &[PatchExample<'_>],
@@ -57,7 +57,8 @@ pub fn train(
         of_output[example.output].push(*example);
     }
     if of_output.iter().filter(|examples| !examples.is_empty()).count() < 2 {
-        let reason = "there are not two kinds of candidates for a patch classifier to learn from";
+        let reason =
+            "a patch classifier needs candidates of at least two different labels to learn from";
         return Err(NetError::Config { reason: reason.to_owned() });
     }
     let mut weights = initial(architecture, &mut generator);
@@ -74,7 +75,7 @@ pub fn train(
     let mut gradients = Gradients::default();
     let mut batch = draw(&of_output, architecture, droppable, config, &mut generator)?;
     for step in 0..config.steps {
-        // One core draws the next batch meanwhile.
+        // The next batch is drawn in parallel.
         let (next, loss) = rayon::join(
             || draw(&of_output, architecture, droppable, config, &mut generator),
             || differentiate(architecture, &mut weights, &batch, config, &engine, &mut gradients),
@@ -140,7 +141,7 @@ fn draw(
     let (mut input, mut outputs) = (Vec::new(), Vec::new());
     let lesions: Vec<PatchExample<'_>> = of_output[1..].iter().flatten().copied().collect();
     for n in 0..count {
-        // A lesion of any kind, as often as there are of it.
+        // Lesions are drawn uniformly, so that classes keep their shares.
         let is_lesion = (n as f64) < LESIONS * count as f64;
         let from = if is_lesion || of_output[0].is_empty() { &lesions } else { &of_output[0] };
         let Some(example) = from.choose(generator) else { continue };
@@ -172,7 +173,7 @@ fn draw(
     Ok(Batch { input, outputs, features, hidden })
 }
 
-/// Noise on the images that there are.
+/// Adds Gaussian noise to the images that are not left out.
 fn add_noise(patch: &mut [f32], gain: &[f32], size: [usize; 3], generator: &mut ChaCha8Rng) {
     let deviation = generator.random_range(0.0..0.06_f32);
     let Ok(normal) = Normal::new(0.0, deviation) else { return };
@@ -201,8 +202,8 @@ fn differentiate(
     let dropout = Some(Dropout { features: &batch.features, hidden: &batch.hidden });
     let (count, outputs) = (batch.outputs.len(), architecture.outputs);
     let input = (batch.input.as_slice(), count);
-    let (step, scores) =
-        Step::forward(engine, architecture, EPSILON, &parameters, input, dropout).map_err(fault)?;
+    let (step, scores) = Step::forward(engine, architecture, EPSILON, &parameters, input, dropout)
+        .map_err(weights_error)?;
     let statistics = step.statistics().clone();
     let (mut loss, mut gradient) = (0.0, Vec::with_capacity(scores.len()));
     for (scores, &output) in scores.chunks_exact(outputs).zip(&batch.outputs) {
@@ -217,7 +218,7 @@ fn differentiate(
             gradient.push((probability - target) / count as f32);
         }
     }
-    step.backward(engine, &parameters, &gradient, dropout, gradients).map_err(fault)?;
+    step.backward(engine, &parameters, &gradient, dropout, gradients).map_err(weights_error)?;
     drop(parameters);
     for (norm, moments) in &statistics {
         for (part, new) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {

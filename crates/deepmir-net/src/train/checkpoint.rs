@@ -46,13 +46,13 @@ impl Checkpoint {
     ) -> Result<Self, NetError> {
         // Burn applies the last update of running statistics lazily.
         net.settle_statistics();
-        let fault =
+        let invalid =
             |error: burn::store::RecordError| NetError::Weights { reason: error.to_string() };
         Ok(Self {
             progress: progress.clone(),
             average,
-            model: net.clone().into_record().into_bytes().map_err(fault)?.to_vec(),
-            optimiser: optimiser.into_bytes().map_err(fault)?.to_vec(),
+            model: net.clone().into_record().into_bytes().map_err(invalid)?.to_vec(),
+            optimiser: optimiser.into_bytes().map_err(invalid)?.to_vec(),
         })
     }
 
@@ -64,11 +64,11 @@ impl Checkpoint {
         };
         let progress = toml::to_string(&self.progress)
             .map_err(|error| NetError::Config { reason: error.to_string() })?;
-        let fault =
+        let invalid =
             |error: safetensors::SafeTensorError| NetError::Weights { reason: error.to_string() };
         let part = |name: &'static str, bytes| {
             let view = TensorView::new(Dtype::U8, vec![<[u8]>::len(bytes)], bytes);
-            view.map(|view| (name, view)).map_err(fault)
+            view.map(|view| (name, view)).map_err(invalid)
         };
         let parts = [
             part("average", &average)?,
@@ -76,7 +76,7 @@ impl Checkpoint {
             part("optimiser", &self.optimiser)?,
         ];
         let metadata = HashMap::from([("progress".to_owned(), progress)]);
-        let bytes = safetensors::serialize(parts, Some(metadata)).map_err(fault)?;
+        let bytes = safetensors::serialize(parts, Some(metadata)).map_err(invalid)?;
         atomic::write(path, &bytes)
             .map_err(|source| NetError::Write { path: path.to_owned(), source })
     }
@@ -85,16 +85,16 @@ impl Checkpoint {
     pub(super) fn read(path: &Path) -> Result<Self, NetError> {
         let bytes = std::fs::read(path)
             .map_err(|source| NetError::Read { path: path.to_owned(), source })?;
-        let fault = |reason: String| NetError::Checkpoint { path: path.to_owned(), reason };
+        let invalid = |reason: String| NetError::Checkpoint { path: path.to_owned(), reason };
         let (_, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| fault(error.to_string()))?;
+            SafeTensors::read_metadata(&bytes).map_err(|error| invalid(error.to_string()))?;
         let progress = metadata.metadata().as_ref().and_then(|entries| entries.get("progress"));
-        let progress = progress.ok_or_else(|| fault("it holds no progress".to_owned()))?;
-        let progress = toml::from_str(progress).map_err(|error| fault(error.to_string()))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| fault(error.to_string()))?;
+        let progress = progress.ok_or_else(|| invalid("it holds no progress".to_owned()))?;
+        let progress = toml::from_str(progress).map_err(|error| invalid(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| invalid(error.to_string()))?;
         let part = |name: &str| match file.tensor(name) {
             Ok(view) => Ok(view.data().to_vec()),
-            Err(error) => Err(fault(error.to_string())),
+            Err(error) => Err(invalid(error.to_string())),
         };
         let average = part("average")?;
         Ok(Self {
@@ -116,15 +116,15 @@ impl Checkpoint {
         net: UNet,
         optimiser: ModuleOptimizer,
     ) -> Result<(UNet, ModuleOptimizer), NetError> {
-        let fault = |error: burn::store::RecordError| NetError::Checkpoint {
+        let invalid = |error: burn::store::RecordError| NetError::Checkpoint {
             path: path.to_owned(),
             reason: error.to_string(),
         };
         let record =
-            ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.model.clone())).map_err(fault)?;
-        let net = net.try_load_record(record).map_err(fault)?;
+            ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.model.clone())).map_err(invalid)?;
+        let net = net.try_load_record(record).map_err(invalid)?;
         let optimiser =
-            optimiser.from_bytes(Bytes::from_bytes_vec(self.optimiser.clone())).map_err(fault)?;
+            optimiser.from_bytes(Bytes::from_bytes_vec(self.optimiser.clone())).map_err(invalid)?;
         Ok((net, optimiser))
     }
 }

@@ -123,7 +123,7 @@ impl Training {
             let saved = SavedSettings { program: settings.program.clone(), ..saved };
             if saved != settings {
                 let reason = format!(
-                    "a training with other settings was begun here ({}); give another folder, or the \
+                    "a training with other settings was started here ({}); give another folder, or the \
                      settings in this file",
                     saved.differences(&settings).join(", ")
                 );

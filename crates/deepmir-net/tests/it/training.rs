@@ -129,7 +129,7 @@ fn a_resumed_training_sees_the_same_synthetic_stream() {
     assert!(run.is_err());
     assert_eq!(stopped.run(&mut |_| {}).unwrap().weights, whole.weights);
     let message = training(folder.path(), "whole", 15).run(&mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("other settings was begun here (synthetic_subjects)"), "{message}");
+    assert!(message.contains("other settings was started here (synthetic_subjects)"), "{message}");
 }
 
 #[test]
