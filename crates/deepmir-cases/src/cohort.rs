@@ -113,7 +113,7 @@ impl Cohort {
         match extra.iter().flat_map(files_of).find(|file| own.contains(file)) {
             Some(shared) => Err(CaseError::Subjects {
                 reason: format!(
-                    "a file of --extra-train or --extra-validation belongs to the data itself; name other datasets, so \
+                    "a file of --extra-train or --extra-validation is one of the data already; name other datasets, so \
                      that no subject is both trained and tested on: {}",
                     shared.display()
                 ),
@@ -214,7 +214,7 @@ pub fn check_apart(
     }
     Err(CaseError::Subjects {
         reason: format!(
-            "{} are both in {one_name} and in {other_name}; remove them from one, because a test on \
+            "{} stand both in {one_name} and in {other_name}; remove them from one, because a test on \
              training data proves nothing",
             both.join(", ")
         ),
