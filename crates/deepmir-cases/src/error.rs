@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::Modality;
 
-/// Why the files of a scan or a dataset could not be found, read or written. Every message ends with the file it is
-/// about and names what to do where there is a choice.
+/// Why the files of a scan or a dataset could not be found, read or written. Where a message is about a file, its path
+/// comes last.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// A file or folder could not be read.
