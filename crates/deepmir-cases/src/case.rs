@@ -10,7 +10,7 @@ use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError}
 use crate::brain::{self, NotStripped};
 use crate::{CaseError, Modality};
 
-/// Where a subject's files are.
+/// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseFiles {
     /// Its name, such as `sub-01` or `sub-01_ses-2`.
@@ -56,7 +56,7 @@ impl CaseFiles {
         let Some((&reference, others)) = paths.split_first() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
-        // Headers first: a grid that does not fit is told before minutes of reading.
+        // Headers first: a wrong grid is an error before minutes of reading.
         let reference_grid = *nifti::read_header(reference)?.grid();
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
             check_grid(reference, &reference_grid, path)?;

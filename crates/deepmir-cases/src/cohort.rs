@@ -1,4 +1,4 @@
-//! Cohorts: which subjects there are, from a BIDS dataset or a table.
+//! Cohorts: the scans of a BIDS dataset or a table.
 
 mod table;
 
@@ -101,28 +101,28 @@ impl Cohort {
         subjects.into_iter().collect()
     }
 
-    /// Every scan of other datasets that has a label map, under a name that says which dataset it is
-    /// of, so that `sub-01` of two datasets stay two. None of their files may be one of this cohort's.
+    /// Every labelled scan of auxiliary datasets (`--extra-train`, `--extra-validation`), with the dataset in its name, so
+    /// that `sub-01` of two datasets stay two. None of their files may belong to this cohort.
     ///
     /// # Errors
     /// As [`Cohort::read`]; a dataset without label maps; a file that both have.
     pub fn extra_cases(&self, datasets: &[PathBuf]) -> Result<Vec<CaseFiles>, CaseError> {
         let own: BTreeSet<PathBuf> = self.cases.iter().flat_map(files_of).collect();
         let others = Self::read_each(datasets)?.into_iter().flat_map(|cohort| cohort.cases);
-        let extra_training: Vec<CaseFiles> = others.filter(|case| case.truth.is_some()).collect();
-        match extra_training.iter().flat_map(files_of).find(|file| own.contains(file)) {
+        let extra: Vec<CaseFiles> = others.filter(|case| case.truth.is_some()).collect();
+        match extra.iter().flat_map(files_of).find(|file| own.contains(file)) {
             Some(shared) => Err(CaseError::Subjects {
                 reason: format!(
-                    "a subject to learn from besides is one of the data already; name other data, so that no one \
-                     is both learned from and tested on: {}",
+                    "a file of --extra-train or --extra-validation is one of the data already; name other datasets, so \
+                     that no subject is both trained and tested on: {}",
                     shared.display()
                 ),
             }),
-            None => Ok(extra_training),
+            None => Ok(extra),
         }
     }
 
-    /// Datasets, each with label maps, whose scans are named after them, too.
+    /// Reads datasets with label maps and puts each one's name before those of its scans.
     fn read_each(datasets: &[PathBuf]) -> Result<Vec<Self>, CaseError> {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         let each = datasets.iter().map(|path| {
@@ -139,7 +139,7 @@ impl Cohort {
         each.collect()
     }
 
-    /// The same, if any of its scans has a label map.
+    /// Requires that at least one scan has a label map.
     fn with_labels(self, path: &Path) -> Result<Self, CaseError> {
         match self.cases.iter().any(|case| case.truth.is_some()) {
             true => Ok(self),
@@ -163,14 +163,14 @@ impl Cohort {
     }
 }
 
-/// A scan's images and label map, by their true places.
+/// A scan's images and label map, by their canonical paths.
 fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
     let files = case.images.values().chain(&case.truth);
     files.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect()
 }
 
-/// A dataset's folder's or table's name, fit for file names: the name that it is given by, so that a
-/// link counts as what it is called, and the folder's own where that is none (`.`, `..`).
+/// The name of a dataset's folder or table, fit for file names: the name given (a link's own name), or
+/// the folder's where that has none (`.`, `..`).
 pub fn dataset_name(path: &Path) -> String {
     let place = match path.file_stem() {
         Some(_) => path.to_owned(),
@@ -196,7 +196,7 @@ fn is_among(scan: &str, subjects: &[String]) -> bool {
     subjects.iter().any(|name| *name == subject || name == bare || name == scan)
 }
 
-/// Refuses lists of subjects that share one.
+/// Checks that two cohorts share no subject.
 ///
 /// # Errors
 /// Naming the shared subjects.
@@ -214,14 +214,17 @@ pub fn check_apart(
     }
     Err(CaseError::Subjects {
         reason: format!(
-            "{} stand both in {one_name} and in {other_name}; a model tested on what it learned \
-             from proves nothing, so take them out of one",
+            "{} stand both in {one_name} and in {other_name}; remove them from one, because a test on \
+             training data proves nothing",
             both.join(", ")
         ),
     })
 }
 
-/// A scan's files, all in one folder or named one by one: what `predict` is given.
+/// A scan from its images named one by one, as `deepmir predict` takes them.
+///
+/// # Errors
+/// Without an image.
 pub fn single_case(
     images: BTreeMap<Modality, PathBuf>,
     mask: Option<PathBuf>,

@@ -1,10 +1,11 @@
-//! What can go wrong when scans are looked for and read.
+//! Errors of finding, reading and writing the files of scans.
 
 use std::path::PathBuf;
 
 use crate::Modality;
 
-/// Why scans could not be found or read.
+/// Why the files of a scan or a dataset could not be found, read or written. Where a message is about a file, its path
+/// comes last.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// A file or folder could not be read.
@@ -110,7 +111,7 @@ pub enum CaseError {
         /// The line and what is wrong with it.
         reason: String,
     },
-    /// Subjects that were asked for and are not there, or must not be where they are.
+    /// Subjects that do not exist, or that must not be in both of two lists.
     #[error("{reason}")]
     Subjects {
         /// Who, and what to do.

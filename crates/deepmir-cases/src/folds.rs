@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::CaseFiles;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use crate::Groups;
-use crate::{CaseError, Cohort};
+use crate::{CaseError, CaseFiles, Cohort, Groups};
 
 /// One way of splitting a cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// To learn from.
+    /// Training scans.
     pub training: Vec<CaseFiles>,
-    /// Set aside.
+    /// Held-out scans.
     pub held_out: Vec<CaseFiles>,
 }
 
@@ -80,7 +78,7 @@ pub fn grouped_hold_out(
     let units = shuffled(cohort, groups, seed);
     if units.len() < 2 {
         return Err(CaseError::Subjects {
-            reason: "a training needs at least two subjects: one to learn from, one to validate on"
+            reason: "a training needs at least two subjects: one to train on, one to validate on"
                 .to_owned(),
         });
     }
@@ -147,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn who_shares_an_anatomy_stays_together(
+        fn subjects_with_one_anatomy_stay_together(
             anatomies in proptest::collection::vec(0_usize..6, 4..20), count in 2_usize..4,
             seed in any::<u64>(),
         ) {
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_subjects_are_told() {
+    fn too_few_subjects_are_an_error() {
         assert!(folds(&cohort(3), 5, 0).unwrap_err().to_string().contains("3 subjects"));
         assert!(hold_out(&cohort(1), 0.2, 0).is_err());
         let split = hold_out(&cohort(10), 0.2, 0).unwrap();

@@ -1,16 +1,25 @@
-//! Subjects that must stay on one side of every split, because they share an anatomy: two phantoms
-//! made from one label map are the same head with other lesions.
+//! Subjects that must stay on one side of every split because they share an anatomy: two phantoms
+//! made from one label map are the same head with different lesions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::CaseFiles;
-
-use crate::CaseError;
 use crate::bids::BidsName;
 use crate::cohort::subject_of;
+use crate::{CaseError, CaseFiles};
 
-/// Which subjects belong together; a subject that is not listed stands for itself.
+/// Which subjects belong together in every split: for each subject its group. A subject that is not listed is a group of
+/// its own.
+///
+/// ```
+/// use deepmir_cases::Groups;
+///
+/// let mut groups = Groups::default();
+/// groups.insert("sub-01", "head-7");
+/// groups.insert("sub-02", "head-7");
+/// assert_eq!(groups.of_scan("sub-01_ses-2"), groups.of("sub-02"));
+/// assert_eq!(groups.of("sub-03"), "sub-03");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups(BTreeMap<String, String>);
 
@@ -31,7 +40,8 @@ impl Groups {
         self.0.insert(subject.to_owned(), group.to_owned());
     }
 
-    /// From a table with `participant_id` and `group` (or `anatomy`).
+    /// Reads the group of each subject from a table (`.csv` or `.tsv`) with the columns `participant_id` and `group` (or
+    /// `anatomy`).
     ///
     /// # Errors
     /// A table that cannot be read or lacks one of them.
@@ -43,9 +53,8 @@ impl Groups {
         }
     }
 
-    /// What a scan's own dataset says: the record of a phantom beside its label map, or the column
-    /// `anatomy` of `participants.tsv`. Built-in heads are drawn anew for each phantom and share
-    /// nothing.
+    /// The group that a scan's own dataset states: from `anatomies` ([`Groups::of_dataset`]), else from the record of a
+    /// phantom next to its label map ([`beside_truth`]). Built-in heads are generated for each phantom and are not shared.
     ///
     /// # Errors
     /// Files that are there and cannot be read.
@@ -81,7 +90,7 @@ impl Groups {
     }
 }
 
-/// A column by subject; `None` if the table lacks the subjects or every one of the names.
+/// The values of a column by subject; `None` if the table has no column of subjects or none of the names.
 fn named_column(
     path: &Path,
     names: &[&str],
@@ -111,7 +120,8 @@ fn named_column(
     Ok(Some(column))
 }
 
-/// A file of a scan's truth: in the folder of its label map, under the scan's name and this ending.
+/// The file `SCAN_ENDING` in the folder of a scan's label map, such as `sub-01_desc-phantom.json`; `None` if it does not
+/// exist or the scan has no label map.
 pub fn beside_truth(case: &CaseFiles, ending: &str) -> Option<PathBuf> {
     let truth = case.truth.as_ref()?;
     let scan = BidsName::derived_from(truth).scan();
@@ -148,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_read_and_a_patients_group_in_participants_is_none_of_ours() {
+    fn a_clinical_group_in_participants_tsv_is_not_a_group_of_anatomies() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("participants.tsv");
         fs::write(&path, "participant_id\tgroup\nsub-01\tpatient\nsub-02\tpatient\n").unwrap();

@@ -1,8 +1,20 @@
-//! Which scans there are, where their files lie and how they are read.
+//! The files of scans: finding, reading and splitting them.
 //!
-//! A [`Modality`] is a kind of image, [`CaseFiles`] say where a scan's images are, a [`Case`] holds them on one grid.
+//! A [`Modality`] is a kind of image, [`CaseFiles`] are the paths of a scan, a [`Case`] holds its images on one grid.
 //! [`bids`] knows the names of the Brain Imaging Data Structure, a [`Cohort`] lists the scans of a dataset or a table,
-//! [`folds`] splits it by subject, never by scan. Listing the files of a dataset needs no network and compiles none.
+//! [`folds`] splits it by subject, never by scan. Listing the files of a dataset compiles no network.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use deepmir_cases::bids::BidsName;
+//!
+//! let name = BidsName::parse(Path::new("sub-01_ses-2_acq-swi_T2starw.nii.gz")).unwrap();
+//! assert_eq!((name.scan().as_str(), name.suffix()), ("sub-01_ses-2", "T2starw"));
+//! let derived = BidsName::derived_from(Path::new("sub-01_acq-swi_T2starw.nii.gz"));
+//! let labels = derived.with(&[("seg", "lesions")], "dseg", ".nii.gz");
+//! assert_eq!(labels, "sub-01_acq-swi_seg-lesions_dseg.nii.gz");
+//! ```
 
 pub mod bids;
 mod brain;

@@ -1,8 +1,8 @@
-//! The images a network may look at.
+//! The modalities that networks take.
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of image.
+/// A modality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Modality {
     /// Susceptibility-weighted image (magnitude times phase mask), or a T2*-weighted one.

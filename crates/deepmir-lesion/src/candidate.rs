@@ -5,7 +5,7 @@ use deepmir_volume::Grid;
 use crate::Lesion;
 use crate::lesion::order;
 
-/// A region that may be a lesion, with what the network thinks of it.
+/// A region that may be a lesion, with its probabilities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The region and its likelier class.
@@ -14,15 +14,15 @@ pub struct Candidate {
     pub peak_probability: f32,
     /// The mean probability of that class over the region.
     pub mean_probability: f32,
-    /// How high the region may be across axial slices, in millimetres: what is seen in n slices can
-    /// reach into the two beside them, half-way each.
+    /// Largest possible height across axial slices, in millimetres: a region seen in n slices can
+    /// reach half-way into the two adjacent ones.
     pub height_mm: f64,
     /// The probability of being a lesion, where a candidate classifier gave one.
     pub lesion_probability: Option<f32>,
 }
 
 impl Candidate {
-    /// A region of `grid` with what the network thinks of it.
+    /// A region of `grid` with the network's probabilities.
     pub fn new(lesion: Lesion, peak_probability: f32, mean_probability: f32, grid: &Grid) -> Self {
         let height_mm = height_mm(&lesion.voxels, grid);
         Self { lesion, peak_probability, mean_probability, height_mm, lesion_probability: None }
@@ -35,7 +35,7 @@ impl Candidate {
         Self { lesion: Lesion::new(self.lesion.class, voxels, grid), height_mm, ..self.clone() }
     }
 
-    /// Puts them in the order of [`lesions_of`](crate::lesions_of).
+    /// Sorts candidates into the order of [`lesions_of`](crate::lesions_of).
     pub fn sort(candidates: &mut [Self]) {
         candidates.sort_by(|a, b| order(&a.lesion, &b.lesion));
     }

@@ -1,8 +1,8 @@
-//! The two kinds of lesion.
+//! The two classes of lesion.
 
 use serde::{Deserialize, Serialize};
 
-/// What a lesion is.
+/// The class of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LesionClass {
     /// Cerebral microbleed.

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of reading, measuring and writing lesions.
 
 use std::path::PathBuf;
 

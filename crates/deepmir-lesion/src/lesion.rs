@@ -1,4 +1,4 @@
-//! One lesion: a connected piece of a label map.
+//! Lesions: the connected components of a label map.
 
 use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::morphology::largest_component;
@@ -6,10 +6,10 @@ use deepmir_volume::{BoundingBox, Grid, Mask, Volume};
 
 use crate::{LabelMap, LesionClass};
 
-/// A connected piece of one class.
+/// A connected component of one class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lesion {
-    /// What it is.
+    /// Its class.
     pub class: LesionClass,
     /// Its voxels: positions in the data of the grid it was found on, ascending.
     pub voxels: Vec<usize>,
@@ -99,8 +99,8 @@ pub fn largest_piece(voxels: &[usize], grid: &Grid) -> Vec<usize> {
     put_back(&largest_component(&inside, Connectivity::TwentySix), &part, grid)
 }
 
-/// By class, then by falling volume; ties by place in the head, so that the order is the same
-/// whatever the orientation of the file.
+/// By class, then by decreasing volume, then by place in the head: the order does not depend on the
+/// orientation of the file.
 pub(crate) fn order(a: &Lesion, b: &Lesion) -> std::cmp::Ordering {
     let micrometres = |lesion: &Lesion| lesion.centre_mm.map(|mm| (mm * 1e3).round() as i64);
     a.class

@@ -1,10 +1,24 @@
-//! Which predicted lesion is which true one.
+//! One-to-one matching of predicted and true lesions.
 //!
-//! Pairs are one to one: a lesion predicted in two pieces is found once and false once, and a
-//! piece that spans two true lesions finds one of them. Of all one-to-one pairings the one with
-//! the most pairs is taken, and among those the one with the largest sum of overlaps (or the
-//! closest centres). So the counts do not depend on the order of the lesions or on which side is
-//! called the truth.
+//! A lesion predicted in two pieces is one match and one false positive; a piece that spans two
+//! true lesions matches one of them. Of all one-to-one pairings the one with the most pairs is
+//! chosen, and among those the one with the largest sum of overlaps (or the closest centres). So
+//! the counts depend neither on the order of the lesions nor on which list is the truth.
+//!
+//! ```
+//! use deepmir_lesion::matching::{MatchRule, match_lesions};
+//! use deepmir_lesion::{Lesion, LesionClass};
+//! use deepmir_volume::{Affine, Grid};
+//!
+//! let grid = Grid::new([20, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+//! let lesion = |voxels: std::ops::Range<usize>| {
+//!     Lesion::new(LesionClass::Cmb, voxels.collect(), &grid)
+//! };
+//! let (truth, pieces) = (lesion(5..15), [lesion(4..7), lesion(9..14)]);
+//! let pairs = match_lesions(&[&truth], &[&pieces[0], &pieces[1]], MatchRule::Overlap);
+//! assert_eq!(pairs.len(), 1);
+//! assert_eq!(pairs[0].predicted, 1, "the larger overlap");
+//! ```
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
@@ -15,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Lesion;
 
-/// When a predicted lesion may be a true one.
+/// When a predicted and a true lesion may match.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MatchRule {
     /// They share at least one voxel.
@@ -83,7 +97,7 @@ pub fn match_lesions(truth: &[&Lesion], predicted: &[&Lesion], rule: MatchRule) 
     assign(&edges)
 }
 
-/// A pair that the rule allows, the heavier the better.
+/// A pair that a rule allows; larger weights are better.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {
     /// Position among the true lesions.
@@ -94,7 +108,7 @@ pub struct Edge {
     pub weight: i64,
 }
 
-/// Every pair that shares voxels, weighted by how many.
+/// Every pair that shares voxels, weighted by their number.
 pub fn overlaps(truth: &[&Lesion], predicted: &[&Lesion]) -> Vec<Edge> {
     let mut owner = HashMap::new();
     for (number, lesion) in truth.iter().enumerate() {
@@ -130,7 +144,7 @@ fn near(truth: &[&Lesion], predicted: &[&Lesion], most_mm: f64) -> Vec<Edge> {
 }
 
 /// The one-to-one pairing with the most pairs and, among those, the largest weight, solved for
-/// each group of lesions that hang together by edges (a handful each).
+/// each group of lesions connected by edges (a handful each).
 pub fn assign(edges: &[Edge]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for group in groups(edges) {

@@ -1,4 +1,4 @@
-//! What is measured of a lesion: the rows of the lesion table.
+//! Measurements of lesions: the rows of the lesion table.
 
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Grid, Mask, Volume, morphology, statistics};
@@ -8,9 +8,9 @@ use crate::lesion::{cut_out, put_back};
 use crate::shape::{elongation, sphericity};
 use crate::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, Region};
 
-/// A shell this wide around a lesion is its surroundings.
+/// Width of the shell around a lesion that its contrast is measured against.
 const SHELL_MM: f64 = 2.0;
-/// From this ratio of principal axes on, a lesion may be a piece of vessel.
+/// Least ratio of principal axes of a lesion that may be a piece of a vessel.
 const LINEAR_ELONGATION: f64 = 2.5;
 
 /// One row of a lesion table (TSV). Numbers that could not be measured are `n/a` there.
@@ -38,11 +38,11 @@ pub struct LesionRow {
     pub mean_probability: Option<f64>,
     /// Highest probability of the class in the lesion.
     pub max_probability: Option<f64>,
-    /// Mean susceptibility over the voxels that have one (maps are zero elsewhere); none where more than
-    /// half of the lesion has none.
+    /// Mean susceptibility over the voxels with a value (maps are zero elsewhere); none if more than half
+    /// of the lesion has no value.
     pub chi_mean_ppm: Option<f64>,
-    /// Susceptibility summed over the volume: of a small lesion, what blooming and partial volume
-    /// leave unchanged.
+    /// Susceptibility summed over the volume: for a small lesion independent of blooming and partial
+    /// volume.
     pub chi_total_ppm_mm3: Option<f64>,
     /// Mean SWI in the lesion over the median of a 2 mm shell around it, less one: negative is
     /// darker than its surroundings.
@@ -51,7 +51,7 @@ pub struct LesionRow {
     pub t2w_contrast: Option<f64>,
     /// 1 for a ball ([`sphericity`]).
     pub sphericity: f64,
-    /// What to look at twice, separated by commas: `diamagnetic` (mean susceptibility below zero:
+    /// Warnings, separated by commas: `diamagnetic` (mean susceptibility below zero:
     /// a calcification candidate), `linear` (vessel-like), `touches_mask_edge`.
     pub note: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct MeasuredImages<'a> {
 }
 
 impl MeasuredImages<'_> {
-    /// Measures detected lesions, in their order.
+    /// Measures detected lesions, in the order given.
     pub fn measure_candidates(&self, labels: &LabelMap, found: &[Candidate]) -> Vec<LesionRow> {
         let brain_extent = self.brain_extent();
         let rows = found.iter().enumerate().map(|(n, candidate)| LesionRow {
@@ -81,7 +81,7 @@ impl MeasuredImages<'_> {
         rows.collect()
     }
 
-    /// Measures lesions without probabilities (drawn by hand, say), in their order.
+    /// Measures lesions without probabilities, such as manual ones, in the order given.
     pub fn measure(&self, labels: &LabelMap, lesions: &[Lesion]) -> Vec<LesionRow> {
         let brain_extent = self.brain_extent();
         let rows = lesions.iter().enumerate();
@@ -100,7 +100,7 @@ impl MeasuredImages<'_> {
         brain_extent: Option<BrainExtent>,
     ) -> LesionRow {
         let grid = labels.grid();
-        let shell = surroundings(lesion, labels, self.brain);
+        let shell = shell_around(lesion, labels, self.brain);
         let mean_in = |image: &Volume<f32>| {
             statistics::mean(lesion.voxels.iter().map(|&index| image.data()[index]))
         };
@@ -147,8 +147,8 @@ impl MeasuredImages<'_> {
     }
 }
 
-/// Mean over the lesion's voxels that have a susceptibility: maps are zero where none was found (at the
-/// brain's rim, near air). `None` if more than half of the lesion has none.
+/// Mean over the lesion's voxels that have a susceptibility: maps are zero where it could not be computed (at
+/// the brain's rim, near air). `None` if more than half of the lesion has none.
 fn mean_susceptibility(map: &Volume<f32>, lesion: &Lesion) -> Option<f64> {
     let given = lesion.voxels.iter().map(|&index| map.data()[index]).filter(|&chi| chi != 0.0);
     let given: Vec<f32> = given.collect();
@@ -176,8 +176,8 @@ fn at_edge(brain: &Mask, voxel: [usize; 3]) -> bool {
 }
 
 /// Positions of the voxels within 2 mm of a lesion (at least its direct neighbours) that belong to
-/// no lesion and, where a mask is given, to the brain.
-fn surroundings(lesion: &Lesion, labels: &LabelMap, brain: Option<&Mask>) -> Vec<usize> {
+/// no lesion and, if a mask is given, to the brain.
+fn shell_around(lesion: &Lesion, labels: &LabelMap, brain: Option<&Mask>) -> Vec<usize> {
     let grid = labels.grid();
     let sizes = grid.voxel_sizes_mm();
     let margin = sizes.map(|size| (SHELL_MM / size).ceil() as usize + 1);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_map_is_not_given_there_is_no_susceptibility() {
+    fn a_lesion_mostly_outside_the_map_has_no_susceptibility() {
         let labels = block(8..12, 8..12, 5..7);
         // 32 voxels; the map begins at x = `from`.
         let chi = |from: usize| {
@@ -263,12 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn the_surroundings_leave_out_other_lesions_and_what_is_not_brain() {
+    fn the_shell_leaves_out_other_lesions_and_what_is_not_brain() {
         let mut labels = block(8..12, 8..12, 5..7);
         labels.paint(&[grid().index([13, 9, 5])], LesionClass::Nhid);
         let brain = Volume::from_fn(grid(), |[_, j, _]| j >= 8);
         let lesion = &lesions_of(&labels, Connectivity::TwentySix)[0];
-        let around = surroundings(lesion, &labels, Some(&brain));
+        let around = shell_around(lesion, &labels, Some(&brain));
         assert!(
             around.iter().all(|&index| labels.class_at(index).is_none() && brain.data()[index])
         );

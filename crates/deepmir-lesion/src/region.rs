@@ -1,9 +1,9 @@
 //! Lobar, deep or infratentorial, from the brain's extent alone.
 //!
-//! The regions are those of rating scales such as MARS (Gregoire et al. 2009), but without an
-//! anatomy to look them up in: the brain's box is taken to be like any other's. The rule was fitted
-//! to the sites of 80 lesions in nine simulated heads on real anatomies and names the site of 20 of 22 lesions in
-//! three other such heads; heads tilted by more than about 15° will do worse.
+//! The regions are those of rating scales such as MARS (Gregoire et al. 2009), assigned without a parcellation: by the
+//! position in the brain's bounding box. The rule was fitted to the sites of 80 lesions in nine simulated heads with
+//! real anatomies and gives the right region for 20 of 22 lesions in three other such heads. It is less reliable for
+//! heads tilted by more than about 15°.
 
 use deepmir_volume::{Mask, Volume};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// As tables have it.
+    /// The name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lobar => "lobar",
@@ -31,7 +31,7 @@ impl Region {
     }
 }
 
-/// Share of the brain's voxels beyond each side of its box: stray voxels of a mask do not count.
+/// Share of the brain's voxels left out on each side of its box, so that stray voxels of a mask do not count.
 const STRAY: f64 = 0.005;
 
 /// The extent of a brain: the box that it fills along the axes of the head.
@@ -53,7 +53,7 @@ impl BrainExtent {
         size_mm.iter().all(|&size| size > 0.0).then_some(Self { low_mm, size_mm })
     }
 
-    /// Where a place (RAS millimetres) lies.
+    /// The region of a place (RAS millimetres).
     pub fn region(&self, place_mm: [f64; 3]) -> Region {
         let [lateral, y, z] = self.relative(place_mm);
         if y < 0.47 && lateral < 0.36 && z < 0.35 {

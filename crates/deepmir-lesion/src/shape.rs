@@ -95,7 +95,7 @@ fn half_of_neighbours() -> [[isize; 3]; 13] {
 }
 
 /// For each direction, the share of the sphere nearer to it (or its opposite) than to the others,
-/// by asking evenly spread points (a Fibonacci lattice). The shares depend on the voxel sizes.
+/// by assigning evenly spread points (a Fibonacci lattice). The shares depend on the voxel sizes.
 fn shares_of_the_sphere(directions: &[Vector3<f64>; 13]) -> [f64; 13] {
     const POINTS: usize = 4000;
     let golden_angle = PI * (3.0 - 5.0_f64.sqrt());

@@ -1,4 +1,6 @@
-//! Integration tests: one binary.
+//! Detection on synthetic heads and against scikit-learn; one binary, so that it links once.
+
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod blobs;
 mod candidate_classifier;

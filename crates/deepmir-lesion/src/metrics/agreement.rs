@@ -1,4 +1,4 @@
-//! How well two raters agree, neither being the truth.
+//! Agreement of two raters, neither of whom is the truth.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! How well predicted lesions agree with true ones.
 //!
-//! [`score`](score()) compares two label maps of one subject; [`pool`] sums many subjects up, each
+//! [`score`](score()) compares two label maps of one subject; [`pool`] pools many subjects, each
 //! number with a bootstrap interval over subjects; [`froc()`] follows sensitivity against false
-//! positives as the threshold moves; [`Confusion`] says which class was taken for which;
+//! positives over thresholds; [`Confusion`] counts which class was predicted for which;
 //! [`agreement`](agreement()) compares two raters of whom neither is the truth.
 //!
 //! Empty references: sensitivity, F1 and Dice of a subject without true lesions are undefined, not

@@ -70,9 +70,9 @@ impl ClassScore {
 pub struct SubjectScore {
     /// Its name.
     pub subject: String,
-    /// A score for each class that was asked for.
+    /// A score for each class requested.
     pub classes: Vec<ClassScore>,
-    /// Which class was taken for which, all classes matched together.
+    /// Which class was predicted for which, all classes matched together.
     pub confusion: Confusion,
 }
 
