@@ -61,8 +61,9 @@ impl CloserLookSettings {
     /// Why these cannot be followed, whatever the plan; `None` if they can.
     pub(crate) fn fault_of_size(&self) -> Option<String> {
         let Self { size, widths, hidden, .. } = self.clone();
-        let fault =
-            classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 }.validate().err()?;
+        let fault = classifier::Architecture { inputs: 1, size, widths, hidden, outputs: 1 }
+            .validate()
+            .err()?;
         Some(format!("closer_look: {fault}"))
     }
 }
