@@ -1,15 +1,15 @@
-//! How the channels of joined maps fall into blocks.
+//! The channel blocks of concatenated maps.
 
 use crate::block::LANES;
 
-/// The channel blocks of one or more maps behind one another. Each map starts a block of its own.
+/// The channel blocks of one or more concatenated maps. Each map starts a new block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channels {
-    /// Of each map, how many.
+    /// Number of channels of each map.
     counts: Vec<usize>,
-    /// Of each block, its first channel.
+    /// First channel of each block.
     first: Vec<usize>,
-    /// Of each block, how many channels are in use.
+    /// Number of channels in use of each block.
     lanes: Vec<usize>,
 }
 
@@ -28,25 +28,25 @@ impl Channels {
         Self { counts: counts.to_vec(), first, lanes }
     }
 
-    /// Channels of all maps together.
+    /// Number of channels of all maps.
     #[must_use]
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
 
-    /// Blocks of all maps together.
+    /// Number of blocks of all maps.
     #[must_use]
     pub fn blocks(&self) -> usize {
         self.lanes.len()
     }
 
-    /// Channels in use of each block.
+    /// Number of channels in use of each block.
     #[must_use]
     pub fn lanes(&self) -> &[usize] {
         &self.lanes
     }
 
-    /// The channels of a block, counted through all maps.
+    /// The channels of a block, numbered through all maps.
     #[must_use]
     pub fn of_block(&self, block: usize) -> std::ops::Range<usize> {
         self.first[block]..self.first[block] + self.lanes[block]

@@ -1,7 +1,6 @@
 //! 1×1 convolutions.
 
-use crate::block::channel_blocks;
-use crate::block::{Block, LANES, Map, MapMut};
+use crate::block::{Block, LANES, Map, MapMut, channel_blocks};
 use crate::channels::Channels;
 use crate::engine::Engine;
 use crate::gemm::{Correlation, ItemRange, correlate};
@@ -20,7 +19,7 @@ pub struct PackedConv1x1 {
 }
 
 impl PackedConv1x1 {
-    /// Packs `weights` of `[out channel][in channel]` and a bias an output. `inputs` are the
+    /// Packs `weights` of `[out channel][in channel]` and one bias per output. `inputs` are the
     /// channels of the maps that it will read.
     ///
     /// # Panics
@@ -34,7 +33,7 @@ impl PackedConv1x1 {
         Self { bias: channel_blocks(bias), inputs, outputs, panels }
     }
 
-    /// Convolves `sources`, joined along their channels.
+    /// Convolves `sources`, concatenated along their channels.
     ///
     /// # Panics
     /// If the maps do not fit the weights or one another.
@@ -54,13 +53,13 @@ impl PackedConv1x1 {
         }
     }
 
-    /// Channels it writes.
+    /// Number of channels it writes.
     pub(crate) fn outputs(&self) -> usize {
         self.outputs.total()
     }
 }
 
-/// `[write block][read channel][16 written]`, with a block's rows for every block read.
+/// `[write block][read channel][16 written]`, with sixteen rows for every block read.
 fn panels(reads: &Channels, writes: &Channels, weight: impl Fn(usize, usize) -> f32) -> Vec<Block> {
     let mut panels = vec![Block::ZERO; writes.blocks() * reads.blocks() * LANES];
     for (write, panel) in panels.chunks_mut((reads.blocks() * LANES).max(1)).enumerate() {
@@ -98,7 +97,7 @@ pub fn input_gradient(engine: &Engine, weights: &[f32], gradient: Map<'_>, outpu
     .run(engine, output);
 }
 
-/// The gradient of a 1×1 convolution's weights, `[out channel][in channel]`, from what it read
+/// The gradient of a 1×1 convolution's weights, `[out channel][in channel]`, from its input
 /// and the gradient of its output.
 ///
 /// # Panics

@@ -1,4 +1,4 @@
-//! Numbers in half precision (IEEE 754 binary16), for weights that have no more digits than that.
+//! Half precision (IEEE 754 binary16), for weights that it represents exactly.
 
 use crate::block::{Block, LANES};
 
@@ -11,7 +11,7 @@ impl HalfBlock {
     /// Sixteen zeros.
     pub const ZERO: Self = Self([0; LANES]);
 
-    /// The same numbers, if half precision has every one of them.
+    /// The same numbers, if half precision represents every one exactly.
     pub fn exact(block: &Block) -> Option<Self> {
         let mut half = Self::ZERO;
         for (half, value) in half.0.iter_mut().zip(block.0) {
@@ -33,10 +33,10 @@ impl HalfBlock {
 
 /// Exponents of half precision are 112 less than those of single precision.
 const SCALE: f32 = f32::from_bits((127 + 112) << 23);
-/// What the bits of numbers stay below; from here on they are infinite or none.
+/// Magnitude bits of infinity; larger ones are NaN, smaller ones finite.
 const INFINITE: u32 = 0x7c00;
 
-/// The bits of a number in half precision, if that has it.
+/// The bits of a number in half precision, if that represents it exactly.
 pub(crate) fn exact(value: f32) -> Option<u16> {
     let magnitude = (value.abs() / SCALE).to_bits() >> 13;
     if magnitude >= INFINITE {
@@ -46,9 +46,8 @@ pub(crate) fn exact(value: f32) -> Option<u16> {
     (expand(bits).to_bits() == value.to_bits()).then_some(bits)
 }
 
-/// The number of some bits that are those of one. Without a branch, so that loops over it become
-/// vectors: shifted to where single precision has them, they are the number but for its scale,
-/// below the normal range too.
+/// Widens the bits of a finite number. Branch-free, so that loops over it vectorise: shifted into
+/// the place of single precision, the bits are the number up to a scale, subnormals included.
 #[inline(always)]
 fn expand(bits: u16) -> f32 {
     let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * SCALE;

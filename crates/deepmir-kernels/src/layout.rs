@@ -1,4 +1,4 @@
-//! Between NCHW and blocks of sixteen channels.
+//! Conversion between NCHW and blocks of sixteen channels.
 
 use rayon::prelude::*;
 
@@ -61,7 +61,7 @@ pub fn to_nchw(map: Map<'_>, values: &mut [f32]) {
     });
 }
 
-/// Copies what a source reads as into a map.
+/// Copies a source, after its prologue, into a map.
 ///
 /// # Panics
 /// If their shapes differ.

@@ -47,7 +47,7 @@ impl<'a> Tensor<'a> {
     }
 }
 
-/// 3×3 convolution with stride 1 and a border of zeros: `weights` are
+/// 3×3 convolution with stride 1 and zero padding: `weights` are
 /// `[out channel][in channel][3][3]`, `output` has the input's size.
 pub fn conv3x3(
     engine: &Engine,
@@ -179,7 +179,7 @@ pub fn upconv_weight_gradient(
     bias.copy_from_slice(&layout::channel_sums(gradient.view()));
 }
 
-/// 2×2 maxima with stride 2; a last odd row or column is left out.
+/// 2×2 max pooling with stride 2; a last odd row or column is left out.
 pub fn max_pool(engine: &Engine, input: Tensor<'_>, output: &mut [f32]) {
     let input = input.load(engine);
     let mut result = engine.arena.map(half(input.shape()));
@@ -198,8 +198,8 @@ pub fn max_pool_gradient(engine: &Engine, input: Tensor<'_>, gradient: &[f32], o
     layout::to_nchw(result.view(), output);
 }
 
-/// Batch norm by the statistics of the batch, and ReLU. Returns those statistics and the norm,
-/// which [`norm_relu_gradient`] needs again.
+/// Batch norm with the statistics of the batch, and ReLU. Returns those statistics, and the norm
+/// for [`norm_relu_gradient`].
 pub fn norm_relu(
     engine: &Engine,
     input: Tensor<'_>,
@@ -236,7 +236,7 @@ pub fn norm_relu_gradient(
     (through.gamma, through.beta)
 }
 
-/// A map as an NCHW tensor, for those who mix both worlds.
+/// A map as an NCHW tensor.
 #[must_use]
 pub fn values(map: Map<'_>) -> Vec<f32> {
     let mut values = vec![0.0; map.shape().values()];

@@ -1,4 +1,4 @@
-//! 2×2 maxima with stride 2, backwards and forwards.
+//! 2×2 max pooling with stride 2, forward and backward.
 
 use crate::block::{Map, MapMut};
 use crate::elementwise::{self, Chunk, Pass};
@@ -22,8 +22,8 @@ pub fn max_pool(engine: &Engine, source: Source<'_>, mut output: MapMut<'_>) -> 
     Moments::merge(&sums, to.channel_blocks(), 0, to.channels)
 }
 
-/// Adds to `gradient` (that of the map) what the gradient of its 2×2 maxima sends back: each to
-/// the first of the four values that equals it.
+/// Adds to `gradient` (that of the map) that of its 2×2 maxima: each to the first of the four
+/// values that equals the maximum.
 pub fn max_pool_gradient(
     engine: &Engine,
     source: Source<'_>,

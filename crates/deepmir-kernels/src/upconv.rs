@@ -1,12 +1,11 @@
-//! 2×2 transposed convolutions with stride 2, which double a map's size: every input pixel makes
-//! four output pixels of its own. Weights are `[in channel][out channel][2][2]`, as in PyTorch
+//! 2×2 transposed convolutions with stride 2, which double a map's size: every input pixel yields
+//! its own four output pixels. Weights are `[in channel][out channel][2][2]`, as in PyTorch
 //! and Burn.
 
 use rayon::prelude::*;
 
 use crate::arena::Buffer;
-use crate::block::channel_blocks;
-use crate::block::{Block, LANES, Map, MapMut};
+use crate::block::{Block, LANES, Map, MapMut, channel_blocks};
 use crate::channels::Channels;
 use crate::engine::Engine;
 use crate::gemm::{Correlation, ItemRange, correlate};
@@ -29,8 +28,8 @@ pub struct PackedUpConv {
 }
 
 impl PackedUpConv {
-    /// Packs `weights` of `[in channel][out channel][2][2]`, each output's times `scale` of it (a
-    /// folded batch norm), and a bias an output.
+    /// Packs `weights` of `[in channel][out channel][2][2]`, each output's times its `scale` (a
+    /// folded batch norm), and one bias per output.
     ///
     /// # Panics
     /// If the lengths do not fit together.
@@ -56,12 +55,12 @@ impl PackedUpConv {
         Self { bias: channel_blocks(bias), inputs, outputs, panels }
     }
 
-    /// Convolves `source`, then cuts at zero if `relu`.
+    /// Convolves `source`, and applies ReLU if `relu`.
     ///
     /// # Panics
     /// If the maps do not fit the weights or one another.
     pub fn run(&self, engine: &Engine, source: Source<'_>, relu: bool, output: MapMut<'_>) {
-        check(source.map, &output, self.inputs.total(), self.outputs.total());
+        assert_maps(source.map, &output, self.inputs.total(), self.outputs.total());
         Pointwise {
             input: PointwiseInput::Pixels(&[source]),
             lanes: self.inputs.lanes(),
@@ -74,7 +73,9 @@ impl PackedUpConv {
     }
 }
 
-fn check(small: Map<'_>, large: &MapMut<'_>, inputs: usize, outputs: usize) {
+/// # Panics
+/// If the maps do not fit the weights or one another.
+fn assert_maps(small: Map<'_>, large: &MapMut<'_>, inputs: usize, outputs: usize) {
     let (small, large) = (small.shape(), large.shape());
     assert_eq!(
         (small.channels, large.channels),
@@ -131,7 +132,7 @@ pub fn forward(
     let inputs = Channels::new(&[source.map.shape().channels]);
     let outputs = Channels::new(&[bias.len()]);
     assert_eq!(weights.len(), TAPS * inputs.total() * bias.len(), "weights of a 2×2 convolution");
-    check(source.map, &output, inputs.total(), outputs.total());
+    assert_maps(source.map, &output, inputs.total(), outputs.total());
     let mut panels: Buffer = engine.arena.take(outputs.blocks() * TAPS * inputs.blocks() * LANES);
     fill_forward(&mut panels, weights, &inputs, &outputs);
     let sums: Vec<PartialSums> = Pointwise {
@@ -171,8 +172,8 @@ pub fn input_gradient(engine: &Engine, weights: &[f32], gradient: Map<'_>, outpu
     .run(engine, output);
 }
 
-/// The gradient of the weights, `[in channel][out channel][2][2]`, from what was read and the
-/// gradient of the output.
+/// The gradient of the weights, `[in channel][out channel][2][2]`, from the input and the gradient
+/// of the output.
 ///
 /// # Panics
 /// If the maps do not fit the weights or one another.
@@ -188,7 +189,7 @@ pub fn weight_gradient(
     correlate(engine, &WeightGradient { source, gradient, outputs: &outputs }, weights);
 }
 
-/// The outputs' gradient on the left, a point a tap; the inputs on the right.
+/// The outputs' gradient on the left, one point per tap; the inputs on the right.
 struct WeightGradient<'a> {
     source: Source<'a>,
     gradient: Map<'a>,

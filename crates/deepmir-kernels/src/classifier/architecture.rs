@@ -117,3 +117,28 @@ impl Architecture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_must_halve_as_often_as_there_are_levels() {
+        let architecture = |size, widths: &[usize]| Architecture {
+            inputs: 2,
+            size,
+            widths: widths.to_vec(),
+            hidden: 4,
+            outputs: 3,
+        };
+        assert_eq!(architecture([4, 9, 8], &[4, 8, 8]).validate(), Ok(()));
+        for impossible in [
+            architecture([3, 9, 8], &[4, 8, 8]),
+            architecture([4, 7, 8], &[4, 8, 8]),
+            architecture([4, 9, 8], &[]),
+            architecture([4, 9, 8], &[4, 0]),
+        ] {
+            assert!(impossible.validate().is_err(), "{impossible:?}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The passes of a 3×3 convolution in training, on weights as PyTorch and Burn keep them:
+//! The passes of a 3×3 convolution in training, on weights as PyTorch and Burn store them:
 //! `[out channel][in channel][3][3]`.
 
 use crate::block::{Map, MapMut, Shape, channel_blocks};
@@ -10,6 +10,8 @@ use crate::norm::{Gate, Moments, NormGradient};
 use crate::source::Source;
 use crate::winograd::{Convolution, Epilogue, WeightGradient, convolve};
 
+/// Asserts that sources fit.
+///
 /// # Panics
 /// If the sources do not have the batch and size of `shape`, or `channels` in total.
 pub(super) fn assert_sources(sources: &[Source<'_>], shape: Shape, channels: usize) {
@@ -25,8 +27,8 @@ fn channels_of(sources: &[Source<'_>]) -> Channels {
     Channels::new(&sources.iter().map(|s| s.map.shape().channels).collect::<Vec<_>>())
 }
 
-/// Convolves `sources`, joined along their channels, adds `bias` if there is one, and returns
-/// mean and variance of the outputs.
+/// Convolves `sources`, concatenated along their channels, adds `bias` if given, and returns mean
+/// and variance of the outputs.
 ///
 /// # Panics
 /// If the maps do not fit the weights or one another.
@@ -58,19 +60,19 @@ pub fn forward(
     Moments::merge(&sums, outputs.blocks(), 0, outputs.total())
 }
 
-/// Where the gradient of one of the maps that a convolution read goes.
+/// Destination of the gradient of one of the maps that a convolution read.
 #[derive(Debug)]
 pub struct GatedGradient<'a> {
     /// The gradient.
     pub output: MapMut<'a>,
     /// If the map was read through a batch norm and ReLU ([`Prologue::NormRelu`](crate::Prologue), or
-    /// the outer of two): that norm and what it read. The gradient written is then that of the
+    /// the outer of two): that norm and its input. The gradient written is then that of the
     /// norm's output, to be passed on by [`norm_gradient`](crate::norm_gradient).
     pub gate: Option<Gate<'a>>,
 }
 
-/// The gradients of the maps that a convolution read, from the gradient of its output. For every
-/// output with a gate, how the gradient passes on through the norm.
+/// The gradients of the maps that a convolution read, from the gradient of its output. Returns the
+/// gradient of the norm for every output with a gate.
 ///
 /// # Panics
 /// If the maps do not fit the weights or one another.

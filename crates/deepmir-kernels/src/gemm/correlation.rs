@@ -1,10 +1,10 @@
 //! Weight gradients: for every pair of an input and an output channel, a few sums over all
 //! pixels (or tiles) of the batch.
 //!
-//! The order of every sum is fixed by the shapes alone, so that the result is the same bits for
-//! any number of threads. Layers with few channels give each task a range of pixels and a copy
-//! of all sums, added up at the end in order; layers with many channels give each task some
-//! pairs of channel blocks and all pixels.
+//! The order of every reduction is fixed by the shapes alone, so that the result is the same bits
+//! for any number of threads. In layers with few channels, each task reduces a range of pixels into
+//! its own copy of all sums, and the copies are added at the end in order. In layers with many
+//! channels, each task reduces all pixels for some pairs of channel blocks.
 
 use rayon::prelude::*;
 
@@ -15,21 +15,21 @@ use crate::simd::{Simd, Task};
 
 /// What is correlated: a left side and a right side, `points` times at every item.
 pub(crate) trait Correlation: Sync {
-    /// Tiles or pixels of the whole batch.
+    /// Number of tiles or pixels of the whole batch.
     fn items(&self) -> usize;
-    /// PartialSums for a pair of channels.
+    /// Number of sums for a pair of channels.
     fn points(&self) -> usize;
     /// Whether the right side differs from point to point.
     fn right_has_points(&self) -> bool;
     /// Channels in use of each left block.
     fn left_lanes(&self) -> &[usize];
-    /// Blocks of the right side.
+    /// Number of blocks of the right side.
     fn right_blocks(&self) -> usize;
-    /// Writes point `k` of item `first + i` to `out[k · stride + i]`.
+    /// Packs the left side: writes point `k` of item `first + i` to `out[k · stride + i]`.
     fn pack_left<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]);
     /// The same for the right side.
     fn pack_right<S: Simd>(&self, simd: S, block: usize, items: ItemRange, out: &mut [Block]);
-    /// Values of the gradient for a pair of channels.
+    /// Number of values of the gradient for a pair of channels.
     fn taps(&self) -> usize;
     /// Turns the sums `[point][left lane]` of a pair of blocks into gradients: those of left lane
     /// `i` and right lane `j` go to `out[j][i · taps ..]`.
@@ -46,11 +46,11 @@ pub(crate) struct ItemRange {
 
 /// Pairs of blocks up to which tasks split the items.
 const SPLIT_ITEMS_PAIRS: usize = 32;
-/// Ranges that the items are split into: at least, at most, and their product with the pairs.
+/// Ranges that the items are split into: minimum, maximum, and their product with the pairs.
 const RANGES: (usize, usize, usize) = (8, 16, 128);
-/// What the points at hand may take up in the second-level cache, in blocks.
+/// Second-level cache that the current points may occupy, in blocks.
 const CACHE_BLOCKS: usize = 3 * 1024;
-/// What the points of all channels may take up in the last-level cache, in blocks.
+/// Last-level cache that the points of all channels may occupy, in blocks.
 const SHARED_CACHE_BLOCKS: usize = 256 * 1024;
 /// Left and right blocks of a task that splits the channels.
 const TASK_BLOCKS: (usize, usize) = (4, 2);
@@ -198,11 +198,11 @@ fn split_channels<C: Correlation>(engine: &Engine, job: &C, gradient: &mut [f32]
 struct GradientTile<'a> {
     left: usize,
     right: usize,
-    /// One a right channel.
+    /// One per right channel.
     rows: Vec<&'a mut [f32]>,
 }
 
-/// Cuts the gradient into gradient_tiles of `lefts` × `rights` blocks, those of the first right blocks
+/// Splits the gradient into tiles of `lefts` × `rights` blocks, those of the first right blocks
 /// first.
 fn gradient_tiles<'a, C: Correlation>(
     job: &C,
@@ -236,7 +236,7 @@ enum Side {
     Right,
 }
 
-/// Fills one side's points for a range of blocks.
+/// Packs one side's points for a range of blocks.
 struct PackTask<'a, C> {
     job: &'a C,
     items: ItemRange,
@@ -268,7 +268,7 @@ impl<C: Correlation> Task for PackTask<'_, C> {
     }
 }
 
-/// Adds the products of some left and right blocks to `sums`, `[right][left][point][lane]`.
+/// Accumulates the products of some left and right blocks in `sums`, `[right][left][point][lane]`.
 struct AccumulateTask<'a, C> {
     job: &'a C,
     items: ItemRange,

@@ -1,11 +1,11 @@
-//! The matrix product at the bottom of every convolution: pixels × input channels times
-//! input channels × output channels.
+//! The matrix product inside every convolution: `[pixel][input channel] × [input channel][output
+//! channel]`.
 //!
-//! Pixels stand as blocks of sixteen input channels, so that one step of the inner loop is the
+//! Pixels are packed as blocks of sixteen input channels, so that one step of the inner loop is the
 //! broadcast of a channel of a few neighbouring pixels against a vector of sixteen output
 //! channels. The register tile is [`Simd::TILE_PIXELS`] × [`Simd::TILE_PANELS`] blocks. Each
 //! output is one chain of fused multiply-adds in the order of the input channels whatever the
-//! tile, so results do not depend on how the work was cut.
+//! tile, so results do not depend on the tiling.
 
 use crate::block::{Block, LANES};
 use crate::simd::Simd;
@@ -20,7 +20,7 @@ pub(crate) struct Gemm<'a> {
     /// Channels in use of each channel block.
     pub lanes: &'a [usize],
     /// `[panel][channel][16 output channels]`, `panel_stride` blocks from panel to panel; each
-    /// panel has sixteen rows a channel block, used or not.
+    /// panel has sixteen rows per channel block, used or not.
     pub panels: &'a [Block],
     pub panel_stride: usize,
     pub panel_count: usize,

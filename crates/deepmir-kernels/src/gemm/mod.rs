@@ -1,4 +1,4 @@
-//! Matrix products on blocks.
+//! Matrix products (GEMM) on blocks: of convolutions, and of weight gradients.
 
 mod correlation;
 mod matmul;

@@ -1,16 +1,15 @@
-//! The matrix product at the bottom of every weight gradient: channels × channels, summed over
-//! pixels.
+//! The matrix product inside every weight gradient: outer products of channels, summed over pixels.
 
 use crate::block::{Block, LANES};
 use crate::simd::Simd;
 
 /// `sums[row] (+)= Σ left[pixel][row] · right[pixel]` for the sixteen rows (lanes of `left`).
 pub(crate) struct OuterProduct<'a> {
-    /// One block a pixel; its lanes are rows of the result.
+    /// One block per pixel; its lanes are rows of the result.
     pub left: &'a [Block],
-    /// One block a pixel; its lanes are columns of the result.
+    /// One block per pixel; its lanes are columns of the result.
     pub right: &'a [Block],
-    /// OutputRows in use.
+    /// Number of rows in use.
     pub rows: usize,
     /// Whether `sums` is added to, or set.
     pub accumulate: bool,

@@ -1,8 +1,7 @@
 //! The backward pass of batch norm.
 
 use super::statistics::Norm;
-use crate::block::channel_blocks;
-use crate::block::{Block, LANES, MapMut};
+use crate::block::{Block, LANES, MapMut, channel_blocks};
 use crate::elementwise::{self, Chunk, Pass};
 use crate::engine::Engine;
 use crate::prologue::{PrologueOp, WithPrologue};
@@ -10,12 +9,12 @@ use crate::reduction::PartialSums;
 use crate::simd::Simd;
 use crate::source::Source;
 
-/// Gradients of a batch norm's parameters, and how the gradient passes on to its input.
+/// The gradients of a batch norm's parameters, and the coefficients of its input's gradient.
 #[derive(Clone, Debug)]
 pub struct NormGradient {
-    /// To the scales.
+    /// Of the scales.
     pub gamma: Vec<f32>,
-    /// To the shifts.
+    /// Of the shifts.
     pub beta: Vec<f32>,
     /// `dx = scale · dy + slope · x + offset`.
     pub(crate) scale: Vec<Block>,
@@ -25,7 +24,7 @@ pub struct NormGradient {
 
 impl NormGradient {
     /// From the sums of the gradient and of its products with `x − mean` over a batch (Ioffe &
-    /// Szegedy 2015). `parts` has `blocks` entries a part; the norm's first block is `block`.
+    /// Szegedy 2015). `parts` has `blocks` entries per part; the norm's first block is `block`.
     pub(crate) fn new(norm: &Norm, parts: &[PartialSums], blocks: usize, block: usize) -> Self {
         let channels = norm.inverse_deviation.len();
         let (mut gamma, mut beta) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
@@ -70,7 +69,7 @@ impl NormGradient {
 }
 
 /// Turns the gradient of a batch norm's outputs into that of its inputs, in place; `source` is
-/// what the norm read.
+/// the norm's input.
 pub fn norm_gradient(
     engine: &Engine,
     source: Source<'_>,

@@ -1,5 +1,5 @@
-//! Gradients on their way back through a max-pool and a ReLU: what the users of a map sent,
-//! joined, cut where the ReLU cut, and summed up for the batch norm before it.
+//! The backward pass of max pooling and ReLU, fused: adds the gradients of all users of a map, gates
+//! the sum by the ReLU, and accumulates the sums that the batch norm before it needs.
 
 use super::Gate;
 use super::gradient::NormGradient;
@@ -12,12 +12,12 @@ use crate::reduction::PartialSums;
 use crate::simd::Simd;
 use crate::source::Source;
 
-/// What arrives at the output `a` of a batch norm's ReLU.
+/// The gradients of the output `a` of a batch norm's ReLU.
 #[derive(Clone, Copy, Debug)]
 pub struct ReluGradient<'a> {
-    /// The norm and what it read.
+    /// The norm and its input.
     pub gate: Gate<'a>,
-    /// If the gradient at hand is that of the output of another norm that read `a`: that norm's.
+    /// If another norm read `a`, and the gradient given is that of its output: that norm's.
     pub outer_norm: Option<&'a NormGradient>,
     /// The gradient of the 2×2 maxima of `a`, to be added.
     pub pooled: Option<Map<'a>>,
@@ -25,51 +25,51 @@ pub struct ReluGradient<'a> {
 
 impl ReluGradient<'_> {
     /// Turns the gradient of `a` (or see [`ReluGradient::outer_norm`]) into that of the norm's
-    /// output, in place, and returns how it passes on through the norm.
+    /// output, in place. Returns the gradient of the norm.
     pub fn run(&self, engine: &Engine, mut gradient: MapMut<'_>) -> NormGradient {
         let blocks = gradient.shape().channel_blocks();
         let norm = self.gate.norm;
-        let join = Join {
+        let fused = FusedRelu {
             source: self.gate.source,
             norm: Some(norm),
             outer_norm: self.outer_norm,
             pooled: self.pooled,
         };
-        let sums = elementwise::run(engine, &join, &mut gradient);
+        let sums = elementwise::run(engine, &fused, &mut gradient);
         NormGradient::new(norm, &sums, blocks, 0)
     }
 }
 
-/// Adds to `gradient` what the 2×2 maxima of a map send back: each to the first of the four
-/// values that equals it.
+/// Adds to `gradient` that of the 2×2 maxima of a map: each to the first of the four values that
+/// equals the maximum.
 pub(crate) fn add_pooled(
     engine: &Engine,
     source: Source<'_>,
     pooled: Map<'_>,
     gradient: &mut MapMut<'_>,
 ) {
-    let join = Join { source, norm: None, outer_norm: None, pooled: Some(pooled) };
-    elementwise::run(engine, &join, gradient);
+    let fused = FusedRelu { source, norm: None, outer_norm: None, pooled: Some(pooled) };
+    elementwise::run(engine, &fused, gradient);
 }
 
-struct Join<'a> {
+struct FusedRelu<'a> {
     source: Source<'a>,
     norm: Option<&'a Norm>,
     outer_norm: Option<&'a NormGradient>,
     pooled: Option<Map<'a>>,
 }
 
-impl Pass for Join<'_> {
+impl Pass for FusedRelu<'_> {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, chunk: Chunk<'_>, sums: &mut PartialSums) {
         let norm = self.norm.map(|norm| NormRelu::new(&norm.affine, chunk.block));
-        self.source.prologue.with(chunk.block, Body { simd, join: self, norm, chunk, sums });
+        self.source.prologue.with(chunk.block, Body { simd, fused: self, norm, chunk, sums });
     }
 }
 
 struct Body<'a, S> {
     simd: S,
-    join: &'a Join<'a>,
+    fused: &'a FusedRelu<'a>,
     norm: Option<NormRelu<'a>>,
     chunk: Chunk<'a>,
     sums: &'a mut PartialSums,
@@ -78,10 +78,10 @@ struct Body<'a, S> {
 impl<S: Simd> WithPrologue for Body<'_, S> {
     #[inline(always)]
     fn run<E: PrologueOp>(mut self, prologue: E) {
-        let shape = self.join.source.map.shape();
+        let shape = self.fused.source.map.shape();
         let (image, block, first) = (self.chunk.image, self.chunk.block, self.chunk.row);
-        let read = &self.join.source.map.plane(image, block)[first * shape.width..];
-        let pooled = self.join.pooled.map(|map| map.plane(image, block));
+        let read = &self.fused.source.map.plane(image, block)[first * shape.width..];
+        let pooled = self.fused.pooled.map(|map| map.plane(image, block));
         let gradients = std::mem::take(&mut self.chunk.blocks);
         let pairs = gradients.chunks_mut(2 * shape.width).zip(read.chunks(2 * shape.width));
         for (pair, (gradients, read)) in pairs.enumerate() {
@@ -96,7 +96,7 @@ impl<S: Simd> WithPrologue for Body<'_, S> {
 }
 
 impl<S: Simd> Body<'_, S> {
-    /// A pair of rows: the windows of 2×2 that have a maximum, then what is left of both rows.
+    /// A pair of rows: first the pooled 2×2 windows, then the rest of both rows.
     #[inline(always)]
     fn rows<E: PrologueOp>(
         &mut self,
@@ -107,7 +107,7 @@ impl<S: Simd> Body<'_, S> {
         pooled: &[Block],
     ) {
         let simd = self.simd;
-        let width = self.join.source.map.shape().width;
+        let width = self.fused.source.map.shape().width;
         let load = |read: &Block| prologue.apply(simd, part, simd.load(read, part));
         let mut sums = (simd.load(&self.sums.sum, part), simd.load(&self.sums.product, part));
         for (i, pooled) in pooled.iter().enumerate() {
@@ -145,7 +145,7 @@ impl<S: Simd> Body<'_, S> {
         }
     }
 
-    /// One gradient: joined with what comes from the maxima, gated, and counted.
+    /// One gradient: adds that of the maxima, gates the sum, and accumulates.
     #[inline(always)]
     fn value(
         &self,
@@ -158,11 +158,11 @@ impl<S: Simd> Body<'_, S> {
     ) {
         let simd = self.simd;
         let mut value = simd.load(gradient, part);
-        if let Some(outer_norm) = self.join.outer_norm {
+        if let Some(outer_norm) = self.fused.outer_norm {
             value = outer_norm.apply(simd, self.chunk.block, part, value, a);
         }
         value = simd.add(value, from_pooled);
-        if let Some(norm) = self.join.norm {
+        if let Some(norm) = self.fused.norm {
             value = simd.where_positive(a, value);
             sums.0 = simd.add(sums.0, value);
             let centred = simd.sub(x, simd.load(&norm.mean[self.chunk.block], part));

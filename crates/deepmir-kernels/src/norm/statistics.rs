@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::block::channel_blocks;
-use crate::block::{Block, LANES};
+use crate::block::{Block, LANES, channel_blocks};
 use crate::engine::Engine;
 use crate::prologue::{Affine, PrologueOp, WithPrologue};
 use crate::reduction::PartialSums;
@@ -15,14 +14,14 @@ use crate::source::Source;
 pub struct Moments {
     /// Means.
     pub mean: Vec<f32>,
-    /// Variances, with the number of pixels (not one less) below the fraction.
+    /// Biased variances: divided by the number of pixels, not one less.
     pub variance: Vec<f32>,
-    /// Pixels of the batch.
+    /// Number of pixels of the batch.
     pub count: usize,
 }
 
 impl Moments {
-    /// Of what a source reads as.
+    /// Of a source, after its prologue.
     #[must_use]
     pub fn of(engine: &Engine, source: Source<'_>) -> Self {
         let shape = source.map.shape();
@@ -47,7 +46,7 @@ impl Moments {
     }
 
     /// Merges the moments of parts of the batch (Chan, Golub & LeVeque 1983), always in the same
-    /// order. Of each part, `parts` has one prologue a block; the first of `channels` is in `block`.
+    /// order. Of each part, `parts` has one entry per block; the first of `channels` is in `block`.
     pub(crate) fn merge(
         parts: &[PartialSums],
         blocks: usize,
@@ -129,13 +128,13 @@ impl<S: Simd> WithPrologue for SumWith<'_, S> {
 /// A batch norm with the statistics of one batch.
 #[derive(Clone, Debug)]
 pub struct Norm {
-    /// What it does: `scale · x + shift`.
+    /// The norm as `scale · x + shift`.
     pub(crate) affine: Affine,
     /// Means of the batch.
     pub(crate) mean: Vec<Block>,
-    /// One over the deviations of the batch.
+    /// Reciprocal standard deviations of the batch.
     pub(crate) inverse_deviation: Vec<f32>,
-    /// Pixels of the batch.
+    /// Number of pixels of the batch.
     pub(crate) count: usize,
 }
 
@@ -163,7 +162,7 @@ impl Norm {
         }
     }
 
-    /// What it does to a value, to be done as the next kernel reads it.
+    /// The norm as a scale and a shift, for the prologue of the next kernel.
     #[must_use]
     pub const fn affine(&self) -> &Affine {
         &self.affine

@@ -34,7 +34,7 @@ pub(crate) trait Task {
     /// What it returns.
     type Output;
 
-    /// Does it. Implementations are `#[inline(always)]`.
+    /// Runs the task. Implementations are `#[inline(always)]`.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
@@ -44,7 +44,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     type V: Copy;
     /// A block.
     type Wide: Copy;
-    /// Registers to a block.
+    /// Registers per block.
     const PARTS: usize;
     /// Pixels of the matrix product's register tile.
     const TILE_PIXELS: usize;
@@ -72,7 +72,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `value` in the lanes where `gate` is above zero, zero elsewhere.
     fn where_positive(self, gate: Self::V, value: Self::V) -> Self::V;
 
-    /// Says that a value will be read soon. Changes nothing but time.
+    /// Prefetches a value. Has no effect but on time.
     fn prefetch<T>(self, _value: &T) {}
 
     fn wide_zero(self) -> Self::Wide;

@@ -1,4 +1,4 @@
-//! What is convolved.
+//! The description of a convolution.
 
 use super::epilogue::Epilogue;
 use crate::filter3x3::Filter;

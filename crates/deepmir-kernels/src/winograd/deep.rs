@@ -1,6 +1,6 @@
-//! Convolution of maps with few tiles and many channels: threads take blocks of output channels,
-//! and turn weights into points a few channels at a time, so that weights are read from memory
-//! once and their points never leave the cache.
+//! Convolution of maps with few tiles and many channels. Threads take blocks of output channels and
+//! transform weights a few input channels at a time, so that weights are read from memory once and
+//! transformed weights never leave the cache.
 
 use rayon::prelude::*;
 
@@ -18,12 +18,13 @@ use crate::simd::{Simd, Task};
 use crate::source::Source;
 use crate::tiling::{OutputRows, channel_tiles};
 
-/// Tiles taken through all channels at a time.
+/// Tiles that go through all channels at once.
 const TILES: usize = 128;
-/// Blocks of input channels whose weights are turned into points at a time.
+/// Blocks of input channels whose weights are transformed at once.
 const READS: usize = 4;
 
-/// Convolves. The sums come back in a fixed order: for every pass over tiles, one a channel block.
+/// Convolves. The partial sums come back in a fixed order: for every pass over tiles, one per
+/// channel block.
 pub(crate) fn convolve(
     engine: &Engine,
     convolution: &Convolution<'_>,
@@ -137,7 +138,7 @@ impl Task for ChannelTileTask<'_> {
             }
             let ahead = ((chunk + 1) * READS, READS);
             for point in 0..POINTS {
-                // The weights of the next channels come from memory while these are multiplied.
+                // Prefetch the weights of the next channels during this multiplication.
                 self.convolution.filter.prefetch(simd, self.write, ahead, (point, POINTS));
                 Gemm {
                     pixels: &self.points[(chunk * READS * POINTS + point) * self.stride..],

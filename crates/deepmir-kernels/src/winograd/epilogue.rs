@@ -1,4 +1,4 @@
-//! What happens to a tile's outputs between the transform and memory.
+//! The epilogue of a convolution: what it does to a tile's outputs before it writes them.
 
 use super::matrices::OUT;
 use crate::block::Block;
@@ -15,11 +15,11 @@ pub(crate) struct Epilogue<'a> {
     pub bias: Option<&'a Block>,
     /// Whether negative outputs become zero.
     pub relu: bool,
-    /// The outputs are gradients of a batch norm's ReLU: what that lets through, and its sums.
+    /// If the outputs are the gradient of a batch norm's ReLU: the gate and its channel block.
     pub gate: Option<(Gate<'a>, usize)>,
 }
 
-/// One tile's place: its image, first row and column, and how much of it lies in the map.
+/// The position of a tile: its image, first row and column, and its extent within the map.
 #[derive(Clone, Copy)]
 pub(crate) struct TileExtent {
     pub image: usize,
@@ -32,7 +32,7 @@ pub(crate) struct TileExtent {
 }
 
 impl Epilogue<'_> {
-    /// Writes one register of lanes of a tile.
+    /// Applies the epilogue to one register of lanes of a tile, and writes it.
     #[inline(always)]
     pub fn write<S: Simd>(
         &self,
@@ -73,7 +73,7 @@ impl Epilogue<'_> {
     }
 }
 
-/// Passes a tile of gradients through a ReLU and adds up what the batch norm before it needs.
+/// Gates a tile of gradients by a ReLU and accumulates the sums that the batch norm before it needs.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the inside of a loop, split off for its types")]
 fn gated<S: Simd, E: PrologueOp>(
@@ -104,7 +104,7 @@ fn gated<S: Simd, E: PrologueOp>(
 }
 
 impl PartialSums {
-    /// Adds a tile's values and their squares, both less the pivot.
+    /// Accumulates a tile's values and their squares, both minus the pivot.
     #[inline(always)]
     fn add_moments<S: Simd>(
         &mut self,

@@ -1,4 +1,4 @@
-//! From a map to the points of its tiles: `V = Bᵀ d B`.
+//! The input transform, from a map to the points of its tiles: `V = Bᵀ d B`.
 
 use super::matrices::{IN, OUT, input};
 use super::points::PointsMut;
@@ -73,7 +73,7 @@ fn inner_rows(plane: &[Block], tiles: Tiles, tile: Tile) -> Option<[&[Block; IN]
     Some(rows)
 }
 
-/// The inputs of a tile that reaches over the map's edge, with zeros out there.
+/// The inputs of a tile that crosses the map's border, padded with zeros.
 #[inline(always)]
 fn padded_patch<S: Simd, E: PrologueOp>(
     simd: S,

@@ -1,4 +1,4 @@
-//! From the points of tiles to their outputs: `Y = Aᵀ M A`.
+//! The output transform, from the points of tiles to their outputs: `Y = Aᵀ M A`.
 
 use super::epilogue::{Epilogue, TileExtent};
 use super::matrices::{IN, OUT, output};
@@ -44,7 +44,7 @@ impl OutputTransform<'_> {
                 width: OUT.min(tiles.width - tile.x),
                 map_width: tiles.width,
             };
-            // The same again with sizes that the compiler knows: nearly all tiles are whole.
+            // Nearly all tiles are whole: a copy of the call with sizes known to the compiler.
             if at.height == OUT && at.width == OUT {
                 (at.height, at.width) = (OUT, OUT);
                 self.tile(simd, points, at, rows, sums.as_deref_mut());

@@ -1,9 +1,9 @@
-//! How a batch of maps is cut into tiles of 4×4 outputs.
+//! The tiling of a batch of maps into tiles of 4×4 outputs.
 
 use super::matrices::OUT;
 use crate::block::Shape;
 
-/// The tiles of a batch, numbered along rows, then down, then from image to image.
+/// The tiles of a batch, numbered in row-major order, image after image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiles {
     pub height: usize,
@@ -23,7 +23,7 @@ impl Tiles {
         }
     }
 
-    /// The tile of a number.
+    /// The tile with a given number.
     #[inline(always)]
     pub fn at(&self, index: usize) -> Tile {
         let within = index % self.per_image;
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counting_on_is_the_same_as_looking_up() {
+    fn next_agrees_with_at() {
         for (height, width) in [(1, 1), (4, 4), (5, 9), (8, 3), (13, 17)] {
             let tiles = Tiles::new(Shape::new(3, 1, height, width));
             let mut tile = tiles.at(0);

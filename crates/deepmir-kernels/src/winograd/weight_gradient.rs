@@ -1,6 +1,6 @@
 //! The gradient of a 3×3 convolution's weights: the adjoint of F(4×4, 3×3) in the weights,
-//! `dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G`, summed over tiles. It costs a strided_tap of the products of
-//! the plain sum, like the convolution itself.
+//! `dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G`, summed over tiles. Like the convolution itself, it needs a
+//! quarter of the multiplications of direct summation.
 
 use super::input_transform::InputTransform;
 use super::matrices::{IN, OUT, POINTS, output_adjoint, weights_adjoint};
@@ -80,7 +80,7 @@ impl Correlation for WeightGradient<'_> {
                     plane[row(2)..].first_chunk(),
                     plane[row(3)..].first_chunk(),
                 ) {
-                    spread(simd, [a, b, c, d], points);
+                    output_adjoint_transform(simd, [a, b, c, d], points);
                 }
             } else {
                 let mut patch = [[Block::ZERO; OUT]; OUT];
@@ -88,7 +88,11 @@ impl Correlation for WeightGradient<'_> {
                 for (i, row) in patch.iter_mut().enumerate().take(tiles.height - tile.y) {
                     row[..columns].copy_from_slice(&plane[start + i * tiles.width..][..columns]);
                 }
-                spread(simd, [&patch[0], &patch[1], &patch[2], &patch[3]], points);
+                output_adjoint_transform(
+                    simd,
+                    [&patch[0], &patch[1], &patch[2], &patch[3]],
+                    points,
+                );
             }
             tile = tiles.next(tile);
         }
@@ -107,7 +111,7 @@ impl Correlation for WeightGradient<'_> {
         out: &mut [&mut [f32]],
     ) {
         for lane in 0..left_lanes {
-            let taps = collect(simd, Points::new(&sums[lane..], LANES));
+            let taps = filter_adjoint_transform(simd, Points::new(&sums[lane..], LANES));
             for (i, row) in out.iter_mut().enumerate() {
                 for (value, tap) in row[lane * 9..][..9].iter_mut().zip(&taps) {
                     *value = tap.0[i];
@@ -119,7 +123,11 @@ impl Correlation for WeightGradient<'_> {
 
 /// `A y Aᵀ`: the gradient of a tile's outputs to its points.
 #[inline(always)]
-fn spread<S: Simd>(simd: S, rows: [&[Block; OUT]; OUT], mut points: PointsMut<'_>) {
+fn output_adjoint_transform<S: Simd>(
+    simd: S,
+    rows: [&[Block; OUT]; OUT],
+    mut points: PointsMut<'_>,
+) {
     for part in 0..S::PARTS {
         let mut half = [[simd.splat(0.0); OUT]; IN];
         for j in 0..OUT {
@@ -140,7 +148,7 @@ fn spread<S: Simd>(simd: S, rows: [&[Block; OUT]; OUT], mut points: PointsMut<'_
 
 /// `Gᵀ u G`: the gradient of a filter's points to its nine weights.
 #[inline(always)]
-fn collect<S: Simd>(simd: S, points: Points<'_>) -> [Block; 9] {
+fn filter_adjoint_transform<S: Simd>(simd: S, points: Points<'_>) -> [Block; 9] {
     let mut taps = [Block::ZERO; 9];
     for part in 0..S::PARTS {
         let mut half = [[simd.splat(0.0); IN]; 3];

@@ -1,5 +1,5 @@
-//! Convolution of maps with many tiles: threads take row_tiles of rows, and carry a few tiles at a
-//! time through all channels while they are in the second-level cache.
+//! Convolution of maps with many Winograd tiles. Threads take tiles of rows, and carry a few
+//! Winograd tiles at a time through all channels while they are in the second-level cache.
 
 use rayon::prelude::*;
 
@@ -17,10 +17,11 @@ use crate::reduction::PartialSums;
 use crate::simd::{Simd, Task};
 use crate::tiling::{RowTile, row_tiles};
 
-/// What the tiles at hand may take up in cache, in blocks of 64 bytes.
+/// Cache that the current tiles may occupy, in blocks of 64 bytes.
 const CACHE_BLOCKS: usize = 5 * 1024;
 
-/// Convolves. The sums come back in a fixed order: for every row_tile of rows, one a channel block.
+/// Convolves. The partial sums come back in a fixed order: for every tile of rows, one per channel
+/// block.
 pub(crate) fn convolve(
     engine: &Engine,
     convolution: &Convolution<'_>,
@@ -101,7 +102,7 @@ struct RowTileTask<'a> {
     points: &'a mut [Block],
     products: &'a mut [Block],
     row_tile: RowTile<'a>,
-    /// One a block of output channels, or none.
+    /// One per block of output channels, or none.
     sums: &'a mut [PartialSums],
 }
 

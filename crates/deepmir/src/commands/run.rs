@@ -151,8 +151,8 @@ fn report((done, progress): &mut (u64, Progress), event: Event<'_>) {
                 State::Done if news => progress.log(&found(status)),
                 State::Done => {}
                 state => {
-                    for complaint in status.complaints() {
-                        progress.log(&format!("{} {complaint}", state.name()));
+                    for problem in status.problems() {
+                        progress.log(&format!("{} {problem}", state.name()));
                     }
                 }
             }
@@ -185,7 +185,7 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
         return Ok(());
     }
     let failed = summary.statuses.iter().filter(|status| status.state == State::Failed);
-    let mut lines: Vec<String> = failed.flat_map(SubjectStatus::complaints).collect();
+    let mut lines: Vec<String> = failed.flat_map(SubjectStatus::problems).collect();
     let unwritten = summary.unwritten.iter();
     lines.extend(unwritten.map(|(subject, reason)| format!("{subject}: {reason}")));
     Err(ExitStatus::SomeFailed(format!("some subjects failed\n  {}", lines.join("\n  "))).into())

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use deepmir_annotate::Store;
-use deepmir_annotate::layer::{AnnotationChange, CandidateImages, Operation, apply};
+use deepmir_annotate::layer::{AnnotationChange, CaseContext, Operation, apply};
 use deepmir_annotate::store::{LayerKey, LayerState, Stage};
 use deepmir_lesion::{LabelMap, LesionClass};
 use deepmir_volume::{Affine, Grid};
@@ -50,7 +50,7 @@ fn finish(derivatives: &Path, case: &str, rater: &str, differ: bool) {
         let change = AnnotationChange { class: Some(LesionClass::Nhid), ..Default::default() };
         let grid = Grid::new([64, 64, 24], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
         let around =
-            CandidateImages { grid: &grid, images: &|_| None, candidates: &BTreeMap::new() };
+            CaseContext { grid: &grid, images: &|_| None, candidates: &BTreeMap::new() };
         for operation in
             [Operation::Annotate { lesion: first, change }, Operation::Delete { lesion: last }]
         {

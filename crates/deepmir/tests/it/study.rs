@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use deepmir_pipeline::lock::{Lock, Taken};
+
 use crate::support::{QUICK, deepmir, refused, run, text};
 
 /// A dataset of so many subjects and a study of it: two sets of inputs, three folds, seconds each.
@@ -204,8 +206,9 @@ fn cells_can_be_done_apart_and_collected() {
     let plan = rows(&scene.table("one", "plan.tsv"));
     let folder = scene.path("one").join(&plan[0]["folder"]);
     fs::create_dir_all(&folder).unwrap();
-    let lock = fs::File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
+    let Taken::Ours(lock) = Lock::take(&folder.join("lock"), None).unwrap() else {
+        panic!("nobody else holds it");
+    };
     refused(&["study", "cell", config, "1", "-q"], &["another process is working on cell 1"]);
     refused(&["study", config, "-q"], &["1 of 2 cells are being worked on by other processes"]);
     drop(lock);
