@@ -4,6 +4,7 @@
 //! (a plain tar archive of them). Several weight files are an ensemble, whose median probability is used.
 
 mod format;
+mod legacy;
 mod settings;
 
 use std::io::Read;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod cross_validation;
-mod formats;
+mod legacy_formats;
 mod shipped;
 mod support;
 mod training;

@@ -1,15 +1,12 @@
 //! `deepmir annotate`.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
-use deepmir_annotate::{CaseFiles, Dataset, ImageKind, Store};
-use deepmir_cases::Modality;
-use deepmir_cases::bids::{self, BidsName, Scan};
-use deepmir_volume::nifti;
+use deepmir_annotate::{Dataset, Store};
+use deepmir_cases::bids;
 
 use crate::cli::{Annotate, CombineName};
 
@@ -91,93 +88,10 @@ fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyho
 }
 
 fn open(arguments: &Annotate) -> anyhow::Result<Dataset> {
-    let mut scans = bids::scans(&arguments.data)?;
-    let wanted = &arguments.participant_label;
-    let label = |name: &String| name.trim_start_matches("sub-").to_owned();
-    if !wanted.is_empty() {
-        let names: Vec<String> = wanted.iter().map(label).collect();
-        if let Some(missing) =
-            names.iter().find(|name| scans.iter().all(|scan| scan.subject != **name))
-        {
-            anyhow::bail!("there is no subject {missing} in {}", arguments.data.display());
-        }
-        scans.retain(|scan| names.contains(&scan.subject));
-    }
-    let candidates = match &arguments.candidates {
-        Some(folder) => bids::label_maps(folder)?,
-        None => BTreeMap::new(),
-    };
-    let cases =
-        scans.into_iter().map(|scan| case(scan, &candidates)).collect::<anyhow::Result<_>>()?;
-    let default = arguments.data.join("derivatives").join("annotate");
-    let out = arguments.derivatives.clone().unwrap_or(default);
-    let roots: Vec<PathBuf> =
-        std::iter::once(&arguments.data).chain(&arguments.candidates).cloned().collect();
-    let dataset = Dataset::new(cases, out, &roots)?;
-    std::fs::create_dir_all(&dataset.out)
-        .map_err(|error| anyhow::anyhow!("cannot write ({error}): {}", dataset.out.display()))?;
-    bids::write_dataset_description(&dataset.out)?;
-    Ok(dataset)
-}
-
-fn case(scan: Scan, candidates: &BTreeMap<String, PathBuf>) -> anyhow::Result<CaseFiles> {
-    let Some((_, reference)) = scan.images.first_key_value() else {
-        anyhow::bail!("{} has no SWI, QSM or T2w image", scan.id);
-    };
-    let name = BidsName::derived_from(reference)
-        .with(&[("seg", "lesions"), ("desc", "{desc}")], "", "")
-        .trim_end_matches('_')
-        .to_owned();
-    let mut folder = PathBuf::from(format!("sub-{}", scan.subject));
-    if let Some(session) = &scan.session {
-        folder.push(format!("ses-{session}"));
-    }
-    let mut images: Vec<(ImageKind, PathBuf)> = scan
-        .images
-        .iter()
-        .map(|(modality, path)| {
-            let kind = match modality {
-                Modality::Swi => ImageKind::Swi,
-                Modality::Qsm => ImageKind::Qsm,
-                Modality::T2w => ImageKind::T2w,
-            };
-            (kind, path.clone())
-        })
-        .collect();
-    if let Some(beside) = reference.parent() {
-        images.extend(optional_images(beside, &scan.id));
-    }
-    Ok(CaseFiles {
-        candidates: candidates.get(&scan.id).cloned(),
-        folder: folder.join("anat"),
-        images,
-        brain: scan.mask,
-        name,
-        id: scan.id,
-    })
-}
-
-/// Minimum-intensity projection and phase (of the last echo) beside a scan's images.
-fn optional_images(folder: &Path, scan: &str) -> Vec<(ImageKind, PathBuf)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| nifti::is_nifti_name(path)).collect();
-    paths.sort();
-    let mut found = BTreeMap::new();
-    for path in paths {
-        let Some(name) = BidsName::parse(&path).filter(|name| name.scan() == scan) else {
-            continue;
-        };
-        if name.suffix() == "minIP" {
-            found.insert(ImageKind::MinIp, path);
-        } else if name.entity("part") == Some("phase") && is_one_volume(&path) {
-            found.insert(ImageKind::Phase, path);
-        }
-    }
-    found.into_iter().collect()
-}
-
-/// A series of echoes in one file cannot be shown.
-fn is_one_volume(path: &Path) -> bool {
-    nifti::read_header(path).is_ok_and(|header| header.volume_count() == 1)
+    Ok(Dataset::from_bids(
+        &arguments.data,
+        &arguments.participant_label,
+        arguments.candidates.as_deref(),
+        arguments.derivatives.as_deref(),
+    )?)
 }

@@ -106,7 +106,7 @@ fn compare_with_burn(architecture: &Architecture) {
     let (count, [z, y, x]) = (4, architecture.size);
     let drop = |values: usize| (0..values).map(|n| f32::from(u8::from(n % 3 > 0)) * 1.5);
     let batch = Batch {
-        input: waves(count * architecture.block_values(), 0.37),
+        input: waves(count * architecture.patch_values(), 0.37),
         outputs: vec![0, 1, 2, 0],
         features: drop(count * architecture.features()).collect(),
         hidden: drop(count * architecture.hidden).collect(),
@@ -142,7 +142,7 @@ fn compare_with_burn(architecture: &Architecture) {
 fn running_statistics_of_one_batch_give_the_scores_of_that_batch() {
     let architecture = architecture();
     let mut weights = weights_of(&architecture);
-    let input = waves(5 * architecture.block_values(), 0.61);
+    let input = waves(5 * architecture.patch_values(), 0.61);
     let engine = Engine::new();
     let named = weights.0.iter().map(|(name, one)| (name.clone(), one.values.as_slice()));
     let parameters: Parameters<'_> = named.collect();
