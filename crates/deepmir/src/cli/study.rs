@@ -32,6 +32,7 @@ const FILES: (&str, &str) = (
 #[derive(Debug, Args)]
 #[command(
     subcommand_negates_reqs = true,
+    override_usage = "deepmir study [OPTIONS] <CONFIG>\n       deepmir study <COMMAND>",
     after_long_help = sections(&[
         ("Examples", "  deepmir study inputs.toml --dry-run
   deepmir study inputs.toml
