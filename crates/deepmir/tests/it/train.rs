@@ -219,7 +219,7 @@ fn auxiliary_data_is_trained_on_in_every_fold_and_never_validated_on() {
     let more = ["--held-out", "05", "--extra-train", text(&bids)];
     let again = arguments(folder.path(), &folder.path().join("again"), &more);
     let again: Vec<&str> = again.iter().map(String::as_str).collect();
-    refused(&again, &["learned from and tested on", "sub-01"]);
+    refused(&again, &["both trained and tested on", "sub-01"]);
 }
 
 #[test]
