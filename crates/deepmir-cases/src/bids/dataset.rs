@@ -196,17 +196,7 @@ fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    fn dataset(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, b"").unwrap();
-        }
-        folder
-    }
+    use crate::bids::tests::dataset;
 
     #[test]
     fn scans_are_found_with_sessions_and_without() {

@@ -12,3 +12,17 @@ pub use derivative::{write_json, write_text};
 pub use name::{BidsName, DerivedName};
 pub use raw::raw_scans_of;
 pub use raw::{RawScan, raw_scans};
+
+#[cfg(test)]
+mod tests {
+    /// A dataset of empty files.
+    pub(super) fn dataset(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        folder
+    }
+}

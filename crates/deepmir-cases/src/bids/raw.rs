@@ -118,17 +118,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    fn dataset(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, b"").unwrap();
-        }
-        folder
-    }
+    use crate::bids::tests::dataset;
 
     #[test]
     fn echoes_are_paired_in_order_and_scans_without_are_passed_over() {

@@ -119,13 +119,12 @@ fn warnings(results: &Results<'_>) -> Vec<String> {
     if units < FEW {
         warnings.push(format!(
             "{units} subjects: bootstrap intervals and p values of so few are rough and tend to be \
-             too sure of themselves."
+             too narrow."
         ));
     }
     if plan.config.seeds.len() == 1 {
         warnings.push(
-            "One seed: differences may be those that another seed would make; give several."
-                .to_owned(),
+            "One seed: another seed may make such differences by chance; give several.".to_owned(),
         );
     }
     for (scan, reason) in plan.left_out() {

@@ -163,7 +163,7 @@ pub(crate) fn confusion_section(results: &Results<'_>, summary: &[SummaryRow]) -
         title: "Confusion of classes and mimics".to_owned(),
         text: vec![format!(
             "Lesions are matched regardless of class. Class accuracy: of the true lesions that were \
-                 found as anything, the share given its own class. {mimics} `Vessel-like` is a \
+                 found as anything, the share given its own class. {mimics} “Vessel-like” is a \
                  classification by shape alone (the longest axis 2.5 times the next)."
         )],
         tables: vec![TextTable {

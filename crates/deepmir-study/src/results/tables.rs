@@ -123,7 +123,7 @@ pub(crate) fn confusion_of(results: &[&ScanResult]) -> Vec<ConfusionRow> {
         rows.push((kind.to_owned(), Some(all), [cmb, nhid], Some(all - cmb - nhid)));
     }
     for (cause, predicted) in causes {
-        rows.push((format!("nothing true: {cause}"), None, predicted, None));
+        rows.push((format!("false positive: {cause}"), None, predicted, None));
     }
     rows
 }
