@@ -165,7 +165,10 @@ mod tests {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, 1 << 20, 1 << 20);
         encoder.set_color(png::ColorType::Rgb);
-        drop(encoder.write_header().unwrap());
-        assert!(decode(&bytes).unwrap_err().contains("too large"));
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[0x78, 1]).unwrap();
+        drop(writer);
+        let error = decode(&bytes).unwrap_err();
+        assert!(error.contains("too large"), "{error}");
     }
 }
