@@ -1,6 +1,9 @@
 //! Labels of subjects and sessions, as users give them and as datasets have them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::CaseError;
 
 /// What a label names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,42 @@ impl LabelKind {
     }
 }
 
+/// Keeps the scans of some subjects and sessions, whose labels may have their prefix or not; no labels keep all.
+/// `subject` and `session` give a scan's own, without prefix.
+///
+/// # Errors
+/// Naming subjects and sessions that no scan of the dataset is of.
+pub fn choose<T>(
+    scans: &mut Vec<T>,
+    (subjects, subject): (&[String], impl Fn(&T) -> &str),
+    (sessions, session): (&[String], impl Fn(&T) -> Option<&str>),
+    dataset: &Path,
+) -> Result<(), CaseError> {
+    keep(scans, LabelKind::Subject, subjects, |scan| Some(subject(scan)), dataset)?;
+    keep(scans, LabelKind::Session, sessions, session, dataset)
+}
+
+fn keep<T>(
+    scans: &mut Vec<T>,
+    kind: LabelKind,
+    wanted: &[String],
+    label: impl Fn(&T) -> Option<&str>,
+    dataset: &Path,
+) -> Result<(), CaseError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let there: BTreeSet<String> =
+        scans.iter().filter_map(|scan| Some(kind.full(label(scan)?))).collect();
+    let labels = there.iter().map(String::as_str);
+    if let Some(unknown) = kind.unknown(wanted.iter().map(String::as_str), labels) {
+        return Err(CaseError::Subjects { reason: format!("{unknown}: {}", dataset.display()) });
+    }
+    let bare: Vec<&str> = wanted.iter().map(|name| kind.bare(name)).collect();
+    scans.retain(|scan| label(scan).is_some_and(|label| bare.contains(&label)));
+    Ok(())
+}
+
 /// How far apart two labels are: 0 if they differ only in letter case and leading zeros, else the edits that
 /// turn one into the other; `None` if these are more than a third of it.
 fn distance(one: &str, other: &str) -> Option<usize> {
@@ -134,6 +173,24 @@ mod tests {
         // A table's subjects need no prefix.
         assert_eq!(told, "there is no unheard; there are a1, b2, c3, d4, e5, … (6)");
         assert_eq!(subject(&["1"], &[]), "there is no sub-1; there are none");
+    }
+
+    #[test]
+    fn scans_are_chosen_by_both() {
+        let all = [("01", Some("a")), ("01", Some("b")), ("02", None)];
+        let chosen = |subjects: &[&str], sessions: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let mut scans = all.to_vec();
+            let (subjects, sessions) = (owned(subjects), owned(sessions));
+            let data = Path::new("data");
+            choose(&mut scans, (&subjects, |scan| scan.0), (&sessions, |scan| scan.1), data)
+                .map(|()| scans)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(chosen(&[], &[]).unwrap(), all);
+        assert_eq!(chosen(&["sub-01", "01"], &["ses-b"]).unwrap(), [("01", Some("b"))]);
+        assert_eq!(chosen(&["02"], &["a"]).unwrap_err(), "there is no ses-a; there are none: data");
+        assert!(chosen(&["3"], &[]).unwrap_err().ends_with("similar: sub-01, sub-02: data"));
     }
 
     #[test]

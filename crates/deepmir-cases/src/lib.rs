@@ -33,5 +33,5 @@ pub use cohort::Cohort;
 pub use echoes::EchoParts;
 pub use error::CaseError;
 pub use groups::{Groups, beside_truth};
-pub use labels::LabelKind;
+pub use labels::{LabelKind, choose};
 pub use modality::Modality;

@@ -19,6 +19,10 @@ pub struct OutputNames<'a> {
     pub stem: &'a str,
 }
 
+/// Endings of the maps on the way from phase to susceptibility.
+pub const INTERMEDIATE: [&str; 3] =
+    ["desc-total_fieldmap", "desc-local_fieldmap", "desc-quality_fieldmap"];
+
 impl OutputNames<'_> {
     /// The path of one result: `ending` is entities, suffix and ending after the stem.
     fn path(&self, ending: &str) -> PathBuf {
@@ -57,13 +61,15 @@ pub struct OutputContext<'a> {
 /// Writes all maps of a reconstruction, each with its JSON: `*_acq-swi_T2starw` (SWI), `*_minIP`,
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
-/// Returns the images' paths.
+/// Those of [`INTERMEDIATE`] go to the folder of `intermediate`, all others to that of `names`. Returns the
+/// images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
 pub fn write_reconstruction(
     reconstruction: &Reconstruction,
     names: &OutputNames,
+    intermediate: &OutputNames,
     context: &OutputContext,
 ) -> Result<Vec<PathBuf>, ReconError> {
     let header = context.header;
@@ -101,20 +107,20 @@ pub fn write_reconstruction(
             header,
             &describe("Magnetic susceptibility, zero at the mask's median", "ppm", true),
         )?,
-        names.volume(
-            "desc-total_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[0],
             &hertz(&reconstruction.total_field_ppm),
             header,
             &describe("Field offset", "Hz", true),
         )?,
-        names.volume(
-            "desc-local_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[1],
             &hertz(&reconstruction.local_field_ppm),
             header,
             &describe("Field offset of the brain's own sources", "Hz", true),
         )?,
-        names.volume(
-            "desc-quality_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[2],
             &reconstruction.quality,
             header,
             &describe("Quality of the field, 0 to 1", "arbitrary", true),

@@ -88,6 +88,12 @@ impl Budget {
         Some(Share { budget: self, gb })
     }
 
+    /// Whether that much must be waited for, though it will be free.
+    pub(super) fn is_short_of(&self, gb: f64) -> bool {
+        let used = *self.used_gb.lock().unwrap_or_else(PoisonError::into_inner);
+        gb <= self.total_gb && used + gb > self.total_gb + 1e-6
+    }
+
     pub(super) fn total_gb(&self) -> f64 {
         self.total_gb
     }
@@ -122,5 +128,7 @@ mod tests {
         });
         assert!(most.into_inner() <= 2);
         assert!(budget.take(1.1).is_none());
+        let _share = budget.take(0.7).unwrap();
+        assert!(budget.is_short_of(0.4) && !budget.is_short_of(0.2) && !budget.is_short_of(1.1));
     }
 }
