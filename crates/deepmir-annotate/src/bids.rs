@@ -131,7 +131,8 @@ mod tests {
             std::fs::copy(&swi, anat.join(format!("sub-02_{name}.nii.gz"))).unwrap();
         }
         let truth = data.join("derivatives/truth");
-        let dataset = Dataset::from_bids(data, &["sub-02".to_owned()], &[], Some(&truth), None).unwrap();
+        let dataset =
+            Dataset::from_bids(data, &["sub-02".to_owned()], &[], Some(&truth), None).unwrap();
         let [case] = dataset.cases.as_slice() else { panic!("one case") };
         assert_eq!(case.name, "sub-02_acq-swi_seg-lesions_desc-{desc}");
         assert_eq!(case.folder, Path::new("sub-02/anat"));

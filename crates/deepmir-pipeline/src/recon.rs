@@ -78,7 +78,9 @@ impl ReconFolders<'_> {
         if self.results == self.intermediate {
             return Ok(());
         }
-        for (ending, kind) in INTERMEDIATE.iter().flat_map(|name| [(name, "nii.gz"), (name, "json")]) {
+        for (ending, kind) in
+            INTERMEDIATE.iter().flat_map(|name| [(name, "nii.gz"), (name, "json")])
+        {
             let path = self.results.join(format!("{stem}_{ending}.{kind}"));
             match std::fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

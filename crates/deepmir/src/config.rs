@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, foreign};
 
 /// Separates the values of an array, so that a comma in one stays in it.
 const SEPARATOR: char = '\u{1f}';
@@ -22,9 +22,11 @@ const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
 
 /// Parses the command line, and the file that it names with `--config`.
 pub fn parse_arguments(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Cli> {
-    let arguments: Vec<OsString> = arguments.collect();
+    let arguments = foreign::with_dashes(arguments);
     let Some(line) = CommandLine::with_config(&arguments)? else {
-        return Ok(from_matches(Cli::command(), &arguments)?);
+        return from_matches(Cli::command(), &arguments).map_err(|error| {
+            if is_of_run(&arguments) { foreign::explain(error) } else { error.into() }
+        });
     };
     let options = line.file_options()?;
     let place = line.end_of_command(&arguments);
@@ -74,6 +76,10 @@ fn at(command: Command, chain: &[String], change: &dyn Fn(Command) -> Command) -
 /// Parses words that may lack what only the file gives.
 fn lenient(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     Cli::command().ignore_errors(true).try_get_matches_from(words)
+}
+
+fn is_of_run(words: &[OsString]) -> bool {
+    lenient(words).is_ok_and(|matches| chain_of(&matches).0 == ["run"])
 }
 
 /// The names of the matched commands, and the arguments of the last.
@@ -170,7 +176,11 @@ impl CommandLine {
     fn option(&self, key: &str) -> anyhow::Result<&Arg> {
         let long = key.replace('_', "-");
         let mut options = self.command.get_arguments();
-        let found = options.find(|arg| arg.get_long() == Some(&long));
+        let named = |arg: &&Arg| {
+            let aliases = arg.get_all_aliases().unwrap_or_default();
+            arg.get_long().into_iter().chain(aliases).any(|name| name == long)
+        };
+        let found = options.find(named);
         if let Some(arg) = found.filter(|_| !NOT_IN_A_FILE.contains(&&*long)) {
             return Ok(arg);
         }

@@ -48,7 +48,7 @@ fn config_of_a_nested_verb_reaches_the_nested_verb() {
     let crate::cli::Verb::Model(crate::cli::Model::Tune(tune)) = cli.verb else {
         panic!("another verb")
     };
-    assert_eq!((tune.beta, tune.participant_label.len()), (2.5, 2));
+    assert_eq!((tune.beta, tune.only.participant_label.len()), (2.5, 2));
     for words in [
         &["study", "cell", "--config", "FILE", "s.toml", "3"][..],
         &["--config", "FILE", "study", "cell", "s.toml", "3"],
