@@ -1,6 +1,8 @@
 //! The command line.
 
 mod annotate;
+#[cfg(test)]
+mod boutiques;
 mod completions;
 mod demo;
 mod evaluate;
