@@ -78,8 +78,8 @@ pub struct Run {
     /// Folder for intermediate maps [default: beside the results]
     ///
     /// The field maps between raw echoes and susceptibility go there in place of OUT. No later run reads
-    /// them, so the folder can be removed at any time. Nothing else is kept outside OUT, and nothing is
-    /// written to /tmp: files are written beside their place and renamed.
+    /// them, so the folder can be removed at any time. There are no other intermediate files: each is
+    /// written beside its place, in OUT, and renamed. /tmp is not used.
     #[arg(short, long, value_name = "WORK")]
     pub work_dir: Option<PathBuf>,
     /// Subjects to process at once [default: one per thread, as far as memory allows]

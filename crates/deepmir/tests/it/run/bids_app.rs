@@ -90,7 +90,8 @@ fn a_command_line_of_fmriprep_runs_without_a_temporary_folder() {
     // Nothing had to be reconstructed.
     assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
     // The group level takes the same resources.
-    let group = ["run", text(&study.data), text(&study.out), "group", "-w", text(&work), "--mem=8G"];
+    let group =
+        ["run", text(&study.data), text(&study.out), "group", "-w", text(&work), "--mem=8G"];
     let (code, _, told) = run(&group);
     assert_eq!(code, 0, "{told}");
 }
