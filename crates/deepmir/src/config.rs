@@ -25,7 +25,8 @@ pub fn parse_arguments(arguments: impl Iterator<Item = OsString>) -> anyhow::Res
     let arguments = foreign::with_dashes(arguments);
     let Some(line) = CommandLine::with_config(&arguments)? else {
         return from_matches(Cli::command(), &arguments).map_err(|error| {
-            if is_of_run(&arguments) { foreign::explain(error) } else { error.into() }
+            let matches = lenient(&arguments);
+            explained(error, &matches.map(|matches| chain_of(&matches).0).unwrap_or_default())
         });
     };
     let options = line.file_options()?;
@@ -78,8 +79,9 @@ fn lenient(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     Cli::command().ignore_errors(true).try_get_matches_from(words)
 }
 
-fn is_of_run(words: &[OsString]) -> bool {
-    lenient(words).is_ok_and(|matches| chain_of(&matches).0 == ["run"])
+/// An error of `run` may be about an option of another BIDS App.
+fn explained(error: clap::Error, chain: &[String]) -> anyhow::Error {
+    if chain == ["run"] { foreign::explain(error) } else { error.into() }
 }
 
 /// The names of the matched commands, and the arguments of the last.
@@ -233,7 +235,9 @@ impl CommandLine {
                 let text = context.to_string();
                 options.iter().find(|option| text.contains(&option.shown))
             });
-        let Some(option) = named.filter(|_| error.use_stderr()) else { return error.into() };
+        let Some(option) = named.filter(|_| error.use_stderr()) else {
+            return explained(error, &self.chain);
+        };
         let text = error.render().to_string();
         let text = text.trim_start_matches("error: ");
         let text = text.split("\n\nUsage:").next().unwrap_or(text);

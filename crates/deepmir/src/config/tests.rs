@@ -132,6 +132,17 @@ fn wrong_values_name_key_and_file() {
 }
 
 #[test]
+fn keys_may_be_aliases_and_foreign_options_are_explained_with_a_file_too() {
+    let words = ["run", "a", "b", "participant", "--config", "FILE"];
+    let cli = parsed("n_cpus = 3\nmem-mb = 500\nparticipant_label = \"01\"\n", &words).unwrap();
+    let crate::cli::Verb::Run(run) = cli.verb else { panic!("another verb") };
+    assert_eq!((cli.common.threads, run.memory_gb()), (Some(3), Some(0.5)));
+    assert_eq!(run.only.participant_label, ["01"]);
+    let told = parsed("", &[&words[..], &["--notrack"]].concat()).unwrap_err().to_string();
+    assert!(told.contains("has no --notrack; leave it out"), "{told}");
+}
+
+#[test]
 fn usage_errors_and_help_are_claps_with_a_file_too() {
     for words in [
         &["predict", "--swii", "x", "--config", "FILE"][..],
