@@ -6,7 +6,7 @@ use std::time::Duration;
 use deepmir_cases::Modality;
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
-    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction,
+    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
 };
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
@@ -160,7 +160,7 @@ pub fn reconstruct_to<'a>(
         sources: &sources,
     };
     progress("writing");
-    write_reconstruction(&result, &names, &intermediate, &context)?;
+    write_reconstruction_apart(&result, &names, &intermediate, &context)?;
     folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;

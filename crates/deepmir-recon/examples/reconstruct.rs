@@ -225,7 +225,7 @@ fn write(
             moving.grid(),
         )?;
     }
-    timed("writing", || write_reconstruction(result, &names, &names, &context))?;
+    timed("writing", || write_reconstruction(result, &names, &context))?;
     Ok(())
 }
 

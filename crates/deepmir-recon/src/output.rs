@@ -61,12 +61,23 @@ pub struct OutputContext<'a> {
 /// Writes all maps of a reconstruction, each with its JSON: `*_acq-swi_T2starw` (SWI), `*_minIP`,
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
-/// Those of [`INTERMEDIATE`] go to the folder of `intermediate`, all others to that of `names`. Returns the
-/// images' paths.
+/// Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
 pub fn write_reconstruction(
+    reconstruction: &Reconstruction,
+    names: &OutputNames,
+    context: &OutputContext,
+) -> Result<Vec<PathBuf>, ReconError> {
+    write_reconstruction_apart(reconstruction, names, names, context)
+}
+
+/// As [`write_reconstruction`], with the maps of [`INTERMEDIATE`] in the folder of `intermediate`.
+///
+/// # Errors
+/// As [`write_reconstruction`].
+pub fn write_reconstruction_apart(
     reconstruction: &Reconstruction,
     names: &OutputNames,
     intermediate: &OutputNames,

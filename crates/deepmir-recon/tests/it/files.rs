@@ -201,7 +201,7 @@ fn results_are_written_under_their_names() {
     let names = OutputNames { folder: folder.path(), stem: "sub-01" };
     let sources = ["bids::sub-01/anat/sub-01_echo-1_part-mag_MEGRE.nii.gz".to_owned()];
     let context = OutputContext { header: &header, field_strength_t: 3.0, sources: &sources };
-    let paths = write_reconstruction(&result, &names, &names, &context).unwrap();
+    let paths = write_reconstruction(&result, &names, &context).unwrap();
     assert_eq!(paths.len(), 9);
     for name in ["acq-swi_T2starw", "Chimap", "R2starmap", "desc-brain_mask", "minIP"] {
         let path = folder.path().join(format!("sub-01_{name}.nii.gz"));
