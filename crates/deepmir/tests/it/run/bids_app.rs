@@ -185,5 +185,5 @@ fn options_without_a_meaning_are_refused_with_the_reason() {
     assert!(!told.contains("deepmir run"), "{told}");
     assert_eq!(chosen(&study, &["--skip-bids-validator"]), ["sub-01"]);
     let (code, out, _) = run(&["run", "--version"]);
-    assert_eq!((code, out.as_str()), (0, concat!("deepmir ", env!("CARGO_PKG_VERSION"), "\n")));
+    assert_eq!((code, out.as_str()), (0, concat!("deepmir-run ", env!("CARGO_PKG_VERSION"), "\n")));
 }
