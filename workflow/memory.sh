@@ -16,7 +16,7 @@ cd "$FOLDER"
 make() { # NAME VOXEL MATRIX
     [ -d "$1/derivatives/truth" ] && return
     printf '[phantom.scan]\nvoxel_mm = [%s]\nmatrix = [%s]\nfine_voxel_mm = 1.0\n' "$2" "$3" >"$1.toml"
-    "$DEEPMIR" phantom "$1" --raw --seed 3 --config "$1.toml" -q
+    "$DEEPMIR" phantom "$1" --raw --seed 3 --config "$1.toml" -q >/dev/null
 }
 
 measure() { # DATASET LABEL, then patterns of files to leave out

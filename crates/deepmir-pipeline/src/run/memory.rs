@@ -8,13 +8,13 @@ use deepmir_volume::Grid;
 /// Of the program itself with a model.
 const BASE_GB: f64 = 0.10;
 /// Reconstruction, per voxel, and per voxel of each echo.
-const RECON_BYTES: f64 = 130.0;
-const ECHO_BYTES: f64 = 11.0;
+const RECON_BYTES: f64 = 132.0;
+const ECHO_BYTES: f64 = 12.0;
 /// Prediction, per voxel of the image's grid, and per voxel of the model's grid around the brain.
-const PREDICT_BYTES: f64 = 50.0;
-const PREPARED_BYTES: f64 = 60.0;
+const PREDICT_BYTES: f64 = 48.0;
+const PREPARED_BYTES: f64 = 50.0;
 /// Registration of T2w, per voxel of both images.
-const ALIGN_BYTES: f64 = 60.0;
+const ALIGN_BYTES: f64 = 45.0;
 /// The box around a large brain: images are cropped to the brain before they are resampled.
 const BRAIN_BOX_MM3: f64 = 4.0e6;
 
