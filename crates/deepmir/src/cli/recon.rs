@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use deepmir_recon::input::PhaseUnits;
 
+use super::labels::Labels;
 use super::sections::sections;
 
 /// Raw echoes of one gradient-echo scan.
@@ -125,9 +126,8 @@ pub struct Recon {
     /// Folder for the results, if files are given
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Only these subjects
-    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',')]
-    pub participant_label: Vec<String>,
+    #[command(flatten)]
+    pub only: Labels,
     /// Brain mask on the echoes' grid [default: computed]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
