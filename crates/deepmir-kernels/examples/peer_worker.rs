@@ -218,7 +218,7 @@ impl Work for Sgemm {
         // SAFETY: the three matrices are n × n, in slices of n · n values that do not overlap.
         #[allow(unsafe_code, reason = "the interface of `gemm`")]
         unsafe {
-            gemm::gemm(
+            gemm_f32::gemm::f32::get_gemm_fn()(
                 n,
                 n,
                 n,
@@ -237,7 +237,7 @@ impl Work for Sgemm {
                 false,
                 false,
                 false,
-                gemm::Parallelism::Rayon(0),
+                gemm_common::Parallelism::Rayon(0),
             );
         }
         Ok(())

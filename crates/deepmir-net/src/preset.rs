@@ -210,9 +210,13 @@ impl Preset {
             T: Serialize + serde::de::DeserializeOwned,
         {
             let Some(toml::Value::Table(changes)) = changes.get(name) else { return Ok(()) };
-            let base = toml::Table::try_from(&*value).map_err(|error| error.to_string())?;
-            let merged = merged(base, changes);
-            *value = merged.try_into().map_err(|error| format!("[{name}] {error}"))?;
+            // By way of the text: a second serialiser and deserialiser would cost seconds to compile.
+            let base = toml::to_string(value).map_err(|error| error.to_string())?;
+            let base = base.parse().map_err(|error: toml::de::Error| error.to_string())?;
+            let merged =
+                toml::to_string(&merged(base, changes)).map_err(|error| error.to_string())?;
+            *value =
+                toml::from_str(&merged).map_err(|error| format!("[{name}] {}", error.message()))?;
             Ok(())
         }
         change(&mut self.plan, "plan", changes)?;
