@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `lint`, `docs`, `licences`, `dist` and `timing`.
+//! The project's chores: `cargo xtask test`, `test-gpu`, `lint`, `docs`, `licences`, `dist` and `timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
@@ -17,6 +17,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test [FILTER…]   run every test of every crate, then the documentation's examples
+  test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   licences FILE [TARGET]
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
+        Some("test-gpu") => ("tests on the GPU", test_gpu()),
         Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
         Some("licences") => ("licences", licences(&arguments.collect::<Vec<_>>())),
@@ -74,6 +76,11 @@ fn test(filters: &[String]) -> Result<(), String> {
         cargo(&["test", "--workspace", "--doc", "--quiet"])?;
     }
     Ok(())
+}
+
+/// Compares the two engines of the networks, of which one computes on a GPU.
+fn test_gpu() -> Result<(), String> {
+    cargo(&["test", "--package", "deepmir-net", "--features", "gpu"])
 }
 
 /// Rewrites the pages that are generated from the program: the test that compares them does it.
