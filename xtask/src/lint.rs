@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod links;
+mod packaging;
 mod words;
 
 use std::process::Command;
@@ -16,6 +17,7 @@ pub fn run() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     links::check()?;
     words::check()?;
+    packaging::check()?;
     dependencies::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     deny()?;

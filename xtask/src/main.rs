@@ -1,16 +1,17 @@
-//! The project's chores: `cargo xtask test`, `cargo xtask test-gpu`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask timing`.
+//! The project's chores: `cargo xtask test`, `test-gpu`, `lint`, `docs`, `licences`, `dist` and `timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
 mod browser;
 mod command;
+mod licences;
 mod lint;
 
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use command::{cargo, cargo_with, has_subcommand};
+use command::{cargo, cargo_with, has_subcommand, status};
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
@@ -19,6 +20,9 @@ usage: cargo xtask <chore>
   test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
+  licences FILE [TARGET]
+                   write the licence texts of all that is linked into the program for a target
+  dist             build the release's archives and the container's root folder, and try them
   timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
 
 fn main() -> ExitCode {
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
         Some("test-gpu") => ("tests on the GPU", test_gpu()),
         Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
+        Some("licences") => ("licences", licences(&arguments.collect::<Vec<_>>())),
+        Some("dist") => ("checks of the release", dist()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
             eprintln!("{USAGE}");
@@ -81,6 +87,25 @@ fn test_gpu() -> Result<(), String> {
 fn docs() -> Result<(), String> {
     let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
     cargo_with(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
+}
+
+/// Writes the licence texts of the build for a target, by default this machine's.
+fn licences(arguments: &[String]) -> Result<(), String> {
+    match arguments {
+        [file] => licences::write(file, None),
+        [file, target] => licences::write(file, Some(target)),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// Builds what is released and tries it; minutes, so no part of the tests.
+fn dist() -> Result<(), String> {
+    for script in ["dist/build", "dist/test"] {
+        let mut command = Command::new("bash");
+        command.arg(script);
+        status(command, script)?;
+    }
+    Ok(())
 }
 
 /// Times the annotation page of the release build in a browser, on a dataset.

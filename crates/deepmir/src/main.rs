@@ -11,6 +11,11 @@ mod status;
 
 use std::process::ExitCode;
 
+/// musl's own allocator has one lock, for which threads wait.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     status::run(|| {
         let cli = config::parse_arguments(std::env::args_os())?;
