@@ -73,7 +73,7 @@ fn test(filters: &[String]) -> Result<(), String> {
 /// Rewrites the pages that are generated from the program: the test that compares them does it.
 fn docs() -> Result<(), String> {
     let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
-    cargo_with(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
+    cargo_with(&["test", "--package", "deepmir", "--lib", "reference"], &[], &variables)
 }
 
 /// Times the annotation page of the release build in a browser, on a dataset.
