@@ -2,5 +2,4 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
-mod pytorch;
 mod training;

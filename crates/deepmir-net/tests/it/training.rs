@@ -183,18 +183,11 @@ fn a_short_training_learns_to_detect_and_to_classify() {
     let (plan, architecture) = (&training.plan, &training.architecture);
     let case = write_subject(folder.path(), 20).read(&plan.inputs, &ReadOptions::default());
     let prepared = Prepared::new(&case.unwrap(), plan).unwrap();
-    let maps_on = |device| {
-        let mut networks = networks(architecture, &members, device).unwrap();
-        let options = InferenceOptions::default();
-        probability_maps(&mut networks, &prepared, plan, architecture, &options, &mut |_, _| {})
-            .unwrap()
-    };
-    let maps = maps_on(DeviceChoice::Cpu);
-    for ((class, kernels), (_, burn)) in maps.iter().zip(maps_on(DeviceChoice::BurnCpu).iter()) {
-        let differences = kernels.data().iter().zip(burn.data()).map(|(a, b)| (a - b).abs());
-        let largest = differences.fold(0.0, f32::max);
-        assert!(largest < 1e-4, "{class}: the kernels differ from Burn by {largest}");
-    }
+    let mut networks = networks(architecture, &members, DeviceChoice::Cpu).unwrap();
+    let options = InferenceOptions::default();
+    let maps =
+        probability_maps(&mut networks, &prepared, plan, architecture, &options, &mut |_, _| {});
+    let maps = maps.unwrap();
     let (labels, _) = maps.detect(&trained.rule.into(), None, None).unwrap();
     let truth = prepared.truth.as_ref().unwrap();
     for class in LesionClass::ALL {
