@@ -5,6 +5,7 @@
 mod browser;
 mod command;
 mod lint;
+mod python;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -15,7 +16,8 @@ use command::{cargo, cargo_with, has_subcommand};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [FILTER…]   run every test of every crate, then the documentation's examples
+  test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
+                   Python package; with a filter, the crates' tests of that name
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
@@ -66,6 +68,7 @@ fn test(filters: &[String]) -> Result<(), String> {
     }
     if filters.is_empty() {
         cargo(&["test", "--workspace", "--doc", "--quiet"])?;
+        python::test()?;
     }
     Ok(())
 }

@@ -1,0 +1,75 @@
+"""A small simulated subject, made and predicted by the command that the wheel installs."""
+
+from __future__ import annotations
+
+import subprocess
+import sysconfig
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+COARSE = """
+[phantom.scan]
+voxel_mm = [4.0, 4.0, 4.0]
+matrix = [42, 50, 42]
+fine_voxel_mm = 2.0
+echo_times_s = [0.006, 0.018, 0.030]
+
+[phantom.lesions]
+lesion_free_probability = 0.0
+"""
+
+
+def command(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    """Run the command ``deepmir`` of the environment that the tests run in."""
+    program = Path(sysconfig.get_path("scripts")) / "deepmir"
+    words = [str(program), *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, **options)
+
+
+def voxels(path: Path) -> np.ndarray:
+    """The voxels of a file, as floats."""
+    return np.asarray(nib.load(path).dataobj, dtype=np.float32)
+
+
+@pytest.fixture(scope="session")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Images, raw echoes and the truth of a simulated subject."""
+    folder = tmp_path_factory.mktemp("subject")
+    config = folder / "coarse.toml"
+    config.write_text(COARSE)
+    made = command("phantom", folder / "heads", "--raw", "--seed", 3, "--config", config)
+    assert made.returncode == 0, made.stderr
+    anat = folder / "heads/sub-01/anat"
+    echoes = [1, 2, 3]
+    truth = folder / "heads/derivatives/truth/sub-01/anat"
+    return SimpleNamespace(
+        folder=folder,
+        swi=anat / "sub-01_acq-swi_T2starw.nii.gz",
+        qsm=anat / "sub-01_Chimap.nii.gz",
+        t2w=anat / "sub-01_T2w.nii.gz",
+        magnitude=[anat / f"sub-01_echo-{n}_part-mag_MEGRE.nii.gz" for n in echoes],
+        phase=[anat / f"sub-01_echo-{n}_part-phase_MEGRE.nii.gz" for n in echoes],
+        truth=next(truth.glob("*_dseg.nii.gz")),
+    )
+
+
+@pytest.fixture(scope="session")
+def predicted(subject: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line predicts for the subject."""
+    folder = tmp_path_factory.mktemp("predicted")
+    images = ["--swi", subject.swi, "--qsm", subject.qsm, "--t2w", subject.t2w]
+    done = command("predict", *images, "-o", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture()
+def arrays(subject: SimpleNamespace) -> SimpleNamespace:
+    """The subject's images as arrays."""
+    names = ("swi", "qsm", "t2w")
+    images = {name: voxels(getattr(subject, name)) for name in names}
+    return SimpleNamespace(**images, affine=nib.load(subject.swi).affine)

@@ -1,0 +1,142 @@
+"""Predictions equal the command line's, whatever they are made from."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas
+import pytest
+
+import deepmir
+from conftest import command, voxels
+
+
+def inputs(kind: str, subject, arrays) -> dict:
+    if kind == "paths":
+        return {"swi": subject.swi, "qsm": str(subject.qsm), "t2w": subject.t2w}
+    if kind == "images":
+        return {name: nib.load(getattr(subject, name)) for name in ("swi", "qsm", "t2w")}
+    return {"swi": arrays.swi, "qsm": arrays.qsm, "t2w": arrays.t2w, "affine": arrays.affine}
+
+
+@pytest.mark.parametrize("kind", ["paths", "images", "arrays"])
+def test_results_are_the_command_lines_bit_for_bit(kind, subject, arrays, predicted, tmp_path):
+    result = deepmir.predict(**inputs(kind, subject, arrays))
+    label_map = nib.load(next(predicted.glob("*seg-lesions_dseg.nii.gz")))
+    assert result.labels.dtype == np.uint8
+    assert np.array_equal(result.labels, np.asarray(label_map.dataobj))
+    assert np.array_equal(result.affine, label_map.affine)
+    assert set(result.probabilities) == {"CMB", "NHID"}
+    for name, map_ in result.probabilities.items():
+        stored = next(predicted.glob(f"*label-{name}_probseg.nii.gz"))
+        # Files hold 16 bits of a probability.
+        raw = np.asarray(nib.load(stored).dataobj.get_unscaled())
+        assert np.array_equal(np.round(map_ * np.float32(65535)).astype(np.uint16), raw)
+        assert raw.max() > 0
+    result.save(tmp_path / "out")
+    same = 0
+    for path in predicted.glob("*.nii.gz"):
+        name = path.name if kind != "arrays" else path.name.replace("sub-01_acq-swi", "swi", 1)
+        other = tmp_path / "out" / name.replace("sub-01_", "swi_" if kind == "arrays" else "sub-01_", 1)
+        assert np.array_equal(voxels(path), voxels(other)), path.name
+        same += 1
+    assert same >= 3
+
+
+def test_saved_files_are_the_command_lines_to_the_byte(subject, predicted, tmp_path):
+    result = deepmir.predict(swi=subject.swi, qsm=subject.qsm, t2w=subject.t2w)
+    written = [Path(path) for path in result.save(tmp_path)]
+    assert {path.name for path in written} == {path.name for path in predicted.iterdir()}
+    for path in written:
+        assert path.read_bytes() == (predicted / path.name).read_bytes(), path.name
+
+
+def test_lesions_are_the_table(subject, predicted):
+    result = deepmir.predict(swi=subject.swi, qsm=subject.qsm, t2w=subject.t2w)
+    table = next(predicted.glob("*_desc-lesions.tsv"))
+    rows = list(csv.DictReader(table.open(), delimiter="\t"))
+    frame = pandas.DataFrame(result.lesions)
+    assert len(frame) == len(rows)
+    names = [field.name for field in dataclasses.fields(deepmir.Lesion)]
+    assert ["class" if name == "lesion_class" else name for name in names] == list(rows[0] if rows else []) or not rows
+    for lesion, row in zip(result.lesions, rows):
+        assert lesion.lesion_class == row["class"]
+        assert f"{lesion.volume_mm3:.3f}" == row["volume_mm3"]
+        assert f"{lesion.x_mm:.2f}" == row["x_mm"]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            lesion.x_mm = 0.0
+
+
+def test_layout_order_and_type_of_arrays_play_no_part(arrays):
+    wanted = deepmir.predict(**vars(arrays))
+    big_endian = arrays.swi.astype(">f4")
+    strided = np.repeat(arrays.qsm, 2, axis=1)[:, ::2]
+    backwards = arrays.t2w[::-1].copy()[::-1]
+    assert not strided.flags.c_contiguous and not strided.flags.f_contiguous
+    strided.flags.writeable = False
+    other = deepmir.predict(
+        swi=big_endian, qsm=strided, t2w=backwards.astype(np.float64), affine=arrays.affine.tolist()
+    )
+    assert np.array_equal(other.labels, wanted.labels)
+    for name, map_ in wanted.probabilities.items():
+        assert np.array_equal(other.probabilities[name], map_)
+    whole = np.round(arrays.swi * 100)
+    one = deepmir.predict(swi=whole, qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine)
+    for kind in (np.int16, ">i4", np.uint16, np.float16 if whole.max() < 2048 else np.int64):
+        same = deepmir.predict(
+            swi=whole.astype(kind), qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine
+        )
+        assert np.array_equal(same.probabilities["CMB"], one.probabilities["CMB"]), kind
+
+
+def test_threads_change_nothing(arrays):
+    one, two = (deepmir.predict(**vars(arrays), threads=threads) for threads in (1, 2))
+    assert np.array_equal(one.probabilities["NHID"], two.probabilities["NHID"])
+
+
+def test_missing_images_as_on_the_command_line(subject, tmp_path):
+    result = deepmir.predict(swi=subject.swi)
+    done = command("predict", "--swi", subject.swi, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    label_map = next(tmp_path.glob("*seg-lesions_dseg.nii.gz"))
+    assert np.array_equal(result.labels, voxels(label_map))
+    with pytest.raises(deepmir.DeepmirError) as error:
+        deepmir.predict(qsm=subject.qsm)
+    done = command("predict", "--qsm", subject.qsm, "-o", tmp_path)
+    assert done.stderr.strip() == f"error: {error.value}"
+
+
+def test_a_mask_and_a_mixture_of_files_and_arrays(subject, arrays):
+    mask = arrays.swi != 0
+    whole = deepmir.predict(swi=arrays.swi, qsm=arrays.qsm, mask=mask, affine=arrays.affine)
+    mixed = deepmir.predict(swi=subject.swi, qsm=arrays.qsm, mask=mask, affine=arrays.affine)
+    assert np.array_equal(whole.probabilities["CMB"], mixed.probabilities["CMB"])
+
+
+def test_models(subject, tmp_path):
+    model = deepmir.load_model()
+    assert model.name in repr(model) and model.classes == ["CMB", "NHID"]
+    assert "SWI" in model.inputs
+    named = deepmir.predict(swi=subject.swi, model=model.name)
+    loaded = deepmir.predict(swi=subject.swi, model=model)
+    assert np.array_equal(named.labels, loaded.labels)
+    assert np.array_equal(named.probabilities["CMB"], loaded.probabilities["CMB"])
+    with pytest.raises(FileNotFoundError, match="there is no model no-such"):
+        deepmir.load_model("no-such")
+    broken = tmp_path / "broken.deepmir"
+    broken.write_bytes(b"no model")
+    with pytest.raises(deepmir.DeepmirError, match="broken.deepmir"):
+        deepmir.load_model(broken)
+
+
+def test_results_are_arrays_to_work_with(arrays):
+    result = deepmir.predict(**vars(arrays))
+    result.labels[0, 0, 0] = 1
+    assert result.labels.flags.f_contiguous and result.labels.shape == arrays.swi.shape
+    # An image of it is what a reader of the command line's file gets.
+    image = nib.Nifti1Image(result.labels, result.affine)
+    assert image.shape == arrays.swi.shape
