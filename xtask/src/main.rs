@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask timing`.
+//! The project's chores: `cargo xtask test`, `cargo xtask test-gpu`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
@@ -16,8 +16,13 @@ use command::{cargo, cargo_with, has_subcommand};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+<<<<<<< HEAD
   test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
                    Python package; with a filter, the crates' tests of that name
+=======
+  test [FILTER…]   run every test of every crate, then the documentation's examples
+  test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
+>>>>>>> engine
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
+        Some("test-gpu") => ("tests on the GPU", test_gpu()),
         Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
@@ -71,6 +77,11 @@ fn test(filters: &[String]) -> Result<(), String> {
         python::test()?;
     }
     Ok(())
+}
+
+/// Compares the two engines of the networks, of which one computes on a GPU.
+fn test_gpu() -> Result<(), String> {
+    cargo(&["test", "--package", "deepmir-net", "--features", "gpu"])
 }
 
 /// Rewrites the pages that are generated from the program: the test that compares them does it.

@@ -61,7 +61,9 @@ impl Environment {
 
 fn set_up() -> Result<Environment, String> {
     let python = "python3";
-    if !succeeds(Command::new(python).args(["-c", "import sys, venv; sys.exit(sys.version_info < (3, 9))"])) {
+    if !succeeds(
+        Command::new(python).args(["-c", "import sys, venv; sys.exit(sys.version_info < (3, 9))"]),
+    ) {
         return Err("no Python 3.9 or later with venv (apt-get install python3-venv)".to_owned());
     }
     let folder = absolute(&target())?.join("python");

@@ -101,7 +101,8 @@ impl CaseFiles {
         for (other, image) in named.chain(mask.map(|mask| (mask_name, mask))) {
             check_grid(reference, &grid, other, image.grid())?;
         }
-        let moved = images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
+        let moved =
+            images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
         let images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
         let brain = match (mask, images.first_key_value()) {
             (Some(mask), _) => inside(mask, mask_name)?.with_grid(grid)?,

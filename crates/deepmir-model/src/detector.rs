@@ -132,11 +132,7 @@ impl Detector {
         Ok(Detected { case, prepared, maps, candidates, features })
     }
 
-    fn check_inputs(
-        &self,
-        id: &str,
-        is_there: impl Fn(Modality) -> bool,
-    ) -> Result<(), CaseError> {
+    fn check_inputs(&self, id: &str, is_there: impl Fn(Modality) -> bool) -> Result<(), CaseError> {
         let plan = &self.bundle.settings.plan;
         let missing =
             plan.inputs.iter().find(|&&modality| plan.needs(modality) && !is_there(modality));

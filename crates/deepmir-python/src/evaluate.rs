@@ -21,7 +21,7 @@ pub struct Evaluation(evaluate::Evaluation);
 /// Options by their names.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct Options {
+pub struct Options {
     rule: String,
     connectivity: u8,
     min_volume_mm3: f64,
@@ -39,7 +39,9 @@ impl Options {
             connectivity: match self.connectivity {
                 26 => Connectivity::TwentySix,
                 6 => Connectivity::Six,
-                other => return Err(Failure::input(format!("connectivity is {other}; give 26 or 6"))),
+                other => {
+                    return Err(Failure::input(format!("connectivity is {other}; give 26 or 6")));
+                }
             },
             min_volume_mm3: self.min_volume_mm3,
             classes: classes.collect::<Result<_, _>>()?,

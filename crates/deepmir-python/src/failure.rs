@@ -79,9 +79,9 @@ impl<E: Error + 'static> From<E> for Failure {
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         Python::attach(|py| {
-            let raised = py
-                .import("deepmir._errors")
-                .and_then(|errors| errors.call_method1("of", (failure.kind.class(), failure.message)));
+            let raised = py.import("deepmir._errors").and_then(|errors| {
+                errors.call_method1("of", (failure.kind.class(), failure.message))
+            });
             match raised {
                 Ok(exception) => PyErr::from_value(exception),
                 Err(error) => error,

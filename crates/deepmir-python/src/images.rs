@@ -85,9 +85,8 @@ impl Array {
 
     /// The header that a file of it has: what a file cannot hold plays no part.
     fn header(&self) -> Result<Header, Failure> {
-        let fault = |error: VolumeError| {
-            Failure::input(format!("{error}: {}", self.name.display()))
-        };
+        let fault =
+            |error: VolumeError| Failure::input(format!("{error}: {}", self.name.display()));
         let affine = Affine::from_rows(self.affine).ok_or_else(|| {
             Failure::input(format!(
                 "the affine {:?} has no inverse, or its last row is not 0 0 0 1; give the 4 × 4 matrix \

@@ -8,7 +8,7 @@ use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
-use deepmir_pipeline::predict::{self, Predictor};
+use deepmir_pipeline::predict::{Prediction as Predicted, Predictor};
 use deepmir_volume::nifti::ReadOptions;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict};
@@ -26,7 +26,7 @@ pub struct Prediction {
 }
 
 struct Found {
-    prediction: predict::Prediction,
+    prediction: Predicted,
     files: CaseFiles,
     bundle: Arc<Bundle>,
     options: Options,
@@ -117,10 +117,7 @@ fn in_memory(
 }
 
 /// The lesion table as JSON, with the probability of each lesion where the model has a candidate classifier.
-fn lesions(
-    prediction: &predict::Prediction,
-    predictor: &Predictor,
-) -> Result<String, Failure> {
+fn lesions(prediction: &Predicted, predictor: &Predictor) -> Result<String, Failure> {
     #[derive(serde::Serialize)]
     struct Row<'a> {
         #[serde(flatten)]

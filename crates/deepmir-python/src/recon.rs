@@ -41,7 +41,7 @@ struct Aligned {
 
 /// The echoes of a scan.
 #[derive(FromPyObject)]
-enum Echoes {
+pub enum Echoes {
     /// Magnitude and phase files.
     Files(Vec<(PathBuf, PathBuf)>),
     /// Magnitudes and phases, in order, on one grid.
@@ -51,7 +51,7 @@ enum Echoes {
 /// Settings by their names on the command line.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct Settings {
+pub struct Settings {
     echo_times: Vec<f64>,
     field_strength: Option<f64>,
     b0_direction: Option<[f64; 3]>,
@@ -101,7 +101,8 @@ fn make(
         Some(mask) => Some(mask.image(&read)?.volume.map(|&value| value > 0.5)),
         None => None,
     };
-    let maps = reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
+    let maps =
+        reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
     let t2w = match t2w {
         Some(source) => {
             next("aligning T2w");
@@ -118,8 +119,8 @@ fn make(
 
 impl Settings {
     fn scan(&self, echoes: Echoes) -> Result<ScanInput, Failure> {
-        let phase_units: PhaseUnits =
-            serde_json::from_value(self.phase_units.as_str().into()).map_err(|error| {
+        let phase_units: PhaseUnits = serde_json::from_value(self.phase_units.as_str().into())
+            .map_err(|error| {
                 Failure::input(format!("phase_units is {:?}: {error}", self.phase_units))
             })?;
         let options = ReadOptions {
@@ -256,7 +257,8 @@ impl Reconstruction {
 impl Made {
     fn write(&self, names: &OutputNames<'_>) -> Result<Vec<PathBuf>, Failure> {
         let Self { input, maps, t2w } = self;
-        let sources: Vec<String> = input.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
+        let sources: Vec<String> =
+            input.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
         let context = OutputContext {
             header: &input.header,
             field_strength_t: input.scan.field_strength_t(),

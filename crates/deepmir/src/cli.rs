@@ -78,7 +78,7 @@ pub struct Common {
     /// Number of threads [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Where to run networks: auto, cpu, gpu:N, or burn-cpu (slow, for comparison)
+    /// Where to run networks: auto, cpu or gpu:N
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Log more; give it twice for everything

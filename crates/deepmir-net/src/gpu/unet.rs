@@ -13,7 +13,7 @@ use crate::weights::{self, Weights};
 
 /// Two 3×3 convolutions, each with batch normalisation and ReLU.
 #[derive(Module, Debug)]
-pub struct ConvBlock {
+pub(super) struct ConvBlock {
     conv1: Conv2d,
     norm1: BatchNorm,
     conv2: Conv2d,
@@ -44,7 +44,7 @@ impl ConvBlock {
 
 /// One step up: transposed convolution, concatenation with the encoder's output, a block.
 #[derive(Module, Debug)]
-pub struct DecoderBlock {
+pub(super) struct DecoderBlock {
     up: ConvTranspose2d,
     concatenated: Option<BatchNorm>,
     block: ConvBlock,
@@ -71,7 +71,7 @@ impl DecoderBlock {
 
 /// The U-Net of an [`Architecture`].
 #[derive(Module, Debug)]
-pub struct UNet {
+pub(super) struct UNet {
     encoder: Vec<ConvBlock>,
     decoder: Vec<DecoderBlock>,
     head: Conv2d,
@@ -85,7 +85,7 @@ impl UNet {
     ///
     /// # Errors
     /// If the weights do not fit the architecture.
-    pub fn new(
+    pub(super) fn new(
         architecture: &Architecture,
         weights: &Weights,
         device: &Device,
@@ -116,7 +116,7 @@ impl UNet {
     /// Scores before softmax or sigmoid. `input` is `[batch, channels, height, width]`, height and
     /// width multiples of [`Architecture::size_multiple`]; the result is
     /// `[batch, output channels, height, width]`.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let mut here = input;
         let mut skips = Vec::with_capacity(self.decoder.len());
         for (level, block) in self.encoder.iter().enumerate() {
@@ -133,7 +133,7 @@ impl UNet {
     }
 
     /// Probabilities, `[batch, output channels, height, width]`.
-    pub fn probabilities(&self, input: Tensor<4>) -> Tensor<4> {
+    pub(super) fn probabilities(&self, input: Tensor<4>) -> Tensor<4> {
         let scores = self.forward(input);
         match self.output {
             Output::Softmax => softmax(scores, 1),
@@ -142,13 +142,12 @@ impl UNet {
     }
 
     /// The same network with other weights (of the same architecture).
-    #[must_use]
-    pub fn with_weights(self, weights: &Weights) -> Self {
+    fn with_weights(self, weights: &Weights) -> Self {
         self.map(&mut Loader { weights, path: Vec::new() })
     }
 
     /// The weights, running statistics included.
-    pub fn weights(&self) -> Weights {
+    pub(super) fn weights(&self) -> Weights {
         self.settle_statistics();
         let mut collector = Collector::default();
         self.visit(&mut collector);
@@ -156,7 +155,7 @@ impl UNet {
     }
 
     /// Burn keeps the last update of running statistics aside until the next forward pass.
-    pub(crate) fn settle_statistics(&self) {
+    pub(super) fn settle_statistics(&self) {
         let blocks = self.encoder.iter().chain(self.decoder.iter().map(|decoder| &decoder.block));
         let norms = blocks.flat_map(|block| [&block.norm1, &block.norm2]);
         let concatenated = self.decoder.iter().filter_map(|decoder| decoder.concatenated.as_ref());

@@ -18,6 +18,8 @@ pub use crate::patch_classifier::PatchClassifierConfig;
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
 pub(crate) use engine::{StepSettings, TrainingEngine, TrainingState};
 pub use history::{History, Validation};
+#[cfg(feature = "gpu")]
+pub(crate) use loss::SMOOTH;
 pub(crate) use loss::loss;
 pub use sampler::{Batch, Sampler};
 pub use saved::SavedSettings;
