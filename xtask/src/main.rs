@@ -16,13 +16,9 @@ use command::{cargo, cargo_with, has_subcommand};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-<<<<<<< HEAD
   test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
                    Python package; with a filter, the crates' tests of that name
-=======
-  test [FILTER…]   run every test of every crate, then the documentation's examples
   test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
->>>>>>> engine
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
