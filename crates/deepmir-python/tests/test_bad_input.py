@@ -74,8 +74,11 @@ def test_affines(subject, arrays):
 def test_values(arrays):
     affine = arrays.affine
     for value in (np.nan, np.inf, -np.inf):
-        refused("1 of 88200 voxels are NaN or infinite.*nan_to_zero=True: swi",
-                swi=changed(arrays.swi, value), affine=affine)
+        refused(
+            "1 of 88200 voxels are NaN or infinite.*nan_to_zero=True: swi",
+            swi=changed(arrays.swi, value),
+            affine=affine,
+        )
     refused("NaN or infinite", swi=changed(arrays.swi.astype(np.float64), 1e300), affine=affine)
     result = deepmir.predict(swi=changed(arrays.swi, np.nan), affine=affine, nan_to_zero=True)
     zero = deepmir.predict(swi=changed(arrays.swi, 0), affine=affine)
@@ -127,10 +130,14 @@ def test_echoes(subject):
     refused("none of them", magnitude=images, phase=phase)
     refused("no echoes", magnitude=[], phase=[])
     refused("field strength", magnitude=images, phase=phases, echo_times=[0.006, 0.018, 0.03])
-    refused("2 echo times for 3 echoes",
-            magnitude=images, phase=phases, echo_times=[0.006, 0.018], field_strength=3)
-    refused("out of order",
-            magnitude=images, phase=phases, echo_times=[0.03, 0.018, 0.006], field_strength=3)
+    refused(
+        "2 echo times for 3 echoes",
+        magnitude=images,
+        phase=phases,
+        echo_times=[0.006, 0.018],
+        field_strength=3,
+    )
+    refused("out of order", magnitude=images, phase=phases, echo_times=[0.03, 0.018, 0.006], field_strength=3)
     refused("of 6 s cannot be", magnitude=images[:1], phase=phases[:1], echo_times=6, field_strength=3)
     refused("9000 T", magnitude=images[:1], phase=phases[:1], echo_times=0.006, field_strength=9000)
     refused("give numbers", magnitude=images, phase=phases, echo_times="x", field_strength=3)
@@ -141,8 +148,14 @@ def test_echoes(subject):
     refused("needs an affine", magnitude=[np.ones((4, 4, 4))], phase=[np.ones((4, 4, 4))])
     refused("no series of echoes", magnitude=np.ones((4, 4)), phase=np.ones((4, 4)))
     flat = [np.ones(images[0].shape)]
-    refused("there is no phase in it|neither radians", magnitude=flat, phase=flat,
-            affine=images[0].affine, echo_times=[0.006], field_strength=3)
+    refused(
+        "there is no phase in it|neither radians",
+        magnitude=flat,
+        phase=flat,
+        affine=images[0].affine,
+        echo_times=[0.006],
+        field_strength=3,
+    )
 
 
 def test_label_maps(arrays):

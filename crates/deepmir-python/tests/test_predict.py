@@ -62,7 +62,9 @@ def test_lesions_are_the_table(subject, predicted):
     frame = pandas.DataFrame(result.lesions)
     assert len(frame) == len(rows)
     names = [field.name for field in dataclasses.fields(deepmir.Lesion)]
-    assert ["class" if name == "lesion_class" else name for name in names] == list(rows[0] if rows else []) or not rows
+    assert ["class" if name == "lesion_class" else name for name in names] == list(
+        rows[0] if rows else []
+    ) or not rows
     for lesion, row in zip(result.lesions, rows):
         assert lesion.lesion_class == row["class"]
         assert f"{lesion.volume_mm3:.3f}" == row["volume_mm3"]
@@ -87,9 +89,7 @@ def test_layout_order_and_type_of_arrays_play_no_part(arrays):
     whole = np.round(arrays.swi * 100)
     one = deepmir.predict(swi=whole, qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine)
     for kind in (np.int16, ">i4", np.uint16, np.float16 if whole.max() < 2048 else np.int64):
-        same = deepmir.predict(
-            swi=whole.astype(kind), qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine
-        )
+        same = deepmir.predict(swi=whole.astype(kind), qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine)
         assert np.array_equal(same.probabilities["CMB"], one.probabilities["CMB"]), kind
 
 

@@ -31,7 +31,9 @@ def test_the_command_is_the_command_line(tmp_path):
     assert shell.returncode == 0 and shell.stdout.rstrip().endswith("deepmir")
     odd = os.fsencode(tmp_path) + b"/\xff.nii"
     program = Path(sysconfig.get_path("scripts")) / "deepmir"
-    done = subprocess.run([program, b"predict", b"--swi", odd, b"-o", os.fsencode(tmp_path)], capture_output=True)
+    done = subprocess.run(
+        [program, b"predict", b"--swi", odd, b"-o", os.fsencode(tmp_path)], capture_output=True
+    )
     assert done.returncode == 1 and b"cannot read" in done.stderr
 
 

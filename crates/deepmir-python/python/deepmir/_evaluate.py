@@ -126,9 +126,9 @@ def evaluate(
         If a map is missing or cannot be used; the message is the command line's.
     """
     threads = _inputs.threads_of(threads)
-    progress = _inputs.progress_of(progress)  # type: ignore[assignment]
+    progress = _inputs.progress_of(progress)
     try:
-        options = {
+        options: "dict[str, Any]" = {
             "rule": str(match),
             "connectivity": int(connectivity),
             "min_volume_mm3": float(min_volume_mm3),
@@ -140,12 +140,13 @@ def evaluate(
     except (TypeError, ValueError) as error:
         raise WrongTypeError(f"an option is no number ({error})") from None
     for name, most in (("connectivity", 255), ("resamples", 2**32), ("seed", 2**64 - 1)):
-        if not 0 <= options[name] <= most:  # type: ignore[operator]
+        if not 0 <= options[name] <= most:
             raise DeepmirError(f"{name} is {options[name]}; give a whole number from 0 to {most}")
     if _inputs.is_path(truth) and _inputs.is_path(prediction):
         paths = _inputs.path("truth", truth), _inputs.path("prediction", prediction)
         made = _deepmir.evaluate_files(*paths, options, bool(allow_missing), threads, progress)
         return _of(made)
+    predicted: _inputs.Source
     if isinstance(prediction, Result):
         affine = prediction.affine if affine is None else affine
         predicted = _inputs.packed("prediction", prediction.labels, prediction.affine, np.int32)

@@ -27,44 +27,44 @@ ImageLike = Union[str, "os.PathLike[str]", npt.NDArray[Any], SpatialImage]
 Progress = Callable[[str, int, int], object]
 
 # A path, or the name, shape, bytes and affine of an array.
-Source = Union[str, dict]
+Source = Union[str, "dict[str, Any]"]
 
 
-def is_path(image: object) -> bool:
+def is_path(image: Any) -> bool:
     """Whether an argument is a path."""
     return isinstance(image, (str, os.PathLike))
 
 
-def is_image(image: object) -> bool:
+def is_image(image: Any) -> bool:
     """Whether an argument is a nibabel image, by what it has."""
     return hasattr(image, "dataobj") and hasattr(image, "affine")
 
 
-def source(name: str, image: object, affine: object, dtype: type = np.float32) -> Source:
+def source(name: str, image: Any, affine: Any, dtype: "type[np.generic]" = np.float32) -> Source:
     """Turn an argument called ``name`` into what the compiled part takes."""
     if is_path(image):
         return path(name, image)
     if is_image(image):
         label = _file_name(image) or name
-        voxels = _voxels(label, np.asanyarray(image.dataobj))  # type: ignore[attr-defined]
-        return packed(label, voxels, image.affine, dtype)  # type: ignore[attr-defined]
+        voxels = _voxels(label, np.asanyarray(image.dataobj))
+        return packed(label, voxels, image.affine, dtype)
     return packed(name, _voxels(name, image), affine, dtype)
 
 
-def path(name: str, image: object) -> str:
+def path(name: str, image: Any) -> str:
     """Turn a path into text."""
-    text = os.fspath(image)  # type: ignore[call-overload]
+    text: Any = os.fspath(image)
     if isinstance(text, bytes):
         text = os.fsdecode(text)
     if not text or "\0" in text:
         raise DeepmirError(f"{text!r} is no path of a file: {name}")
-    return text
+    return str(text)
 
 
-def echoes(name: str, images: object, affine: object) -> list:
+def echoes(name: str, images: Any, affine: Any) -> "list[Source]":
     """Turn the echoes of a scan into a list of sources: a list of images, or one with four axes."""
     if is_path(images) or (isinstance(images, (list, tuple)) and images and is_path(images[0])):
-        files = [images] if is_path(images) else list(images)  # type: ignore[call-overload]
+        files = [images] if is_path(images) else list(images)
         if not all(is_path(file) for file in files):
             raise WrongTypeError(f"give all echoes as files, or none of them: {name}")
         return [path(name, file) for file in files]
@@ -73,8 +73,8 @@ def echoes(name: str, images: object, affine: object) -> list:
             raise WrongTypeError(f"give all echoes as files, or none of them: {name}")
         return [source(f"{name}[{n}]", image, affine) for n, image in enumerate(images)]
     if is_image(images):
-        label, affine = _file_name(images) or name, images.affine  # type: ignore[attr-defined]
-        images = images.dataobj  # type: ignore[attr-defined]
+        label, affine = _file_name(images) or name, images.affine
+        images = images.dataobj
     else:
         label = name
     voxels = _numbers(label, images)
@@ -89,14 +89,14 @@ def echoes(name: str, images: object, affine: object) -> list:
     return [packed(f"{label}[{n}]", voxels[..., n], affine, np.float32) for n in each]
 
 
-def check_affine(affine: object, images: "list[object]") -> None:
+def check_affine(affine: Any, images: "list[Any]") -> None:
     """Refuse an affine that nothing would use: files and images have their own."""
     given = [image for image in images if image is not None]
     if affine is not None and given and all(is_path(image) or is_image(image) for image in given):
         raise DeepmirError("affine is for arrays; files and images have their own: leave it out")
 
 
-def packed(name: str, voxels: npt.NDArray[Any], affine: object, dtype: type) -> dict:
+def packed(name: str, voxels: npt.NDArray[Any], affine: Any, dtype: "type[np.generic]") -> "dict[str, Any]":
     """Pack voxels and affine for the compiled part."""
     rows = _affine(name, affine)
     values = _whole(name, voxels) if dtype is np.int32 else _single(voxels)
@@ -113,12 +113,12 @@ def unpack(data: bytearray, dtype: npt.DTypeLike, shape: "list[int]") -> npt.NDA
     return np.frombuffer(data, dtype=dtype).reshape(tuple(shape), order="F")
 
 
-def threads_of(threads: object) -> Optional[int]:
+def threads_of(threads: Any) -> Optional[int]:
     """Check a number of threads."""
     if threads is None:
         return None
     try:
-        count = int(threads)  # type: ignore[call-overload]
+        count = int(threads)
     except (TypeError, ValueError):
         raise WrongTypeError(f"threads is {threads!r}; give a whole number from 1 on") from None
     if not 1 <= count <= 65535 or count != threads:
@@ -126,20 +126,21 @@ def threads_of(threads: object) -> Optional[int]:
     return count
 
 
-def progress_of(progress: object) -> object:
+def progress_of(progress: Any) -> Optional[Progress]:
     """Check a progress callback."""
     if progress is not None and not callable(progress):
         raise WrongTypeError(f"progress is {progress!r}; give a function of stage, done and total")
-    return progress
+    function: Optional[Progress] = progress
+    return function
 
 
-def _file_name(image: object) -> Optional[str]:
+def _file_name(image: Any) -> Optional[str]:
     getter = getattr(image, "get_filename", None)
     name = getter() if callable(getter) else None
     return os.fspath(name) if isinstance(name, (str, os.PathLike)) else None
 
 
-def _numbers(name: str, image: object) -> npt.NDArray[Any]:
+def _numbers(name: str, image: Any) -> npt.NDArray[Any]:
     if isinstance(image, np.ma.MaskedArray):
         raise WrongTypeError(f"a masked array hides voxels; give its filled(0), say: {name}")
     try:
@@ -154,15 +155,13 @@ def _numbers(name: str, image: object) -> npt.NDArray[Any]:
     return voxels
 
 
-def _voxels(name: str, image: object) -> npt.NDArray[Any]:
+def _voxels(name: str, image: Any) -> npt.NDArray[Any]:
     voxels = _numbers(name, image)
     # As of files: axes after the third may be there if their length is 1.
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     if voxels.ndim != 3:
-        raise DeepmirError(
-            f"an array of shape {voxels.shape} is no volume; give one with three axes: {name}"
-        )
+        raise DeepmirError(f"an array of shape {voxels.shape} is no volume; give one with three axes: {name}")
     return voxels
 
 
@@ -189,7 +188,7 @@ def _whole(name: str, voxels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return voxels.astype(np.int32)
 
 
-def _affine(name: str, affine: object) -> "list[list[float]]":
+def _affine(name: str, affine: Any) -> "list[list[float]]":
     if affine is None:
         raise DeepmirError(
             f"an array needs an affine; give affine=, the 4 × 4 matrix from voxels to RAS+ "
@@ -201,4 +200,5 @@ def _affine(name: str, affine: object) -> "list[list[float]]":
         raise WrongTypeError(f"the affine is no matrix of numbers: {name}") from None
     if matrix.shape != (4, 4):
         raise DeepmirError(f"the affine has the shape {matrix.shape}, not (4, 4): {name}")
-    return matrix.tolist()
+    rows: "list[list[float]]" = matrix.tolist()
+    return rows

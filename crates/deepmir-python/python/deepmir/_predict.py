@@ -182,9 +182,11 @@ def predict(
         if image is not None
     ]
     brain = None if mask is None else _inputs.source("mask", mask, affine)
-    if model is None or _inputs.is_path(model):
-        model = load_model("default" if model is None else model)  # type: ignore[arg-type]
-    if not isinstance(model, Model):
+    if model is None:
+        model = load_model()
+    elif isinstance(model, (str, os.PathLike)):
+        model = load_model(model)
+    elif not isinstance(model, Model):
         raise WrongTypeError(f"model is {model!r}; give a Model, a name or a path")
     found = _deepmir.predict(
         images, brain, model, bool(flips), bool(nan_to_zero), threads, _inputs.progress_of(progress)

@@ -182,21 +182,21 @@ def recon(
         _inputs.progress_of(progress),
     )
     shape = made.shape
-    maps = {
+    maps: "dict[str, Any]" = {
         name: None if data is None else _inputs.unpack(data, np.float32, shape)
         for name, data in made.maps().items()
     }
-    masks = {name: _inputs.unpack(data, np.bool_, shape) for name, data in made.masks().items()}
-    return Reconstruction(
-        **maps, **masks, affine=np.array(made.affine), phase=made.phase, _made=made
-    )
+    masks: "dict[str, Any]" = {
+        name: _inputs.unpack(data, np.bool_, shape) for name, data in made.masks().items()
+    }
+    return Reconstruction(**maps, **masks, affine=np.array(made.affine), phase=made.phase, _made=made)
 
 
-def _each(images: object) -> "list[object]":
+def _each(images: Any) -> "list[Any]":
     return list(images) if isinstance(images, (list, tuple)) else [images]
 
 
-def _floats(name: str, values: object, count: Optional[int] = None) -> "list[float]":
+def _floats(name: str, values: Any, count: Optional[int] = None) -> "list[float]":
     try:
         numbers = [float(value) for value in np.atleast_1d(np.asarray(values, dtype=np.float64))]
     except (TypeError, ValueError):
