@@ -22,6 +22,14 @@ fn run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| deepmir::run(arguments.into_iter()))
 }
 
+/// Panics, for the test that a panic becomes an exception; a release is without it.
+#[cfg(debug_assertions)]
+#[pyfunction]
+#[expect(clippy::panic, reason = "its purpose")]
+fn panic(py: Python<'_>) -> PyResult<()> {
+    work::run(py, Some(1), None, |_| panic!("on purpose"))
+}
+
 #[pymodule]
 fn _deepmir(module: &Bound<'_, PyModule>) -> PyResult<()> {
     work::keep_places_of_panics();
@@ -36,5 +44,7 @@ fn _deepmir(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recon::recon, module)?)?;
     module.add_function(wrap_pyfunction!(evaluate::evaluate_files, module)?)?;
     module.add_function(wrap_pyfunction!(evaluate::evaluate_maps, module)?)?;
+    #[cfg(debug_assertions)]
+    module.add_function(wrap_pyfunction!(panic, module)?)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ from conftest import command
 
 
 def refused(words: str, kind: type = deepmir.DeepmirError, **arguments: object) -> None:
-    with pytest.raises(kind, match=words) as error:
+    with pytest.raises(kind, match=f"(?s){words}") as error:
         deepmir.predict(**arguments)
     assert "internal error" not in str(error.value)
 
@@ -119,7 +119,7 @@ def test_echoes(subject):
     mag, phase = subject.magnitude, subject.phase
 
     def refused(words: str, **arguments: object) -> None:
-        with pytest.raises(deepmir.DeepmirError, match=words) as error:
+        with pytest.raises(deepmir.DeepmirError, match=f"(?s){words}") as error:
             deepmir.recon(**arguments)
         assert "internal error" not in str(error.value)
 
@@ -160,7 +160,7 @@ def test_echoes(subject):
 
 def test_label_maps(arrays):
     def refused(words: str, truth: object, prediction: object, **arguments: object) -> None:
-        with pytest.raises(deepmir.DeepmirError, match=words) as error:
+        with pytest.raises(deepmir.DeepmirError, match=f"(?s){words}") as error:
             deepmir.evaluate(truth, prediction, **arguments)
         assert "internal error" not in str(error.value)
 

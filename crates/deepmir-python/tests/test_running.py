@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import deepmir
+from deepmir import _deepmir
 from conftest import command
 
 
@@ -131,6 +132,13 @@ def test_predictions_in_several_threads_and_after_a_fork(arrays):
         same = np.array_equal(deepmir.predict(**vars(arrays)).probabilities["CMB"], wanted)
         os._exit(0 if same else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(_deepmir, "panic"), reason="a release has no function that panics")
+def test_a_panic_is_an_ordinary_exception(capfd):
+    with pytest.raises(deepmir.InternalError, match="(?s)internal error.*lib.rs.*on purpose.*report it"):
+        _deepmir.panic()
+    assert capfd.readouterr().err == ""
 
 
 def test_the_package_is_typed():
