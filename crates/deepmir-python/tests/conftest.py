@@ -57,19 +57,41 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
 
 
+#: Voxels along each axis of the part that most tests predict.
+WIDTH = 12
+
+
 @pytest.fixture(scope="session")
-def predicted(subject: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command line predicts for the subject."""
+def small(subject: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The images around a lesion of the subject, with a mask."""
+    folder = tmp_path_factory.mktemp("small")
+    truth = nib.load(subject.truth)
+    lesion = np.argwhere(np.asarray(truth.dataobj) > 0)[0]
+    low = np.clip(lesion - WIDTH // 2, 0, np.array(truth.shape) - WIDTH)
+    part = tuple(slice(start, start + WIDTH) for start in low)
+    files = SimpleNamespace(mask=folder / "sub-01_desc-brain_mask.nii.gz")
+    for name in ("swi", "qsm", "t2w"):
+        path: Path = getattr(subject, name)
+        image = nib.load(path).slicer[part]
+        nib.save(image, folder / path.name)
+        setattr(files, name, folder / path.name)
+    inside = (np.asarray(image.dataobj) != 0).astype(np.uint8)
+    nib.save(nib.Nifti1Image(inside, image.affine), files.mask)
+    return files
+
+
+@pytest.fixture(scope="session")
+def predicted(small: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line predicts for the small images."""
     folder = tmp_path_factory.mktemp("predicted")
-    images = ["--swi", subject.swi, "--qsm", subject.qsm, "--t2w", subject.t2w]
+    images = [word for name, path in vars(small).items() for word in (f"--{name}", path)]
     done = command("predict", *images, "-o", folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 @pytest.fixture()
-def arrays(subject: SimpleNamespace) -> SimpleNamespace:
-    """The subject's images as arrays."""
-    names = ("swi", "qsm", "t2w")
-    images = {name: voxels(getattr(subject, name)) for name in names}
-    return SimpleNamespace(**images, affine=nib.load(subject.swi).affine)
+def arrays(small: SimpleNamespace) -> SimpleNamespace:
+    """The small images as arrays."""
+    images = {name: voxels(path) for name, path in vars(small).items()}
+    return SimpleNamespace(**images, affine=nib.load(small.swi).affine)

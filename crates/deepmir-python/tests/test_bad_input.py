@@ -32,7 +32,7 @@ def test_shapes(arrays):
     refused("different shapes", swi=arrays.swi, qsm=arrays.qsm[1:], affine=affine)
     refused("different shapes", swi=arrays.swi, mask=arrays.swi[1:] > 0, affine=affine)
     # A last axis of length 1 is none.
-    deepmir.predict(swi=arrays.swi[..., np.newaxis], affine=affine)
+    deepmir.predict(swi=arrays.swi[..., np.newaxis], mask=arrays.mask, affine=affine)
     # One voxel is no brain.
     refused("swi", swi=np.ones((1, 1, 1)), affine=affine)
 
@@ -52,7 +52,7 @@ def test_types(arrays):
         deepmir.predict(arrays.swi)  # keywords only
 
 
-def test_affines(subject, arrays):
+def test_affines(small, arrays):
     refused("needs an affine", swi=arrays.swi)
     refused("shape \\(3, 3\\)", swi=arrays.swi, affine=np.eye(3))
     refused("no matrix of numbers", TypeError, swi=arrays.swi, affine="x")
@@ -60,9 +60,9 @@ def test_affines(subject, arrays):
     for affine in (singular, np.zeros((4, 4)), np.full((4, 4), np.nan), arrays.affine * np.inf):
         refused("has no inverse.*swi", swi=arrays.swi, affine=affine)
     refused("last row", swi=arrays.swi, affine=np.ones((4, 4)) + np.eye(4))
-    refused("leave it out", swi=subject.swi, affine=arrays.affine)
+    refused("leave it out", swi=small.swi, affine=arrays.affine)
     # The affine of another image.
-    image = nib.load(subject.swi)
+    image = nib.load(small.swi)
     moved = image.affine.copy()
     moved[0, 3] += 5
     other = nib.Nifti1Image(arrays.qsm, moved)
@@ -75,22 +75,23 @@ def test_values(arrays):
     affine = arrays.affine
     for value in (np.nan, np.inf, -np.inf):
         refused(
-            "1 of 88200 voxels are NaN or infinite.*nan_to_zero=True: swi",
+            "1 of 1728 voxels are NaN or infinite.*nan_to_zero=True: swi",
             swi=changed(arrays.swi, value),
             affine=affine,
         )
     refused("NaN or infinite", swi=changed(arrays.swi.astype(np.float64), 1e300), affine=affine)
-    result = deepmir.predict(swi=changed(arrays.swi, np.nan), affine=affine, nan_to_zero=True)
-    zero = deepmir.predict(swi=changed(arrays.swi, 0), affine=affine)
+    rest = {"mask": arrays.mask, "affine": affine}
+    result = deepmir.predict(swi=changed(arrays.swi, np.nan), nan_to_zero=True, **rest)
+    zero = deepmir.predict(swi=changed(arrays.swi, 0), **rest)
     assert np.array_equal(result.probabilities["CMB"], zero.probabilities["CMB"])
     refused("NaN", swi=arrays.swi, mask=changed(arrays.swi, np.nan), affine=affine)
     refused("brain mask is needed.*give one with mask=: swi", swi=arrays.swi + 1000, affine=affine)
     refused("brain mask is empty.*mask", swi=arrays.swi, mask=arrays.swi * 0, affine=affine)
     refused("swi", swi=np.zeros_like(arrays.swi), affine=affine)
-    refused("same value nearly everywhere", swi=(arrays.swi != 0), affine=affine)
+    refused("same value nearly everywhere", swi=(arrays.swi != 0), **rest)
 
 
-def test_files_have_the_words_of_the_command_line(subject, tmp_path):
+def test_files_have_the_words_of_the_command_line(tmp_path):
     missing = tmp_path / "missing.nii.gz"
     with pytest.raises(FileNotFoundError) as error:
         deepmir.predict(swi=missing)
@@ -108,7 +109,7 @@ def test_files_have_the_words_of_the_command_line(subject, tmp_path):
 
 
 def test_what_cannot_be_written(arrays, tmp_path):
-    result = deepmir.predict(swi=arrays.swi, affine=arrays.affine)
+    result = deepmir.predict(**vars(arrays))
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(deepmir.DeepmirError, match="cannot write.*file"):

@@ -16,17 +16,17 @@ import deepmir
 from conftest import command, voxels
 
 
-def inputs(kind: str, subject, arrays) -> dict:
+def inputs(kind: str, small, arrays) -> dict:
     if kind == "paths":
-        return {"swi": subject.swi, "qsm": str(subject.qsm), "t2w": subject.t2w}
+        return {name: str(path) if name == "qsm" else path for name, path in vars(small).items()}
     if kind == "images":
-        return {name: nib.load(getattr(subject, name)) for name in ("swi", "qsm", "t2w")}
-    return {"swi": arrays.swi, "qsm": arrays.qsm, "t2w": arrays.t2w, "affine": arrays.affine}
+        return {name: nib.load(path) for name, path in vars(small).items()}
+    return vars(arrays)
 
 
 @pytest.mark.parametrize("kind", ["paths", "images", "arrays"])
-def test_results_are_the_command_lines_bit_for_bit(kind, subject, arrays, predicted, tmp_path):
-    result = deepmir.predict(**inputs(kind, subject, arrays))
+def test_results_are_the_command_lines_bit_for_bit(kind, small, arrays, predicted, tmp_path):
+    result = deepmir.predict(**inputs(kind, small, arrays))
     label_map = nib.load(next(predicted.glob("*seg-lesions_dseg.nii.gz")))
     assert result.labels.dtype == np.uint8
     assert np.array_equal(result.labels, np.asarray(label_map.dataobj))
@@ -49,28 +49,27 @@ def test_results_are_the_command_lines_bit_for_bit(kind, subject, arrays, predic
     assert same >= 3
 
 
-def test_saved_files_are_the_command_lines_to_the_byte(subject, predicted, tmp_path):
-    result = deepmir.predict(swi=subject.swi, qsm=subject.qsm, t2w=subject.t2w)
-    written = [Path(path) for path in result.save(tmp_path)]
-    assert {path.name for path in written} == {path.name for path in predicted.iterdir()}
+def test_a_whole_head_is_the_command_lines_to_the_byte(subject, tmp_path):
+    images = {"swi": subject.swi, "qsm": subject.qsm, "t2w": subject.t2w}
+    done = command(
+        "predict", *(w for name, path in images.items() for w in (f"--{name}", path)), "-o", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    result = deepmir.predict(**images)
+    written = [Path(path) for path in result.save(tmp_path / "python")]
+    assert {path.name for path in written} == {path.name for path in tmp_path.iterdir() if path.is_file()}
     for path in written:
-        assert path.read_bytes() == (predicted / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
-
-def test_lesions_are_the_table(subject, predicted):
-    result = deepmir.predict(swi=subject.swi, qsm=subject.qsm, t2w=subject.t2w)
-    table = next(predicted.glob("*_desc-lesions.tsv"))
-    rows = list(csv.DictReader(table.open(), delimiter="\t"))
-    frame = pandas.DataFrame(result.lesions)
-    assert len(frame) == len(rows)
-    names = [field.name for field in dataclasses.fields(deepmir.Lesion)]
+    rows = list(csv.DictReader(next(tmp_path.glob("*_desc-lesions.tsv")).open(), delimiter="\t"))
     assert rows, "the subject has lesions, and some are found"
-    columns = ["class" if name == "lesion_class" else name for name in names]
-    assert columns == list(rows[0])
+    assert len(pandas.DataFrame(result.lesions)) == len(rows)
+    names = [field.name for field in dataclasses.fields(deepmir.Lesion)]
+    assert ["class" if name == "lesion_class" else name for name in names] == list(rows[0])
     for lesion, row in zip(result.lesions, rows):
-        assert lesion.lesion_class == row["class"]
-        assert f"{lesion.volume_mm3:.3f}" == row["volume_mm3"]
-        assert f"{lesion.x_mm:.2f}" == row["x_mm"]
+        assert lesion.lesion_class == row["class"] and lesion.region == row["region"]
+        assert f"{lesion.volume_mm3:.3f}" == row["volume_mm3"] and f"{lesion.x_mm:.2f}" == row["x_mm"]
+        assert f"{lesion.lesion_probability:.4f}" == row["lesion_probability"]
         with pytest.raises(dataclasses.FrozenInstanceError):
             lesion.x_mm = 0.0
 
@@ -83,15 +82,20 @@ def test_layout_order_and_type_of_arrays_play_no_part(arrays):
     assert not strided.flags.c_contiguous and not strided.flags.f_contiguous
     strided.flags.writeable = False
     other = deepmir.predict(
-        swi=big_endian, qsm=strided, t2w=backwards.astype(np.float64), affine=arrays.affine.tolist()
+        swi=big_endian,
+        qsm=strided,
+        t2w=backwards.astype(np.float64),
+        mask=arrays.mask != 0,
+        affine=arrays.affine.tolist(),
     )
     assert np.array_equal(other.labels, wanted.labels)
     for name, map_ in wanted.probabilities.items():
         assert np.array_equal(other.probabilities[name], map_)
     whole = np.round(arrays.swi * 100)
-    one = deepmir.predict(swi=whole, qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine)
-    for kind in (np.int16, ">i4", np.uint16, np.float16 if whole.max() < 2048 else np.int64):
-        same = deepmir.predict(swi=whole.astype(kind), qsm=arrays.qsm, t2w=arrays.t2w, affine=arrays.affine)
+    rest = {"mask": arrays.mask, "affine": arrays.affine}
+    one = deepmir.predict(swi=whole, **rest)
+    for kind in (np.int16, ">i4", np.uint64):
+        same = deepmir.predict(swi=whole.astype(kind), **rest)
         assert np.array_equal(same.probabilities["CMB"], one.probabilities["CMB"]), kind
 
 
@@ -100,31 +104,30 @@ def test_threads_change_nothing(arrays):
     assert np.array_equal(one.probabilities["NHID"], two.probabilities["NHID"])
 
 
-def test_missing_images_as_on_the_command_line(subject, tmp_path):
-    result = deepmir.predict(swi=subject.swi)
-    done = command("predict", "--swi", subject.swi, "-o", tmp_path)
+def test_missing_images_as_on_the_command_line(small, tmp_path):
+    result = deepmir.predict(swi=small.swi, mask=small.mask)
+    done = command("predict", "--swi", small.swi, "--mask", small.mask, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     label_map = next(tmp_path.glob("*seg-lesions_dseg.nii.gz"))
     assert np.array_equal(result.labels, voxels(label_map))
     with pytest.raises(deepmir.DeepmirError) as error:
-        deepmir.predict(qsm=subject.qsm)
-    done = command("predict", "--qsm", subject.qsm, "-o", tmp_path)
+        deepmir.predict(qsm=small.qsm)
+    done = command("predict", "--qsm", small.qsm, "-o", tmp_path)
     assert done.stderr.strip() == f"error: {error.value}"
 
 
-def test_a_mask_and_a_mixture_of_files_and_arrays(subject, arrays):
-    mask = arrays.swi != 0
-    whole = deepmir.predict(swi=arrays.swi, qsm=arrays.qsm, mask=mask, affine=arrays.affine)
-    mixed = deepmir.predict(swi=subject.swi, qsm=arrays.qsm, mask=mask, affine=arrays.affine)
-    assert np.array_equal(whole.probabilities["CMB"], mixed.probabilities["CMB"])
+def test_a_mixture_of_files_and_arrays(small, arrays):
+    rest = {"qsm": arrays.qsm, "mask": arrays.mask, "affine": arrays.affine}
+    one, other = (deepmir.predict(swi=swi, **rest) for swi in (arrays.swi, small.swi))
+    assert np.array_equal(one.probabilities["CMB"], other.probabilities["CMB"])
 
 
-def test_models(subject, tmp_path):
+def test_models(small, tmp_path):
     model = deepmir.load_model()
     assert model.name in repr(model) and model.classes == ["CMB", "NHID"]
-    assert "SWI" in model.inputs
-    named = deepmir.predict(swi=subject.swi, model=model.name)
-    loaded = deepmir.predict(swi=subject.swi, model=model)
+    assert "SWI" in model.inputs and "QSM" in model.optional
+    named = deepmir.predict(swi=small.swi, mask=small.mask, model=model.name)
+    loaded = deepmir.predict(swi=small.swi, mask=small.mask, model=model)
     assert np.array_equal(named.labels, loaded.labels)
     assert np.array_equal(named.probabilities["CMB"], loaded.probabilities["CMB"])
     with pytest.raises(FileNotFoundError, match="there is no model no-such"):
