@@ -184,12 +184,12 @@ impl Sgemm {
     fn run(&mut self) -> f64 {
         let (n, stride) = (self.size, self.size as isize);
         let (a, product) = (self.a.as_ptr(), self.product.as_mut_ptr());
-        let threads = gemm::Parallelism::Rayon(0);
+        let threads = gemm_common::Parallelism::Rayon(0);
         let started = Instant::now();
         // SAFETY: all matrices are n × n, in vectors of n · n values; the product has its own.
         #[allow(unsafe_code, reason = "the interface of `gemm`")]
         unsafe {
-            gemm::gemm(
+            gemm_f32::gemm::f32::get_gemm_fn()(
                 n, n, n, product, 1, stride, false, a, 1, stride, a, 1, stride, 0.0, 1.0, false,
                 false, false, threads,
             );

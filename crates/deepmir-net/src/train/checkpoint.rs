@@ -75,9 +75,8 @@ impl Checkpoint {
             SafeTensors::read_metadata(&bytes).map_err(|error| invalid(error.to_string()))?;
         let entry = |name: &str| metadata.metadata().as_ref().and_then(|entries| entries.get(name));
         if entry("format").map(String::as_str) != Some(FORMAT) {
-            let reason = "another version of deepmir wrote this checkpoint, and this version cannot \
-                          resume it; delete the file to begin the training again, or resume with \
-                          the version that training.toml names";
+            let reason = "another program or an earlier deepmir wrote this checkpoint, which cannot be \
+                          resumed here; delete the file to begin the training again";
             return Err(invalid(reason.to_owned()));
         }
         let progress =
@@ -166,7 +165,7 @@ mod tests {
         let metadata = HashMap::from([("progress".to_owned(), progress)]);
         let none = serialize(&Weights::default(), Precision::Single, Some(metadata)).unwrap();
         std::fs::write(&path, none).unwrap();
-        for words in ["another version", "delete the file", "checkpoint.safetensors"] {
+        for words in ["an earlier deepmir", "delete the file", "checkpoint.safetensors"] {
             assert!(message().contains(words), "{}", message());
         }
         let other = Architecture { widths: vec![4, 8], ..architecture.clone() };
