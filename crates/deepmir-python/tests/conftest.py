@@ -66,9 +66,11 @@ def small(subject: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) ->
     """The images around a lesion of the subject, with a mask."""
     folder = tmp_path_factory.mktemp("small")
     truth = nib.load(subject.truth)
-    lesion = np.argwhere(np.asarray(truth.dataobj) > 0)[0]
+    # Where its susceptibility is highest, so that the model finds it on these coarse voxels.
+    of_lesions = voxels(subject.qsm) * (np.asarray(truth.dataobj) > 0)
+    lesion = np.array(np.unravel_index(of_lesions.argmax(), truth.shape))
     low = np.clip(lesion - WIDTH // 2, 0, np.array(truth.shape) - WIDTH)
-    part = tuple(slice(start, start + WIDTH) for start in low)
+    part = tuple(slice(int(start), int(start) + WIDTH) for start in low)
     files = SimpleNamespace(mask=folder / "sub-01_desc-brain_mask.nii.gz")
     for name in ("swi", "qsm", "t2w"):
         path: Path = getattr(subject, name)

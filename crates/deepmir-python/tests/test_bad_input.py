@@ -57,7 +57,7 @@ def test_affines(small, arrays):
     refused("shape \\(3, 3\\)", swi=arrays.swi, affine=np.eye(3))
     refused("no matrix of numbers", TypeError, swi=arrays.swi, affine="x")
     singular = np.diag([1.0, 1.0, 0.0, 1.0])
-    for affine in (singular, np.zeros((4, 4)), np.full((4, 4), np.nan), arrays.affine * np.inf):
+    for affine in (singular, np.zeros((4, 4)), np.full((4, 4), np.nan)):
         refused("has no inverse.*swi", swi=arrays.swi, affine=affine)
     refused("last row", swi=arrays.swi, affine=np.ones((4, 4)) + np.eye(4))
     refused("leave it out", swi=small.swi, affine=arrays.affine)
@@ -88,7 +88,7 @@ def test_values(arrays):
     refused("brain mask is needed.*give one with mask=: swi", swi=arrays.swi + 1000, affine=affine)
     refused("brain mask is empty.*mask", swi=arrays.swi, mask=arrays.swi * 0, affine=affine)
     refused("swi", swi=np.zeros_like(arrays.swi), affine=affine)
-    refused("same value nearly everywhere", swi=(arrays.swi != 0), **rest)
+    refused("same value nearly everywhere", swi=np.ones_like(arrays.swi), **rest)
 
 
 def test_files_have_the_words_of_the_command_line(tmp_path):
@@ -142,8 +142,8 @@ def test_echoes(subject):
     refused("of 6 s cannot be", magnitude=images[:1], phase=phases[:1], echo_times=6, field_strength=3)
     refused("9000 T", magnitude=images[:1], phase=phases[:1], echo_times=0.006, field_strength=9000)
     refused("give numbers", magnitude=images, phase=phases, echo_times="x", field_strength=3)
-    refused("phase_units is 'furlongs'", magnitude=mag, phase=phase, phase_units="furlongs")
-    refused("inversion is 'x'; there are tv, tkd and l2", magnitude=mag, phase=phase, inversion="x")
+    refused("phase_units is .furlongs.*degrees", magnitude=mag, phase=phase, phase_units="furlongs")
+    refused("inversion is .x.; there are tv, tkd and l2", magnitude=mag, phase=phase, inversion="x")
     refused("give 3 numbers", magnitude=mag, phase=phase, b0_direction=[0, 1])
     refused("affine of its own", magnitude=mag, phase=phase, t2w=np.zeros((4, 4, 4)))
     refused("needs an affine", magnitude=[np.ones((4, 4, 4))], phase=[np.ones((4, 4, 4))])

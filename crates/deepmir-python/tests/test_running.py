@@ -29,7 +29,7 @@ def test_the_command_is_the_command_line(tmp_path):
     missing = command("predict", "--swi", tmp_path / "missing.nii", "-o", tmp_path)
     assert missing.returncode == 1 and missing.stderr.startswith("error: ")
     shell = command("completions", "bash")
-    assert shell.returncode == 0 and shell.stdout.rstrip().endswith("deepmir")
+    assert shell.returncode == 0 and shell.stdout.rstrip().endswith("fi")
     odd = os.fsencode(tmp_path) + b"/\xff.nii"
     program = Path(sysconfig.get_path("scripts")) / "deepmir"
     done = subprocess.run(
