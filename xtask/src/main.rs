@@ -6,6 +6,7 @@ mod browser;
 mod command;
 mod licences;
 mod lint;
+mod python;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -16,7 +17,8 @@ use command::{cargo, cargo_with, has_subcommand, status};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [FILTER…]   run every test of every crate, then the documentation's examples
+  test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
+                   Python package; with a filter, the crates' tests of that name
   test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
@@ -74,6 +76,7 @@ fn test(filters: &[String]) -> Result<(), String> {
     }
     if filters.is_empty() {
         cargo(&["test", "--workspace", "--doc", "--quiet"])?;
+        python::test()?;
     }
     Ok(())
 }
@@ -86,7 +89,7 @@ fn test_gpu() -> Result<(), String> {
 /// Rewrites the pages that are generated from the program: the test that compares them does it.
 fn docs() -> Result<(), String> {
     let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
-    cargo_with(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
+    cargo_with(&["test", "--package", "deepmir", "--lib", "reference"], &[], &variables)
 }
 
 /// Writes the licence texts of the build for a target, by default this machine's.

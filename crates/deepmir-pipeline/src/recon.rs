@@ -12,7 +12,7 @@ use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Volume, nifti};
+use deepmir_volume::{Mask, Volume, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
@@ -168,9 +168,7 @@ pub fn reconstruct_to<'a>(
         progress("aligning T2w");
         let moving = read_image(path, &input.read)?;
         let fixed = &scan.scan.echoes()[0].magnitude;
-        let found = register_rigid(fixed, &result.brain, &moving, &settings.registration)?;
-        let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
-        let even = correct_bias(&aligned, &result.brain, &settings.bias);
+        let (even, found) = align(&moving, fixed, &result.brain, settings)?;
         let sources = [path.display().to_string()];
         let context = OutputContext { sources: &sources, ..context };
         t2w = Some(write_aligned(&even, "T2w", &names, &context)?);
@@ -188,6 +186,21 @@ pub fn reconstruct_to<'a>(
         registration,
         timings: result.timings,
     })
+}
+
+/// Registers an image to another, resamples it there and evens it out.
+///
+/// # Errors
+/// A registration that failed.
+pub fn align(
+    moving: &Volume<f32>,
+    fixed: &Volume<f32>,
+    brain: &Mask,
+    settings: &ReconSettings,
+) -> Result<(Volume<f32>, Registration), PipelineError> {
+    let found = register_rigid(fixed, brain, moving, &settings.registration)?;
+    let aligned = resample_registered(moving, fixed.grid(), &found.transform);
+    Ok((correct_bias(&aligned, brain, &settings.bias), found))
 }
 
 /// An image beside the echoes, its missing values treated as theirs.

@@ -1,13 +1,4 @@
-//! deepmir finds cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI
-//! and tells them apart. Research software; not a medical device.
-
-mod cli;
-mod commands;
-mod config;
-mod progress;
-#[cfg(test)]
-mod reference;
-mod status;
+//! The program `deepmir`.
 
 use std::process::ExitCode;
 
@@ -17,9 +8,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    status::run(|| {
-        let cli = config::parse_arguments(std::env::args_os())?;
-        progress::start_logging(&cli.common)?;
-        commands::run(cli)
-    })
+    ExitCode::from(deepmir::run(std::env::args_os()))
 }
