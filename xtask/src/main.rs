@@ -67,15 +67,18 @@ fn test(filters: &[String]) -> Result<(), String> {
         Vec::new()
     };
     if has_subcommand("nextest") {
-        let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
+        let arguments = ["nextest", "run", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast"];
         cargo_with(&arguments, filters, &browser)?;
     } else {
         eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
-        let arguments = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
+        let arguments = [
+            "test", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast", "--lib", "--bins",
+            "--tests",
+        ];
         cargo_with(&arguments, filters, &browser)?;
     }
     if filters.is_empty() {
-        cargo(&["test", "--workspace", "--doc", "--quiet"])?;
+        cargo(&["test", "--workspace", "--exclude", "deepmir-bench", "--doc", "--quiet"])?;
         python::test()?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Times of the operations on a volume of a real scan's size, 213 × 256 × 100.
 //!
-//! `cargo bench -p deepmir-volume`; `bench/volume.py` times nibabel and scipy on the same work.
+//! `cargo bench -p deepmir-bench --bench volume`; `bench/volume.py` times nibabel and scipy on the same work.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 

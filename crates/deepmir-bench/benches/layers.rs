@@ -1,6 +1,6 @@
 //! Each layer shape of the reference network (base 32, 256×256), against the machine's sgemm.
 //!
-//! `cargo bench -p deepmir-kernels` first prints a table: medians taken in turn with a matrix
+//! `cargo bench -p deepmir-bench --bench layers` first prints a table: medians taken in turn with a matrix
 //! product of the crate `gemm`, as fractions of what that reaches. A 3×3 convolution counts the
 //! operations of the plain sum; Winograd's does a quarter of the products, so it may pass 1.
 //! Then criterion takes each layer by itself.
