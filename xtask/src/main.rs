@@ -67,12 +67,19 @@ fn test(filters: &[String]) -> Result<(), String> {
         Vec::new()
     };
     if has_subcommand("nextest") {
-        let arguments = ["nextest", "run", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast"];
+        let arguments =
+            ["nextest", "run", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast"];
         cargo_with(&arguments, filters, &browser)?;
     } else {
         eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
         let arguments = [
-            "test", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast", "--lib", "--bins",
+            "test",
+            "--workspace",
+            "--exclude",
+            "deepmir-bench",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
             "--tests",
         ];
         cargo_with(&arguments, filters, &browser)?;
