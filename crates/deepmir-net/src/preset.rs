@@ -227,6 +227,18 @@ impl Preset {
     }
 }
 
+/// What is wrong with a text that no user has seen, in one line: the reason and the key.
+pub fn toml_error(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().and_then(|span| {
+        let start = text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
+        text.get(start..)?.lines().next()
+    });
+    match line.and_then(|line| line.split_once('=')) {
+        Some((key, _)) => format!("{} in `{}`", error.message(), key.trim()),
+        None => error.message().to_owned(),
+    }
+}
+
 /// Merges `changes` into `base`, table by table.
 pub fn merged(mut base: toml::Table, changes: &toml::Table) -> toml::Table {
     for (key, change) in changes {
@@ -268,6 +280,9 @@ mod tests {
         assert_eq!(changed.architecture.input_channels, 15);
         assert_eq!(changed.training.loss.overlap, 0.25);
         assert_eq!(changed.training.loss.cross_entropy, 1.0);
+        let wrong = deepmir().changed_by(&toml::from_str("[training]\nsteps = 'many'").unwrap());
+        let reason = wrong.unwrap_err();
+        assert!(reason.starts_with("[training] ") && reason.ends_with("in `steps`"), "{reason}");
         let wrong = deepmir().changed_by(&toml::from_str("[training]\nstepps = 3").unwrap());
         assert!(wrong.unwrap_err().contains("stepps"));
     }

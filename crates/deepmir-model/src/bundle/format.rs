@@ -1,5 +1,6 @@
 //! Reading the settings of a model, of this format and of earlier ones.
 
+use deepmir_net::preset::toml_error;
 use toml::{Table, Value};
 
 use super::settings::{FORMAT, ModelSettings};
