@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<(ModelSettings, u32), String> {
     }
     legacy::upgrade(&mut table).map_err(|reason| format!("{SETTINGS}: {reason}"))?;
     let upgraded = toml::to_string(&table).map_err(|error| format!("{SETTINGS}: {error}"))?;
-    let settings: ModelSettings =
-        toml::from_str(&upgraded).map_err(|error| format!("{SETTINGS}: {}", error.message()))?;
+    let settings: ModelSettings = toml::from_str(&upgraded)
+        .map_err(|error| format!("{SETTINGS}: {}", toml_error(&error, &upgraded)))?;
     Ok((ModelSettings { format: FORMAT, ..settings }, format))
 }

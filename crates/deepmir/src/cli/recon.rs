@@ -150,3 +150,27 @@ pub struct Recon {
     #[command(flatten)]
     pub raw: RawFiles,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_of_the_phase_that_help_names_is_taken() {
+        let units = [
+            ("auto", PhaseUnits::Auto),
+            ("radians", PhaseUnits::Radians),
+            ("stored-radians", PhaseUnits::StoredRadians),
+            ("signed-4096", PhaseUnits::Signed4096),
+            ("unsigned-4096", PhaseUnits::Unsigned4096),
+            ("signed-2048", PhaseUnits::Signed2048),
+            ("milliradians", PhaseUnits::Milliradians),
+            ("degrees", PhaseUnits::Degrees),
+            // As versions before wanted it.
+            ("signed4096", PhaseUnits::Signed4096),
+        ];
+        for (text, unit) in units {
+            assert_eq!(phase_units(text), Ok(unit));
+        }
+    }
+}
