@@ -215,8 +215,8 @@ impl Preset {
             let base = base.parse().map_err(|error: toml::de::Error| error.to_string())?;
             let merged =
                 toml::to_string(&merged(base, changes)).map_err(|error| error.to_string())?;
-            *value =
-                toml::from_str(&merged).map_err(|error| format!("[{name}] {}", error.message()))?;
+            *value = toml::from_str(&merged)
+                .map_err(|error| format!("[{name}] {}", toml_error(&error, &merged)))?;
             Ok(())
         }
         change(&mut self.plan, "plan", changes)?;
