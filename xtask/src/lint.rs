@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod links;
+mod packaging;
 mod words;
 
 use std::process::Command;
@@ -16,8 +17,11 @@ pub fn run() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     links::check()?;
     words::check()?;
+    packaging::check()?;
     dependencies::check()?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    let workspace = ["clippy", "--workspace", "--exclude", "deepmir-bench", "--all-targets"];
+    cargo(&[&workspace[..], &["--", "-D", "warnings"]].concat())?;
+    cargo(&["clippy", "--package", "deepmir-bench", "--all-targets", "--", "-D", "warnings"])?;
     deny()?;
     book()
 }

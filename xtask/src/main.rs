@@ -1,23 +1,30 @@
-//! The project's chores: `cargo xtask test`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask timing`.
+//! The project's chores: `cargo xtask test`, `test-gpu`, `lint`, `docs`, `licences`, `dist` and `timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
 mod browser;
 mod command;
+mod licences;
 mod lint;
+mod python;
 
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use command::{cargo, cargo_with, has_subcommand};
+use command::{cargo, cargo_with, has_subcommand, status};
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [FILTER…]   run every test of every crate, then the documentation's examples
+  test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
+                   Python package; with a filter, the crates' tests of that name
+  test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
+  licences FILE [TARGET]
+                   write the licence texts of all that is linked into the program for a target
+  dist             build the release's archives and the container's root folder, and try them
   timing BIDS [N]  time the annotation page's first image and a stroke, N times (default 5)";
 
 fn main() -> ExitCode {
@@ -25,8 +32,11 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
+        Some("test-gpu") => ("tests on the GPU", test_gpu()),
         Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
+        Some("licences") => ("licences", licences(&arguments.collect::<Vec<_>>())),
+        Some("dist") => ("checks of the release", dist()),
         Some("timing") => ("timings", timing(&arguments.collect::<Vec<_>>())),
         _ => {
             eprintln!("{USAGE}");
@@ -57,23 +67,58 @@ fn test(filters: &[String]) -> Result<(), String> {
         Vec::new()
     };
     if has_subcommand("nextest") {
-        let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
+        let arguments =
+            ["nextest", "run", "--workspace", "--exclude", "deepmir-bench", "--no-fail-fast"];
         cargo_with(&arguments, filters, &browser)?;
     } else {
         eprintln!("cargo-nextest is not installed; using `cargo test` (slower, same tests)");
-        let arguments = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
+        let arguments = [
+            "test",
+            "--workspace",
+            "--exclude",
+            "deepmir-bench",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ];
         cargo_with(&arguments, filters, &browser)?;
     }
     if filters.is_empty() {
-        cargo(&["test", "--workspace", "--doc", "--quiet"])?;
+        cargo(&["test", "--workspace", "--exclude", "deepmir-bench", "--doc", "--quiet"])?;
+        python::test()?;
     }
     Ok(())
+}
+
+/// Compares the two engines of the networks, of which one computes on a GPU.
+fn test_gpu() -> Result<(), String> {
+    cargo(&["test", "--package", "deepmir-net", "--features", "gpu"])
 }
 
 /// Rewrites the pages that are generated from the program: the test that compares them does it.
 fn docs() -> Result<(), String> {
     let variables = [("DEEPMIR_UPDATE_DOCS", "1".to_owned())];
-    cargo_with(&["test", "--package", "deepmir", "--bin", "deepmir", "reference"], &[], &variables)
+    cargo_with(&["test", "--package", "deepmir", "--lib", "reference"], &[], &variables)
+}
+
+/// Writes the licence texts of the build for a target, by default this machine's.
+fn licences(arguments: &[String]) -> Result<(), String> {
+    match arguments {
+        [file] => licences::write(file, None),
+        [file, target] => licences::write(file, Some(target)),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// Builds what is released and tries it; minutes, so no part of the tests.
+fn dist() -> Result<(), String> {
+    for script in ["dist/build", "dist/test"] {
+        let mut command = Command::new("bash");
+        command.arg(script);
+        status(command, script)?;
+    }
+    Ok(())
 }
 
 /// Times the annotation page of the release build in a browser, on a dataset.

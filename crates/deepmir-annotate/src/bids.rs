@@ -4,40 +4,35 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, BidsName, Scan};
+use deepmir_cases::choose;
 use deepmir_volume::nifti;
 
 use crate::case::{CaseFiles, Dataset, ImageKind};
 use crate::error::AnnotateError;
 
 impl Dataset {
-    /// Opens a BIDS dataset: the scans of `participants` (labels with or without `sub-`; all if
-    /// empty), each with the projection and phase image beside it. A model's label maps below
+    /// Opens a BIDS dataset: the scans of `participants` and `sessions` (labels with or without `sub-` and
+    /// `ses-`; all if empty), each with the projection and phase image beside it. A model's label maps below
     /// `candidates` are to be reviewed. Marks go to `out`, or else to `derivatives/annotate`; the
     /// folder and its `dataset_description.json` are written.
     ///
     /// # Errors
-    /// A folder that cannot be read or written, an unknown participant, two images of one kind for
+    /// A folder that cannot be read or written, an unknown participant or session, two images of one kind for
     /// one scan, or a file that lies outside `data` and `candidates`.
     pub fn from_bids(
         data: &Path,
         participants: &[String],
+        sessions: &[String],
         candidates: Option<&Path>,
         out: Option<&Path>,
     ) -> Result<Self, AnnotateError> {
         let mut scans = bids::scans(data)?;
-        if !participants.is_empty() {
-            let labels: Vec<&str> =
-                participants.iter().map(|name| name.trim_start_matches("sub-")).collect();
-            let unknown =
-                labels.iter().find(|label| scans.iter().all(|scan| scan.subject != **label));
-            if let Some(unknown) = unknown {
-                return Err(AnnotateError::refused(format!(
-                    "there is no subject {unknown} in {}",
-                    data.display()
-                )));
-            }
-            scans.retain(|scan| labels.contains(&scan.subject.as_str()));
-        }
+        choose(
+            &mut scans,
+            (participants, |scan| &scan.subject),
+            (sessions, |scan| scan.session.as_deref()),
+            data,
+        )?;
         let label_maps = match candidates {
             Some(folder) => bids::label_maps(folder)?,
             None => BTreeMap::new(),
@@ -136,7 +131,8 @@ mod tests {
             std::fs::copy(&swi, anat.join(format!("sub-02_{name}.nii.gz"))).unwrap();
         }
         let truth = data.join("derivatives/truth");
-        let dataset = Dataset::from_bids(data, &["sub-02".to_owned()], Some(&truth), None).unwrap();
+        let dataset =
+            Dataset::from_bids(data, &["sub-02".to_owned()], &[], Some(&truth), None).unwrap();
         let [case] = dataset.cases.as_slice() else { panic!("one case") };
         assert_eq!(case.name, "sub-02_acq-swi_seg-lesions_desc-{desc}");
         assert_eq!(case.folder, Path::new("sub-02/anat"));
@@ -145,7 +141,7 @@ mod tests {
         assert_eq!(case.images[3].1, anat.join("sub-02_echo-2_part-phase_MEGRE.nii.gz"));
         assert!(case.candidates.is_some());
         assert!(data.join("derivatives/annotate/dataset_description.json").is_file());
-        let error = Dataset::from_bids(data, &["09".to_owned()], None, None).unwrap_err();
-        assert!(error.to_string().contains("no subject 09"), "{error}");
+        let error = Dataset::from_bids(data, &["09".to_owned()], &[], None, None).unwrap_err();
+        assert!(error.to_string().contains("no sub-09; similar: "), "{error}");
     }
 }

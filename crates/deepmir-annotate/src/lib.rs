@@ -15,7 +15,7 @@
 //! # let data = folder.path();
 //! # deepmir_testing::write_subject(data, 1);
 //! // A dataset with sub-01 and label maps under derivatives/truth.
-//! let dataset = Dataset::from_bids(data, &[], None, None)?;
+//! let dataset = Dataset::from_bids(data, &[], &[], None, None)?;
 //! let store = Store::open(&dataset.out)?;
 //! let maps = label_maps(&data.join("derivatives/truth"))?;
 //! assert_eq!(import(&dataset, &store, "anna", &maps)?, 1);

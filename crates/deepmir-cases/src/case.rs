@@ -59,7 +59,7 @@ impl CaseFiles {
         // Headers first: a wrong grid is an error before minutes of reading.
         let reference_grid = *nifti::read_header(reference)?.grid();
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
-            check_grid(reference, &reference_grid, path)?;
+            check_grid(reference, &reference_grid, path, nifti::read_header(path)?.grid())?;
         }
 
         let Image { volume, header } = nifti::read_with(reference, options)?;
@@ -69,16 +69,47 @@ impl CaseFiles {
             images.insert(modality, volume);
         }
         let brain = match &self.mask {
-            Some(path) => read_mask(path)?.with_grid(reference_grid)?,
-            None => brain::of_stripped(&images[&ordered[0]]).map_err(|reason| {
-                CaseError::NeedsMask { path: reference.clone(), reason: explain(&reason) }
-            })?,
+            Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
+            None => of_stripped(&images[&ordered[0]], reference)?,
         };
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,
         };
         Ok(Case { id: self.id.clone(), header, images, brain, truth })
+    }
+
+    /// Checks images that are in memory as [`CaseFiles::read`] checks files: all of them, on the grid of `header`, which
+    /// is the first one's. The paths of the files are what messages call them.
+    ///
+    /// # Errors
+    /// No image, different grids, a mask without a voxel, or no mask for an image that is not skull-stripped.
+    pub fn with_images(
+        &self,
+        header: Header,
+        images: BTreeMap<Modality, Volume<f32>>,
+        mask: Option<&Volume<f32>>,
+    ) -> Result<Case, CaseError> {
+        let Some((reference, _)) = images.first_key_value() else {
+            return Err(CaseError::NoInputs { id: self.id.clone() });
+        };
+        let grid = *header.grid();
+        let unnamed = PathBuf::new();
+        let name = |modality| self.images.get(&modality).unwrap_or(&unnamed);
+        let (reference, mask_name) = (name(*reference), self.mask.as_ref().unwrap_or(&unnamed));
+        let named = images.iter().map(|(&modality, image)| (name(modality), image));
+        for (other, image) in named.chain(mask.map(|mask| (mask_name, mask))) {
+            check_grid(reference, &grid, other, image.grid())?;
+        }
+        let moved =
+            images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
+        let images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
+        let brain = match (mask, images.first_key_value()) {
+            (Some(mask), _) => inside(mask, mask_name)?.with_grid(grid)?,
+            (None, Some((_, image))) => of_stripped(image, reference)?,
+            (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
+        };
+        Ok(Case { id: self.id.clone(), header, images, brain, truth: None })
     }
 }
 
@@ -94,16 +125,20 @@ impl Case {
     }
 }
 
-fn check_grid(reference: &Path, reference_grid: &Grid, path: &Path) -> Result<(), CaseError> {
-    let grid = *nifti::read_header(path)?.grid();
-    if reference_grid.same_as(&grid) {
+fn check_grid(
+    reference: &Path,
+    reference_grid: &Grid,
+    path: &Path,
+    grid: &Grid,
+) -> Result<(), CaseError> {
+    if reference_grid.same_as(grid) {
         return Ok(());
     }
     let mismatch = GridMismatch {
         reference: reference.to_owned(),
         reference_grid: *reference_grid,
         other: path.to_owned(),
-        other_grid: grid,
+        other_grid: *grid,
         remedy: "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt \
                  -applyxfm or nibabel's resample_from_to)"
             .to_owned(),
@@ -111,13 +146,19 @@ fn check_grid(reference: &Path, reference_grid: &Grid, path: &Path) -> Result<()
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }
 
-/// Reads a mask: every voxel that is not zero is inside.
-fn read_mask(path: &Path) -> Result<Mask, CaseError> {
-    let mask = nifti::read(path)?.volume.map(|&value| value != 0.0);
+/// A mask: every voxel that is not zero is inside.
+fn inside(mask: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
+    let mask = mask.map(|&value| value != 0.0);
     if mask.count() == 0 {
         return Err(CaseError::EmptyMask { path: path.to_owned() });
     }
     Ok(mask)
+}
+
+/// The brain in a skull-stripped image.
+fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
+    brain::of_stripped(image)
+        .map_err(|reason| CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) })
 }
 
 fn explain(reason: &NotStripped) -> String {

@@ -5,9 +5,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{CaseFiles, Modality};
-
-use crate::{CaseError, bids};
+use crate::{CaseError, CaseFiles, LabelKind, Modality, bids};
 
 /// Subjects with their files, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +82,23 @@ impl Cohort {
         Ok(self)
     }
 
+    /// Only the scans of some sessions, named with or without `ses-`.
+    ///
+    /// # Errors
+    /// Naming those that no scan is of.
+    pub fn only_sessions(mut self, sessions: &[String]) -> Result<Self, CaseError> {
+        let there = self.cases.iter().filter_map(|case| session_of(&case.id));
+        let there: BTreeSet<String> = there.map(|name| LabelKind::Session.full(name)).collect();
+        let wanted = sessions.iter().map(String::as_str);
+        let unknown = LabelKind::Session.unknown(wanted, there.iter().map(String::as_str));
+        if let Some(reason) = unknown {
+            return Err(CaseError::Subjects { reason });
+        }
+        let bare: Vec<&str> = sessions.iter().map(|name| LabelKind::Session.bare(name)).collect();
+        self.cases.retain(|case| session_of(&case.id).is_some_and(|name| bare.contains(&name)));
+        Ok(self)
+    }
+
     /// All but the scans of some subjects.
     ///
     /// # Errors
@@ -151,13 +166,10 @@ impl Cohort {
         let known = |name: &&String| {
             self.cases.iter().any(|case| is_among(&case.id, std::slice::from_ref(name)))
         };
-        match subjects.iter().find(|name| !known(name)) {
-            Some(name) => Err(CaseError::Subjects {
-                reason: format!(
-                    "there is no subject {name}; there are {}",
-                    self.subjects().join(", ")
-                ),
-            }),
+        let missing = subjects.iter().filter(|name| !known(name)).map(String::as_str);
+        let there = self.subjects();
+        match LabelKind::Subject.unknown(missing, there.iter().map(String::as_str)) {
+            Some(reason) => Err(CaseError::Subjects { reason }),
             None => Ok(()),
         }
     }
@@ -187,6 +199,11 @@ pub fn subject_of(scan: &str) -> String {
         Some((subject, _)) if subject.starts_with("sub-") => subject.to_owned(),
         _ => scan.to_owned(),
     }
+}
+
+/// The session of a scan: `2` of `sub-01_ses-2`.
+fn session_of(scan: &str) -> Option<&str> {
+    scan.split('_').find_map(|part| part.strip_prefix("ses-"))
 }
 
 /// Whether a scan belongs to one of some subjects, which may be named with or without `sub-`.
@@ -259,7 +276,20 @@ mod tests {
         assert_eq!(ids(some), ["sub-01_ses-1", "sub-01_ses-2", "sub-03"]);
         let rest = all.clone().without(&["01".to_owned()]).unwrap();
         assert_eq!(ids(rest), ["sub-02", "sub-03"]);
-        assert!(all.only(&["07".to_owned()]).unwrap_err().to_string().contains("no subject 07"));
+        let told = all.only(&["07".to_owned()]).unwrap_err().to_string();
+        assert!(told.contains("no sub-07") && told.contains("sub-03"), "{told}");
+    }
+
+    #[test]
+    fn sessions_are_chosen_with_or_without_their_prefix() {
+        let all = cohort(&["sub-01_ses-1", "sub-01_ses-2_run-1", "sub-02"]);
+        let ids = |cohort: Cohort| cohort.cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+        for label in ["2", "ses-2"] {
+            let some = all.clone().only_sessions(&[label.to_owned()]).unwrap();
+            assert_eq!(ids(some), ["sub-01_ses-2_run-1"]);
+        }
+        let told = all.only_sessions(&["02".to_owned(), "1".to_owned()]).unwrap_err().to_string();
+        assert_eq!(told, "there is no ses-02; similar: ses-2, ses-1");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod echoes;
 mod error;
 pub mod folds;
 mod groups;
+mod labels;
 mod modality;
 
 pub use brain::{NotStripped, of_stripped};
@@ -32,4 +33,5 @@ pub use cohort::Cohort;
 pub use echoes::EchoParts;
 pub use error::CaseError;
 pub use groups::{Groups, beside_truth};
+pub use labels::{LabelKind, choose};
 pub use modality::Modality;

@@ -16,7 +16,7 @@
 //! interpolation points that halve its usual error: 1.1e-6 of the outputs' deviation with 128
 //! channels, where direct summation has 0.5e-6. It needs a quarter of the multiplications of
 //! direct summation. At every layer of a U-Net but the first it is faster than direct summation
-//! would be at the speed of the machine's sgemm (`cargo bench` prints by how much). For small maps
+//! would be at the speed of the machine's sgemm (`deepmir-bench` prints by how much). For small maps
 //! with many channels, weights are transformed on the fly in the cache, which reads a quarter of
 //! the memory. Packed weights that half precision represents exactly, such as those of a model
 //! from a file, are stored in it and widened in registers: the same bits from half the memory.

@@ -24,6 +24,7 @@
 //! assert_eq!(cmb.dice(), Some(0.4));
 //! ```
 
+mod assignment;
 mod candidate;
 mod class;
 mod error;

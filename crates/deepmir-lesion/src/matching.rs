@@ -23,11 +23,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
-use pathfinding::kuhn_munkres::kuhn_munkres;
-use pathfinding::matrix::Matrix;
 use serde::{Deserialize, Serialize};
 
 use crate::Lesion;
+use crate::assignment::heaviest_pairs;
 
 /// When a predicted and a true lesion may match.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,31 +153,19 @@ pub fn assign(edges: &[Edge]) -> Vec<Pair> {
             side.sort_unstable();
             side.dedup();
         }
-        // The solver wants no more rows than columns.
-        let transposed = truths.len() > predictions.len();
-        let (rows, columns) =
-            if transposed { (&predictions, &truths) } else { (&truths, &predictions) };
         // One more pair outweighs every sum of overlaps.
         let one_more = 1 + group.iter().map(|edge| edge.weight).sum::<i64>();
-        let mut weights = Matrix::new(rows.len(), columns.len(), 0_i64);
+        let mut weights = vec![vec![0_i64; predictions.len()]; truths.len()];
         for edge in &group {
-            let (row, column) = if transposed {
-                (edge.predicted, edge.truth)
-            } else {
-                (edge.truth, edge.predicted)
-            };
-            if let (Ok(row), Ok(column)) =
-                (rows.binary_search(&row), columns.binary_search(&column))
-            {
-                weights[(row, column)] = one_more + edge.weight;
+            let places =
+                (truths.binary_search(&edge.truth), predictions.binary_search(&edge.predicted));
+            if let (Ok(row), Ok(column)) = places {
+                weights[row][column] = one_more + edge.weight;
             }
         }
-        let (_, columns_of_rows) = kuhn_munkres(&weights);
-        for (row, column) in columns_of_rows.into_iter().enumerate() {
-            if weights[(row, column)] > 0 {
-                let (row, column) = (rows[row], columns[column]);
-                let (truth, predicted) = if transposed { (column, row) } else { (row, column) };
-                pairs.push(Pair { truth, predicted });
+        for (row, column) in heaviest_pairs(&weights) {
+            if weights[row][column] > 0 {
+                pairs.push(Pair { truth: truths[row], predicted: predictions[column] });
             }
         }
     }

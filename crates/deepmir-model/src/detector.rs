@@ -89,14 +89,24 @@ impl Detector {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Detected, ModelError> {
-        let settings = &self.bundle.settings;
-        for &modality in &settings.plan.inputs {
-            if settings.plan.needs(modality) && !files.images.contains_key(&modality) {
-                return Err(CaseError::MissingModality { id: files.id.clone(), modality }.into());
-            }
-        }
+        // Before minutes of reading.
+        self.check_inputs(&files.id, |modality| files.images.contains_key(&modality))?;
         let given: Vec<Modality> = files.images.keys().copied().collect();
         let case = files.read(&given, &self.read)?;
+        self.detect_in(case, progress)
+    }
+
+    /// As [`Detector::detect`], in images that were read.
+    ///
+    /// # Errors
+    /// A missing image, a failing device.
+    pub fn detect_in(
+        &mut self,
+        case: Case,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Detected, ModelError> {
+        let settings = &self.bundle.settings;
+        self.check_inputs(&case.id, |modality| case.images.contains_key(&modality))?;
         let prepared = Prepared::new(&case, &settings.plan)?;
         let maps = probability_maps(
             &mut self.networks,
@@ -120,6 +130,16 @@ impl Detector {
             maps.score_candidates(&self.detection, Some(&prepared.brain), images.as_ref())?;
         let (candidates, features) = (scored.candidates, scored.features);
         Ok(Detected { case, prepared, maps, candidates, features })
+    }
+
+    fn check_inputs(&self, id: &str, is_there: impl Fn(Modality) -> bool) -> Result<(), CaseError> {
+        let plan = &self.bundle.settings.plan;
+        let missing =
+            plan.inputs.iter().find(|&&modality| plan.needs(modality) && !is_there(modality));
+        match missing {
+            Some(&modality) => Err(CaseError::MissingModality { id: id.to_owned(), modality }),
+            None => Ok(()),
+        }
     }
 
     /// The candidates of one subject on its own grid, scored and measured, with its true lesions.

@@ -13,8 +13,8 @@ pub struct ShippedModel {
     pub bytes: &'static [u8],
 }
 
-/// All of them, the default first.
-pub const MODELS: &[ShippedModel] = &[ShippedModel {
+/// All of them, the default first. A constant would be copied into every crate that names it.
+pub static MODELS: &[ShippedModel] = &[ShippedModel {
     name: "deepmir-11",
     bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
 }];

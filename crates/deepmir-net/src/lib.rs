@@ -2,8 +2,8 @@
 //!
 //! A [`Plan`] says which images a network takes and how they are preprocessed, an [`Architecture`] which layers it has;
 //! [`Weights`] are independent of any framework. A case becomes [`Prepared`] input, [`infer`] turns that into probability
-//! maps, a [`PatchClassifier`] scores the patches around candidates, and [`train`] trains both. Burn is used here and
-//! nowhere else in the workspace.
+//! maps, a [`PatchClassifier`] scores the patches around candidates, and [`train`] trains both. The kernels
+//! of `deepmir-kernels` compute on the CPU; with the feature `gpu`, Burn computes on GPUs.
 //!
 //! ```
 //! use deepmir_cases::Modality;
@@ -27,15 +27,19 @@ pub mod augment;
 mod cpu;
 mod device;
 mod error;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod gpu;
 pub mod infer;
 mod network;
+mod optimiser;
 pub mod patch_classifier;
 mod placement;
 mod plan;
 mod prepare;
 pub mod preset;
+#[cfg(test)]
+mod test_fixtures;
 pub mod train;
-mod unet;
 mod weights;
 
 pub use architecture::Architecture;
@@ -45,5 +49,4 @@ pub use patch_classifier::PatchClassifier;
 pub use placement::Placement;
 pub use plan::{Normalisation, Plan};
 pub use prepare::Prepared;
-pub use unet::UNet;
 pub use weights::{Precision, Tensor, WeightFile, Weights};

@@ -210,9 +210,13 @@ impl Preset {
             T: Serialize + serde::de::DeserializeOwned,
         {
             let Some(toml::Value::Table(changes)) = changes.get(name) else { return Ok(()) };
-            let base = toml::Table::try_from(&*value).map_err(|error| error.to_string())?;
-            let merged = merged(base, changes);
-            *value = merged.try_into().map_err(|error| format!("[{name}] {error}"))?;
+            // By way of the text: a second serialiser and deserialiser would cost seconds to compile.
+            let base = toml::to_string(value).map_err(|error| error.to_string())?;
+            let base = base.parse().map_err(|error: toml::de::Error| error.to_string())?;
+            let merged =
+                toml::to_string(&merged(base, changes)).map_err(|error| error.to_string())?;
+            *value = toml::from_str(&merged)
+                .map_err(|error| format!("[{name}] {}", toml_error(&error, &merged)))?;
             Ok(())
         }
         change(&mut self.plan, "plan", changes)?;
@@ -220,6 +224,18 @@ impl Preset {
         change(&mut self.training, "training", changes)?;
         self.architecture.input_channels = self.plan.input_channels();
         Ok(self)
+    }
+}
+
+/// What is wrong with a text that no user has seen, in one line: the reason and the key.
+pub fn toml_error(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().and_then(|span| {
+        let start = text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
+        text.get(start..)?.lines().next()
+    });
+    match line.and_then(|line| line.split_once('=')) {
+        Some((key, _)) => format!("{} in `{}`", error.message(), key.trim()),
+        None => error.message().to_owned(),
     }
 }
 
@@ -264,6 +280,9 @@ mod tests {
         assert_eq!(changed.architecture.input_channels, 15);
         assert_eq!(changed.training.loss.overlap, 0.25);
         assert_eq!(changed.training.loss.cross_entropy, 1.0);
+        let wrong = deepmir().changed_by(&toml::from_str("[training]\nsteps = 'many'").unwrap());
+        let reason = wrong.unwrap_err();
+        assert!(reason.starts_with("[training] ") && reason.ends_with("in `steps`"), "{reason}");
         let wrong = deepmir().changed_by(&toml::from_str("[training]\nstepps = 3").unwrap());
         assert!(wrong.unwrap_err().contains("stepps"));
     }

@@ -1,6 +1,6 @@
 //! The weights of a network by name, independent of any framework.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use half::f16;
@@ -110,36 +110,7 @@ impl Weights {
     /// # Errors
     /// If serialisation fails.
     pub fn to_safetensors(&self, precision: Precision) -> Result<Vec<u8>, NetError> {
-        let encoded: Vec<(&String, &Tensor, Vec<u8>)> = self
-            .0
-            .iter()
-            .map(|(name, tensor)| {
-                let bytes = match precision {
-                    Precision::Single => {
-                        tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()
-                    }
-                    Precision::Half => tensor
-                        .values
-                        .iter()
-                        .flat_map(|&value| f16::from_f32(value).to_le_bytes())
-                        .collect(),
-                };
-                (name, tensor, bytes)
-            })
-            .collect();
-        let dtype = match precision {
-            Precision::Single => Dtype::F32,
-            Precision::Half => Dtype::F16,
-        };
-        let views = encoded
-            .iter()
-            .map(|(name, tensor, bytes)| {
-                TensorView::new(dtype, tensor.shape.clone(), bytes)
-                    .map(|view| (name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(invalid)?;
-        safetensors::serialize(views, None).map_err(invalid)
+        serialize(self, precision, None)
     }
 
     /// From the bytes of a safetensors file, of 16-bit or 32-bit floats.
@@ -180,6 +151,36 @@ impl Weights {
             .map_err(|source| NetError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes)
     }
+}
+
+/// The bytes of a safetensors file of tensors, with metadata.
+pub(crate) fn serialize(
+    tensors: &Weights,
+    precision: Precision,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>, NetError> {
+    let encode = |values: &[f32]| -> Vec<u8> {
+        match precision {
+            Precision::Single => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Precision::Half => {
+                values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect()
+            }
+        }
+    };
+    let dtype = match precision {
+        Precision::Single => Dtype::F32,
+        Precision::Half => Dtype::F16,
+    };
+    let encoded = tensors.0.iter().map(|(name, tensor)| (name, tensor, encode(&tensor.values)));
+    let encoded: Vec<(&String, &Tensor, Vec<u8>)> = encoded.collect();
+    let views = encoded
+        .iter()
+        .map(|(name, tensor, bytes)| {
+            TensorView::new(dtype, tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(invalid)?;
+    safetensors::serialize(views, metadata).map_err(invalid)
 }
 
 fn invalid(error: safetensors::SafeTensorError) -> NetError {

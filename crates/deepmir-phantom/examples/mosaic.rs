@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_volume::{BoundingBox, Volume, nifti};
-use image::{Rgb, RgbImage};
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -40,7 +39,8 @@ fn main() -> Result<(), Fault> {
     let [nx, ny, _] = brain.shape();
     let [dx, dy, _] = swi.grid().voxel_sizes_mm();
     let width = (f64::from(HEIGHT) * nx as f64 * dx / (ny as f64 * dy)) as u32;
-    let mut picture = RgbImage::new(width * SLICES as u32, 4 * HEIGHT);
+    let total = width * SLICES as u32;
+    let mut picture = vec![[0_u8; 3]; (total * 4 * HEIGHT) as usize];
     let bright = |volume: &Volume<f32>, part: f64| {
         let mut values: Vec<f32> = volume.data().iter().copied().filter(|&v| v > 0.0).collect();
         deepmir_volume::statistics::quantile(&mut values, part).unwrap_or(1.0)
@@ -55,25 +55,30 @@ fn main() -> Result<(), Fault> {
                     let voxel = [i, j, k];
                     let grey = |value: f32| {
                         let level = (value.clamp(0.0, 1.0) * LEVELS).round() / LEVELS;
-                        Rgb([(level * 255.0) as u8; 3])
+                        [(level * 255.0) as u8; 3]
                     };
                     let colour = match row {
                         0 => grey(swi[voxel] / swi_top),
                         1 => grey((qsm[voxel] + 0.15) / 0.4),
                         2 => grey(t2w[voxel] / t2w_top),
                         _ => match labels[voxel] as u8 {
-                            1 => Rgb([255, 40, 40]),
-                            2 => Rgb([255, 220, 0]),
-                            3 => Rgb([0, 220, 255]),
+                            1 => [255, 40, 40],
+                            2 => [255, 220, 0],
+                            3 => [0, 220, 255],
                             _ => grey(0.6 * swi[voxel] / swi_top),
                         },
                     };
-                    picture.put_pixel(column as u32 * width + u, row * HEIGHT + v, colour);
+                    let place = (row * HEIGHT + v) * total + column as u32 * width + u;
+                    picture[place as usize] = colour;
                 }
             }
         }
     }
-    picture.save(out)?;
+    let mut encoder = png::Encoder::new(std::fs::File::create(out)?, total, 4 * HEIGHT);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture.as_flattened())?;
+    writer.finish()?;
     Ok(())
 }
 

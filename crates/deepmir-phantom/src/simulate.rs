@@ -1,10 +1,10 @@
 //! One session from head to images.
 
+use deepmir_recon::fourier::Complex32;
 use deepmir_volume::{Affine, Grid, Volume};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
 use serde::Serialize;
 
 use crate::PhantomError;

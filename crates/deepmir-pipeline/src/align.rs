@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned};
-use deepmir_recon::register::{correct_bias, register_rigid, resample_registered};
 use deepmir_volume::nifti::{self, ReadOptions};
 
 use crate::PipelineError;
-use crate::recon::ReconSettings;
+use crate::recon::{ReconSettings, align};
 
 /// A T2w image that was brought to another grid.
 pub struct Aligned {
@@ -40,9 +39,7 @@ pub fn align_t2w(
     let case = files.read(&inputs, read)?;
     let fixed = &case.images[&inputs[0]];
     let moving = nifti::read_with(t2w, read)?.volume;
-    let found = register_rigid(fixed, &case.brain, &moving, &settings.registration)?;
-    let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
-    let even = correct_bias(&aligned, &case.brain, &settings.bias);
+    let (even, found) = align(&moving, fixed, &case.brain, settings)?;
 
     std::fs::create_dir_all(folder)
         .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;

@@ -43,10 +43,21 @@ pub struct Holder {
     pub host: String,
     /// Its process.
     pub pid: u32,
+    /// Where its process's number counts: containers of one machine number theirs apart. Empty if unknown.
+    #[serde(default)]
+    pub processes: String,
     /// Unique to this holder.
     pub token: String,
     /// Heartbeats so far.
     pub beat: u64,
+}
+
+impl Holder {
+    /// Whether its process can be looked up here.
+    fn is_beside_us(&self) -> bool {
+        let same = self.processes.is_empty() || self.processes == processes();
+        self.host == host() && same
+    }
 }
 
 impl std::fmt::Display for Holder {
@@ -86,7 +97,7 @@ impl Watch {
         let gone = self
             .holder
             .as_ref()
-            .is_some_and(|holder| holder.host == host() && process_is_known_gone(holder.pid));
+            .is_some_and(|holder| holder.is_beside_us() && process_is_known_gone(holder.pid));
         gone || self.seen.elapsed() >= STALE
     }
 }
@@ -143,7 +154,8 @@ impl Lock {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mine = tempfile::Builder::new().prefix(".lock.").suffix(".tmp").tempfile_in(folder)?;
         let token = mine.path().to_string_lossy().into_owned();
-        let holder = Holder { host: host(), pid: std::process::id(), token, beat: 0 };
+        let (pid, processes) = (std::process::id(), processes());
+        let holder = Holder { host: host(), pid, processes, token, beat: 0 };
         std::fs::write(mine.path(), serde_json::to_vec(&holder).map_err(io::Error::other)?)?;
         if let Err(error) = std::fs::hard_link(mine.path(), path) {
             if error.kind() == io::ErrorKind::AlreadyExists {
@@ -215,6 +227,12 @@ pub fn host() -> String {
     name.trim().to_owned()
 }
 
+/// The namespace of this process's number, on Linux; empty elsewhere, and in a root without `/proc`.
+fn processes() -> String {
+    let name = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// Whether a process of this machine has certainly ended; known on Linux only.
 fn process_is_known_gone(pid: u32) -> bool {
     Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists()
@@ -229,6 +247,20 @@ mod tests {
             Taken::Ours(lock) => Some(lock),
             Taken::Theirs(_) => None,
         }
+    }
+
+    fn beside_us() -> Holder {
+        Holder { host: host(), pid: 1, processes: processes(), token: "x".into(), beat: 3 }
+    }
+
+    #[test]
+    fn a_process_of_another_container_is_not_known_to_be_gone() {
+        let stale = |processes: &str| {
+            let holder = Holder { pid: u32::MAX, processes: processes.to_owned(), ..beside_us() };
+            Watch { holder: Some(holder), seen: Instant::now() }.is_stale()
+        };
+        assert_eq!(stale(&processes()), Path::new("/proc/self").exists());
+        assert!(!stale("pid:[1]"));
     }
 
     #[test]
@@ -249,7 +281,7 @@ mod tests {
         for stale in [false, true] {
             if stale {
                 // No process has the highest number.
-                let dead = Holder { host: host(), pid: u32::MAX, token: "x".into(), beat: 3 };
+                let dead = Holder { pid: u32::MAX, ..beside_us() };
                 std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
             }
             let held: Vec<Option<Lock>> = std::thread::scope(|scope| {
@@ -264,7 +296,7 @@ mod tests {
     fn a_lock_that_stands_still_is_taken_over_and_one_that_beats_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");
-        let elsewhere = Holder { host: "elsewhere".into(), pid: 1, token: "x".into(), beat: 3 };
+        let elsewhere = Holder { host: "elsewhere".into(), pid: 1, ..beside_us() };
         std::fs::write(&path, serde_json::to_vec(&elsewhere).unwrap()).unwrap();
         let Taken::Theirs(watch) = Lock::take(&path, None).unwrap() else { unreachable!() };
         assert_eq!(watch.holder.as_ref().unwrap().host, "elsewhere");

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use deepmir_cases::Modality;
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
-use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
+use deepmir_recon::output::{
+    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
+};
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Volume, nifti};
+use deepmir_volume::{Mask, Volume, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
@@ -38,6 +40,57 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+}
+
+/// Where the files of a reconstruction go.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconFolders<'a> {
+    /// Results.
+    pub results: &'a Path,
+    /// Maps on the way to them ([`INTERMEDIATE`]), which nothing reads again.
+    pub intermediate: &'a Path,
+}
+
+/// Everything into one folder.
+impl<'a> From<&'a Path> for ReconFolders<'a> {
+    fn from(folder: &'a Path) -> Self {
+        Self { results: folder, intermediate: folder }
+    }
+}
+
+impl<'a> From<&'a PathBuf> for ReconFolders<'a> {
+    fn from(folder: &'a PathBuf) -> Self {
+        folder.as_path().into()
+    }
+}
+
+impl ReconFolders<'_> {
+    fn create(&self) -> Result<(), PipelineError> {
+        for folder in [self.results, self.intermediate] {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
+        }
+        Ok(())
+    }
+
+    /// An earlier run may have left intermediate maps, of other settings perhaps, among the results.
+    fn remove_outdated(&self, stem: &str) -> Result<(), PipelineError> {
+        if self.results == self.intermediate {
+            return Ok(());
+        }
+        for (ending, kind) in
+            INTERMEDIATE.iter().flat_map(|name| [(name, "nii.gz"), (name, "json")])
+        {
+            let path = self.results.join(format!("{stem}_{ending}.{kind}"));
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(PipelineError::Write { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What came out.
@@ -72,19 +125,21 @@ impl Reconstructed {
     }
 }
 
-/// Reconstructs a scan and writes everything into `folder` under names that begin with `stem`.
+/// Reconstructs a scan and writes everything into `folders` under names that begin with `stem`.
 /// `progress` is called with the name of each step.
 ///
 /// # Errors
 /// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
 /// T2w was written; a full disk.
-pub fn reconstruct_to(
+pub fn reconstruct_to<'a>(
     input: &ReconInput,
     settings: &ReconSettings,
-    folder: &Path,
+    folders: impl Into<ReconFolders<'a>>,
     stem: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Reconstructed, PipelineError> {
+    let folders = folders.into();
+    let folder = folders.results;
     progress("reading");
     let scan = input.files.read(&input.read)?;
     let mask = match &input.mask {
@@ -95,9 +150,9 @@ pub fn reconstruct_to(
         progress(stage.name());
     })?;
 
-    std::fs::create_dir_all(folder)
-        .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
+    folders.create()?;
     let names = OutputNames { folder, stem };
+    let intermediate = OutputNames { folder: folders.intermediate, stem };
     let sources: Vec<String> = scan.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
     let context = OutputContext {
         header: &scan.header,
@@ -105,16 +160,15 @@ pub fn reconstruct_to(
         sources: &sources,
     };
     progress("writing");
-    write_reconstruction(&result, &names, &context)?;
+    write_reconstruction_apart(&result, &names, &intermediate, &context)?;
+    folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;
     if let Some(path) = &input.t2w {
         progress("aligning T2w");
         let moving = read_image(path, &input.read)?;
         let fixed = &scan.scan.echoes()[0].magnitude;
-        let found = register_rigid(fixed, &result.brain, &moving, &settings.registration)?;
-        let aligned = resample_registered(&moving, fixed.grid(), &found.transform);
-        let even = correct_bias(&aligned, &result.brain, &settings.bias);
+        let (even, found) = align(&moving, fixed, &result.brain, settings)?;
         let sources = [path.display().to_string()];
         let context = OutputContext { sources: &sources, ..context };
         t2w = Some(write_aligned(&even, "T2w", &names, &context)?);
@@ -132,6 +186,21 @@ pub fn reconstruct_to(
         registration,
         timings: result.timings,
     })
+}
+
+/// Registers an image to another, resamples it there and evens it out.
+///
+/// # Errors
+/// A registration that failed.
+pub fn align(
+    moving: &Volume<f32>,
+    fixed: &Volume<f32>,
+    brain: &Mask,
+    settings: &ReconSettings,
+) -> Result<(Volume<f32>, Registration), PipelineError> {
+    let found = register_rigid(fixed, brain, moving, &settings.registration)?;
+    let aligned = resample_registered(moving, fixed.grid(), &found.transform);
+    Ok((correct_bias(&aligned, brain, &settings.bias), found))
 }
 
 /// An image beside the echoes, its missing values treated as theirs.
@@ -182,6 +251,14 @@ mod tests {
         input.read.non_finite_as_zero = true;
         let mask: Volume<f32> = nifti::read(&run(&input).unwrap().mask).unwrap().volume;
         assert_eq!(mask[[13; 3]], 1.0);
+        let field = "sub-01_desc-local_fieldmap.nii.gz";
+        assert!(out.join(field).exists());
+
+        let work = folder.path().join("work/sub-01");
+        let apart = ReconFolders { results: &out, intermediate: &work };
+        reconstruct_to(&input, &settings, apart, "sub-01", &mut |_| ()).unwrap();
+        assert!(work.join(field).exists() && !out.join(field).exists());
+        assert!(!work.join("sub-01_Chimap.nii.gz").exists());
 
         let t2w = write("T2w.nii", &with_a_hole);
         assert!(read_image(&t2w, &ReadOptions::default()).is_err());

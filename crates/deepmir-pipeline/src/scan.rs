@@ -10,6 +10,7 @@ use deepmir_cases::CaseFiles;
 use crate::PipelineError;
 pub use crate::align::{Aligned, align_t2w};
 use crate::predict::{Prediction, Predictor, Written};
+pub use crate::recon::ReconFolders;
 use crate::recon::{ReconInput, ReconSettings, Reconstructed, reconstruct_to};
 
 /// The source of a scan's images.
@@ -90,14 +91,14 @@ pub fn process(
 ///
 /// # Errors
 /// As [`reconstruct_to`].
-pub fn reconstruct(
+pub fn reconstruct<'a>(
     input: &ReconInput,
     settings: &ReconSettings,
-    folder: &Path,
+    folders: impl Into<ReconFolders<'a>>,
     id: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(CaseFiles, Reconstructed), PipelineError> {
-    let made = reconstruct_to(input, settings, folder, id, progress)?;
+    let made = reconstruct_to(input, settings, folders, id, progress)?;
     let images = made.images().collect();
     let mask: Option<PathBuf> = Some(made.mask.clone());
     Ok((CaseFiles { id: id.to_owned(), images, mask, truth: None }, made))

@@ -19,6 +19,10 @@ pub struct OutputNames<'a> {
     pub stem: &'a str,
 }
 
+/// Endings of the maps on the way from phase to susceptibility.
+pub const INTERMEDIATE: [&str; 3] =
+    ["desc-total_fieldmap", "desc-local_fieldmap", "desc-quality_fieldmap"];
+
 impl OutputNames<'_> {
     /// The path of one result: `ending` is entities, suffix and ending after the stem.
     fn path(&self, ending: &str) -> PathBuf {
@@ -66,6 +70,19 @@ pub fn write_reconstruction(
     names: &OutputNames,
     context: &OutputContext,
 ) -> Result<Vec<PathBuf>, ReconError> {
+    write_reconstruction_apart(reconstruction, names, names, context)
+}
+
+/// As [`write_reconstruction`], with the maps of [`INTERMEDIATE`] in the folder of `intermediate`.
+///
+/// # Errors
+/// As [`write_reconstruction`].
+pub fn write_reconstruction_apart(
+    reconstruction: &Reconstruction,
+    names: &OutputNames,
+    intermediate: &OutputNames,
+    context: &OutputContext,
+) -> Result<Vec<PathBuf>, ReconError> {
     let header = context.header;
     // SWI and its projection show the whole head; maps are zero outside the brain.
     let describe = |text: &str, units: &str, skull_stripped: bool| {
@@ -101,20 +118,20 @@ pub fn write_reconstruction(
             header,
             &describe("Magnetic susceptibility, zero at the mask's median", "ppm", true),
         )?,
-        names.volume(
-            "desc-total_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[0],
             &hertz(&reconstruction.total_field_ppm),
             header,
             &describe("Field offset", "Hz", true),
         )?,
-        names.volume(
-            "desc-local_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[1],
             &hertz(&reconstruction.local_field_ppm),
             header,
             &describe("Field offset of the brain's own sources", "Hz", true),
         )?,
-        names.volume(
-            "desc-quality_fieldmap",
+        intermediate.volume(
+            INTERMEDIATE[2],
             &reconstruction.quality,
             header,
             &describe("Quality of the field, 0 to 1", "arbitrary", true),

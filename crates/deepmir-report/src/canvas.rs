@@ -1,13 +1,11 @@
 //! A small pixel canvas: grey images, outlines, text.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use deepmir_lesion::LesionClass;
 use deepmir_volume::atomic;
 use font8x8::{BASIC_FONTS, UnicodeFonts};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ImageFormat, Rgb, RgbImage};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::ReportError;
 
@@ -32,30 +30,39 @@ pub fn class_colour(class: LesionClass) -> [u8; 3] {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Canvas {
-    pixels: RgbImage,
+    width: u32,
+    height: u32,
+    /// Row by row from the upper left corner.
+    pixels: Vec<[u8; 3]>,
 }
 
 impl Canvas {
     /// A black picture.
     pub fn new(width: u32, height: u32) -> Self {
-        Self { pixels: RgbImage::new(width.max(1), height.max(1)) }
+        let (width, height) = (width.max(1), height.max(1));
+        Self { width, height, pixels: vec![[0; 3]; width as usize * height as usize] }
     }
 
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
-        self.pixels.dimensions()
+        (self.width, self.height)
     }
 
     /// Colours a pixel; outside the picture nothing happens.
     pub fn set(&mut self, x: u32, y: u32, colour: [u8; 3]) {
-        if x < self.pixels.width() && y < self.pixels.height() {
-            self.pixels.put_pixel(x, y, Rgb(colour));
+        if let Some(place) = self.place(x, y) {
+            self.pixels[place] = colour;
         }
     }
 
     /// The colour of a pixel; black outside the picture.
     pub fn get(&self, x: u32, y: u32) -> [u8; 3] {
-        self.pixels.get_pixel_checked(x, y).map_or([0; 3], |pixel| pixel.0)
+        self.place(x, y).map_or([0; 3], |place| self.pixels[place])
+    }
+
+    fn place(&self, x: u32, y: u32) -> Option<usize> {
+        let inside = x < self.width && y < self.height;
+        inside.then(|| y as usize * self.width as usize + x as usize)
     }
 
     /// Writes a line of text with its upper left corner at `(x, y)`: 8 × 8 pixels a letter.
@@ -77,11 +84,17 @@ impl Canvas {
     /// # Errors
     /// If it cannot be encoded.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        let mut bytes = Cursor::new(Vec::new());
-        self.pixels
-            .write_to(&mut bytes, ImageFormat::Png)
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder
+            .write_header()
+            .and_then(|mut writer| {
+                writer.write_image_data(self.pixels.as_flattened())?;
+                writer.finish()
+            })
             .map_err(|error| ReportError::Draw { reason: error.to_string() })?;
-        Ok(bytes.into_inner())
+        Ok(bytes)
     }
 
     /// The picture as JPEG, for pages that would grow too large.
@@ -97,10 +110,19 @@ impl Canvas {
     /// # Errors
     /// If it cannot be encoded.
     pub fn jpeg_of(&self, quality: u8) -> Result<Vec<u8>, ReportError> {
+        let fault = |reason: String| ReportError::Draw { reason };
+        let (Ok(width), Ok(height)) = (u16::try_from(self.width), u16::try_from(self.height))
+        else {
+            let size = format!("{} × {}", self.width, self.height);
+            return Err(fault(format!("{size} pixels are more than a JPEG holds")));
+        };
         let mut bytes = Vec::new();
-        JpegEncoder::new_with_quality(&mut bytes, quality)
-            .encode_image(&self.pixels)
-            .map_err(|error| ReportError::Draw { reason: error.to_string() })?;
+        let mut encoder = Encoder::new(&mut bytes, quality);
+        // Outlines are a pixel wide: their colour is not averaged.
+        encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        encoder
+            .encode(self.pixels.as_flattened(), width, height, ColorType::Rgb)
+            .map_err(|error| fault(error.to_string()))?;
         Ok(bytes)
     }
 

@@ -1,18 +1,13 @@
 //! The page of a cohort: every scan in a table, distributions, and the outliers.
 
-use std::path::Path;
-
 use minijinja::context;
 use serde::Serialize;
 
 use crate::histogram::histogram;
 use crate::page::render;
-use crate::subject::data_url;
 use crate::{ReportError, TextTable};
 
 const TEMPLATE: &str = include_str!("../templates/cohort.html");
-/// Width of a picture in the gallery.
-const THUMBNAIL: u32 = 420;
 
 /// What the page shows.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +46,7 @@ pub struct OutlierCard {
     pub what: String,
     /// Its page, relative to this one.
     pub link: Option<String>,
-    /// A small picture, as a `data:` address ([`thumbnail`]).
+    /// A small picture, as a `data:` address ([`crate::thumbnail`]).
     pub picture: Option<String>,
 }
 
@@ -79,26 +74,6 @@ impl CohortPage {
         };
         render(TEMPLATE, values)
     }
-}
-
-/// A picture file made small, as a `data:` address.
-///
-/// # Errors
-/// If it cannot be read or encoded.
-pub fn thumbnail(path: &Path) -> Result<String, ReportError> {
-    let fault = |error: image::ImageError| ReportError::Draw {
-        reason: format!("{error}: {}", path.display()),
-    };
-    let picture = image::open(path).map_err(fault)?.to_rgb8();
-    let (width, height) = picture.dimensions();
-    let small = THUMBNAIL.min(width.max(1));
-    let tall = (height * small / width.max(1)).max(1);
-    let picture = image::imageops::thumbnail(&picture, small, tall);
-    let mut bytes = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 80)
-        .encode_image(&picture)
-        .map_err(fault)?;
-    Ok(data_url("image/jpeg", &bytes))
 }
 
 #[cfg(test)]

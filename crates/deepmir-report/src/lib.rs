@@ -25,13 +25,15 @@ mod page;
 mod patches;
 mod study;
 mod subject;
+mod thumbnail;
 
 pub use canvas::{Canvas, class_colour};
 pub use checks::{brain_outline, checkerboard};
-pub use cohort::{CohortPage, CohortRow, OutlierCard, thumbnail};
+pub use cohort::{CohortPage, CohortRow, OutlierCard};
 pub use error::ReportError;
 pub use histogram::histogram;
 pub use mosaic::{Mosaic, Window};
 pub use patches::{Patches, Shown};
 pub use study::{Card, Figure, Section, StudyPage};
 pub use subject::{SubjectReport, TextTable};
+pub use thumbnail::thumbnail;

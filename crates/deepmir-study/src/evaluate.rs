@@ -203,6 +203,27 @@ pub fn evaluate(
             result
         })
         .collect::<Result<Vec<_>, _>>()?;
+    Ok(pooled(&compared, options))
+}
+
+/// Compares label maps in memory; `names` are what messages call the true and the predicted one. Without probability
+/// maps there are no curves.
+///
+/// # Errors
+/// Different grids.
+pub fn evaluate_maps(
+    id: &str,
+    truth: &LabelMap,
+    predicted: &LabelMap,
+    names: [&Path; 2],
+    options: &EvaluationOptions,
+) -> Result<Evaluation, StudyError> {
+    same_grid(names[0], truth.volume(), names[1], predicted.volume())?;
+    Ok(pooled(&[(score_of(id, truth, predicted, options), Vec::new())], options))
+}
+
+/// Pools the scores of all subjects.
+fn pooled(compared: &[Compared], options: &EvaluationOptions) -> Evaluation {
     let subjects: Vec<SubjectScore> = compared.iter().map(|(score, _)| score.clone()).collect();
     let (classes, confusion) = pool(&subjects, &options.classes, &options.bootstrap);
     let curve = |class: LesionClass| {
@@ -215,7 +236,7 @@ pub fn evaluate(
             .collect();
         (class, detections.and_then(|detections| froc(&detections)))
     };
-    Ok(Evaluation {
+    Evaluation {
         settings: Settings {
             program: deepmir_pipeline::program(),
             matching: options.rule.to_string(),
@@ -228,7 +249,7 @@ pub fn evaluate(
         subjects,
         classes,
         confusion,
-    })
+    }
 }
 
 type Compared = (SubjectScore, Vec<(LesionClass, Detections)>);
@@ -237,11 +258,18 @@ fn compare(pair: &EvaluationPair, options: &EvaluationOptions) -> Result<Compare
     let (truth, _) = LabelMap::read(&pair.truth)?;
     let (predicted, _) = LabelMap::read(&pair.predicted)?;
     same_grid(&pair.truth, truth.volume(), &pair.predicted, predicted.volume())?;
-    let truth = without_small(&truth, options);
-    let predicted = without_small(&predicted, options);
-    let score =
-        score(&pair.id, &truth, &predicted, &options.classes, options.rule, options.connectivity);
-    Ok((score, detections(pair, &truth, options)?))
+    let score = score_of(&pair.id, &truth, &predicted, options);
+    Ok((score, detections(pair, &without_small(&truth, options), options)?))
+}
+
+fn score_of(
+    id: &str,
+    truth: &LabelMap,
+    predicted: &LabelMap,
+    options: &EvaluationOptions,
+) -> SubjectScore {
+    let [truth, predicted] = [truth, predicted].map(|labels| without_small(labels, options));
+    score(id, &truth, &predicted, &options.classes, options.rule, options.connectivity)
 }
 
 /// The curves' detections from probability maps, where all of them are there.

@@ -1,10 +1,15 @@
 //! The command line.
 
 mod annotate;
+#[cfg(test)]
+mod boutiques;
 mod completions;
 mod demo;
 mod evaluate;
+pub mod foreign;
+mod labels;
 mod man;
+mod memory;
 mod model;
 mod phantom;
 mod predict;
@@ -22,6 +27,7 @@ pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
+pub use labels::Labels;
 pub use man::Man;
 pub use model::{Model, Tune};
 pub use phantom::Phantom;
@@ -76,9 +82,9 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Number of threads [default: one per core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, visible_alias = "n-cpus", aliases = ["nprocs", "n-procs", "nthreads"], global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Where to run networks: auto, cpu, gpu:N, or burn-cpu (slow, for comparison)
+    /// Where to run networks: auto, cpu or gpu:N
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Log more; give it twice for everything

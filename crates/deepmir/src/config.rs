@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, foreign};
 
 /// Separates the values of an array, so that a comma in one stays in it.
 const SEPARATOR: char = '\u{1f}';
@@ -22,9 +22,12 @@ const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
 
 /// Parses the command line, and the file that it names with `--config`.
 pub fn parse_arguments(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Cli> {
-    let arguments: Vec<OsString> = arguments.collect();
+    let arguments = foreign::with_dashes(arguments);
     let Some(line) = CommandLine::with_config(&arguments)? else {
-        return Ok(from_matches(Cli::command(), &arguments)?);
+        return from_matches(Cli::command(), &arguments).map_err(|error| {
+            let matches = lenient(&arguments);
+            explained(error, &matches.map(|matches| chain_of(&matches).0).unwrap_or_default())
+        });
     };
     let options = line.file_options()?;
     let place = line.end_of_command(&arguments);
@@ -74,6 +77,11 @@ fn at(command: Command, chain: &[String], change: &dyn Fn(Command) -> Command) -
 /// Parses words that may lack what only the file gives.
 fn lenient(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     Cli::command().ignore_errors(true).try_get_matches_from(words)
+}
+
+/// An error of `run` may be about an option of another BIDS App.
+fn explained(error: clap::Error, chain: &[String]) -> anyhow::Error {
+    if chain == ["run"] { foreign::explain(error) } else { error.into() }
 }
 
 /// The names of the matched commands, and the arguments of the last.
@@ -170,7 +178,11 @@ impl CommandLine {
     fn option(&self, key: &str) -> anyhow::Result<&Arg> {
         let long = key.replace('_', "-");
         let mut options = self.command.get_arguments();
-        let found = options.find(|arg| arg.get_long() == Some(&long));
+        let named = |arg: &&Arg| {
+            let aliases = arg.get_all_aliases().unwrap_or_default();
+            arg.get_long().into_iter().chain(aliases).any(|name| name == long)
+        };
+        let found = options.find(named);
         if let Some(arg) = found.filter(|_| !NOT_IN_A_FILE.contains(&&*long)) {
             return Ok(arg);
         }
@@ -223,7 +235,9 @@ impl CommandLine {
                 let text = context.to_string();
                 options.iter().find(|option| text.contains(&option.shown))
             });
-        let Some(option) = named.filter(|_| error.use_stderr()) else { return error.into() };
+        let Some(option) = named.filter(|_| error.use_stderr()) else {
+            return explained(error, &self.chain);
+        };
         let text = error.render().to_string();
         let text = text.trim_start_matches("error: ");
         let text = text.split("\n\nUsage:").next().unwrap_or(text);

@@ -37,7 +37,7 @@ fn section(command: &Command, page: &mut String) {
     let shown = match name {
         "deepmir" => command.clone(),
         _ => command.clone().mut_args(|arg| {
-            let hidden = arg.is_global_set() || arg.get_id() == "help";
+            let hidden = arg.is_hide_set() || arg.is_global_set() || arg.get_id() == "help";
             arg.hide(hidden)
         }),
     };

@@ -1,8 +1,8 @@
 //! Exit statuses and the last message: 0 success, 1 the user can mend it, 2 internal error, 3 some subjects
 //! failed, 130 interrupted.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 
 /// Exit statuses that are neither success nor a failure of the whole.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 }
 
 /// Runs the program and turns its result into an exit code and, if it failed, one message.
-pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> u8 {
     // The message below replaces the default one.
     let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let kept = std::sync::Arc::clone(&place);
@@ -61,18 +61,21 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
             *place = panic.to_string();
         }
     }));
-    match catch_unwind(AssertUnwindSafe(program)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+    let outcome = catch_unwind(AssertUnwindSafe(program));
+    // Under Python, Rust's own end of the process, which would do it, never comes.
+    let _ = std::io::stdout().flush();
+    match outcome {
+        Ok(Ok(())) => 0,
         Ok(Err(error)) => match error.downcast::<clap::Error>() {
             Ok(usage) => {
                 // Help and version go to standard output and are no failure.
                 let code = u8::from(usage.use_stderr());
                 let _ = usage.print();
-                ExitCode::from(code)
+                code
             }
             Err(error) => {
                 print_error(&format!("error: {}", with_causes(&error)));
-                ExitCode::from(error.downcast_ref::<ExitStatus>().map_or(1, ExitStatus::code))
+                error.downcast_ref::<ExitStatus>().map_or(1, ExitStatus::code)
             }
         },
         Err(_) => {
@@ -82,7 +85,7 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
                  command line.",
                 env!("CARGO_PKG_VERSION")
             ));
-            ExitCode::from(2)
+            2
         }
     }
 }

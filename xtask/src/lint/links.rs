@@ -7,8 +7,14 @@ use std::{fs, io};
 use crate::command::root;
 
 /// Documents outside `docs/`.
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "models/README.md",
+    "dist/README.md",
+];
 /// The folder of the book.
 const BOOK: &str = "docs";
 /// Its table of contents.

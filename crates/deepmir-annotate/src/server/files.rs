@@ -4,9 +4,36 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-#[derive(rust_embed::RustEmbed)]
-#[folder = "page"]
-struct Page;
+/// Names below the folder `page`, each with its content.
+macro_rules! embedded {
+    ($($name:literal,)*) => {
+        &[$((
+            $name,
+            include_bytes!(concat!("../../page/", $name)).as_slice(),
+        )),*]
+    };
+}
+
+static PAGE: &[(&str, &[u8])] = embedded![
+    "icon.svg",
+    "index.html",
+    "js/api.js",
+    "js/app.js",
+    "js/brush.js",
+    "js/frames.js",
+    "js/keys.js",
+    "js/lists.js",
+    "js/marks.js",
+    "js/niivue.js",
+    "js/panes.js",
+    "js/state.js",
+    "js/viewer.js",
+    "js/work.js",
+    "style.css",
+    "vendor/LICENSE.niivue.txt",
+    "vendor/README.md",
+    "vendor/niivue-0.69.0.umd.js",
+];
 
 /// The page.
 pub async fn index() -> Response {
@@ -15,7 +42,9 @@ pub async fn index() -> Response {
 
 /// Its scripts and styles. Only names of embedded files mean anything; none is looked up on disk.
 pub async fn file(Path(name): Path<String>) -> Response {
-    let Some(file) = Page::get(&name) else { return nothing().await };
+    let Some((_, content)) = PAGE.iter().find(|(embedded, _)| *embedded == name) else {
+        return nothing().await;
+    };
     let kind = match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
@@ -23,7 +52,7 @@ pub async fn file(Path(name): Path<String>) -> Response {
         Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
     };
-    ([(header::CONTENT_TYPE, kind)], file.data).into_response()
+    ([(header::CONTENT_TYPE, kind)], *content).into_response()
 }
 
 /// The protocol, as shown beside the images.
@@ -38,4 +67,29 @@ pub async fn protocol() -> Response {
 /// For every other address.
 pub async fn nothing() -> Response {
     (StatusCode::NOT_FOUND, "there is nothing here\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::PAGE;
+
+    fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_program() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
+        let mut there: Vec<String> = files(&folder)
+            .iter()
+            .map(|file| file.strip_prefix(&folder).unwrap().to_str().unwrap().replace('\\', "/"))
+            .collect();
+        there.sort_unstable();
+        let mut embedded: Vec<&str> = PAGE.iter().map(|(name, _)| *name).collect();
+        embedded.sort_unstable();
+        assert_eq!(embedded, there, "the table in files.rs lists the folder `page`");
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading the settings of a model, of this format and of earlier ones.
 
+use deepmir_net::preset::toml_error;
 use toml::{Table, Value};
 
 use super::settings::{FORMAT, ModelSettings};
@@ -30,6 +31,8 @@ pub(super) fn parse(text: &str) -> Result<(ModelSettings, u32), String> {
         return Ok((toml::from_str(text).map_err(invalid)?, format));
     }
     legacy::upgrade(&mut table).map_err(|reason| format!("{SETTINGS}: {reason}"))?;
-    let settings: ModelSettings = table.try_into().map_err(invalid)?;
+    let upgraded = toml::to_string(&table).map_err(|error| format!("{SETTINGS}: {error}"))?;
+    let settings: ModelSettings = toml::from_str(&upgraded)
+        .map_err(|error| format!("{SETTINGS}: {}", toml_error(&error, &upgraded)))?;
     Ok((ModelSettings { format: FORMAT, ..settings }, format))
 }

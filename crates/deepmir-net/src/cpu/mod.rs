@@ -1,4 +1,4 @@
-//! The networks on the CPU, on deepmir's own kernels: inference, and the passes of training.
+//! The networks on the CPU, on deepmir's own kernels: inference and training.
 
 mod network;
 mod training;
@@ -6,7 +6,7 @@ mod training;
 use deepmir_kernels::{Engine, unet};
 
 pub use network::CpuNetwork;
-pub(crate) use training::{CpuTraining, Differentiated};
+pub(crate) use training::{CpuTraining, update_statistics};
 
 use crate::{Architecture, NetError};
 
@@ -33,4 +33,4 @@ fn weights_error(error: deepmir_kernels::KernelError) -> NetError {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -1,169 +1,107 @@
 //! Training steps on the CPU.
 
-use std::collections::BTreeMap;
-
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
 use deepmir_kernels::Engine;
 use deepmir_kernels::parameters::{Gradients, Parameters, Statistics};
 use deepmir_kernels::unet::{self, Step};
 
 use super::{engine, kernel_architecture, weights_error};
-use crate::{Architecture, NetError, UNet};
+use crate::optimiser::follow;
+use crate::train::{Batch, StepSettings, TrainingEngine, TrainingState, loss};
+use crate::{NetError, Weights};
 
-/// Forward and backward passes of training steps on the kernels. Burn holds the weights, computes the loss and takes
-/// the optimiser's steps; the gradient of the loss at the scores is where the kernels' backward pass begins.
-#[derive(Debug)]
+/// A network in training on the kernels.
 pub(crate) struct CpuTraining {
+    settings: StepSettings,
     architecture: unet::Architecture,
-    momentum: f32,
     engine: Engine,
+    state: TrainingState,
+    /// Of the last step; kept for its memory.
     gradients: Gradients,
-}
-
-/// The result of a forward and a backward pass.
-pub(crate) struct Differentiated {
-    /// The network, its running statistics updated.
-    pub net: UNet,
-    /// The loss, without autodiff.
-    pub loss: Tensor<1>,
-    /// Its gradients at the network's parameters.
-    pub gradients: GradientsParams,
+    losses: f64,
 }
 
 impl CpuTraining {
-    pub(crate) fn new(architecture: &Architecture) -> Result<Self, NetError> {
+    /// # Errors
+    /// If the weights do not fit the architecture.
+    pub(crate) fn new(settings: StepSettings, state: TrainingState) -> Result<Self, NetError> {
+        state.weights.validate(&settings.architecture)?;
         Ok(Self {
-            architecture: kernel_architecture(architecture),
-            momentum: architecture.norm_momentum as f32,
+            architecture: kernel_architecture(&settings.architecture),
+            settings,
             engine: engine()?,
+            state,
             gradients: Gradients::default(),
+            losses: 0.0,
         })
     }
 
-    /// One forward and backward pass of `net`, which lives on a device with autodiff. `input` is
-    /// `[batch, channels, height, width]` of `shape`; `loss` takes the scores.
-    pub(crate) fn differentiate(
-        &mut self,
-        net: UNet,
-        input: &[f32],
-        shape: [usize; 4],
-        loss: impl FnOnce(Tensor<4>) -> Tensor<1>,
-        device: &Device,
-    ) -> Result<Differentiated, NetError> {
-        let [batch, _, height, width] = shape;
-        let mut tensors = Tensors::default();
-        net.visit(&mut tensors);
-        let named = tensors.found.iter();
-        let parameters: Parameters<'_> =
-            named.map(|(name, tensor)| (name.clone(), tensor.values.as_slice())).collect();
-
-        let outputs = self.architecture.outputs;
-        let mut scores = vec![0.0; batch * outputs * height * width];
-        let size = (batch, height, width);
-        let architecture = &self.architecture;
-        let step = Step::forward(&self.engine, architecture, &parameters, input, size, &mut scores)
-            .map_err(weights_error)?;
-
-        let data = TensorData::new(scores, [batch, outputs, height, width]);
-        let scores = Tensor::<4>::from_data(data, device).require_grad();
-        let loss = loss(scores.clone());
-        let gradient = match scores.grad(&loss.backward()) {
-            Some(gradient) => gradient.into_data().iter::<f32>().collect(),
-            None => vec![0.0; batch * outputs * height * width],
-        };
-
+    /// A forward and a backward pass: the gradients, and running statistics that follow those of the batch. Returns the
+    /// loss.
+    pub(crate) fn differentiate(&mut self, batch: &Batch) -> Result<f64, NetError> {
+        let Self { settings, architecture, engine, state, gradients, .. } = self;
+        let [count, _, height, width] = settings.input_shape(batch);
+        let weights = &mut state.weights;
+        let named = weights.0.iter().map(|(name, tensor)| (name.clone(), tensor.values.as_slice()));
+        let parameters: Parameters<'_> = named.collect();
+        let channels = architecture.outputs;
+        let mut scores = vec![0.0; count * channels * height * width];
+        let size = (count, height, width);
+        let step =
+            Step::forward(engine, architecture, &parameters, &batch.inputs, size, &mut scores)
+                .map_err(weights_error)?;
+        let shape = [count, channels, height * width];
+        let output = settings.architecture.output;
+        let loss = loss(&scores, &batch.targets, shape, output, &settings.loss);
         let statistics = step.statistics().clone();
-        step.backward(&self.engine, &parameters, &gradient, &mut self.gradients)
-            .map_err(weights_error)?;
-        let gradients = self.collect(&tensors, &device.clone().inner());
-        let mut update =
-            StatisticsUpdate { statistics: &statistics, momentum: self.momentum, path: Vec::new() };
-        let net = net.map(&mut update);
-        Ok(Differentiated { net, loss: loss.inner(), gradients })
+        step.backward(engine, &parameters, &loss.gradient, gradients).map_err(weights_error)?;
+        drop(parameters);
+        update_statistics(weights, &statistics, settings.architecture.norm_momentum as f32);
+        Ok(loss.value)
     }
 
-    /// The gradients, under the ids by which the optimiser knows their parameters.
-    fn collect(&self, tensors: &Tensors, device: &Device) -> GradientsParams {
-        let mut collected = GradientsParams::new();
-        for (name, values) in &self.gradients.0 {
-            let Some(Parameter { id, shape, .. }) = tensors.found.get(name) else { continue };
-            let data = TensorData::new(values.clone(), shape.clone());
-            if shape.len() == 1 {
-                collected.register(*id, Tensor::<1>::from_data(data, device));
-            } else {
-                collected.register(*id, Tensor::<4>::from_data(data, device));
+    /// The gradients of the last pass.
+    #[cfg(test)]
+    pub(crate) fn gradients(&self) -> &Gradients {
+        &self.gradients
+    }
+}
+
+impl TrainingEngine for CpuTraining {
+    fn step(&mut self, batch: &Batch, rate: f64, average_rate: f32) -> Result<(), NetError> {
+        self.losses += self.differentiate(batch)?;
+        let TrainingState { weights, moments, average } = &mut self.state;
+        self.settings.adamw.step(rate, weights, &self.gradients, moments);
+        if let Some(average) = average {
+            follow(average, weights, average_rate);
+        }
+        Ok(())
+    }
+
+    fn read_losses_every(&self) -> u64 {
+        1
+    }
+
+    fn take_losses(&mut self) -> Result<f64, NetError> {
+        Ok(std::mem::take(&mut self.losses))
+    }
+
+    fn validated_weights(&mut self) -> Result<Weights, NetError> {
+        Ok(self.state.average.as_ref().unwrap_or(&self.state.weights).clone())
+    }
+
+    fn state(&mut self) -> Result<TrainingState, NetError> {
+        Ok(self.state.clone())
+    }
+}
+
+/// Moves running means and variances by `momentum` of the difference towards those of a batch.
+pub(crate) fn update_statistics(weights: &mut Weights, statistics: &Statistics, momentum: f32) {
+    for (norm, moments) in statistics {
+        for (part, new) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {
+            let Some(tensor) = weights.0.get_mut(&format!("{norm}.{part}")) else { continue };
+            for (old, new) in tensor.values.iter_mut().zip(new) {
+                *old = *old * (1.0 - momentum) + new * momentum;
             }
         }
-        collected
-    }
-}
-
-/// A parameter or running statistic of a Burn module.
-pub(super) struct Parameter {
-    pub id: ParamId,
-    pub shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
-/// All tensors of a module, by path.
-#[derive(Default)]
-pub(super) struct Tensors {
-    path: Vec<String>,
-    pub found: BTreeMap<String, Parameter>,
-}
-
-impl ModuleVisitor for Tensors {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let shape = tensor.dims().to_vec();
-        let values = tensor.into_data().iter::<f32>().collect();
-        self.found.insert(self.path.join("."), Parameter { id: param.id, shape, values });
-    }
-}
-
-/// Moves running means and variances towards those of a batch.
-struct StatisticsUpdate<'a> {
-    statistics: &'a Statistics,
-    momentum: f32,
-    path: Vec<String>,
-}
-
-impl ModuleMapper for StatisticsUpdate<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some((statistic, norm)) = self.path.split_last() else { return param };
-        let Some(moments) = self.statistics.get(&norm.join(".")) else { return param };
-        let of_batch = match statistic.as_str() {
-            "running_mean" => &moments.mean,
-            "running_var" => &moments.variance,
-            _ => return param,
-        };
-        let momentum = self.momentum;
-        param.map(|old| {
-            let device = old.device();
-            let shape = old.dims();
-            let old = old.into_data();
-            let values = old.iter::<f32>().zip(of_batch);
-            let values: Vec<f32> =
-                values.map(|(old, new)| old * (1.0 - momentum) + new * momentum).collect();
-            Tensor::from_data(TensorData::new(values, shape), &device)
-        })
     }
 }

@@ -8,7 +8,8 @@ use deepmir_volume::Volume;
 
 use crate::architecture::Output;
 use crate::cpu::{self, CpuNetwork};
-pub use crate::network::{BurnNetwork, Network};
+use crate::gpu;
+pub use crate::network::Network;
 use crate::{Architecture, DeviceChoice, NetError, Plan, Prepared, Weights};
 use slices::{Mirror, PaddedSlices};
 
@@ -21,17 +22,13 @@ pub fn networks(
     members: &[Weights],
     device: DeviceChoice,
 ) -> Result<Vec<Box<dyn Network>>, NetError> {
+    if !device.is_cpu() {
+        return gpu::networks(architecture, members, device);
+    }
+    let engine = cpu::engine()?;
     let mut networks: Vec<Box<dyn Network>> = Vec::with_capacity(members.len());
-    if device.is_cpu() {
-        let engine = cpu::engine()?;
-        for weights in members {
-            networks.push(Box::new(CpuNetwork::new(architecture, weights, &engine)?));
-        }
-    } else {
-        let device = device.open()?;
-        for weights in members {
-            networks.push(Box::new(BurnNetwork::new(architecture, weights, &device)?));
-        }
+    for weights in members {
+        networks.push(Box::new(CpuNetwork::new(architecture, weights, &engine)?));
     }
     Ok(networks)
 }

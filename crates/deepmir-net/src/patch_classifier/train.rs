@@ -1,8 +1,5 @@
 //! Training one network of the patch classifier.
 
-use burn::module::{Module, Param};
-use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor, TensorData};
 use deepmir_kernels::Engine;
 use deepmir_kernels::classifier::{Architecture, Dropout, Step};
 use deepmir_kernels::parameters::{Gradients, Parameters};
@@ -14,6 +11,8 @@ use rand_distr::{Distribution, Normal};
 use super::config::PatchClassifierConfig;
 use super::patches::{Change, Patch};
 use super::{EPSILON, weights_error};
+use crate::cpu::update_statistics;
+use crate::optimiser::{AdamW, Moments};
 use crate::weights::he_normal;
 use crate::{NetError, Weights, weights};
 
@@ -24,12 +23,6 @@ pub struct PatchExample<'a> {
     pub patch: &'a Patch,
     /// The correct output of the network: 0 for nothing, `n` for a lesion of the `n`-th class, counted from 1.
     pub output: usize,
-}
-
-/// The trained tensors, concatenated to one parameter for Burn's optimiser.
-#[derive(Module, Debug)]
-struct Flat {
-    values: Param<Tensor<1>>,
 }
 
 /// Weight of a new batch in the running mean and variance.
@@ -62,16 +55,8 @@ pub fn train(
         return Err(NetError::Config { reason: reason.to_owned() });
     }
     let mut weights = initial(architecture, &mut generator);
-    let trained: Vec<(String, Vec<usize>)> = architecture
-        .tensors()
-        .into_iter()
-        .filter(|tensor| tensor.trained)
-        .map(|tensor| (tensor.name, tensor.shape))
-        .collect();
-    let device = Device::flex();
-    let values = Tensor::from_data(flat(&weights, &trained), &device.clone().autodiff());
-    let mut parameters = Flat { values: Param::from_tensor(values) };
-    let mut optimiser = AdamWConfig::new().with_weight_decay(config.weight_decay).init();
+    let adamw = AdamW { epsilon: 1e-5, weight_decay: config.weight_decay };
+    let mut moments = Moments::default();
     let mut gradients = Gradients::default();
     let mut batch = draw(&of_output, architecture, droppable, config, &mut generator)?;
     for step in 0..config.steps {
@@ -85,17 +70,7 @@ pub fn train(
             let reason = format!("the loss of the patch classifier is {loss} at step {step}");
             return Err(NetError::Config { reason });
         }
-        let of_all = trained.iter().flat_map(|(name, _)| gradients.0[name].iter().copied());
-        let of_all = TensorData::from(of_all.collect::<Vec<f32>>().as_slice());
-        let mut registered = GradientsParams::new();
-        registered.register(parameters.values.id, Tensor::<1>::from_data(of_all, &device));
-        parameters = optimiser.step(config.learning_rate_at(step), parameters, registered);
-        let new = parameters.values.val().into_data();
-        let mut new = new.iter::<f32>();
-        for (name, _) in &trained {
-            let Some(tensor) = weights.0.get_mut(name) else { continue };
-            tensor.values.iter_mut().zip(&mut new).for_each(|(value, new)| *value = new);
-        }
+        adamw.step(config.learning_rate_at(step), &mut weights, &gradients, &mut moments);
         batch = next?;
         progress(step + 1);
     }
@@ -115,11 +90,6 @@ fn initial(architecture: &Architecture, generator: &mut ChaCha8Rng) -> Weights {
         (name, weights::Tensor { shape: tensor.shape, values })
     });
     Weights(tensors.collect())
-}
-
-fn flat(weights: &Weights, trained: &[(String, Vec<usize>)]) -> TensorData {
-    let values = trained.iter().flat_map(|(name, _)| weights.0[name].values.iter().copied());
-    TensorData::from(values.collect::<Vec<f32>>().as_slice())
 }
 
 struct Batch {
@@ -220,14 +190,7 @@ fn differentiate(
     }
     step.backward(engine, &parameters, &gradient, dropout, gradients).map_err(weights_error)?;
     drop(parameters);
-    for (norm, moments) in &statistics {
-        for (part, new) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {
-            let Some(tensor) = weights.0.get_mut(&format!("{norm}.{part}")) else { continue };
-            for (old, new) in tensor.values.iter_mut().zip(new) {
-                *old += MOMENTUM * (new - *old);
-            }
-        }
-    }
+    update_statistics(weights, &statistics, MOMENTUM);
     Ok(loss)
 }
 

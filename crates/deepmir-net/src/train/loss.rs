@@ -1,137 +1,194 @@
-//! The loss: cross-entropy and soft overlap.
+//! The loss: cross-entropy and soft overlap, with its gradient.
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::{log_softmax, sigmoid, softmax};
+use rayon::prelude::*;
 
 use super::config::LossConfig;
 use crate::architecture::Output;
 
 /// Added to numerator and denominator of the overlap, against division by zero.
-const SMOOTH: f32 = 1.0;
+pub(crate) const SMOOTH: f64 = 1.0;
 
-/// The loss of scores against one-hot targets, both `[batch, channels, height, width]`; background is channel 0 of a
-/// softmax.
+/// A loss, and its gradient at the scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loss {
+    /// The loss.
+    pub value: f64,
+    /// Its derivative with respect to each score, in their layout.
+    pub gradient: Vec<f32>,
+}
+
+/// The loss of scores (before softmax or sigmoid) `[batch, channels, pixels]` against class numbers
+/// `[batch, pixels]`; background is class 0, and channel 0 of a softmax.
+///
+/// The cross-entropy is the mean over pixels. The overlap loss is one minus the soft Tversky index (Tversky 1977;
+/// Salehi et al. 2017) over the whole batch, mean over the classes that occur in it. Counting an absent class would push
+/// the probabilities of a rare class down in most batches; cross-entropy penalises its false positives.
 pub fn loss(
-    scores: Tensor<4>,
-    targets: Tensor<4>,
+    scores: &[f32],
+    targets: &[u8],
+    [batch, channels, pixels]: [usize; 3],
     output: Output,
     config: &LossConfig,
-) -> Tensor<1> {
-    let mut total: Option<Tensor<1>> = None;
-    let mut add = |term: Tensor<1>, weight: f32| {
-        let term = term.mul_scalar(weight);
-        total = Some(match total.take() {
-            Some(sum) => sum + term,
-            None => term,
-        });
-    };
-    if config.cross_entropy > 0.0 {
-        add(cross_entropy(scores.clone(), targets.clone(), output), config.cross_entropy);
-    }
-    if config.overlap > 0.0 {
-        add(overlap_loss(scores.clone(), targets, output, config), config.overlap);
-    }
-    total.unwrap_or_else(|| Tensor::zeros([1], &scores.device()))
+) -> Loss {
+    let first_class = usize::from(output == Output::Softmax);
+    let classes = channels - first_class;
+    let images = || scores.par_chunks(channels * pixels).zip(targets.par_chunks(pixels));
+    // The gradient's memory holds the probabilities at first.
+    let mut gradient = vec![0.0; scores.len()];
+    let sums: Vec<Sums> = images()
+        .zip(gradient.par_chunks_mut(channels * pixels))
+        .map(|((scores, targets), probabilities)| {
+            let entropy = match output {
+                Output::Softmax => softmax(scores, targets, probabilities),
+                Output::Sigmoid => sigmoid(scores, targets, probabilities),
+            };
+            Sums::new(entropy, &probabilities[first_class * pixels..], targets, classes)
+        })
+        .collect();
+    // In the order of the images, so that the bits do not depend on the threads.
+    let sums = sums.into_iter().fold(Sums::zero(classes), Sums::plus);
+
+    let held = sums.truth.iter().filter(|&&truth| truth > 0.0).count().max(1) as f64;
+    let mut overlap = 0.0;
+    // The derivative of the overlap loss with respect to a class's probability, outside the lesion and in it.
+    let slopes: Vec<[f32; 2]> = (0..classes)
+        .map(|class| {
+            let (shared, truth) = (sums.shared[class], sums.truth[class]);
+            if truth == 0.0 {
+                return [0.0; 2];
+            }
+            let only_predicted = sums.predicted[class] - shared;
+            let (false_positive, false_negative) =
+                (f64::from(config.false_positive), f64::from(config.false_negative));
+            let whole =
+                shared + false_positive * only_predicted + false_negative * (truth - shared);
+            let (numerator, denominator) = (shared + SMOOTH, whole + SMOOTH);
+            overlap += (1.0 - numerator / denominator) / held;
+            let outside = numerator * false_positive;
+            let inside = numerator * (1.0 - false_negative) - denominator;
+            [outside, inside].map(|slope| {
+                (f64::from(config.overlap) * slope / (denominator * denominator * held)) as f32
+            })
+        })
+        .collect();
+    let count = (batch * pixels).max(1) as f64;
+    let entropy = (f64::from(config.cross_entropy) / count) as f32;
+    gradient.par_chunks_mut(channels * pixels).zip(targets.par_chunks(pixels)).for_each(
+        |(gradient, targets)| match output {
+            Output::Softmax => softmax_gradient(gradient, targets, entropy, &slopes),
+            Output::Sigmoid => sigmoid_gradient(gradient, targets, entropy, slopes[0]),
+        },
+    );
+    let value = f64::from(config.cross_entropy) * sums.entropy / count
+        + f64::from(config.overlap) * overlap;
+    Loss { value, gradient }
 }
 
-/// Mean over pixels.
-fn cross_entropy(scores: Tensor<4>, targets: Tensor<4>, output: Output) -> Tensor<1> {
-    match output {
-        Output::Softmax => {
-            let channels = scores.dims()[1] as f32;
-            // The mean over all elements also divides by the channels, of which one counts.
-            (log_softmax(scores, 1) * targets).mean().mul_scalar(-channels)
+/// What the loss adds up over pixels: the cross-entropy and, by class, probabilities in lesions, everywhere, and the
+/// lesions' pixels.
+struct Sums {
+    entropy: f64,
+    shared: Vec<f64>,
+    predicted: Vec<f64>,
+    truth: Vec<f64>,
+}
+
+impl Sums {
+    fn zero(classes: usize) -> Self {
+        let zeros = || vec![0.0; classes];
+        Self { entropy: 0.0, shared: zeros(), predicted: zeros(), truth: zeros() }
+    }
+
+    /// Of one image's probabilities `[class, pixels]`.
+    fn new(entropy: f64, probabilities: &[f32], targets: &[u8], classes: usize) -> Self {
+        let mut sums = Self { entropy, ..Self::zero(classes) };
+        for (class, plane) in probabilities.chunks_exact(targets.len()).enumerate() {
+            for (&probability, &target) in plane.iter().zip(targets) {
+                let probability = f64::from(probability);
+                sums.predicted[class] += probability;
+                if usize::from(target) == class + 1 {
+                    sums.shared[class] += probability;
+                    sums.truth[class] += 1.0;
+                }
+            }
         }
-        Output::Sigmoid => {
-            // max(x, 0) − x·t + ln(1 + e^−|x|) does not overflow for any x.
-            let rest = scores.clone().abs().neg().exp().add_scalar(1.0).log();
-            let positive = scores.clone().clamp_min(0.0);
-            (positive - scores * targets + rest).mean()
+        sums
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.entropy += other.entropy;
+        for (here, there) in [
+            (&mut self.shared, &other.shared),
+            (&mut self.predicted, &other.predicted),
+            (&mut self.truth, &other.truth),
+        ] {
+            here.iter_mut().zip(there).for_each(|(here, there)| *here += there);
+        }
+        self
+    }
+}
+
+/// Probabilities of one image, `[channel, pixels]`, and the sum of its pixels' cross-entropies.
+fn softmax(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
+    let (pixels, channels) = (targets.len(), scores.len() / targets.len());
+    let mut entropy = 0.0;
+    for (pixel, &target) in targets.iter().enumerate() {
+        let score = |channel: usize| scores[channel * pixels + pixel];
+        let highest = (0..channels).map(score).fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for channel in 0..channels {
+            let power = (score(channel) - highest).exp();
+            probabilities[channel * pixels + pixel] = power;
+            sum += power;
+        }
+        (0..channels).for_each(|channel| probabilities[channel * pixels + pixel] /= sum);
+        entropy += f64::from(sum.ln() - (score(usize::from(target)) - highest));
+    }
+    entropy
+}
+
+/// [`softmax`] for a single channel.
+fn sigmoid(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
+    let mut entropy = 0.0;
+    for ((&score, &target), probability) in scores.iter().zip(targets).zip(probabilities) {
+        *probability = 1.0 / (1.0 + (-score).exp());
+        // ln(1 + e^x) − x·t does not overflow for any x in this form.
+        let positive = score.max(0.0) - if target > 0 { score } else { 0.0 };
+        entropy += f64::from(positive + (-score.abs()).exp().ln_1p());
+    }
+    entropy
+}
+
+/// From probabilities to the gradient, in place, through the softmax: p·(g − Σ p·g) for the overlap, p − t for the
+/// cross-entropy.
+fn softmax_gradient(values: &mut [f32], targets: &[u8], entropy: f32, slopes: &[[f32; 2]]) {
+    let pixels = targets.len();
+    for (pixel, &target) in targets.iter().enumerate() {
+        let target = usize::from(target);
+        let slope = |channel: usize| match channel.checked_sub(1) {
+            Some(class) => slopes[class][usize::from(channel == target)],
+            None => 0.0,
+        };
+        let channels = slopes.len() + 1;
+        let mean: f32 = (1..channels).map(|n| values[n * pixels + pixel] * slope(n)).sum();
+        for channel in 0..channels {
+            let value = &mut values[channel * pixels + pixel];
+            let probability = *value;
+            let of_entropy = probability - f32::from(u8::from(channel == target));
+            *value = entropy * of_entropy + probability * (slope(channel) - mean);
         }
     }
 }
 
-/// One minus the soft Tversky index over the whole batch, mean over the classes that occur in it. Counting an absent
-/// class would push the probabilities of a rare class down in most batches; cross-entropy penalises its false
-/// positives.
-fn overlap_loss(
-    scores: Tensor<4>,
-    targets: Tensor<4>,
-    output: Output,
-    config: &LossConfig,
-) -> Tensor<1> {
-    let [_, channels, _, _] = scores.dims();
-    let (probabilities, first) = match output {
-        Output::Softmax => (softmax(scores, 1), 1),
-        Output::Sigmoid => (sigmoid(scores), 0),
-    };
-    let classes = channels - first;
-    let sum = |tensor: Tensor<4>| -> Tensor<1> {
-        let by_class = tensor.narrow(1, first, classes).swap_dims(0, 1);
-        by_class.flatten::<2>(1, 3).sum_dim(1).flatten::<1>(0, 1)
-    };
-    let shared = sum(probabilities.clone() * targets.clone());
-    let (predicted, truth) = (sum(probabilities), sum(targets));
-    let held = truth.clone().greater_scalar(0.0).float();
-    let only_predicted = predicted - shared.clone();
-    let missed = truth - shared.clone();
-    let whole = shared.clone()
-        + only_predicted.mul_scalar(config.false_positive)
-        + missed.mul_scalar(config.false_negative);
-    let index = shared.add_scalar(SMOOTH) / whole.add_scalar(SMOOTH);
-    let lost = index.neg().add_scalar(1.0) * held.clone();
-    lost.sum() / held.sum().clamp_min(1.0)
+/// [`softmax_gradient`] for a single channel.
+fn sigmoid_gradient(values: &mut [f32], targets: &[u8], entropy: f32, slopes: [f32; 2]) {
+    for (value, &target) in values.iter_mut().zip(targets) {
+        let (probability, inside) = (*value, target > 0);
+        let of_entropy = probability - f32::from(u8::from(inside));
+        let of_overlap = probability * (1.0 - probability) * slopes[usize::from(inside)];
+        *value = entropy * of_entropy + of_overlap;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, TensorData};
-
-    fn tensor(values: &[f32], shape: [usize; 4]) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
-    }
-
-    fn value(loss: Tensor<1>) -> f32 {
-        loss.into_scalar::<f32>()
-    }
-
-    const DICE: LossConfig =
-        LossConfig { cross_entropy: 0.0, overlap: 1.0, false_positive: 0.5, false_negative: 0.5 };
-    const ENTROPY: LossConfig = LossConfig { cross_entropy: 1.0, overlap: 0.0, ..DICE };
-
-    #[test]
-    fn cross_entropy_of_a_worked_example() {
-        // Two pixels, three channels: softmax of (0, ln 2, ln 5) is (1, 2, 5) / 8.
-        let (l2, l5) = (2_f32.ln(), 5_f32.ln());
-        let scores = tensor(&[0.0, 0.0, l2, l2, l5, l5], [1, 3, 1, 2]);
-        let targets = tensor(&[1.0, 0.0, 0.0, 0.0, 0.0, 1.0], [1, 3, 1, 2]);
-        let want = -((1.0_f32 / 8.0).ln() + (5.0_f32 / 8.0).ln()) / 2.0;
-        assert!((value(loss(scores, targets, Output::Softmax, &ENTROPY)) - want).abs() < 1e-6);
-        // Sigmoid of ln 3 is 3/4.
-        let scores = tensor(&[3_f32.ln(), 3_f32.ln()], [1, 1, 1, 2]);
-        let targets = tensor(&[1.0, 0.0], [1, 1, 1, 2]);
-        let want = -((0.75_f32).ln() + (0.25_f32).ln()) / 2.0;
-        assert!((value(loss(scores, targets, Output::Sigmoid, &ENTROPY)) - want).abs() < 1e-6);
-    }
-
-    #[test]
-    fn overlap_of_a_worked_example() {
-        // Saturated sigmoid: predicted 1 1 0 0, truth 0 1 1 1. Shared 1, only predicted 1, missed 2.
-        let scores = tensor(&[50.0, 50.0, -50.0, -50.0], [1, 1, 2, 2]);
-        let targets = tensor(&[0.0, 1.0, 1.0, 1.0], [1, 1, 2, 2]);
-        let dice = value(loss(scores.clone(), targets.clone(), Output::Sigmoid, &DICE));
-        assert!((dice - (1.0 - (1.0 + SMOOTH) / (2.5 + SMOOTH))).abs() < 1e-5);
-        let iou = LossConfig { false_positive: 1.0, false_negative: 1.0, ..DICE };
-        let iou = value(loss(scores, targets, Output::Sigmoid, &iou));
-        assert!((iou - (1.0 - (1.0 + SMOOTH) / (4.0 + SMOOTH))).abs() < 1e-5);
-    }
-
-    #[test]
-    fn background_and_absent_classes_do_not_count_as_overlap() {
-        // No lesion at all: nothing to overlap, whatever is predicted.
-        let scores = tensor(&[50.0, -50.0, -50.0, 50.0, -50.0, -50.0], [1, 3, 1, 2]);
-        let targets = tensor(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [1, 3, 1, 2]);
-        assert!(value(loss(scores, targets, Output::Softmax, &DICE)).abs() < 1e-6);
-    }
-}
+mod tests;

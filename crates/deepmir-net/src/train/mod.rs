@@ -1,8 +1,8 @@
 //! Training of the U-Net: from subjects to the weights of the best validation.
 
-mod average;
 mod checkpoint;
 mod config;
+mod engine;
 mod history;
 mod loader;
 mod loss;
@@ -16,8 +16,11 @@ mod training;
 
 pub use crate::patch_classifier::PatchClassifierConfig;
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
+pub(crate) use engine::{StepSettings, TrainingEngine, TrainingState};
 pub use history::{History, Validation};
-pub use loss::loss;
+#[cfg(feature = "gpu")]
+pub(crate) use loss::SMOOTH;
+pub(crate) use loss::loss;
 pub use sampler::{Batch, Sampler};
 pub use saved::SavedSettings;
 pub use store::{LesionSite, StoredCase};

@@ -68,9 +68,9 @@ impl SavedSettings {
             }
         }
         let mut found = Vec::new();
-        if let (Ok(one), Ok(two)) = (Value::try_from(self), Value::try_from(other)) {
-            compare("", Some(&one), Some(&two), &mut found);
-        }
+        let table =
+            |settings: &Self| toml::to_string(settings).ok()?.parse().ok().map(Value::Table);
+        compare("", table(self).as_ref(), table(other).as_ref(), &mut found);
         found
     }
 }

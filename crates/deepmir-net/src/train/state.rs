@@ -1,44 +1,30 @@
 //! The state of a running training: optimiser steps, validations, checkpoints.
 
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
 use deepmir_detect::operating_point::{self, ValidationSubject};
 use deepmir_lesion::{BrainExtent, LabelMap, LesionClass};
 use deepmir_volume::atomic;
 
-use super::average::Average;
 use super::checkpoint::{Checkpoint, Progress};
+use super::engine::{TrainingEngine, TrainingState, engine};
 use super::history::Validation;
-use super::loss;
 use super::sampler::Batch;
 use super::training::{Event, Training};
-use crate::architecture::Output;
-use crate::cpu::{CpuTraining, Differentiated};
 use crate::infer::{InferenceOptions, networks, probability_maps};
-use crate::{NetError, Prepared, UNet, Weights};
+use crate::optimiser::Moments;
+use crate::{NetError, Prepared, Weights};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Weights of the best validation.
 pub(super) const BEST: &str = "best.safetensors";
 
-/// Steps between transfers of the loss from a device. Each stalls the device until the next step is issued.
-const READ_EVERY: u64 = 16;
-
 /// A running training.
 pub(super) struct State<'a> {
     training: &'a Training,
     validation: &'a [Prepared],
-    /// With autodiff.
-    device: Device,
-    /// The kernels, where training runs on the CPU.
-    cpu: Option<CpuTraining>,
-    /// `None` only while the optimiser holds it.
-    net: Option<UNet>,
-    optimiser: ModuleOptimizer,
-    average: Option<Average>,
-    /// The sum of losses that are still on the device, and its number of steps.
-    unread: Option<(Tensor<1>, u64)>,
-    /// The mean loss of the steps transferred last.
+    engine: Box<dyn TrainingEngine>,
+    /// Steps whose losses the engine still holds.
+    unread: u64,
+    /// The mean loss of the steps read last.
     loss: Option<f64>,
     pub progress: Progress,
 }
@@ -51,143 +37,65 @@ impl<'a> State<'a> {
         events: &mut dyn FnMut(Event<'_>),
     ) -> Result<Self, NetError> {
         let config = &training.config;
-        let weights = match &training.start {
-            Some(weights) => weights.clone(),
-            None => Weights::initial(&training.architecture, config.seed),
-        };
-        let device = training.device.open()?.autodiff();
-        let cpu = training.device.is_cpu().then(|| CpuTraining::new(&training.architecture));
-        let net = UNet::new(&training.architecture, &weights, &device)?;
-        let optimiser =
-            AdamWConfig::new().with_weight_decay(config.weight_decay).with_epsilon(1e-7).init();
-        let mut state = Self {
-            training,
-            validation,
-            device,
-            cpu: cpu.transpose()?,
-            net: None,
-            optimiser,
-            average: None,
-            unread: None,
-            loss: None,
-            progress: Progress::default(),
-        };
         let path = training.output.join(CHECKPOINT);
-        if path.exists() {
-            let checkpoint = Checkpoint::read(&path)?;
-            let (net, optimiser) = checkpoint.restore(&path, net, state.optimiser)?;
-            (state.net, state.optimiser) = (Some(net), optimiser);
-            state.average =
-                checkpoint.average.map(|weights| state.averaged(&weights)).transpose()?;
-            state.progress = checkpoint.progress;
-            events(Event::Resumed { step: state.progress.step });
+        let resumed = path.exists();
+        let Checkpoint { mut progress, state } = if resumed {
+            Checkpoint::read(&path, &training.architecture)?
         } else {
-            state.net = Some(net);
-            if config.weight_average > 0.0 {
-                state.average = Some(state.averaged(&weights)?);
-            }
+            let weights = match &training.start {
+                Some(weights) => weights.clone(),
+                None => Weights::initial(&training.architecture, config.seed),
+            };
+            let average = (config.weight_average > 0.0).then(|| weights.clone());
+            let state = TrainingState { weights, moments: Moments::default(), average };
+            Checkpoint { progress: Progress::default(), state }
+        };
+        progress.history.first_candidate = (config.best_after * config.steps as f64) as u64;
+        let engine = engine(training, state)?;
+        if resumed {
+            events(Event::Resumed { step: progress.step });
         }
-        state.progress.history.first_candidate = (config.best_after * config.steps as f64) as u64;
-        Ok(state)
+        Ok(Self { training, validation, engine, unread: 0, loss: None, progress })
     }
 
-    fn averaged(&self, weights: &Weights) -> Result<Average, NetError> {
-        Average::new(&self.training.architecture, weights, &self.device.clone().inner())
-    }
-
-    fn net(&self) -> Result<&UNet, NetError> {
-        self.net
-            .as_ref()
-            .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })
-    }
-
-    /// Takes one optimiser step. Returns the mean loss of the steps transferred last.
+    /// Takes one optimiser step. Returns the mean loss of the steps read last.
     pub(super) fn step(&mut self, batch: &Batch) -> Result<f64, NetError> {
         let config = &self.training.config;
-        let net = self
-            .net
-            .take()
-            .ok_or_else(|| NetError::Config { reason: "training was interrupted".to_owned() })?;
-        let (shape, targets) = self.targets(batch);
-        let output = self.training.architecture.output;
-        let of_scores = |scores| loss(scores, targets, output, &config.loss);
-        let Differentiated { net, loss, gradients } = match &mut self.cpu {
-            Some(cpu) => cpu.differentiate(net, &batch.inputs, shape, of_scores, &self.device)?,
-            None => {
-                let inputs = TensorData::new(batch.inputs.clone(), shape);
-                let loss = of_scores(net.forward(Tensor::from_data(inputs, &self.device)));
-                let gradients = GradientsParams::from_grads(loss.backward(), &net);
-                Differentiated { net, loss: loss.inner(), gradients }
-            }
-        };
         let rate = config.learning_rate_at(self.progress.step);
-        self.net = Some(self.optimiser.step(rate, net, gradients));
         self.progress.step += 1;
-        self.update_average()?;
-        self.unread = Some(match self.unread.take() {
-            Some((sum, count)) => (sum + loss, count + 1),
-            None => (loss, 1),
-        });
-        let every = if self.cpu.is_some() { 1 } else { READ_EVERY };
-        if self.loss.is_none() || self.unread.as_ref().is_some_and(|(_, count)| *count == every) {
-            self.read_loss()?;
+        // The decay is lower at first, so that initial weights fade quickly.
+        let step = self.progress.step as f32;
+        let decay = config.weight_average.min((1.0 + step) / (10.0 + step));
+        self.engine.step(batch, rate, 1.0 - decay)?;
+        self.unread += 1;
+        if self.loss.is_none() || self.unread >= self.engine.read_losses_every() {
+            self.read_losses()?;
         }
         Ok(self.loss.unwrap_or(f64::NAN))
     }
 
-    /// Transfers the losses from the device.
-    fn read_loss(&mut self) -> Result<(), NetError> {
-        let Some((sum, count)) = self.unread.take() else { return Ok(()) };
-        let sum = f64::from(sum.into_scalar::<f32>());
+    fn read_losses(&mut self) -> Result<(), NetError> {
+        if self.unread == 0 {
+            return Ok(());
+        }
+        let sum = self.engine.take_losses()?;
         if !sum.is_finite() {
             return Err(NetError::Diverged {
                 step: self.progress.step,
                 folder: self.training.output.clone(),
             });
         }
-        self.loss = Some(sum / count as f64);
+        self.loss = Some(sum / self.unread as f64);
         self.progress.loss_sum += sum;
-        self.progress.loss_count += count;
-        Ok(())
-    }
-
-    /// The shape of a batch's inputs, and its targets one-hot.
-    fn targets(&self, batch: &Batch) -> ([usize; 4], Tensor<4>) {
-        let Training { plan, architecture, config, .. } = self.training;
-        let [width, height] = config.patch;
-        let (area, channels) = (width * height, architecture.output_channels);
-        let mut targets = vec![0.0; batch.count * channels * area];
-        for (n, &class) in batch.targets.iter().enumerate() {
-            let (image, pixel) = (n / area, n % area);
-            match architecture.output {
-                Output::Softmax => {
-                    targets[(image * channels + usize::from(class)) * area + pixel] = 1.0
-                }
-                Output::Sigmoid => targets[n] = f32::from(class),
-            }
-        }
-        let targets = TensorData::new(targets, [batch.count, channels, height, width]);
-        let shape = [batch.count, plan.input_channels(), height, width];
-        (shape, Tensor::from_data(targets, &self.device))
-    }
-
-    /// Updates the running average of the weights. The decay is lower at first, so that initial weights fade quickly.
-    fn update_average(&mut self) -> Result<(), NetError> {
-        let Some(mut average) = self.average.take() else { return Ok(()) };
-        let step = self.progress.step as f32;
-        let decay = self.training.config.weight_average.min((1.0 + step) / (10.0 + step));
-        average.follow(self.net()?, 1.0 - decay);
-        self.average = Some(average);
+        self.progress.loss_count += self.unread;
+        self.unread = 0;
         Ok(())
     }
 
     /// Validates, stores the weights if they are the best so far, and returns whether they are.
     pub(super) fn validate(&mut self, seconds: f64) -> Result<bool, NetError> {
-        self.read_loss()?;
-        let weights = match &self.average {
-            Some(average) => average.weights(),
-            None => self.net()?.weights(),
-        };
+        self.read_losses()?;
+        let weights = self.engine.validated_weights()?;
         let Training { plan, architecture, config, output, .. } = self.training;
         let members = std::slice::from_ref(&weights);
         let mut networks = networks(architecture, members, self.training.device)?;
@@ -240,9 +148,9 @@ impl<'a> State<'a> {
 
     /// Writes a checkpoint.
     pub(super) fn save(&mut self) -> Result<(), NetError> {
-        self.read_loss()?;
-        let average = self.average.as_ref().map(Average::weights);
-        let checkpoint = Checkpoint::take(&self.progress, self.net()?, &self.optimiser, average)?;
+        self.read_losses()?;
+        let checkpoint =
+            Checkpoint { progress: self.progress.clone(), state: self.engine.state()? };
         checkpoint.write(&self.training.output.join(CHECKPOINT))
     }
 }

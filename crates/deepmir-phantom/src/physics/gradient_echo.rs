@@ -1,7 +1,7 @@
 //! The spoiled multi-echo gradient-echo signal.
 
 use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
-use rustfft::num_complex::Complex32;
+use deepmir_recon::fourier::Complex32;
 
 use super::kspace::KSpaceCrop;
 

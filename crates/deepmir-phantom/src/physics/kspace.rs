@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use deepmir_recon::fourier::{Columns, frequency};
+use deepmir_recon::fourier::{Columns, Complex32, Fft, forward, frequency, inverse};
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
-use rustfft::{Fft, FftPlanner};
 
 /// Keeps the central part of k-space: the signal of a fine grid, summed as complex numbers to the
 /// fewer and larger voxels of a scan over the same field of view, with partial volume, dephasing
@@ -17,10 +15,7 @@ pub struct KSpaceCrop {
 impl KSpaceCrop {
     /// From `fine` to `coarse` voxels over one field of view, no axis becoming finer.
     pub fn new(fine: [usize; 3], coarse: [usize; 3]) -> Self {
-        let mut planner = FftPlanner::new();
-        Self {
-            axes: std::array::from_fn(|axis| AxisCrop::new(fine[axis], coarse[axis], &mut planner)),
-        }
+        Self { axes: std::array::from_fn(|axis| AxisCrop::new(fine[axis], coarse[axis])) }
     }
 
     /// Reduces `images` volumes at once. `fill(k, slices)` draws slice `k` of every volume on the
@@ -72,7 +67,7 @@ struct AxisCrop {
 }
 
 impl AxisCrop {
-    fn new(fine: usize, coarse: usize, planner: &mut FftPlanner<f32>) -> Self {
+    fn new(fine: usize, coarse: usize) -> Self {
         let shift = 0.5 * fine as f64 / coarse as f64 - 0.5;
         let kept = (0..coarse)
             .map(|index| {
@@ -87,13 +82,7 @@ impl AxisCrop {
                 (place, factor)
             })
             .collect();
-        Self {
-            fine,
-            coarse,
-            forward: planner.plan_fft_forward(fine),
-            inverse: planner.plan_fft_inverse(coarse),
-            kept,
-        }
+        Self { fine, coarse, forward: forward(fine), inverse: inverse(coarse), kept }
     }
 
     /// Each row of `fine` (overwritten) to a row of `coarse`.

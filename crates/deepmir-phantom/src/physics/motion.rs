@@ -1,11 +1,7 @@
 //! Ghosts of a head that moves with the breath.
 
-use std::sync::Arc;
-
-use deepmir_recon::fourier::{Columns, frequency};
+use deepmir_recon::fourier::{Columns, Complex32, forward, frequency, inverse};
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
-use rustfft::{Fft, FftPlanner};
 
 /// A head that sways along the phase-encoding axis (the second) while k-space is read line by
 /// line: line k gets the phase 2π·k·d(t), which shows as ghosts along that axis.
@@ -23,9 +19,7 @@ impl Sway {
     /// Applies the sway to an image of `shape`, the first axis running fastest.
     pub fn apply(&self, image: &mut [Complex32], shape: [usize; 3]) {
         let [nx, ny, _] = shape;
-        let mut planner = FftPlanner::new();
-        let forward: Arc<dyn Fft<f32>> = planner.plan_fft_forward(ny);
-        let inverse = planner.plan_fft_inverse(ny);
+        let (forward, inverse) = (forward(ny), inverse(ny));
         let factors: Vec<Complex32> = (0..ny).map(|index| self.factor(index, ny)).collect();
         image.par_chunks_mut(nx * ny).for_each(|slice| {
             Columns::new(forward.as_ref()).transform(forward.as_ref(), slice, nx);

@@ -1,9 +1,9 @@
 //! What the receiver adds: sensitivity, a phase offset, noise.
 
+use deepmir_recon::fourier::Complex32;
 use deepmir_volume::Grid;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
 
 use super::polynomial::Polynomial;
 use crate::random::{Purpose, stream};

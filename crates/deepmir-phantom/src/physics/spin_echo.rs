@@ -1,7 +1,7 @@
 //! The T2-weighted spin-echo signal.
 
+use deepmir_recon::fourier::Complex32;
 use deepmir_volume::{Affine, Grid, Interpolation, Volume, resample_moved};
-use rustfft::num_complex::Complex32;
 
 use super::kspace::KSpaceCrop;
 

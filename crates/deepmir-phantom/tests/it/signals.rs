@@ -99,7 +99,7 @@ fn noise_is_as_strong_as_asked_and_the_same_for_any_number_of_threads() {
     };
     let image = draw(1);
     assert_eq!(image, draw(3));
-    let deviation = |part: fn(&rustfft::num_complex::Complex32) -> f32| {
+    let deviation = |part: fn(&deepmir_recon::fourier::Complex32) -> f32| {
         let square: f64 = image.iter().map(|value| f64::from(part(value)).powi(2)).sum();
         (square / image.len() as f64).sqrt()
     };
@@ -108,6 +108,6 @@ fn noise_is_as_strong_as_asked_and_the_same_for_any_number_of_threads() {
     assert!((deviation(|value| value.im) / 0.25 - 1.0).abs() < 0.01);
 }
 
-fn num_complex(re: f32, im: f32) -> rustfft::num_complex::Complex32 {
-    rustfft::num_complex::Complex32::new(re, im)
+fn num_complex(re: f32, im: f32) -> deepmir_recon::fourier::Complex32 {
+    deepmir_recon::fourier::Complex32::new(re, im)
 }

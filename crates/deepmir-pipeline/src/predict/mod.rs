@@ -7,6 +7,8 @@ pub mod quality;
 mod window;
 mod write;
 
+use std::path::Path;
+
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::{Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages};
@@ -42,6 +44,9 @@ pub struct Prediction {
     pub rows: Vec<LesionRow>,
     /// Measures of the images.
     pub quality: Quality,
+    /// Whether the images were read from files, whose checksums tell what the result comes from; else they were in
+    /// memory.
+    pub from_files: bool,
 }
 
 impl Predictor {
@@ -69,6 +74,24 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect(files, progress)?;
+        self.finish(detected, true)
+    }
+
+    /// As [`Predictor::predict`], in images that were read.
+    ///
+    /// # Errors
+    /// A missing image.
+    pub fn predict_in(
+        &mut self,
+        case: Case,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Prediction, PipelineError> {
+        let detected = self.detector.detect_in(case, progress)?;
+        self.finish(detected, false)
+    }
+
+    /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.
+    fn finish(&self, detected: Detected, from_files: bool) -> Result<Prediction, PipelineError> {
         let Detected { case, prepared, maps, candidates, .. } = &detected;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
@@ -79,11 +102,20 @@ impl Predictor {
         let rows = measured_images(case).measure_candidates(&labels, &found);
         let quality = Quality::of(case);
         let case = detected.case;
-        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality })
+        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality, from_files })
+    }
+
+    /// The checksum of an image; `None` of one that was in memory.
+    fn checksum(
+        &self,
+        prediction: &Prediction,
+        path: &Path,
+    ) -> Result<Option<String>, PipelineError> {
+        prediction.from_files.then(|| sha256(path)).transpose()
     }
 
     /// The probability of each lesion; `None` where the model has no candidate classifier.
-    fn lesion_probabilities(&self, prediction: &Prediction) -> Option<Vec<f32>> {
+    pub fn lesion_probabilities(&self, prediction: &Prediction) -> Option<Vec<f32>> {
         let classifier = self.detector.detection().classifier.as_ref();
         classifier.map(|_| prediction.found.iter().map(Candidate::score).collect())
     }

@@ -8,7 +8,6 @@ use deepmir_volume::{Mask, Volume};
 use super::methods::methods;
 use super::window::window;
 use super::{Prediction, Predictor};
-use crate::checksum::sha256;
 use crate::{PipelineError, program};
 
 impl Predictor {
@@ -35,8 +34,11 @@ impl Predictor {
         ];
         for (modality, path) in &files.images {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            let checksum = sha256(path)?;
-            provenance.push((modality.name().to_owned(), format!("{name}, SHA-256 {checksum}")));
+            let from = match self.checksum(prediction, path)? {
+                Some(checksum) => format!("{name}, SHA-256 {checksum}"),
+                None => format!("{name}, from memory"),
+            };
+            provenance.push((modality.name().to_owned(), from));
         }
         let images: Vec<Shown<'a>> = images.collect();
         Ok(SubjectReport {

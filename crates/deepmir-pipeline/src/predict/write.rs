@@ -12,7 +12,6 @@ use serde_json::json;
 use super::window::window;
 use super::{Prediction, Predictor, candidates};
 use crate::PipelineError;
-use crate::checksum::sha256;
 
 /// The files written for a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Predictor {
         let (names, sidecar) =
             (path(&[LESIONS], "dseg", ".tsv"), path(&[LESIONS], "dseg", ".json"));
         bids::write_label_table(&names)?;
-        bids::write_json(&sidecar, &self.sidecar(files)?)?;
+        bids::write_json(&sidecar, &self.sidecar(prediction, files)?)?;
         let mut all = vec![labels.clone(), names, sidecar];
         for (class, map) in prediction.probabilities.iter() {
             let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
@@ -93,10 +92,15 @@ impl Predictor {
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.
-    fn sidecar(&self, files: &CaseFiles) -> Result<serde_json::Value, PipelineError> {
+    fn sidecar(
+        &self,
+        prediction: &Prediction,
+        files: &CaseFiles,
+    ) -> Result<serde_json::Value, PipelineError> {
         let settings = &self.bundle().settings;
         let sources: Vec<&PathBuf> = files.images.values().chain(&files.mask).collect();
-        let checksums = sources.iter().map(|path| sha256(path)).collect::<Result<Vec<_>, _>>()?;
+        let checksums = sources.iter().map(|path| self.checksum(prediction, path));
+        let checksums = checksums.collect::<Result<Vec<_>, _>>()?;
         Ok(json!({
             "Description": "Lesions found by a neural network: research software, not a medical device",
             "Sources": sources,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::{CaseError, Modality};
+use deepmir_cases::{CaseError, LabelKind, Modality};
 use deepmir_recon::input::EchoParts;
 
 use crate::PipelineError;
@@ -36,7 +36,7 @@ pub struct FoundScan {
     pub echoes: Result<Vec<EchoParts>, String>,
 }
 
-/// Subjects of a dataset, by name: those of the `wanted` names (`sub-01`), or all if it is empty. The
+/// Subjects of a dataset, by name: those of the `wanted` labels (`sub-01` or `01`), or all if it is empty. The
 /// folders of the others are not listed: on a cluster, ten thousand jobs of one subject each would
 /// otherwise read ten thousand folders each. `masks` is a folder with more brain masks
 /// (`*_desc-brain_mask`).
@@ -52,10 +52,13 @@ pub fn subjects(
     if folders.is_empty() {
         return Err(CaseError::NoScans { path: dataset.to_owned() }.into());
     }
-    if let Some(missing) = wanted.iter().find(|id| !folders.contains(id)) {
-        let reason = format!("there is no {missing} in this dataset: {}", dataset.display());
+    let labels = wanted.iter().map(String::as_str);
+    let there = folders.iter().map(String::as_str);
+    if let Some(unknown) = LabelKind::Subject.unknown(labels, there) {
+        let reason = format!("{unknown}: {}", dataset.display());
         return Err(PipelineError::Subjects { reason });
     }
+    let wanted: Vec<String> = wanted.iter().map(|name| LabelKind::Subject.full(name)).collect();
     folders.retain(|name| wanted.is_empty() || wanted.contains(name));
     let masks = match masks {
         Some(folder) => bids::brain_masks(folder)?,
@@ -197,9 +200,9 @@ mod tests {
         assert!(runs.iter().all(|run| run.images.len() == 2), "{runs:?}");
         assert!(of(4).as_ref().unwrap_err().contains("ses-b"), "{:?}", of(4));
         assert!(of(5).as_ref().unwrap().is_empty());
-        let some = subjects(folder.path(), None, &["sub-05".to_owned()]).unwrap();
+        let some = subjects(folder.path(), None, &["05".to_owned()]).unwrap();
         assert_eq!(some.iter().map(|subject| &subject.id[..]).collect::<Vec<_>>(), ["sub-05"]);
         let none = subjects(folder.path(), None, &["sub-99".to_owned()]).unwrap_err().to_string();
-        assert!(none.contains("no sub-99"), "{none}");
+        assert!(none.contains("no sub-99; there are sub-01, sub-02"), "{none}");
     }
 }

@@ -7,24 +7,44 @@ use deepmir_volume::Grid;
 
 /// Of the program itself with a model.
 const BASE_GB: f64 = 0.10;
-/// Reconstruction: per voxel, and per voxel of each echo: 0.88 GB were measured for 5.5 million voxels of
-/// five echoes (`docs/recon.md`), with room to spare. The other two are estimates.
-const RECON_BYTES: f64 = 190.0;
+/// Reconstruction, per voxel, and per voxel of each echo.
+const RECON_BYTES: f64 = 132.0;
 const ECHO_BYTES: f64 = 12.0;
-/// Prediction, per voxel of the image's grid.
-const PREDICT_BYTES: f64 = 90.0;
+/// Prediction, per voxel of the image's grid, and per voxel of the model's grid around the brain.
+const PREDICT_BYTES: f64 = 48.0;
+const PREPARED_BYTES: f64 = 50.0;
 /// Registration of T2w, per voxel of both images.
-const ALIGN_BYTES: f64 = 60.0;
+const ALIGN_BYTES: f64 = 45.0;
+/// The box around a large brain: images are cropped to the brain before they are resampled.
+const BRAIN_BOX_MM3: f64 = 4.0e6;
 
-/// What a scan needs at its peak, in GB.
-pub(super) fn need_gb(grid: &Grid, echoes: usize, moving: Option<&Grid>) -> f64 {
+/// What a scan needs at its peak, in GB, by the headers of its images. `model_voxel_mm` is the voxel size
+/// that the model resamples to.
+///
+/// A scan is reconstructed, T2w is aligned, lesions are found, one after the other: the largest of the three
+/// counts. The constants are measured with a tenth to spare by `workflow/memory.sh`; the table of what was
+/// used and counted is in `docs/cohorts.md`.
+pub(super) fn need_gb(
+    grid: &Grid,
+    echoes: usize,
+    moving: Option<&Grid>,
+    model_voxel_mm: Option<[f64; 3]>,
+) -> f64 {
     let voxels = grid.len() as f64;
     let recon = match echoes {
         0 => 0.0,
         echoes => voxels * (RECON_BYTES + ECHO_BYTES * echoes as f64),
     };
     let align = moving.map_or(0.0, |moving| ALIGN_BYTES * (voxels + moving.len() as f64));
-    BASE_GB + recon.max(align).max(PREDICT_BYTES * voxels) / 1e9
+    let prepared = match model_voxel_mm {
+        Some(sizes) => {
+            let volume_mm3 = (voxels * grid.voxel_volume_mm3()).min(BRAIN_BOX_MM3);
+            volume_mm3 / sizes.iter().product::<f64>()
+        }
+        None => voxels,
+    };
+    let predict = PREDICT_BYTES * voxels + PREPARED_BYTES * prepared;
+    BASE_GB + recon.max(align).max(predict) / 1e9
 }
 
 /// The default memory of a run: four fifths of the least of what is free on the machine, the control group's limit and
@@ -88,6 +108,12 @@ impl Budget {
         Some(Share { budget: self, gb })
     }
 
+    /// Whether that much must be waited for, though it will be free.
+    pub(super) fn is_short_of(&self, gb: f64) -> bool {
+        let used = *self.used_gb.lock().unwrap_or_else(PoisonError::into_inner);
+        gb <= self.total_gb && used + gb > self.total_gb + 1e-6
+    }
+
     pub(super) fn total_gb(&self) -> f64 {
         self.total_gb
     }
@@ -122,5 +148,7 @@ mod tests {
         });
         assert!(most.into_inner() <= 2);
         assert!(budget.take(1.1).is_none());
+        let _share = budget.take(0.7).unwrap();
+        assert!(budget.is_short_of(0.4) && !budget.is_short_of(0.2) && !budget.is_short_of(1.1));
     }
 }

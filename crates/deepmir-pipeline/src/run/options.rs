@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use deepmir_cases::LabelKind;
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
 use deepmir_net::infer::InferenceOptions;
@@ -16,6 +17,8 @@ use crate::recon::ReconSettings;
 pub struct RunOptions {
     /// Folder of the derivatives.
     pub out: PathBuf,
+    /// Folder of intermediate maps of the reconstruction, which nothing reads again; `out` without one.
+    pub work: Option<PathBuf>,
     /// Only these sessions (without `ses-`); empty for all.
     pub sessions: Vec<String>,
     /// Models in order of preference: the first whose images are there is used.
@@ -57,7 +60,7 @@ impl RunOptions {
     ) -> impl Iterator<Item = &'a FoundScan> {
         let wanted = |scan: &&FoundScan| {
             let session = scan.session.as_deref();
-            let selected = |name: &String| session == Some(name.trim_start_matches("ses-"));
+            let selected = |name: &String| session == Some(LabelKind::Session.bare(name));
             self.sessions.is_empty() || self.sessions.iter().any(selected)
         };
         scans.iter().filter(wanted)
@@ -73,6 +76,13 @@ pub enum Event<'a> {
         scan: &'a str,
         /// What is being done.
         what: &'a str,
+    },
+    /// A scan waits for memory that others use.
+    Waiting {
+        /// The scan.
+        scan: &'a str,
+        /// What it needs.
+        need_gb: f64,
     },
     /// Another process works on a subject; the run tries again later.
     Busy {

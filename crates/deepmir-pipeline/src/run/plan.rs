@@ -161,7 +161,7 @@ impl Planner<'_> {
         if scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty()) {
             reasons.push("raw echoes are not needed".to_owned());
         }
-        let memory_gb = need_gb(&grid, 0, moving.as_ref());
+        let memory_gb = need_gb(&grid, 0, moving.as_ref(), model.plan.voxel_mm);
         let mask = scan.mask.clone();
         reasons.extend(mask.is_some().then(|| "brain mask is given".to_owned()));
         Ok((Source::Maps { images, mask, t2w }, reasons, memory_gb))
@@ -188,7 +188,8 @@ impl Planner<'_> {
             format!("model {}", self.models[number].name),
         ];
         let moving = t2w.as_deref().map(grid).transpose()?;
-        let memory_gb = need_gb(&grid(first)?, echoes.len(), moving.as_ref());
+        let model_voxel_mm = self.models[number].plan.voxel_mm;
+        let memory_gb = need_gb(&grid(first)?, echoes.len(), moving.as_ref(), model_voxel_mm);
         let source = Source::Echoes { echoes: echoes.to_vec(), t2w, mask: scan.mask.clone() };
         Ok((source, reasons, memory_gb))
     }

@@ -19,7 +19,7 @@ use super::timeline::{self, Session};
 use super::worker::{Interrupted, Worker};
 use crate::PipelineError;
 use crate::predict::{Predictor, counts};
-use crate::recon::ReconInput;
+use crate::recon::{ReconFolders, ReconInput};
 
 /// The images of a scan, and the stages that made them.
 pub(super) struct Ready {
@@ -80,10 +80,15 @@ impl Worker<'_> {
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
                 };
+                let scratch = self.options.work.as_ref().map(|work| work.join(&found.folder));
+                let folders = ReconFolders {
+                    results: &folder,
+                    intermediate: scratch.as_ref().unwrap_or(&folder),
+                };
                 crate::scan::reconstruct(
                     &input,
                     &self.options.recon,
-                    &folder,
+                    folders,
                     stem,
                     &mut |what| {
                         (self.report)(Event::Step { scan: stem, what });

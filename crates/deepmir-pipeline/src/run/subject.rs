@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::{CaseFiles, Modality};
 
+use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
 use super::stages::Ready;
 use super::status::{ScanStatus, State, SubjectStatus};
@@ -136,6 +137,10 @@ impl Worker<'_> {
             Decision::Predict { model, source } => (*model, source),
         };
         self.check_interrupt();
+        if self.budget.is_short_of(plan.memory_gb) {
+            let (scan, need_gb) = (plan.scan.id.as_str(), plan.memory_gb);
+            (self.report)(Event::Waiting { scan, need_gb });
+        }
         let Some(_share) = self.budget.take(plan.memory_gb) else {
             let reason = format!(
                 "{} needs about {:.1} GB of memory and {:.1} may be used: raise --mem-gb, or run it \

@@ -11,14 +11,25 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftPlanner};
+use rustfft::FftPlanner;
 
 pub use lines::{Columns, frequency, good_length};
+pub use rustfft::Fft;
 
 use lines::COLUMNS;
 
 /// A complex number of single precision.
 pub type Complex32 = Complex<f32>;
+
+/// A plan for the transform of lines of `length` complex numbers, unscaled.
+pub fn forward(length: usize) -> Arc<dyn Fft<f32>> {
+    FftPlanner::new().plan_fft_forward(length)
+}
+
+/// A plan for the inverse of [`forward`], unscaled.
+pub fn inverse(length: usize) -> Arc<dyn Fft<f32>> {
+    FftPlanner::new().plan_fft_inverse(length)
+}
 
 /// Slices along z that one task brings back at a time: one cache line of complex numbers.
 const BLOCK: usize = 8;

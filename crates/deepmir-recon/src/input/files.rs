@@ -47,14 +47,62 @@ pub struct ScanInput {
     pub phase_scaling: Option<PhaseScaling>,
 }
 
+/// The echoes of a scan in memory, in order.
+#[derive(Clone, Debug)]
+pub struct EchoVolumes {
+    /// What messages call magnitude and phase.
+    pub names: (PathBuf, PathBuf),
+    /// Magnitudes.
+    pub magnitude: Vec<Volume<f32>>,
+    /// Phases, in any unit that [`ReadOptions`] knows.
+    pub phase: Vec<Volume<f32>>,
+}
+
 impl ScanFiles {
     /// Reads and checks everything.
     ///
     /// # Errors
     /// Whatever is missing or cannot be, naming the file.
     pub fn read(&self, options: &ReadOptions) -> Result<ScanInput, ReconError> {
-        let pairs: Vec<Pair> =
-            self.echoes.iter().map(|parts| Pair::read(parts, options)).collect::<Result<_, _>>()?;
+        let pairs = self.echoes.iter().map(|parts| Pair::read(parts, options));
+        self.scan_of(pairs.collect::<Result<_, _>>()?, options)
+    }
+
+    /// As [`ScanFiles::read`], from magnitudes and phases in memory in place of the files of `echoes`. Their grid is that
+    /// of `header`.
+    ///
+    /// # Errors
+    /// Whatever is missing or cannot be, naming the image.
+    pub fn of_volumes(
+        &self,
+        volumes: EchoVolumes,
+        header: Header,
+        options: &ReadOptions,
+    ) -> Result<ScanInput, ReconError> {
+        let EchoVolumes { names, magnitude, phase } = volumes;
+        if magnitude.len() != phase.len() {
+            return Err(ReconError::EchoCount {
+                magnitudes: magnitude.len(),
+                phases: phase.len(),
+                path: names.0,
+            });
+        }
+        if magnitude.is_empty() {
+            return Err(ReconError::NoEchoes);
+        }
+        let pair = Pair {
+            paths: names,
+            first: magnitude,
+            second: phase,
+            header,
+            second_scaling: HeaderScaling::NONE,
+            sidecar: Sidecar::default(),
+            polar: true,
+        };
+        self.scan_of(vec![pair], options)
+    }
+
+    fn scan_of(&self, pairs: Vec<Pair>, options: &ReadOptions) -> Result<ScanInput, ReconError> {
         let first = pairs.first().ok_or(ReconError::NoEchoes)?;
         let header = first.header.clone();
         let first_path = first.paths.0.clone();

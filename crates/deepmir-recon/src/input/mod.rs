@@ -5,6 +5,6 @@ mod scaling;
 mod sidecar;
 
 pub use deepmir_cases::EchoParts;
-pub use files::{ReadOptions, ScanFiles, ScanInput};
+pub use files::{EchoVolumes, ReadOptions, ScanFiles, ScanInput};
 pub use scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
 pub use sidecar::Sidecar;

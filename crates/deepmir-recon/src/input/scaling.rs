@@ -23,10 +23,13 @@ pub enum PhaseUnits {
     /// Radians as stored; the header's slope and intercept are nonsense.
     StoredRadians,
     /// −4096 to 4096 (or 4095) over one turn.
+    #[serde(rename = "signed-4096", alias = "signed4096")]
     Signed4096,
     /// 0 to 4095 over one turn, 2048 being no phase.
+    #[serde(rename = "unsigned-4096", alias = "unsigned4096")]
     Unsigned4096,
     /// −2048 to 2047 over one turn.
+    #[serde(rename = "signed-2048", alias = "signed2048")]
     Signed2048,
     /// Thousandths of a radian.
     Milliradians,

@@ -101,7 +101,8 @@ mod tests {
     fn the_lock_of_a_dead_process_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         // No process has the highest number.
-        let dead = Holder { host: host(), pid: u32::MAX, token: "x".to_owned(), beat: 3 };
+        let [processes, token] = ["", "x"].map(str::to_owned);
+        let dead = Holder { host: host(), pid: u32::MAX, processes, token, beat: 3 };
         std::fs::write(folder.path().join("lock"), serde_json::to_vec(&dead).unwrap()).unwrap();
         assert_eq!(locked(folder.path(), || Ok(done())).unwrap(), CellState::Finished(done()));
     }

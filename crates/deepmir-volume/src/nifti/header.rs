@@ -2,7 +2,7 @@
 
 use super::codec::{Fields, put};
 use super::{AffineSource, DataType, Spatial};
-use crate::{Affine, Grid};
+use crate::{Affine, Grid, VolumeError};
 
 pub(super) const SIZE_1: usize = 348;
 pub(super) const SIZE_2: usize = 540;
@@ -36,6 +36,16 @@ pub(super) enum HeaderFault {
 }
 
 impl Header {
+    /// The header of a new file for voxels that are in memory. Its grid is the one that a reader of the file gets: the
+    /// affine is rounded to single precision, which is what the file holds.
+    ///
+    /// # Errors
+    /// If no file can describe the grid.
+    pub fn of(grid: &Grid) -> Result<Self, VolumeError> {
+        let bytes = Self::bytes_for(grid, &Spatial::of(grid.affine()), DataType::F32, 1.0, 0.0);
+        Self::parse(&bytes).map_err(|_| VolumeError::Shape { shape: grid.shape() })
+    }
+
     /// Voxels along each axis, and their place.
     pub fn grid(&self) -> &Grid {
         &self.grid

@@ -43,7 +43,7 @@ pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Image<f32>, Volum
     let mut source = Source::open(path)?;
     let header = source.one_volume()?;
     let mut data = source.decode(&header, |value| value as f32)?;
-    finish_floats(&mut data, path, options)?;
+    options.finish(&mut data, path)?;
     Ok(Image { volume: Volume::from_parts(header.grid, data), header })
 }
 
@@ -58,7 +58,7 @@ pub fn read_series(
     let mut source = Source::open(path)?;
     let header = source.header()?;
     let mut data = source.decode(&header, |value| value as f32)?;
-    finish_floats(&mut data, path, options)?;
+    options.finish(&mut data, path)?;
     let volumes = data
         .chunks_exact(header.grid.len())
         .map(|volume| Volume::from_parts(header.grid, volume.to_vec()))
@@ -97,18 +97,24 @@ pub fn read_header(path: &Path) -> Result<Header, VolumeError> {
     Source::open(path)?.header()
 }
 
-fn finish_floats(data: &mut [f32], path: &Path, options: &ReadOptions) -> Result<(), VolumeError> {
-    let count = data.iter().filter(|value| !value.is_finite()).count();
-    if count == 0 {
-        return Ok(());
+impl ReadOptions {
+    /// Checks the voxels of a file for NaN and infinity, or sets those to zero, as the options say.
+    ///
+    /// # Errors
+    /// [`VolumeError::NonFinite`] with `path`, unless they are to be read as zero.
+    pub fn finish(&self, data: &mut [f32], path: &Path) -> Result<(), VolumeError> {
+        let count = data.iter().filter(|value| !value.is_finite()).count();
+        if count == 0 {
+            return Ok(());
+        }
+        if !self.nan_to_zero {
+            return Err(VolumeError::NonFinite { path: path.to_owned(), count, total: data.len() });
+        }
+        for value in data.iter_mut().filter(|value| !value.is_finite()) {
+            *value = 0.0;
+        }
+        Ok(())
     }
-    if !options.nan_to_zero {
-        return Err(VolumeError::NonFinite { path: path.to_owned(), count, total: data.len() });
-    }
-    for value in data.iter_mut().filter(|value| !value.is_finite()) {
-        *value = 0.0;
-    }
-    Ok(())
 }
 
 /// A file being read, gzipped or not.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 
 /// Whose annotations an export takes.
@@ -56,9 +57,8 @@ pub struct Annotate {
     /// Folder of a model's label maps, to review once a case is done without them
     #[arg(long, value_name = "DIR")]
     pub candidates: Option<PathBuf>,
-    /// Only these subjects
-    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',')]
-    pub participant_label: Vec<String>,
+    #[command(flatten)]
+    pub only: Labels,
     /// Port to listen on [default: a free one]
     #[arg(long, value_name = "P", default_value_t = 0, hide_default_value = true)]
     pub port: u16,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 
 /// List, describe, verify, copy and fine-tune models.
@@ -77,7 +78,8 @@ pub enum Model {
     /// Use it for scans of another scanner or protocol. Runs the model on the scans and chooses for each
     /// class the threshold with the best F-measure over their lesions. Networks, candidate classifier and
     /// patch classifier are kept. Prints sensitivity, precision and false positives per scan before and
-    /// after. A class with fewer than 10 lesions keeps its threshold.
+    /// after. A class with fewer than 10 lesions keeps its threshold. Leave out some subjects to test the new
+    /// thresholds on.
     #[command(after_long_help = sections(&[
         ("Examples", "  deepmir model tune default MY_SCANS
   deepmir model tune default MY_SCANS -o mine.deepmir --beta 1"),
@@ -118,9 +120,9 @@ pub struct Tune {
     /// Folder of the dataset's label maps [default: the only one in its derivatives]
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,
-    /// Only these subjects; keep others to test the new thresholds on
-    #[arg(long, value_name = "SUBJECT", num_args = 1..)]
-    pub participant_label: Vec<String>,
+    // Keep others to test the new thresholds on.
+    #[command(flatten)]
+    pub only: Labels,
     /// Name of the new model [default: the old one with -tuned or -adapted]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use deepmir_recon::input::PhaseUnits;
 
+use super::labels::Labels;
 use super::sections::sections;
 
 /// Raw echoes of one gradient-echo scan.
@@ -125,9 +126,8 @@ pub struct Recon {
     /// Folder for the results, if files are given
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Only these subjects
-    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',')]
-    pub participant_label: Vec<String>,
+    #[command(flatten)]
+    pub only: Labels,
     /// Brain mask on the echoes' grid [default: computed]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
@@ -149,4 +149,28 @@ pub struct Recon {
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_of_the_phase_that_help_names_is_taken() {
+        let units = [
+            ("auto", PhaseUnits::Auto),
+            ("radians", PhaseUnits::Radians),
+            ("stored-radians", PhaseUnits::StoredRadians),
+            ("signed-4096", PhaseUnits::Signed4096),
+            ("unsigned-4096", PhaseUnits::Unsigned4096),
+            ("signed-2048", PhaseUnits::Signed2048),
+            ("milliradians", PhaseUnits::Milliradians),
+            ("degrees", PhaseUnits::Degrees),
+            // As versions before wanted it.
+            ("signed4096", PhaseUnits::Signed4096),
+        ];
+        for (text, unit) in units {
+            assert_eq!(phase_units(text), Ok(unit));
+        }
+    }
 }

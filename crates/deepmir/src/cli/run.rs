@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::labels::Labels;
+use super::memory;
 use super::sections::sections;
 
 /// Level of analysis, as BIDS Apps have it.
@@ -23,10 +25,13 @@ pub enum Level {
 ///
 /// A repeated run does only what is missing or what changed (inputs, settings, model). Several runs, also
 /// on several machines, can share one OUT folder. See docs/cohorts.md.
+///
+/// Command lines of fMRIPrep, QSIPrep and MRIQC can be carried over: options may be spelled with
+/// underscores, and those that have no meaning here are refused with the reason.
 #[derive(Debug, Args)]
-#[command(after_long_help = sections(&[
+#[command(version, after_long_help = sections(&[
     ("Examples", "  deepmir run BIDS OUT participant --dry-run
-  deepmir run BIDS OUT participant --jobs 4 --mem-gb 16
+  deepmir run BIDS OUT participant --n-cpus 4 --mem-gb 16 -w /scratch/work
   deepmir run BIDS OUT participant --participant-label 01 02 --force
   deepmir run BIDS OUT group"),
     ("Files", "  OUT/sub-*/[ses-*/]anat/   per scan, all that `deepmir predict` writes; maps and aligned T2w where
@@ -58,12 +63,8 @@ pub struct Run {
     /// Level of analysis
     #[arg(value_name = "LEVEL")]
     pub level: Level,
-    /// Only these subjects
-    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',')]
-    pub participant_label: Vec<String>,
-    /// Only these sessions
-    #[arg(long, value_name = "SESSION", num_args = 1.., value_delimiter = ',')]
-    pub session_label: Vec<String>,
+    #[command(flatten)]
+    pub only: Labels,
     /// Print what would be done with each scan and why; do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -74,12 +75,33 @@ pub struct Run {
     /// Folder with brain masks (*_desc-brain_mask) of scans that have none beside them
     #[arg(long, value_name = "DIR")]
     pub masks: Option<PathBuf>,
-    /// Subjects to process at once [default: one per core, as far as memory allows]
+    /// Folder for intermediate maps [default: beside the results]
+    ///
+    /// The field maps between raw echoes and susceptibility go there in place of OUT. No later run reads
+    /// them, so the folder can be removed at any time. There are no other intermediate files: each is
+    /// written beside its place, in OUT, and renamed. /tmp is not used.
+    #[arg(short, long, value_name = "WORK")]
+    pub work_dir: Option<PathBuf>,
+    /// Subjects to process at once [default: one per thread, as far as memory allows]
+    ///
+    /// No more than --n-cpus, if both are given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
+    /// Threads to reckon for each subject: as many subjects at once as --n-cpus then allows [default: 1]
+    #[arg(long, value_name = "N", alias = "ants-nthreads", value_parser = clap::value_parser!(u16).range(1..))]
+    pub omp_nthreads: Option<u16>,
     /// Memory for all subjects at once [default: four fifths of what is free]
-    #[arg(long, value_name = "GB")]
+    ///
+    /// A subject waits until its share is free. One that needs more than there is fails and says how much;
+    /// --dry-run prints what each needs.
+    #[arg(long, value_name = "GB", value_parser = memory::gigabytes)]
     pub mem_gb: Option<f64>,
+    /// As --mem-gb, in megabytes
+    #[arg(long, value_name = "MB", value_parser = memory::megabytes, hide = true, conflicts_with = "mem_gb")]
+    pub mem_mb: Option<f64>,
+    /// As --mem-gb, with its unit
+    #[arg(long, value_name = "SIZE", value_parser = memory::with_unit, hide = true, conflicts_with_all = ["mem_gb", "mem_mb"])]
+    pub mem: Option<f64>,
     /// Continue from earlier runs; the default, overrides --force of a config file
     #[arg(long, overrides_with = "force")]
     pub resume: bool,
@@ -90,7 +112,9 @@ pub struct Run {
     #[arg(long)]
     pub rehash: bool,
     /// Accept a dataset without dataset_description.json
-    #[arg(long)]
+    ///
+    /// Images and their sidecars are checked all the same when they are read.
+    #[arg(long, alias = "skip-bids-validator")]
     pub skip_bids_validation: bool,
     /// Average over mirror images of each slice; takes four times as long
     #[arg(long)]
@@ -98,4 +122,11 @@ pub struct Run {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+}
+
+impl Run {
+    /// The memory that was asked for, in GB, however it was given.
+    pub fn memory_gb(&self) -> Option<f64> {
+        self.mem_gb.or(self.mem_mb).or(self.mem)
+    }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use deepmir_cases::Modality;
 use deepmir_lesion::LesionClass;
 
+use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 
 /// Train a network on a cohort with label maps.
@@ -73,14 +74,13 @@ pub struct Train {
     /// Classes to predict: CMB, NHID or CMB,NHID [default: the preset's]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub classes: Vec<LesionClass>,
-    /// Only these subjects
-    #[arg(long, value_name = "SUBJECT", num_args = 1..)]
-    pub participant_label: Vec<String>,
+    #[command(flatten)]
+    pub only: Labels,
     /// Subjects that must not be trained on: names, or a table of the test cohort
-    #[arg(long, value_name = "SUBJECT|FILE", num_args = 1..)]
+    #[arg(long, value_name = "SUBJECT|FILE", num_args = 1.., value_delimiter = ',')]
     pub held_out: Vec<String>,
     /// Validation subjects, which choose weights and detection thresholds [default: a random fifth]
-    #[arg(long, value_name = "SUBJECT", num_args = 1.., conflicts_with = "folds")]
+    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',', conflicts_with = "folds")]
     pub validation_label: Vec<String>,
     /// Train one network for each of K folds; the model is their ensemble (median)
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..))]

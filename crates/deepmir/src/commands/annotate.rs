@@ -90,7 +90,8 @@ fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyho
 fn open(arguments: &Annotate) -> anyhow::Result<Dataset> {
     Ok(Dataset::from_bids(
         &arguments.data,
-        &arguments.participant_label,
+        &arguments.only.participant_label,
+        &arguments.only.session_label,
         arguments.candidates.as_deref(),
         arguments.derivatives.as_deref(),
     )?)

@@ -18,9 +18,10 @@ mod training;
 
 use std::path::Path;
 
+use deepmir_cases::Cohort;
 use deepmir_model::{Bundle, shipped};
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, Labels, Verb};
 
 /// Printed wherever results are shown.
 pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
@@ -41,6 +42,17 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     }
+}
+
+/// The scans of the subjects and sessions that were asked for, or all.
+fn chosen(mut cohort: Cohort, only: &Labels) -> anyhow::Result<Cohort> {
+    if !only.participant_label.is_empty() {
+        cohort = cohort.only(&only.participant_label)?;
+    }
+    if !only.session_label.is_empty() {
+        cohort = cohort.only_sessions(&only.session_label)?;
+    }
+    Ok(cohort)
 }
 
 /// Opens a shipped model by its name, or one from a folder or file.

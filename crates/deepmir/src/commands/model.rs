@@ -13,7 +13,7 @@ use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
-use super::open_model;
+use super::{chosen, open_model};
 use crate::cli::{Common, Model, Tune};
 use crate::progress::Progress;
 
@@ -156,22 +156,20 @@ struct Calibration {
 
 impl Calibration {
     fn new(arguments: &Tune, suffix: &str, common: &Common) -> anyhow::Result<Self> {
-        let Tune { data, labels, participant_label, beta, .. } = arguments;
+        let Tune { data, labels, only, beta, .. } = arguments;
         if !(beta.is_finite() && *beta > 0.0) {
             bail!("--beta must be a positive number, such as 1 or 1.5, not {beta}");
         }
-        if data.len() > 1 && (labels.is_some() || !participant_label.is_empty()) {
+        if data.len() > 1 && (labels.is_some() || !only.is_empty()) {
             bail!(
-                "--labels and --participant-label need one dataset: give one, or a table of all scans"
+                "--labels, --participant-label and --session-label need one dataset: give one, or a table of all scans"
             );
         }
-        let (mut cohort, without) = Cohort::labelled(data, labels.as_deref())?;
+        let (cohort, without) = Cohort::labelled(data, labels.as_deref())?;
         if !without.is_empty() {
             tracing::warn!("left out, having no label map: {}", without.join(", "));
         }
-        if !participant_label.is_empty() {
-            cohort = cohort.only(participant_label)?;
-        }
+        let cohort = chosen(cohort, only)?;
         let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
         let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
 

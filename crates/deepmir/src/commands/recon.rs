@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use deepmir_cases::bids::{self, RawScan};
+use deepmir_cases::choose;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
 use deepmir_recon::Unwrapping;
@@ -12,7 +13,7 @@ use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
 use deepmir_recon::inversion::Inversion;
 
 use super::scan::{ReconProgress, log};
-use crate::cli::{BackgroundName, Common, InversionName, RawFiles, Recon, UnwrappingName};
+use crate::cli::{BackgroundName, Common, InversionName, Labels, RawFiles, Recon, UnwrappingName};
 use crate::config;
 use crate::status::{ExitStatus, with_causes};
 
@@ -37,7 +38,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
         bail!("give a BIDS dataset with raw echoes, or the files with --mag and --phase");
     };
     let output = output(arguments)?;
-    let scans = chosen(bids::raw_scans(data)?, data, &arguments.participant_label)?;
+    let scans = chosen(bids::raw_scans(data)?, data, &arguments.only)?;
     if arguments.mask.is_some() || arguments.t2w.is_some() {
         bail!("--mask and --t2w are for one scan given by --mag and --phase");
     }
@@ -99,28 +100,21 @@ fn output(arguments: &Recon) -> anyhow::Result<&Path> {
     }
 }
 
-fn chosen(
-    scans: Vec<RawScan>,
-    data: &Path,
-    participants: &[String],
-) -> anyhow::Result<Vec<RawScan>> {
+fn chosen(mut scans: Vec<RawScan>, data: &Path, only: &Labels) -> anyhow::Result<Vec<RawScan>> {
     if scans.is_empty() {
         bail!(
             "no raw echoes (*_part-mag_MEGRE, *_part-phase_MEGRE) in this dataset: {}",
             data.display()
         );
     }
-    if participants.is_empty() {
-        return Ok(scans);
-    }
-    let label = |text: &String| text.trim_start_matches("sub-").to_owned();
-    for participant in participants.iter().map(label) {
-        if !scans.iter().any(|scan| scan.subject == participant) {
-            bail!("sub-{participant} has no raw echoes in this dataset: {}", data.display());
-        }
-    }
-    let wanted: Vec<String> = participants.iter().map(label).collect();
-    Ok(scans.into_iter().filter(|scan| wanted.contains(&scan.subject)).collect())
+    choose(
+        &mut scans,
+        (&only.participant_label, |scan| &scan.subject),
+        (&only.session_label, |scan| scan.session.as_deref()),
+        data,
+    )
+    .map_err(|error| anyhow!("of the scans with raw echoes, {error}"))?;
+    Ok(scans)
 }
 
 /// The `[recon]` table of the config file, or the default.

@@ -1,18 +1,20 @@
 //! `deepmir run`: the BIDS-App.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
-use deepmir_cases::bids;
+use anyhow::{Context, anyhow, bail};
+use deepmir_cases::{LabelKind, bids};
 use deepmir_net::infer::InferenceOptions;
 use deepmir_pipeline::group;
 use deepmir_pipeline::run::{
     Decision, Event, RunOptions, State, Subject, SubjectStatus, Summary, default_budget_gb,
     participants, subject_names, subjects,
 };
+use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::iterator::Signals;
@@ -36,57 +38,110 @@ fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
         bids::check_description(&arguments.data)?;
     }
     let chosen = chosen(arguments)?;
+    warn_of_sessions(arguments, &chosen);
     let options = options(arguments, common)?;
     if arguments.dry_run {
         return dry_run(&options, &chosen);
     }
+    options.work.as_deref().map_or(Ok(()), check_writable)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     stop_on_signals(&interrupted)?;
     tracing::info!(
-        "{} subjects, {} at once, {:.1} GB of memory",
+        "{} subjects, up to {} at once in {:.1} GB of memory",
         chosen.len(),
         options.jobs.min(chosen.len()),
         options.memory_gb
     );
-    let progress = Mutex::new((0, Progress::new("subjects", chosen.len() as u64, common)));
+    let bar = Progress::new("subjects", chosen.len() as u64, common);
+    let progress = Mutex::new(Reported { bar, done: 0, has_waited: false });
     let summary = participants(&options, &chosen, &interrupted, &|event| {
         let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
         report(&mut progress, event);
     })?;
-    progress.into_inner().unwrap_or_else(PoisonError::into_inner).1.finish();
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).bar.finish();
     finish(&summary, started)
 }
 
 fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
     let models = arguments.model.iter().map(|name| open_model(name)).collect::<Result<_, _>>()?;
-    let memory_gb = arguments.mem_gb.unwrap_or_else(default_budget_gb);
-    if !(memory_gb.is_finite() && memory_gb > 0.0) {
-        bail!("--mem-gb must be greater than 0");
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = common.threads.map_or(cores, usize::from);
     Ok(RunOptions {
         out: std::path::absolute(&arguments.out)?,
-        sessions: arguments.session_label.clone(),
+        work: arguments.work_dir.as_deref().map(|work| work_folder(work, arguments)).transpose()?,
+        sessions: arguments.only.session_label.clone(),
         models,
         device: common.device,
         inference: InferenceOptions { flips: arguments.flips, ..InferenceOptions::default() },
         read: ReadOptions { nan_to_zero: arguments.nan_to_zero },
         recon: recon::configured(common)?,
-        jobs: arguments.jobs.map_or(threads, usize::from),
-        memory_gb,
+        jobs: subjects_at_once(arguments, common),
+        memory_gb: arguments.memory_gb().unwrap_or_else(default_budget_gb),
         rehash: arguments.rehash,
         force: arguments.force && !arguments.resume,
     })
+}
+
+/// As many as --jobs asks for and the threads allow.
+fn subjects_at_once(arguments: &Run, common: &Common) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = common.threads.map_or(cores, usize::from);
+    let each = arguments.omp_nthreads.map_or(1, usize::from);
+    let allowed = (threads / each).max(1);
+    let is_bound = common.threads.is_some() || arguments.omp_nthreads.is_some();
+    match arguments.jobs.map(usize::from) {
+        Some(jobs) if is_bound && jobs > allowed => {
+            tracing::warn!(
+                "--jobs {jobs} is more than {threads} threads allow, with {each} for each subject: {allowed} at once"
+            );
+            allowed
+        }
+        Some(jobs) => jobs,
+        None => allowed,
+    }
+}
+
+/// The work folder, which must be neither in the dataset nor that of the results.
+fn work_folder(work: &Path, arguments: &Run) -> anyhow::Result<PathBuf> {
+    let place = |path: &Path| match path.canonicalize() {
+        Ok(place) => Ok(place),
+        Err(_) => std::path::absolute(path),
+    };
+    let (data, out, work) = (place(&arguments.data)?, place(&arguments.out)?, place(work)?);
+    if work.starts_with(&data) {
+        bail!("the work folder lies in the BIDS dataset; give another: {}", work.display());
+    }
+    if work == out {
+        bail!("the work folder is OUT itself; give another, or leave -w out: {}", work.display());
+    }
+    Ok(work)
+}
+
+/// Makes the folder and writes a file there: better now than after the first reconstruction.
+fn check_writable(folder: &Path) -> anyhow::Result<()> {
+    let probe = folder.join(".deepmir");
+    std::fs::create_dir_all(folder)
+        .and_then(|()| atomic::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|error| anyhow!("cannot write to the work folder ({error}): {}", folder.display()))
 }
 
 /// The subjects of the dataset that were asked for.
 fn chosen(arguments: &Run) -> anyhow::Result<Vec<Subject>> {
     let data = std::path::absolute(&arguments.data)?;
     let masks = arguments.masks.as_deref().map(std::path::absolute).transpose()?;
-    let label = |name: &String| format!("sub-{}", name.trim_start_matches("sub-"));
-    let wanted: Vec<String> = arguments.participant_label.iter().map(label).collect();
-    Ok(subjects(&data, masks.as_deref(), &wanted)?)
+    Ok(subjects(&data, masks.as_deref(), &arguments.only.participant_label)?)
+}
+
+/// A subject without a chosen session is skipped, as jobs of one subject each want it. That no subject has
+/// it may be a slip.
+fn warn_of_sessions(arguments: &Run, subjects: &[Subject]) {
+    let scans = subjects.iter().flat_map(|subject| subject.scans.iter().flatten());
+    let there: BTreeSet<String> =
+        scans.filter_map(|scan| Some(LabelKind::Session.full(scan.session.as_deref()?))).collect();
+    let wanted = arguments.only.session_label.iter().map(String::as_str);
+    let there = there.iter().map(String::as_str);
+    if let Some(unknown) = LabelKind::Session.unknown(wanted, there) {
+        tracing::warn!("{unknown}, in the chosen subjects");
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -104,6 +159,13 @@ fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
         }
         for plan in plans {
             let what = match plan.decision {
+                Decision::Predict { .. } if plan.memory_gb > options.memory_gb => {
+                    failing += 1;
+                    format!(
+                        "cannot be done in {:.1} GB of memory ({:.1} GB)",
+                        options.memory_gb, plan.memory_gb
+                    )
+                }
                 Decision::Predict { .. } => format!("find lesions ({:.1} GB)", plan.memory_gb),
                 Decision::Skip => "skip".to_owned(),
                 Decision::Fail => {
@@ -136,9 +198,25 @@ fn stop_on_signals(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn report((done, progress): &mut (u64, Progress), event: Event<'_>) {
+/// What has been told of a run.
+struct Reported {
+    bar: Progress,
+    done: u64,
+    has_waited: bool,
+}
+
+fn report(reported: &mut Reported, event: Event<'_>) {
+    let Reported { bar: progress, done, has_waited } = reported;
     match event {
         Event::Step { scan, what } => tracing::debug!("{scan}: {what}"),
+        Event::Waiting { scan, need_gb } => {
+            // Once is enough: it says which of the two bounds counts.
+            if !std::mem::replace(has_waited, true) {
+                progress.log(&format!(
+                    "memory allows fewer subjects at once than threads: {scan} waits for {need_gb:.1} GB"
+                ));
+            }
+        }
         Event::Busy { subject, holder } => {
             progress.log(&format!("{subject}: {holder} is processing it; trying again later"));
         }
@@ -194,8 +272,8 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn group_level(arguments: &Run) -> anyhow::Result<()> {
     let unused = [
-        ("--participant-label", !arguments.participant_label.is_empty()),
-        ("--session-label", !arguments.session_label.is_empty()),
+        ("--participant-label", !arguments.only.participant_label.is_empty()),
+        ("--session-label", !arguments.only.session_label.is_empty()),
         ("--dry-run", arguments.dry_run),
     ];
     if let Some((name, _)) = unused.into_iter().find(|(_, given)| *given) {

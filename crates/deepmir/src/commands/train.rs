@@ -15,10 +15,10 @@ use deepmir_net::preset::{self, Preset};
 use deepmir_net::train::{SyntheticStream, Training};
 use deepmir_volume::nifti::ReadOptions;
 
-use super::open_model;
 use super::phantom::settings_of as phantom_settings;
 use super::phantom_stream::PhantomStream;
 use super::training::train;
+use super::{chosen, open_model};
 use crate::cli::{Common, Train};
 use crate::config;
 use crate::progress::Progress;
@@ -143,9 +143,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
     if let Some(both) = arguments.extra_train.iter().find(|data| validates_on(data)) {
         bail!("give data to --extra-train or to --extra-validation, not both: {}", both.display());
     }
-    if !arguments.participant_label.is_empty() {
-        cohort = cohort.only(&arguments.participant_label)?;
-    }
+    cohort = chosen(cohort, &arguments.only)?;
     let (tables, names): (Vec<String>, Vec<String>) =
         arguments.held_out.iter().cloned().partition(|item| Path::new(item).is_file());
     for table in tables {
@@ -155,7 +153,7 @@ fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
         test.extra_cases(&arguments.extra_validation)?;
     }
     if !names.is_empty() {
-        if arguments.participant_label.is_empty() {
+        if arguments.only.participant_label.is_empty() {
             cohort = cohort.without(&names)?;
         } else if let Ok(both) = cohort.clone().only(&names) {
             check_apart(&cohort, "--participant-label", &both, "--held-out")?;

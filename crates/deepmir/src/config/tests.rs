@@ -48,7 +48,7 @@ fn config_of_a_nested_verb_reaches_the_nested_verb() {
     let crate::cli::Verb::Model(crate::cli::Model::Tune(tune)) = cli.verb else {
         panic!("another verb")
     };
-    assert_eq!((tune.beta, tune.participant_label.len()), (2.5, 2));
+    assert_eq!((tune.beta, tune.only.participant_label.len()), (2.5, 2));
     for words in [
         &["study", "cell", "--config", "FILE", "s.toml", "3"][..],
         &["--config", "FILE", "study", "cell", "s.toml", "3"],
@@ -129,6 +129,17 @@ fn wrong_values_name_key_and_file() {
         let told = fault(file, &["predict", "-o", "x", "--config", "FILE"]);
         assert!(told.contains(words), "no {words:?} in {told}");
     }
+}
+
+#[test]
+fn keys_may_be_aliases_and_foreign_options_are_explained_with_a_file_too() {
+    let words = ["run", "a", "b", "participant", "--config", "FILE"];
+    let cli = parsed("n_cpus = 3\nmem-mb = 500\nparticipant_label = \"01\"\n", &words).unwrap();
+    let crate::cli::Verb::Run(run) = cli.verb else { panic!("another verb") };
+    assert_eq!((cli.common.threads, run.memory_gb()), (Some(3), Some(0.5)));
+    assert_eq!(run.only.participant_label, ["01"]);
+    let told = parsed("", &[&words[..], &["--notrack"]].concat()).unwrap_err().to_string();
+    assert!(told.contains("has no --notrack; leave it out"), "{told}");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_phantom_is_made_resumed_and_reconstructed() {
     assert!(told.contains("no raw echoes"), "{told}");
     let (code, _, told) = run(&["recon", text(&heads), text(&maps), "--participant-label", "07"]);
     assert_eq!(code, 1);
-    assert!(told.contains("sub-07 has no raw echoes"), "{told}");
+    assert!(told.contains("there is no sub-07"), "{told}");
 }
 
 #[test]

@@ -308,7 +308,7 @@ fn wrong_subjects_presets_and_settings_are_told() {
         let arguments = arguments(folder.path(), &out, more);
         refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), words);
     };
-    wrong(&["--participant-label", "99"], &["no subject 99", "sub-05"]);
+    wrong(&["--participant-label", "99"], &["there is no sub-99", "sub-05"]);
     wrong(&["--preset", "unet"], &["deepmir and paper"]);
     wrong(&["--folds", "9"], &["5 subjects cannot make 9 folds"]);
     wrong(&["--folds", "2", "--fold", "3"], &["no fold 3 of 2"]);

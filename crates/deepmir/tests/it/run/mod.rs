@@ -1,5 +1,6 @@
 //! `deepmir run`: whole datasets, healthy, damaged, interrupted and shared.
 
+mod bids_app;
 mod damage;
 mod fleet;
 mod group;

@@ -1,0 +1,41 @@
+"""Exceptions, with the words that the command line uses."""
+
+from __future__ import annotations
+
+
+class DeepmirError(ValueError):
+    """Something that the caller can mend; the message names the image or file and the remedy."""
+
+
+class NotFoundError(DeepmirError, FileNotFoundError):
+    """A file, folder or model that is not there."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class WrongTypeError(DeepmirError, TypeError):
+    """An argument that is no image, path or number."""
+
+
+class InternalError(DeepmirError, RuntimeError):
+    """A fault of the program; please report it."""
+
+
+# Options by the names that they have here.
+_OPTIONS = {
+    "--nan-to-zero": "nan_to_zero=True",
+    "--allow-missing": "allow_missing=True",
+    "--mask": "mask=",
+}
+
+
+def of(kind: str, message: str) -> DeepmirError:
+    """Make the exception of a failure; called by the compiled part."""
+    for option, here in _OPTIONS.items():
+        message = message.replace(option, here)
+    return {
+        "DeepmirError": DeepmirError,
+        "NotFoundError": NotFoundError,
+        "InternalError": InternalError,
+    }[kind](message)

@@ -1,0 +1,206 @@
+"""Prediction."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _deepmir, _inputs
+from ._deepmir import Model
+from ._errors import WrongTypeError
+from ._inputs import ImageLike, Progress
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion: a row of the lesion table. ``pandas.DataFrame(result.lesions)`` is the table.
+
+    Values that could not be measured are None.
+    """
+
+    #: From 1; CMB before NHID, larger before smaller.
+    lesion_id: int
+    #: ``"CMB"`` or ``"NHID"``.
+    lesion_class: str
+    #: ``"lobar"``, ``"deep"`` or ``"infratentorial"``.
+    region: Optional[str]
+    #: Centre of mass in RAS+ millimetres.
+    x_mm: float
+    y_mm: float
+    z_mm: float
+    #: Volume.
+    volume_mm3: float
+    #: Diameter of the ball of that volume.
+    diameter_mm: float
+    #: Voxels.
+    n_voxels: int
+    #: Mean and highest probability of the class in the lesion.
+    mean_probability: Optional[float]
+    max_probability: Optional[float]
+    #: Mean susceptibility, and susceptibility summed over the volume.
+    chi_mean_ppm: Optional[float]
+    chi_total_ppm_mm3: Optional[float]
+    #: SWI over that of a shell of 2 mm around the lesion, less one; negative is darker.
+    swi_contrast: Optional[float]
+    #: The same of T2w.
+    t2w_contrast: Optional[float]
+    #: 1 for a ball.
+    sphericity: float
+    #: ``diamagnetic``, ``linear`` and ``touches_mask_edge``, separated by commas.
+    note: Optional[str]
+    #: Probability of being a lesion, of models with a candidate classifier.
+    lesion_probability: Optional[float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Lesions of one scan; made by :func:`predict`.
+
+    Attributes
+    ----------
+    labels
+        Label map, ``uint8``, on the grid of the SWI: 0 background, 1 CMB, 2 NHID.
+    affine
+        Matrix (4, 4) from voxels to RAS+ millimetres.
+    probabilities
+        Probability of each class at each voxel, ``float32``, by the name of the class.
+    lesions
+        The lesion table.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    affine: npt.NDArray[np.float64]
+    probabilities: "dict[str, npt.NDArray[np.float32]]"
+    lesions: "list[Lesion]"
+    _found: Any = field(repr=False, compare=False)
+
+    def save(self, folder: Union[str, "os.PathLike[str]"]) -> "list[str]":
+        """Write label map, probability maps, tables and report, as ``deepmir predict -o`` does.
+
+        What is written is what was found: changes of the arrays play no part. Names are those of the
+        image files; of arrays, that of the argument (``swi_seg-lesions_dseg.nii.gz``).
+
+        Parameters
+        ----------
+        folder
+            Is made if it is not there.
+
+        Returns
+        -------
+        list of str
+            The files.
+
+        Raises
+        ------
+        DeepmirError
+            If a file cannot be written.
+        """
+        return [os.fspath(file) for file in self._found.write(_inputs.path("folder", folder))]
+
+
+def load_model(name: Union[str, "os.PathLike[str]"] = "default") -> Model:
+    """Open a model.
+
+    Parameters
+    ----------
+    name
+        Name of a shipped model, or a model's folder or ``.deepmir`` file.
+
+    Returns
+    -------
+    Model
+        For ``predict(model=...)``; loading it once saves the time of loading it for each scan.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of that name.
+    DeepmirError
+        If it cannot be used.
+    """
+    return _deepmir.load_model(_inputs.path("model", name))
+
+
+def predict(
+    *,
+    swi: Optional[ImageLike] = None,
+    qsm: Optional[ImageLike] = None,
+    t2w: Optional[ImageLike] = None,
+    mask: Optional[ImageLike] = None,
+    affine: Optional[npt.ArrayLike] = None,
+    model: Union[Model, str, "os.PathLike[str]", None] = None,
+    flips: bool = False,
+    nan_to_zero: bool = False,
+    threads: Optional[int] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Find lesions in the images of one scan.
+
+    Parameters
+    ----------
+    swi, qsm, t2w
+        Susceptibility-weighted image, susceptibility map in ppm, T2-weighted image, all on one grid: each
+        a path, a nibabel image or an array. What the model can do without may be left out.
+    mask
+        Brain mask on the same grid; voxels that are not zero are inside. Not needed if the images are
+        skull-stripped, with zeros outside the brain.
+    affine
+        Matrix (4, 4) from voxels to RAS+ millimetres, of all arrays.
+    model
+        A :class:`Model`, or what :func:`load_model` takes; the default model without.
+    flips
+        Average over mirror images of each slice; takes four times as long.
+    nan_to_zero
+        Take NaN and infinite voxels as zero instead of refusing them.
+    threads
+        Number of threads; one for each core without.
+    progress
+        Called with ``("slices", done, total)``. An exception that it raises stops the work and comes out
+        of this function.
+
+    Returns
+    -------
+    Result
+        What ``deepmir predict`` finds, bit for bit.
+
+    Raises
+    ------
+    DeepmirError
+        If an image is missing or cannot be used; the message is the command line's.
+    """
+    given = [("SWI", "swi", swi), ("QSM", "qsm", qsm), ("T2w", "t2w", t2w)]
+    _inputs.check_affine(affine, [swi, qsm, t2w, mask])
+    threads = _inputs.threads_of(threads)
+    images = [
+        (modality, _inputs.source(name, image, affine))
+        for modality, name, image in given
+        if image is not None
+    ]
+    brain = None if mask is None else _inputs.source("mask", mask, affine)
+    if model is None:
+        model = load_model()
+    elif isinstance(model, (str, os.PathLike)):
+        model = load_model(model)
+    elif not isinstance(model, Model):
+        raise WrongTypeError(f"model is {model!r}; give a Model, a name or a path")
+    found = _deepmir.predict(
+        images, brain, model, bool(flips), bool(nan_to_zero), threads, _inputs.progress_of(progress)
+    )
+    maps = found.probabilities().items()
+    return Result(
+        labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
+        affine=np.array(found.affine),
+        probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
+        lesions=[_lesion(row) for row in json.loads(found.lesions)],
+        _found=found,
+    )
+
+
+def _lesion(row: "dict[str, Any]") -> Lesion:
+    row["lesion_class"] = row.pop("class")
+    return Lesion(**{each.name: row[each.name] for each in fields(Lesion)})

@@ -1,0 +1,179 @@
+//! Reconstruction for Python.
+
+mod settings;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deepmir_pipeline::recon::align;
+use deepmir_recon::input::ScanInput;
+use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
+use deepmir_recon::register::Registration;
+use deepmir_recon::{Stage, reconstruct};
+use deepmir_volume::Volume;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::failure::Failure;
+use crate::images::{Rows, Source, bytes_of};
+use crate::work::{self, Reporter};
+use settings::{Echoes, Settings};
+
+/// Reading and the stages of the chain.
+const STEPS: usize = Stage::ALL.len() + 1;
+
+/// What was reconstructed.
+#[pyclass(frozen, module = "deepmir._deepmir")]
+pub struct Reconstruction(Arc<Made>);
+
+struct Made {
+    input: ScanInput,
+    maps: deepmir_recon::Reconstruction,
+    t2w: Option<Aligned>,
+}
+
+/// A T2w image on the grid of the echoes.
+struct Aligned {
+    image: Volume<f32>,
+    source: PathBuf,
+    own_grid: deepmir_volume::Grid,
+    registration: Registration,
+}
+
+/// Reconstructs one scan.
+#[pyfunction]
+pub fn recon(
+    py: Python<'_>,
+    echoes: Echoes,
+    settings: Settings,
+    mask: Option<Source>,
+    t2w: Option<Source>,
+    threads: Option<usize>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Reconstruction> {
+    work::run(py, threads, progress.as_ref(), move |reporter| {
+        let made = make(echoes, &settings, mask.as_ref(), t2w.as_ref(), reporter)?;
+        Ok(Reconstruction(Arc::new(made)))
+    })
+}
+
+fn make(
+    echoes: Echoes,
+    given: &Settings,
+    mask: Option<&Source>,
+    t2w: Option<&Source>,
+    reporter: &Reporter,
+) -> Result<Made, Failure> {
+    let settings = given.chain()?;
+    let read = given.read();
+    let steps = STEPS + usize::from(t2w.is_some());
+    let mut step = 0;
+    let mut next = |what: &str| {
+        reporter.tell(what, step, steps);
+        step += 1;
+    };
+    next("reading");
+    let input = given.scan(echoes)?;
+    let mask = match mask {
+        Some(mask) => Some(mask.image(&read)?.volume.map(|&value| value > 0.5)),
+        None => None,
+    };
+    let maps =
+        reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
+    let t2w = match t2w {
+        Some(source) => {
+            next("aligning T2w");
+            let moving = source.image(&read)?.volume;
+            let fixed = &input.scan.echoes()[0].magnitude;
+            let (image, registration) = align(&moving, fixed, &maps.brain, &settings)?;
+            let source = source.name().to_owned();
+            Some(Aligned { image, source, own_grid: *moving.grid(), registration })
+        }
+        None => None,
+    };
+    Ok(Made { input, maps, t2w })
+}
+
+#[pymethods]
+impl Reconstruction {
+    /// Voxels along each axis.
+    #[getter]
+    fn shape(&self) -> [usize; 3] {
+        self.0.input.header.grid().shape()
+    }
+
+    /// Rows of the affine.
+    #[getter]
+    fn affine(&self) -> Rows {
+        self.0.input.header.grid().affine().rows()
+    }
+
+    /// How the phase was understood.
+    #[getter]
+    fn phase(&self) -> Option<String> {
+        self.0.input.phase_scaling.map(|scaling| scaling.to_string())
+    }
+
+    /// The maps by name, single precision.
+    fn maps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let Made { maps, t2w, .. } = &*self.0;
+        let named = [
+            ("swi", Some(&maps.swi)),
+            ("minimum_intensity_projection", Some(&maps.minimum_intensity_projection)),
+            ("qsm", Some(&maps.chi_ppm)),
+            ("r2star", maps.r2_star_per_s.as_ref()),
+            ("total_field", Some(&maps.total_field_ppm)),
+            ("local_field", Some(&maps.local_field_ppm)),
+            ("quality", Some(&maps.quality)),
+            ("t2w", t2w.as_ref().map(|aligned| &aligned.image)),
+        ];
+        let all = PyDict::new(py);
+        for (name, map) in named {
+            let bytes = map.map(|map| bytes_of(py, map.data(), f32::to_ne_bytes)).transpose()?;
+            all.set_item(name, bytes)?;
+        }
+        Ok(all)
+    }
+
+    /// The masks by name, a byte a voxel.
+    fn masks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for (name, mask) in [("mask", &self.0.maps.brain), ("reliable", &self.0.maps.reliable)] {
+            all.set_item(name, bytes_of(py, mask.data(), |inside| [u8::from(inside)])?)?;
+        }
+        Ok(all)
+    }
+
+    /// Writes what `deepmir recon` writes, under names that begin with `stem`; the images.
+    fn write(&self, py: Python<'_>, folder: PathBuf, stem: String) -> PyResult<Vec<PathBuf>> {
+        let made = Arc::clone(&self.0);
+        work::run(py, None, None, move |_| {
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                Failure::input(format!("cannot write ({error}): {}", folder.display()))
+            })?;
+            made.write(&OutputNames { folder: &folder, stem: &stem })
+        })
+    }
+}
+
+impl Made {
+    fn write(&self, names: &OutputNames<'_>) -> Result<Vec<PathBuf>, Failure> {
+        let Self { input, maps, t2w } = self;
+        let sources: Vec<String> =
+            input.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
+        let context = OutputContext {
+            header: &input.header,
+            field_strength_t: input.scan.field_strength_t(),
+            sources: &sources,
+        };
+        let mut written = write_reconstruction(maps, names, &context)?;
+        if let Some(Aligned { image, source, own_grid, registration }) = t2w {
+            let sources = [source.display().to_string()];
+            let context = OutputContext { sources: &sources, ..context };
+            written.push(write_aligned(image, "T2w", names, &context)?);
+            let name = format!("{}_from-GRE_to-T2w", names.stem);
+            registration.transform.write(names.folder, &name, input.header.grid(), own_grid)?;
+        }
+        Ok(written)
+    }
+}
