@@ -1,4 +1,4 @@
-//! The two engines compute the same. These tests need a Vulkan device; Mesa's lavapipe is one.
+//! The two engines compute the same. These tests need a Vulkan device. Mesa 22.3's lavapipe crashes in its own code.
 
 use deepmir_kernels::Engine;
 
