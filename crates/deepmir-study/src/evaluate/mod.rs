@@ -1,24 +1,24 @@
 //! Predicted against true label maps, over a cohort.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod pairs;
+mod tables;
+
+use std::path::Path;
 
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{
-    Bootstrap, Confusion, Detections, Froc, METRICS, PooledClass, SubjectScore, froc, pool, score,
+    Bootstrap, Confusion, Detections, Froc, PooledClass, SubjectScore, froc, pool, score,
 };
 use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, lesions_of};
+use deepmir_pipeline::predict::candidates;
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{GridMismatch, Volume, VolumeError, nifti};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::StudyError;
-use deepmir_cases::CaseError;
-use deepmir_cases::bids::images_below;
-use deepmir_cases::bids::{self, BidsName};
-use deepmir_pipeline::predict::candidates;
+pub use pairs::{EvaluationPair, pairs, without_prediction};
 
 /// How maps are compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,22 +48,6 @@ impl Default for EvaluationOptions {
             bootstrap: Bootstrap::default(),
         }
     }
-}
-
-/// One subject's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvaluationPair {
-    /// Its name.
-    pub id: String,
-    /// The true label map.
-    pub truth: PathBuf,
-    /// The predicted label map.
-    pub predicted: PathBuf,
-    /// Predicted probability maps, where there are any.
-    pub probabilities: Vec<(LesionClass, PathBuf)>,
-    /// The table of candidates, where the model has a candidate classifier: curves then rank its probabilities in
-    /// place of the maps' peaks.
-    pub candidates: Option<PathBuf>,
 }
 
 /// What came out.
@@ -96,93 +80,6 @@ pub struct Settings {
     pub froc_threshold: f32,
     /// Resamples and seed.
     pub bootstrap: Bootstrap,
-}
-
-/// Pairs the maps of two folders by scan (`sub-`, `ses-`, `run-`), or takes two files as one pair.
-///
-/// # Errors
-/// A true map without a prediction or a prediction without a truth, naming them; folders without
-/// label maps.
-pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, StudyError> {
-    if truth.is_file() && predicted.is_file() {
-        let id = BidsName::derived_from(truth).scan();
-        return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())]);
-    }
-    if truth.is_file() != predicted.is_file() {
-        return Err(StudyError::Subjects {
-            reason: "give two files or two folders, not one of each".to_owned(),
-        });
-    }
-    let (truths, predictions) = (bids::label_maps(truth)?, bids::label_maps(predicted)?);
-    for (maps, folder) in [(&truths, truth), (&predictions, predicted)] {
-        if maps.is_empty() {
-            return Err(CaseError::NoLabels { path: folder.to_owned() }.into());
-        }
-    }
-    let unpaired = |ours: &BTreeMap<String, PathBuf>, theirs: &BTreeMap<String, PathBuf>| {
-        let alone = ours.keys().filter(|id| !theirs.contains_key(*id)).cloned();
-        alone.collect::<Vec<_>>().join(", ")
-    };
-    let without_truth = unpaired(&predictions, &truths);
-    if !without_truth.is_empty() {
-        return Err(StudyError::Subjects {
-            reason: format!("no true label map for {without_truth} in {}", truth.display()),
-        });
-    }
-    let pairs = predictions.into_iter().filter_map(|(id, predicted)| {
-        let truth = truths.get(&id)?.clone();
-        Some(EvaluationPair::new(id, truth, predicted))
-    });
-    Ok(pairs.collect())
-}
-
-/// True maps that no prediction was found for.
-///
-/// # Errors
-/// Folders that cannot be read.
-pub fn without_prediction(truth: &Path, predicted: &Path) -> Result<Vec<String>, StudyError> {
-    if truth.is_file() {
-        return Ok(Vec::new());
-    }
-    let predictions = bids::label_maps(predicted)?;
-    let truths = bids::label_maps(truth)?.into_keys();
-    Ok(truths.filter(|id| !predictions.contains_key(id)).collect())
-}
-
-impl EvaluationPair {
-    /// With what lies beside the prediction.
-    fn new(id: String, truth: PathBuf, predicted: PathBuf) -> Self {
-        let name = BidsName::derived_from(&predicted);
-        let name = name.of_scan(&[("desc", "lesions")], "_candidates.tsv");
-        let candidates = predicted.with_file_name(name);
-        Self {
-            id,
-            truth,
-            probabilities: beside(&predicted),
-            predicted,
-            candidates: candidates.is_file().then_some(candidates),
-        }
-    }
-}
-
-/// Probability maps in the folder of a label map that are of the same scan.
-fn beside(label_map: &Path) -> Vec<(LesionClass, PathBuf)> {
-    let Some(folder) = label_map.parent() else { return Vec::new() };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let stem = nifti::stem(label_map);
-    let Some(base) = stem.strip_suffix("dseg") else { return Vec::new() };
-    let files = images_below(folder).unwrap_or_default();
-    let mut maps: Vec<(LesionClass, PathBuf)> = files
-        .into_iter()
-        .filter_map(|path| {
-            let stem = nifti::stem(&path);
-            let label =
-                stem.strip_prefix(base)?.strip_prefix("label-")?.strip_suffix("_probseg")?;
-            Some((label.parse().ok()?, path))
-        })
-        .collect();
-    maps.sort();
-    maps
 }
 
 /// Compares every pair. `progress` is called with the number of subjects done.
@@ -219,7 +116,8 @@ pub fn evaluate_maps(
     options: &EvaluationOptions,
 ) -> Result<Evaluation, StudyError> {
     same_grid(names[0], truth.volume(), names[1], predicted.volume())?;
-    Ok(pooled(&[(score_of(id, truth, predicted, options), Vec::new())], options))
+    let [truth, predicted] = [truth, predicted].map(|labels| without_small(labels, options));
+    Ok(pooled(&[(score_of(id, &truth, &predicted, options), Vec::new())], options))
 }
 
 /// Pools the scores of all subjects.
@@ -258,8 +156,9 @@ fn compare(pair: &EvaluationPair, options: &EvaluationOptions) -> Result<Compare
     let (truth, _) = LabelMap::read(&pair.truth)?;
     let (predicted, _) = LabelMap::read(&pair.predicted)?;
     same_grid(&pair.truth, truth.volume(), &pair.predicted, predicted.volume())?;
+    let [truth, predicted] = [truth, predicted].map(|labels| without_small(&labels, options));
     let score = score_of(&pair.id, &truth, &predicted, options);
-    Ok((score, detections(pair, &without_small(&truth, options), options)?))
+    Ok((score, detections(pair, &truth, options)?))
 }
 
 fn score_of(
@@ -268,8 +167,7 @@ fn score_of(
     predicted: &LabelMap,
     options: &EvaluationOptions,
 ) -> SubjectScore {
-    let [truth, predicted] = [truth, predicted].map(|labels| without_small(labels, options));
-    score(id, &truth, &predicted, &options.classes, options.rule, options.connectivity)
+    score(id, truth, predicted, &options.classes, options.rule, options.connectivity)
 }
 
 /// The curves' detections from probability maps, where all of them are there.
@@ -336,67 +234,4 @@ pub(crate) fn same_grid<A, B>(
         remedy: "evaluate on the grid that was predicted on".to_owned(),
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
-}
-
-impl Evaluation {
-    /// Writes `evaluation.json`, `subjects.tsv` and `pooled.tsv` into a folder.
-    ///
-    /// # Errors
-    /// If they cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<(), StudyError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StudyError::Write { path: folder.to_owned(), source })?;
-        bids::write_json(&folder.join("evaluation.json"), self)?;
-        bids::write_text(&folder.join("subjects.tsv"), &self.subjects_table())?;
-        Ok(bids::write_text(&folder.join("pooled.tsv"), &self.pooled_table())?)
-    }
-
-    fn subjects_table(&self) -> String {
-        let mut text = String::from(
-            "subject\tclass\ttruth\tpredicted\tmatched\tfalse_positives\tmissed\tsensitivity\tprecision\t\
-             f1\tdice\ttruth_volume_mm3\tpredicted_volume_mm3\n",
-        );
-        for subject in &self.subjects {
-            for score in &subject.classes {
-                text += &format!(
-                    "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}\t{:.3}\n",
-                    subject.subject,
-                    score.class,
-                    score.truth,
-                    score.predicted,
-                    score.matched,
-                    score.false_positives(),
-                    score.missed(),
-                    cell(score.sensitivity()),
-                    cell(score.precision()),
-                    cell(score.f1()),
-                    cell(score.dice()),
-                    score.truth_volume_mm3,
-                    score.predicted_volume_mm3,
-                );
-            }
-        }
-        text
-    }
-
-    fn pooled_table(&self) -> String {
-        let mut text = String::from("class\tmetric\tvalue\tlow\thigh\tmeaning\n");
-        for class in &self.classes {
-            for ((name, estimate), metric) in class.metrics.iter().zip(METRICS) {
-                text += &format!(
-                    "{}\t{name}\t{}\t{}\t{}\t{}\n",
-                    class.class,
-                    cell(estimate.map(|estimate| estimate.value)),
-                    cell(estimate.map(|estimate| estimate.low)),
-                    cell(estimate.map(|estimate| estimate.high)),
-                    metric.meaning,
-                );
-            }
-        }
-        text
-    }
-}
-
-fn cell(value: Option<f64>) -> String {
-    value.map_or("n/a".to_owned(), |value| format!("{value:.4}"))
 }
