@@ -22,7 +22,7 @@ mod train;
 use std::path::PathBuf;
 
 pub use annotate::{Annotate, CombineName};
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
@@ -68,6 +68,11 @@ pub struct Cli {
     pub common: Common,
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// The long name of an option, and its aliases.
+pub fn names_of(arg: &Arg) -> impl Iterator<Item = &str> {
+    arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default())
 }
 
 /// Options of every verb.

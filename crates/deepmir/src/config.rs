@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, foreign};
+use crate::cli::{Cli, foreign, names_of};
 
 /// Separates the values of an array, so that a comma in one stays in it.
 const SEPARATOR: char = '\u{1f}';
@@ -178,11 +178,7 @@ impl CommandLine {
     fn option(&self, key: &str) -> anyhow::Result<&Arg> {
         let long = key.replace('_', "-");
         let mut options = self.command.get_arguments();
-        let named = |arg: &&Arg| {
-            let aliases = arg.get_all_aliases().unwrap_or_default();
-            arg.get_long().into_iter().chain(aliases).any(|name| name == long)
-        };
-        let found = options.find(named);
+        let found = options.find(|arg| names_of(arg).any(|name| name == long));
         if let Some(arg) = found.filter(|_| !NOT_IN_A_FILE.contains(&&*long)) {
             return Ok(arg);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 use serde_json::Value;
 
-use super::{Cli, Verb};
+use super::{Cli, Verb, names_of};
 
 /// Options that a platform has no use for.
 const LEFT_OUT: [&str; 8] =
@@ -29,10 +29,7 @@ fn run() -> Command {
 /// The option of a flag (`--n-cpus`), by its name or an alias.
 fn option<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
     let long = flag.strip_prefix("--")?;
-    command.get_arguments().find(|arg| {
-        let aliases = arg.get_all_aliases().unwrap_or_default();
-        arg.get_long().into_iter().chain(aliases).any(|name| name == long)
-    })
+    command.get_arguments().find(|arg| names_of(arg).any(|name| name == long))
 }
 
 fn choices(arg: &Arg) -> Vec<String> {

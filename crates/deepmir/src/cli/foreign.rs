@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory};
 
-use super::Cli;
+use super::{Cli, names_of};
 
 /// Options that other BIDS Apps have, and why `run` has not.
 const FOREIGN: [(&[&str], &str); 15] = [
@@ -107,10 +107,7 @@ pub fn with_dashes(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 /// The long names and aliases of all options of all commands.
 fn long_names(command: &Command) -> BTreeSet<String> {
-    let own = command.get_arguments().flat_map(|arg| {
-        let aliases = arg.get_all_aliases().unwrap_or_default();
-        arg.get_long().into_iter().chain(aliases).map(str::to_owned).collect::<Vec<_>>()
-    });
+    let own = command.get_arguments().flat_map(names_of).map(str::to_owned);
     let foreign = FOREIGN.iter().flat_map(|(names, _)| *names).map(|&name| name.to_owned());
     own.chain(foreign).chain(command.get_subcommands().flat_map(long_names)).collect()
 }
@@ -153,11 +150,8 @@ mod tests {
         command.build();
         let run = command.find_subcommand("run").unwrap();
         for name in FOREIGN.iter().flat_map(|(names, _)| *names) {
-            let ours = run.get_arguments().any(|arg| {
-                arg.get_long() == Some(name)
-                    || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(name))
-            });
-            assert!(!ours, "{name}");
+            let mut ours = run.get_arguments().flat_map(names_of);
+            assert!(ours.all(|own| own != *name), "{name}");
         }
     }
 }
