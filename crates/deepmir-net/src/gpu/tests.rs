@@ -5,16 +5,13 @@ use deepmir_kernels::Engine;
 use super::*;
 use crate::cpu::{CpuNetwork, CpuTraining};
 use crate::optimiser::{AdamW, Moments};
-use crate::test_fixtures::{assert_close, fixture, unet};
-use crate::train::{Batch, LossConfig};
+use crate::test_fixtures::{LOSS, assert_close, batch, fixture, follows_rounding, unet};
 
 const DEVICE: DeviceChoice = DeviceChoice::Gpu(0);
 
 fn settings(name: &str) -> StepSettings {
-    let loss =
-        LossConfig { cross_entropy: 0.7, overlap: 1.5, false_positive: 0.2, false_negative: 0.8 };
     let adamw = AdamW { epsilon: 1e-7, weight_decay: 0.01 };
-    StepSettings { architecture: unet(name), patch: [8, 12], loss, adamw }
+    StepSettings { architecture: unet(name), patch: [8, 12], loss: LOSS, adamw }
 }
 
 fn state(name: &str) -> TrainingState {
@@ -23,23 +20,10 @@ fn state(name: &str) -> TrainingState {
     TrainingState { weights, moments: Moments::default(), average }
 }
 
-fn batch(name: &str) -> Batch {
-    let case = fixture(&format!("{name}_case"));
-    let targets = case.get("target").unwrap().values.iter().map(|&class| class as u8);
-    let inputs = case.get("input").unwrap().values.clone();
-    Batch { inputs, targets: targets.collect(), count: 2 }
-}
-
-/// Biases before a batch norm have gradients of zero but for rounding, which AdamW magnifies.
-fn is_meaningless(name: &str, tensor: &str) -> bool {
-    ["conv1.bias", "conv2.bias", "running_mean"].iter().any(|end| tensor.ends_with(end))
-        || (name == "reference" && tensor.ends_with("up.bias"))
-}
-
 #[track_caller]
 fn assert_same_weights(name: &str, got: &Weights, want: &Weights) {
     assert!(got.0.keys().eq(want.0.keys()));
-    for (tensor, want) in want.0.iter().filter(|(tensor, _)| !is_meaningless(name, tensor)) {
+    for (tensor, want) in want.0.iter().filter(|(tensor, _)| !follows_rounding(name, tensor)) {
         assert_close(&got.0[tensor].values, &want.values, 1e-3, tensor);
     }
 }

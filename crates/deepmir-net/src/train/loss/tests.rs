@@ -1,7 +1,7 @@
 //! Against PyTorch, worked examples and finite differences.
 
 use super::*;
-use crate::test_fixtures::{assert_close, fixture};
+use crate::test_fixtures::{LOSS, assert_close, fixture};
 
 const DICE: LossConfig =
     LossConfig { cross_entropy: 0.0, overlap: 1.0, false_positive: 0.5, false_negative: 0.5 };
@@ -10,7 +10,7 @@ const ENTROPY: LossConfig = LossConfig { cross_entropy: 1.0, overlap: 0.0, ..DIC
 const OF_FIXTURES: [LossConfig; 3] = [
     ENTROPY,
     LossConfig { cross_entropy: 0.0, overlap: 1.0, false_positive: 0.3, false_negative: 0.7 },
-    LossConfig { cross_entropy: 0.7, overlap: 1.5, false_positive: 0.2, false_negative: 0.8 },
+    LOSS,
 ];
 
 fn value(scores: &[f32], targets: &[u8], output: Output, config: &LossConfig) -> f64 {
