@@ -210,7 +210,7 @@ impl Preset {
             T: Serialize + serde::de::DeserializeOwned,
         {
             let Some(toml::Value::Table(changes)) = changes.get(name) else { return Ok(()) };
-            // By way of the text: a second serialiser and deserialiser would cost seconds to compile.
+            // By way of the text, so that a second serialiser and deserialiser need not be compiled.
             let base = toml::to_string(value).map_err(|error| error.to_string())?;
             let base = base.parse().map_err(|error: toml::de::Error| error.to_string())?;
             let merged =

@@ -22,8 +22,8 @@ const BRAIN_BOX_MM3: f64 = 4.0e6;
 /// that the model resamples to.
 ///
 /// A scan is reconstructed, T2w is aligned, lesions are found, one after the other: the largest of the three
-/// counts. The constants are measured with a tenth to spare by `workflow/memory.sh`; the table of what was
-/// used and counted is in `docs/cohorts.md`.
+/// counts. The constants follow measurements by `workflow/memory.sh`, of which the tightest has 4 % to spare; the
+/// table of what was used and counted is in `docs/cohorts.md`.
 pub(super) fn need_gb(
     grid: &Grid,
     echoes: usize,
