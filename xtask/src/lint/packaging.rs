@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::command::{root, status};
+use crate::command::{has_program, root, status};
 
 const DOCKERFILE: &str = "Dockerfile";
 const APPTAINER: &str = "deepmir.def";
@@ -31,7 +31,7 @@ pub fn check() -> Result<(), String> {
     if let Some(missing) = copied(&apptainer).into_iter().find(|name| !root().join(name).exists()) {
         return Err(format!("{APPTAINER}: there is no {missing} to copy"));
     }
-    for script in SCRIPTS {
+    for script in SCRIPTS.iter().filter(|_| has_program("bash")) {
         let mut command = Command::new("bash");
         command.args(["-n", script]);
         status(command, &format!("bash -n {script}"))?;
