@@ -197,23 +197,39 @@ impl Drop for Lock {
     }
 }
 
-/// Removes a stale lock, but only the one that was seen: it is renamed first, and put back if another worker was
-/// quicker and it is a new one.
+/// Removes a stale lock, but only the one that was seen. Workers do so one at a time, by a lock of the operating system
+/// on the folder: whoever comes late finds another's new lock and leaves it. Where folders cannot be locked (Windows,
+/// some network file systems) the file is moved aside first and put back if it is not the one that was seen; for that
+/// moment two workers could hold one lock.
 fn remove_stale(path: &Path, seen: Option<&Holder>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let token = |holder: Option<&Holder>| holder.map(|holder| holder.token.clone());
+    let one_at_a_time = std::fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    if one_at_a_time.is_ok() {
+        if token(read(path).as_ref()) == token(seen) {
+            return gone_is_fine(std::fs::remove_file(path));
+        }
+        return Ok(());
+    }
     let aside = tempfile::Builder::new().prefix(".stale.").suffix(".tmp").tempfile_in(folder)?;
     match std::fs::rename(path, aside.path()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     }
-    let moved = read(aside.path());
-    if moved.as_ref().map(|holder| &holder.token) != seen.map(|holder| &holder.token) {
+    if token(read(aside.path()).as_ref()) != token(seen) {
         match std::fs::hard_link(aside.path(), path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
     }
     Ok(())
+}
+
+fn gone_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 fn read(path: &Path) -> Option<Holder> {
@@ -278,7 +294,7 @@ mod tests {
     fn of_many_at_once_one_gets_it_stale_or_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");
-        for stale in [false, true] {
+        for stale in std::iter::once(false).chain(std::iter::repeat_n(true, 50)) {
             if stale {
                 // No process has the highest number.
                 let dead = Holder { pid: u32::MAX, ..beside_us() };
