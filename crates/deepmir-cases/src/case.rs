@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LabelMap;
 use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
-use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError};
+use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::brain::{self, NotStripped};
 use crate::{CaseError, Modality};
@@ -36,6 +36,8 @@ pub struct Case {
     pub brain: Mask,
     /// The true label map, where there is one.
     pub truth: Option<LabelMap>,
+    /// What was noticed in the files.
+    pub warnings: Vec<Warning>,
 }
 
 impl CaseFiles {
@@ -72,11 +74,12 @@ impl CaseFiles {
             Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
+        let warnings = Vec::new();
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,
         };
-        Ok(Case { id: self.id.clone(), header, images, brain, truth })
+        Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
     }
 
     /// Checks images that are in memory as [`CaseFiles::read`] checks files: all of them, on the grid of `header`, which
@@ -109,7 +112,8 @@ impl CaseFiles {
             (None, Some((_, image))) => of_stripped(image, reference)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
-        Ok(Case { id: self.id.clone(), header, images, brain, truth: None })
+        let warnings = Vec::new();
+        Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
     }
 }
 

@@ -202,9 +202,11 @@ impl Drop for Lock {
 /// some network file systems) the file is moved aside first and put back if it is not the one that was seen; for that
 /// moment two workers could hold one lock.
 fn remove_stale(path: &Path, seen: Option<&Holder>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let token = |holder: Option<&Holder>| holder.map(|holder| holder.token.clone());
-    let one_at_a_time = std::fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    let one_at_a_time =
+        std::fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
     if one_at_a_time.is_ok() {
         if token(read(path).as_ref()) == token(seen) {
             return gone_is_fine(std::fs::remove_file(path));

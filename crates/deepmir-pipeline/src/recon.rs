@@ -12,7 +12,7 @@ use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Mask, Volume, nifti};
+use deepmir_volume::{Mask, Volume, Warning, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
@@ -110,6 +110,8 @@ pub struct Reconstructed {
     pub registration: Option<Registration>,
     /// How long each stage took.
     pub timings: Vec<(Stage, Duration)>,
+    /// What was noticed in the echoes and in what was made of them.
+    pub warnings: Vec<Warning>,
 }
 
 impl Reconstructed {
@@ -185,6 +187,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
+        warnings: Vec::new(),
     })
 }
 

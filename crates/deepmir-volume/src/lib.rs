@@ -48,6 +48,7 @@ mod orientation;
 mod resample;
 pub mod statistics;
 mod volume;
+mod warning;
 
 pub use affine::Affine;
 pub use bounding_box::BoundingBox;
@@ -56,3 +57,4 @@ pub use grid::{Grid, SAME_GRID_TOLERANCE_VOXELS};
 pub use orientation::Orientation;
 pub use resample::{Interpolation, resample, resample_labels, resample_moved, resample_to_spacing};
 pub use volume::{Mask, Volume};
+pub use warning::Warning;

@@ -59,6 +59,7 @@ pub(crate) fn prepared_subject(plan: &Plan) -> (Prepared, Case) {
         ]),
         brain,
         truth: Some(truth),
+        warnings: Vec::new(),
     };
     (Prepared::new(&case, plan).unwrap(), case)
 }

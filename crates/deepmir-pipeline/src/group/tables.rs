@@ -97,9 +97,9 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
     let (cmb, nhid) = (LesionClass::Cmb, LesionClass::Nhid);
     let when_done = |text: &str| Cell::Text(done.then(|| text.to_owned()));
     let quality = row.quality.as_ref();
-    let flags = quality.map(|quality| match quality.flags.is_empty() {
+    let flags = quality.map(|quality| match quality.warnings.is_empty() {
         true => "none".to_owned(),
-        false => quality.flags.join(","),
+        false => quality.codes().join(","),
     });
     let unusual: Vec<&str> = outliers.map(|outlier| outlier.measure).collect();
     vec![

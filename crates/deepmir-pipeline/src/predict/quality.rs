@@ -2,7 +2,7 @@
 
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_recon::register;
-use deepmir_volume::{Mask, Volume, statistics};
+use deepmir_volume::{Mask, Volume, Warning, statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -33,8 +33,10 @@ pub struct Quality {
     /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
     #[serde(rename = "ChiDeviation_ppm")]
     pub chi_deviation_ppm: Option<f64>,
-    /// Flags for review: `brain_volume`, `clipped`, `dark_slices`, `chi_range`.
-    pub flags: Vec<String>,
+    /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range` and those of
+    /// the files.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
 }
 
 impl Quality {
@@ -49,23 +51,51 @@ impl Quality {
         let t2w = case.images.get(&Modality::T2w);
         let registration_similarity =
             swi.zip(t2w).and_then(|(swi, t2w)| register::similarity(swi, brain, t2w));
-        let flags = [
-            ("brain_volume", !BRAIN_ML.contains(&brain_ml)),
-            ("clipped", swi.is_some_and(|swi| is_clipped(&inside(swi, brain)))),
-            ("dark_slices", swi.is_some_and(|swi| has_dark_slices(swi, brain))),
-            ("chi_range", chi_deviation_ppm.is_some_and(|ppm| !CHI_DEVIATION_PPM.contains(&ppm))),
-        ];
+        let mut warnings = case.warnings.clone();
+        if !BRAIN_ML.contains(&brain_ml) {
+            let message = format!(
+                "the brain measures {brain_ml:.0} mL, where {} to {} are usual: look at the mask's outline on the page",
+                BRAIN_ML.start(),
+                BRAIN_ML.end(),
+            );
+            warnings.push(Warning::new("brain_volume", message));
+        }
+        if swi.is_some_and(|swi| is_clipped(&inside(swi, brain))) {
+            let message = "much of the SWI is at its highest value: the image was cut off there when it was converted";
+            warnings.push(Warning::new("clipped", message));
+        }
+        if swi.is_some_and(|swi| has_dark_slices(swi, brain)) {
+            let message = "the SWI has slices far darker than their neighbours: lesions there are missed or invented";
+            warnings.push(Warning::new("dark_slices", message));
+        }
+        if let Some(ppm) = chi_deviation_ppm
+            && !CHI_DEVIATION_PPM.contains(&ppm)
+        {
+            let message = format!(
+                "susceptibility spreads by {ppm:.2e} ppm over the brain, where {} to {} are usual: is the map in ppm?",
+                CHI_DEVIATION_PPM.start(),
+                CHI_DEVIATION_PPM.end(),
+            );
+            warnings.push(Warning::new("chi_range", message));
+        }
         Self {
             brain_ml,
             snr: reference.and_then(|image| snr(image, brain)),
             registration_similarity,
             chi_deviation_ppm,
-            flags: flags
-                .into_iter()
-                .filter(|(_, raised)| *raised)
-                .map(|(name, _)| name.to_owned())
-                .collect(),
+            warnings,
         }
+    }
+
+    /// The codes of the warnings, each once.
+    pub fn codes(&self) -> Vec<&str> {
+        let mut codes: Vec<&str> = Vec::new();
+        for warning in &self.warnings {
+            if !codes.contains(&warning.code.as_str()) {
+                codes.push(&warning.code);
+            }
+        }
+        codes
     }
 
     /// As written beside the results, with what it was measured in.
@@ -86,13 +116,11 @@ impl Quality {
         let maybe = |value: Option<f64>, digits: usize| {
             value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
         };
-        let flags = if self.flags.is_empty() { "none".to_owned() } else { self.flags.join(", ") };
         [
             ("brain volume", format!("{:.0} mL", self.brain_ml)),
             ("signal to noise", maybe(self.snr, 1)),
             ("similarity of SWI and T2w", maybe(self.registration_similarity, 3)),
             ("spread of susceptibility", maybe(self.chi_deviation_ppm, 4) + " ppm"),
-            ("flags", flags),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
