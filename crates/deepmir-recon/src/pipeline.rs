@@ -16,7 +16,7 @@ use crate::phase::{
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
-use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
+use crate::swi::{minimum_intensity_projection, slice_axis, susceptibility_weighted};
 
 /// A step of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,7 +113,8 @@ pub fn reconstruct(
     };
     clock.begin(Stage::Swi);
     let swi = susceptibility_weighted(scan, &config.swi);
-    let projection = minimum_intensity_projection(&swi, config.swi.slab_mm);
+    let slices = slice_axis(scan.grid(), scan.slice_axis());
+    let projection = minimum_intensity_projection(&swi, slices, config.swi.slab_mm);
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
 

@@ -153,7 +153,7 @@ fn paramagnetic_sources_are_dark_on_swi_and_the_projection_is_the_minimum() {
     };
     assert!(at([15.0, 5.0, 10.5]) < 0.8);
     assert!(at([21.0, 5.0, 5.0]) > 0.95);
-    let projection = minimum_intensity_projection(&swi, 7.5);
+    let projection = minimum_intensity_projection(&swi, 2, 7.5);
     let [nx, ny, nz] = swi.shape();
     let want = Volume::from_fn(head.grid, |[i, j, k]| {
         (k.saturating_sub(2)..(k + 3).min(nz)).map(|k| swi[[i, j, k]]).fold(f32::MAX, f32::min)
