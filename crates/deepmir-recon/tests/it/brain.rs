@@ -60,7 +60,8 @@ fn cisterns_are_left_out_and_ventricles_stay() {
     let many: &[f64] = &[0.006, 0.012, 0.018, 0.024];
     for (fluid, echo_times_s) in [(dark, many), (slow, many), (dark, &many[1..2])] {
         let (scan, brain) = scan(fluid, echo_times_s);
-        let found = find_brain(&scan, &config).unwrap();
+        let (found, warning) = find_brain(&scan, &config).unwrap();
+        assert_eq!(warning, None);
         let overlap = dice(&found, &brain);
         assert!(overlap > 0.96, "Dice {overlap} for {fluid:?}, {} echoes", echo_times_s.len());
         let at = |mm: [f64; 3]| {
@@ -76,7 +77,7 @@ fn cisterns_are_left_out_and_ventricles_stay() {
 #[test]
 fn without_contrast_the_fluid_stays() {
     let (scan, brain) = scan([0.92, 20.0], &[0.012]);
-    let found = find_brain(&scan, &BrainConfig::default()).unwrap();
+    let (found, _) = find_brain(&scan, &BrainConfig::default()).unwrap();
     let overlap = dice(&found, &brain);
     assert!((0.7..0.96).contains(&overlap), "Dice {overlap}");
 }
