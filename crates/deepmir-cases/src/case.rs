@@ -8,7 +8,7 @@ use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::brain::{self, NotStripped};
-use crate::{CaseError, Modality};
+use crate::{CaseError, Modality, noticed};
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl CaseFiles {
             Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
-        let warnings = Vec::new();
+        let warnings = noticed::beside(paths.iter().map(|path| path.as_path()));
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,

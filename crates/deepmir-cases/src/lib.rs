@@ -26,6 +26,7 @@ pub mod folds;
 mod groups;
 mod labels;
 mod modality;
+mod noticed;
 
 pub use brain::{NotStripped, of_stripped};
 pub use case::{Case, CaseFiles};

@@ -16,6 +16,7 @@ use deepmir_volume::{Mask, Volume, Warning, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
+use crate::error::tolerate;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+    /// Whether any warning is an error and nothing is written.
+    pub strict: bool,
 }
 
 /// Where the files of a reconstruction go.
@@ -131,7 +134,7 @@ impl Reconstructed {
 /// `progress` is called with the name of each step.
 ///
 /// # Errors
-/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// Whatever is wrong with the input, naming the file; any warning, if `input.strict`; a registration that failed, after everything but
 /// T2w was written; a full disk.
 pub fn reconstruct_to<'a>(
     input: &ReconInput,
@@ -152,6 +155,8 @@ pub fn reconstruct_to<'a>(
         progress(stage.name());
     })?;
 
+    let warnings: Vec<Warning> = Vec::new();
+    tolerate(&warnings, input.strict)?;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -187,7 +192,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

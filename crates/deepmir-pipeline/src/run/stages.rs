@@ -51,7 +51,9 @@ impl Worker<'_> {
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
-        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some());
+        // What a tolerant run made may have warnings.
+        let strict = self.options.strict;
+        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some(), strict);
         let key = fingerprint::key("recon", &settings, &inputs);
         let folder = self.options.out.join(&found.folder);
         let stem = &found.id;
@@ -79,6 +81,7 @@ impl Worker<'_> {
                     },
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
+                    strict: self.options.strict,
                 };
                 let scratch = self.options.work.as_ref().map(|work| work.join(&found.folder));
                 let folders = ReconFolders {
@@ -164,7 +167,8 @@ impl Worker<'_> {
         let options = self.options;
         let bundle = &options.models[model];
         let id = bundle.id();
-        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let (flips, strict) = (options.inference.flips, options.strict);
+        let settings = (&id, flips, options.read.nan_to_zero, strict, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -173,6 +177,7 @@ impl Worker<'_> {
         {
             scan.predict = Some(stage.clone());
             scan.lesions = before.lesions.clone();
+            scan.warnings = before.warnings.clone();
             return Ok(());
         }
         self.check_interrupt();
@@ -184,6 +189,7 @@ impl Worker<'_> {
                 let mut predictor = Predictor::new(bundle.clone(), options.device)?;
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
+                predictor.strict = options.strict;
                 entry.insert(predictor)
             }
         };
@@ -196,6 +202,7 @@ impl Worker<'_> {
         };
         let (prediction, written) =
             crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
+        scan.warnings = prediction.quality.warnings.clone();
         scan.lesions = counts(&prediction.rows)
             .into_iter()
             .map(|(class, count)| (class.name().to_owned(), count))

@@ -89,6 +89,7 @@ impl Worker<'_> {
             align: None,
             predict: None,
             lesions: BTreeMap::new(),
+            warnings: Vec::new(),
         };
         let work = AssertUnwindSafe(|| self.scan(plan, known, &mut scan, status, before));
         let fault = match catch_unwind(work) {

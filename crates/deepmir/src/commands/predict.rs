@@ -27,6 +27,7 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let mut predictor = Predictor::new(bundle, common.device)?;
     predictor.detector.options.flips = arguments.flips;
     predictor.detector.read.nan_to_zero = arguments.nan_to_zero;
+    predictor.strict = arguments.strict;
     let processed = scan::run(source, &mut predictor, &arguments.output, common)?;
 
     let settings = &predictor.bundle().settings;
@@ -66,6 +67,7 @@ fn echoes(arguments: &Predict) -> anyhow::Result<ScanSource> {
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w: arguments.t2w.clone(),
+        strict: arguments.strict,
     };
     let (id, settings) = (arguments.raw.stem(), ReconSettings::default());
     Ok(ScanSource::Echoes(Box::new(EchoSource { input, settings, id })))

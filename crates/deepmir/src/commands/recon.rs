@@ -29,6 +29,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             read: arguments.raw.read_options(arguments.nan_to_zero),
             mask: arguments.mask.clone(),
             t2w: arguments.t2w.clone(),
+            strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
         announce(&reconstruct(&input, &settings, output, &stem, common)?);
@@ -50,6 +51,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             read: arguments.raw.read_options(arguments.nan_to_zero),
             mask: None,
             t2w: scan.t2w,
+            strict: arguments.strict,
         };
         let folder = output.join(&scan.folder);
         match reconstruct(&input, &settings, &folder, &scan.id, common) {
@@ -81,6 +83,9 @@ fn reconstruct(
     progress.finish();
     let (_, made) = made?;
     log(&made);
+    for warning in &made.warnings {
+        tracing::warn!("{stem}: {warning}");
+    }
     Ok(made)
 }
 
