@@ -22,6 +22,16 @@ pub enum VolumeError {
         /// Why.
         source: io::Error,
     },
+    /// A name without its content: a link to nowhere, or a pointer of git-annex or Git LFS.
+    #[error("its content is not here ({what}); {remedy}: {}", path.display())]
+    NotFetched {
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
     /// The content is no NIfTI at all.
     #[error("not a NIfTI file: {reason}; make one from the scanner's files with dcm2niix: {}", path.display())]
     NotNifti {

@@ -8,6 +8,7 @@
 
 mod codec;
 mod datatype;
+mod fetched;
 mod header;
 mod read;
 mod spatial;
@@ -15,6 +16,7 @@ mod stem;
 mod write;
 
 pub use datatype::{DataType, Voxel};
+pub use fetched::check_fetched;
 pub use header::Header;
 pub use read::{Image, ReadOptions, read, read_header, read_integers, read_series, read_with};
 pub use spatial::{AffineSource, Spatial};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::header::{HeaderFault, SIZE_2};
-use super::{DataType, Header};
+use super::{DataType, Header, check_fetched};
 use crate::{Volume, VolumeError};
 
 /// A volume and the header it came with.
@@ -135,6 +135,7 @@ impl Source {
 
     fn open_file(named: &Path, file: &Path) -> Result<Self, VolumeError> {
         let fail = |source| VolumeError::Read { path: file.to_owned(), source };
+        check_fetched(file)?;
         let mut reader = BufReader::with_capacity(1 << 18, File::open(file).map_err(fail)?);
         let metadata = reader.get_ref().metadata().map_err(fail)?;
         if metadata.is_dir() {
