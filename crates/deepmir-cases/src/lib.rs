@@ -26,6 +26,7 @@ pub mod folds;
 mod groups;
 mod labels;
 mod modality;
+pub mod outputs;
 
 pub use brain::{NotStripped, of_stripped};
 pub use case::{Case, CaseFiles};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::InputFile;
 use crate::PipelineError;
-use deepmir_cases::bids::write_json;
+use deepmir_cases::bids::{ScanTimes, write_json};
 
 /// How something ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,6 +93,13 @@ pub struct ScanStatus {
     /// Lesions of each class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lesions: BTreeMap<String, usize>,
+    /// When it was made, if its subject has several sessions.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub times: ScanTimes,
+}
+
+fn is_unknown(times: &ScanTimes) -> bool {
+    *times == ScanTimes::default()
 }
 
 /// The status of a subject.
