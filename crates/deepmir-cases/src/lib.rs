@@ -27,6 +27,7 @@ mod groups;
 mod labels;
 mod modality;
 mod noticed;
+pub mod outputs;
 
 pub use brain::{NotStripped, of_stripped};
 pub use case::{Case, CaseFiles};

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::Modality;
+use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
-    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
+    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
 };
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
@@ -43,6 +44,14 @@ pub struct ReconInput {
     pub t2w: Option<PathBuf>,
     /// Whether any warning is an error and nothing is written.
     pub strict: bool,
+}
+
+impl ReconInput {
+    /// Every file that was given.
+    pub fn given(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.files.echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
+        parts.chain(self.mask.iter().chain(&self.t2w).map(PathBuf::as_path))
+    }
 }
 
 /// Where the files of a reconstruction go.
@@ -145,6 +154,11 @@ pub fn reconstruct_to<'a>(
 ) -> Result<Reconstructed, PipelineError> {
     let folders = folders.into();
     let folder = folders.results;
+    let is_written = |name: &str| writes(stem, input.t2w.is_some(), name);
+    for folder in [folders.results, folders.intermediate] {
+        check_not_written_over(input.given(), folder, &is_written)?;
+        check_no_raw_data(folder, &is_written)?;
+    }
     progress("reading");
     let scan = input.files.read(&input.read)?;
     let mask = match &input.mask {

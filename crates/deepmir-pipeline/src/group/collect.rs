@@ -94,6 +94,12 @@ fn of_subject(out: &Path, status: &SubjectStatus) -> Result<Vec<Row>, PipelineEr
                 row.quality = Some(quality(&out.join(path))?);
             }
         }
+        if row.state == State::Done && row.quality.is_none() {
+            // Nobody is graded whose results are not known.
+            row.state = State::Failed;
+            row.reason =
+                Some("its results are not there; run the participant level again".to_owned());
+        }
         rows.push(row);
     }
     Ok(rows)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::InputFile;
 use crate::PipelineError;
-use deepmir_cases::bids::write_json;
+use deepmir_cases::bids::{ScanTimes, write_json};
 use deepmir_volume::Warning;
 
 /// How something ended.
@@ -97,6 +97,13 @@ pub struct ScanStatus {
     /// What was noticed in its images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// When it was made, if its subject has several sessions.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub times: ScanTimes,
+}
+
+fn is_unknown(times: &ScanTimes) -> bool {
+    *times == ScanTimes::default()
 }
 
 /// The status of a subject.

@@ -12,7 +12,6 @@ use deepmir_pipeline::scan::{EchoSource, ScanSource};
 use super::{NOT_A_DEVICE, open_model, scan};
 use crate::cli::{Common, Predict};
 
-#[expect(clippy::print_stdout, reason = "the result")]
 pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
     let from_echoes = arguments.raw.is_given();
@@ -37,10 +36,10 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
         }
     }
     let found = counts(&processed.prediction.rows).map(|(class, count)| format!("{count} {class}"));
-    println!("{}: {}", processed.files.id, found.join(", "));
+    say!("{}: {}", processed.files.id, found.join(", "));
     let written = &processed.written;
     for path in [&written.labels, &written.table, &written.mosaic, &written.report] {
-        println!("  {}", path.display());
+        say!("  {}", path.display());
     }
     tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
     Ok(())
