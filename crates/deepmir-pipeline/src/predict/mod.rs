@@ -1,6 +1,7 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod large;
 mod methods;
 mod page;
 pub mod quality;
@@ -11,13 +12,17 @@ use std::path::Path;
 
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
-use deepmir_lesion::{Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages};
+use deepmir_lesion::{
+    Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
+};
 use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError};
+use deepmir_volume::Volume;
 
 use crate::PipelineError;
 pub use crate::checksum::sha256;
 use crate::error::tolerate;
+pub use large::LargeFinding;
 use quality::Quality;
 pub use window::window;
 pub use write::{Written, reference_name};
@@ -41,8 +46,12 @@ pub struct Prediction {
     pub probabilities: ProbabilityMaps,
     /// Every candidate, accepted or not.
     pub candidates: Vec<Candidate>,
+    /// Which of them are the lesions.
+    pub accepted: Vec<bool>,
     /// The lesions, in the order of the table.
     pub found: Vec<Candidate>,
+    /// What is too large for a microbleed; counted nowhere.
+    pub large: Vec<LargeFinding>,
     /// The table.
     pub rows: Vec<LesionRow>,
     /// Measures of the images.
@@ -50,6 +59,18 @@ pub struct Prediction {
     /// Whether the images were read from files, whose checksums tell what the result comes from; else they were in
     /// memory.
     pub from_files: bool,
+}
+
+impl Prediction {
+    /// The lesions, in the order of the table.
+    pub fn lesions(&self) -> impl Iterator<Item = &Lesion> {
+        self.found.iter().map(|candidate| &candidate.lesion)
+    }
+
+    /// The instance map: each lesion's row number in the table. It keeps lesions apart that touch in the label map.
+    pub fn instances(&self) -> Volume<u16> {
+        numbered(self.lesions(), self.labels.grid())
+    }
 }
 
 impl Predictor {
@@ -104,12 +125,46 @@ impl Predictor {
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model predicts no class".to_owned() })?;
         let found = maps.accepted(candidates.clone(), &self.bundle().settings.detection);
-        let [candidates, found] = [candidates, &found].map(|there| sorted(&detected, there));
+        // The candidate that each lesion is the mask of: candidates share no voxel.
+        let owner = |lesion: &Candidate| {
+            let within = |candidate: &Candidate| {
+                let first = lesion.lesion.voxels.first();
+                first.is_some_and(|voxel| candidate.lesion.voxels.binary_search(voxel).is_ok())
+            };
+            candidates.iter().position(within)
+        };
+        let owners: Vec<Option<usize>> = found.iter().map(owner).collect();
+        let candidates = sorted(&detected, candidates);
+        let found = sorted(&detected, &found);
+        let all = candidates.iter().map(|(_, candidate)| candidate);
+        let (large, is_lesion) = large::sift(case, all, found.iter().map(|(_, lesion)| lesion));
+        let found: Vec<(usize, Candidate)> = found
+            .into_iter()
+            .zip(is_lesion)
+            .filter(|(_, is)| *is)
+            .map(|(there, _)| there)
+            .collect();
+        let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
+        let accepted = candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let [candidates, found] = [candidates, found]
+            .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = measured_images(case).measure_candidates(&labels, &found);
-        let quality = Quality::of(case);
+        let mut quality = Quality::of(case);
+        quality.warnings.extend(large::warning(&large));
         let case = detected.case;
-        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality, from_files })
+        Ok(Prediction {
+            case,
+            labels,
+            probabilities,
+            candidates,
+            accepted,
+            found,
+            large,
+            rows,
+            quality,
+            from_files,
+        })
     }
 
     /// The checksum of an image; `None` of one that was in memory.
@@ -128,11 +183,10 @@ impl Predictor {
     }
 }
 
-/// Candidates on the subject's own grid, in order.
-fn sorted(detected: &Detected, candidates: &[Candidate]) -> Vec<Candidate> {
-    let there = detected.on_own_grid(candidates).into_iter();
-    let mut there: Vec<Candidate> = there.map(|(_, candidate)| candidate).collect();
-    Candidate::sort(&mut there);
+/// Candidates on the subject's own grid, in order, each with its position in `candidates`.
+fn sorted(detected: &Detected, candidates: &[Candidate]) -> Vec<(usize, Candidate)> {
+    let mut there = detected.on_own_grid(candidates);
+    there.sort_by(|(_, a), (_, b)| a.table_order(b));
     there
 }
 

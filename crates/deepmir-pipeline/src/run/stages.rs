@@ -322,7 +322,7 @@ fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineErr
         let path = entry.map_err(fault)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_scan = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('_'));
-        let lesions = name.contains("-lesions");
+        let lesions = name.contains("-lesions") || name.contains("seg-instances");
         let other_run = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with("_run-"));
         if of_scan && !lesions && !other_run {
             found.push(path);
