@@ -25,13 +25,17 @@ mod error;
 pub mod folds;
 mod groups;
 mod labels;
+mod mask;
 mod modality;
+mod plausible;
+mod susceptibility;
 
-pub use brain::{NotStripped, of_stripped};
+pub use brain::{NotStripped, Stripped, of_stripped};
 pub use case::{Case, CaseFiles};
 pub use cohort::Cohort;
 pub use echoes::EchoParts;
 pub use error::CaseError;
 pub use groups::{Groups, beside_truth};
 pub use labels::{LabelKind, choose};
+pub use mask::{BrainMask, read_mask};
 pub use modality::Modality;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use deepmir_cases::Modality;
+use deepmir_cases::{BrainMask, Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
@@ -144,9 +144,13 @@ pub fn reconstruct_to<'a>(
     let folder = folders.results;
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let mask = match &input.mask {
-        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
-        None => None,
+    let (mask, warnings) = match &input.mask {
+        Some(path) => {
+            let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
+            let BrainMask { brain, warnings } = read_mask(path, &options)?;
+            (Some(brain), warnings)
+        }
+        None => (None, Vec::new()),
     };
     let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
@@ -187,7 +191,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

@@ -110,8 +110,7 @@ fn in_memory(
         header.get_or_insert(image.header);
         volumes.insert(modality, image.volume);
     }
-    // As of a file: a mask has no voxels to guess.
-    let mask = mask.map(|mask| mask.image(&ReadOptions::default())).transpose()?;
+    let mask = mask.map(|mask| mask.image(&read)).transpose()?;
     let header = header.ok_or_else(|| Failure::input("give at least one image"))?;
     Ok(files.with_images(header, volumes, mask.as_ref().map(|mask| &mask.volume))?)
 }

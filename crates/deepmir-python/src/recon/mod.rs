@@ -5,6 +5,7 @@ mod settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use deepmir_cases::BrainMask;
 use deepmir_pipeline::recon::align;
 use deepmir_recon::input::ScanInput;
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
@@ -75,7 +76,7 @@ fn make(
     next("reading");
     let input = given.scan(echoes)?;
     let mask = match mask {
-        Some(mask) => Some(mask.image(&read)?.volume.map(|&value| value > 0.5)),
+        Some(mask) => Some(BrainMask::of(&mask.image(&read)?.volume, mask.name())?.brain),
         None => None,
     };
     let maps =
