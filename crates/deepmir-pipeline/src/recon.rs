@@ -167,6 +167,7 @@ pub fn reconstruct_to<'a>(
     };
     progress("writing");
     write_reconstruction_apart(&result, &names, &intermediate, &context)?;
+    crate::owner::sign_maps(&input.files, &scan.scan.echoes()[0].magnitude, stem, folder)?;
     folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;

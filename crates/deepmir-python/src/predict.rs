@@ -8,6 +8,7 @@ use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
+use deepmir_pipeline::owner::refuse_other_results_of;
 use deepmir_pipeline::predict::{Prediction as Predicted, Predictor};
 use deepmir_volume::nifti::ReadOptions;
 use pyo3::prelude::*;
@@ -172,9 +173,12 @@ impl Prediction {
     }
 
     /// Writes what `deepmir predict` writes; the files.
-    fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<Vec<PathBuf>> {
+    fn write(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<Vec<PathBuf>> {
         let found = Arc::clone(&self.found);
         work::run(py, None, None, move |_| {
+            if !overwrite {
+                refuse_other_results_of(&found.prediction, &found.files, &folder)?;
+            }
             let predictor = found.options.predictor(&found.bundle)?;
             let written = predictor.write(&found.prediction, &found.files, &folder)?;
             Ok(written.all)

@@ -4,6 +4,7 @@ pub mod candidates;
 mod methods;
 mod page;
 pub mod quality;
+pub mod range;
 mod window;
 mod write;
 
@@ -18,6 +19,7 @@ use deepmir_net::{DeviceChoice, NetError};
 use crate::PipelineError;
 pub use crate::checksum::sha256;
 use quality::Quality;
+use range::RangeComparison;
 pub use window::window;
 pub use write::{Written, reference_name};
 
@@ -74,7 +76,7 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect(files, progress)?;
-        self.finish(detected, true)
+        self.finish(detected, Some(files))
     }
 
     /// As [`Predictor::predict`], in images that were read.
@@ -87,11 +89,15 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect_in(case, progress)?;
-        self.finish(detected, false)
+        self.finish(detected, None)
     }
 
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.
-    fn finish(&self, detected: Detected, from_files: bool) -> Result<Prediction, PipelineError> {
+    fn finish(
+        &self,
+        detected: Detected,
+        files: Option<&CaseFiles>,
+    ) -> Result<Prediction, PipelineError> {
         let Detected { case, prepared, maps, candidates, .. } = &detected;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
@@ -100,7 +106,9 @@ impl Predictor {
         let [candidates, found] = [candidates, &found].map(|there| sorted(&detected, there));
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = measured_images(case).measure_candidates(&labels, &found);
-        let quality = Quality::of(case);
+        let settings = &self.bundle().settings;
+        let range = RangeComparison::of(settings, case, files, &detected.candidates);
+        let (quality, from_files) = (Quality::of(case).beside(range), files.is_some());
         let case = detected.case;
         Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality, from_files })
     }

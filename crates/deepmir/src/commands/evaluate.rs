@@ -59,6 +59,9 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
+    if !arguments.overwrite {
+        evaluation.refuse_others(&arguments.output)?;
+    }
     evaluation.write(&arguments.output)?;
     println!("{}", metrics_table(&evaluation));
     println!("{}", confusion_table(&evaluation.confusion));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use deepmir_cases::bids::{self, RawScan};
 use deepmir_cases::choose;
+use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
 use deepmir_recon::Unwrapping;
@@ -31,6 +32,9 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             t2w: arguments.t2w.clone(),
         };
         let stem = arguments.raw.stem();
+        if !arguments.overwrite {
+            refuse_other_maps(&input.files, &stem, output)?;
+        }
         announce(&reconstruct(&input, &settings, output, &stem, common)?);
         return Ok(());
     }
@@ -52,7 +56,14 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             t2w: scan.t2w,
         };
         let folder = output.join(&scan.folder);
-        match reconstruct(&input, &settings, &folder, &scan.id, common) {
+        let own = match arguments.overwrite {
+            true => Ok(()),
+            false => refuse_other_maps(&input.files, &scan.id, &folder),
+        };
+        let made = own
+            .map_err(anyhow::Error::from)
+            .and_then(|()| reconstruct(&input, &settings, &folder, &scan.id, common));
+        match made {
             Ok(made) => announce(&made),
             Err(error) => {
                 let error = with_causes(&error);
