@@ -5,6 +5,7 @@ mod large;
 mod methods;
 mod page;
 pub mod quality;
+pub mod range;
 mod window;
 mod write;
 
@@ -24,6 +25,7 @@ pub use crate::checksum::sha256;
 use crate::error::tolerate;
 pub use large::LargeFinding;
 use quality::Quality;
+use range::RangeComparison;
 pub use window::window;
 pub use write::{Written, reference_name};
 
@@ -98,7 +100,7 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect(files, progress)?;
-        let prediction = self.finish(detected, true)?;
+        let prediction = self.finish(detected, Some(files))?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
     }
@@ -113,13 +115,17 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect_in(case, progress)?;
-        let prediction = self.finish(detected, false)?;
+        let prediction = self.finish(detected, None)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
     }
 
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.
-    fn finish(&self, detected: Detected, from_files: bool) -> Result<Prediction, PipelineError> {
+    fn finish(
+        &self,
+        detected: Detected,
+        files: Option<&CaseFiles>,
+    ) -> Result<Prediction, PipelineError> {
         let Detected { case, prepared, maps, candidates, .. } = &detected;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
@@ -150,7 +156,9 @@ impl Predictor {
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = measured_images(case).measure_candidates(&labels, &found);
-        let mut quality = Quality::of(case);
+        let settings = &self.bundle().settings;
+        let range = RangeComparison::of(settings, case, files, &detected.candidates);
+        let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
         quality.warnings.extend(large::warning(&large));
         let case = detected.case;
         Ok(Prediction {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::window::window;
 use super::{Prediction, Predictor, candidates, large};
-use crate::PipelineError;
+use crate::{PipelineError, owner};
 
 /// The files written for a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,7 @@ impl Predictor {
             "Description": "Lesions found by a neural network: research software, not a medical device",
             "Sources": sources,
             "SourcesSHA256": checksums,
+            (owner::VOXELS): owner::reference_voxels(prediction),
             "Model": settings.name,
             "ModelId": self.bundle().id(),
             "ModelWeights": settings.weights,
