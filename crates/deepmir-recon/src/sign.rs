@@ -27,8 +27,13 @@ pub fn agreement(image: &Volume<f32>, chi_ppm: &Volume<f32>, brain: &Mask) -> Op
     let place = BoundingBox::around(brain)?;
     let [image, chi] = [image, chi_ppm].map(|volume| volume.crop(&place));
     let brain = brain.crop(&place);
-    let mut inside: Vec<f32> =
-        image.data().iter().zip(brain.data()).filter(|(_, inside)| **inside).map(|(&value, _)| value).collect();
+    let mut inside: Vec<f32> = image
+        .data()
+        .iter()
+        .zip(brain.data())
+        .filter(|(_, inside)| **inside)
+        .map(|(&value, _)| value)
+        .collect();
     let level = statistics::median(&mut inside)?;
     if level <= 0.0 {
         return None;
@@ -63,7 +68,9 @@ pub fn agreement(image: &Volume<f32>, chi_ppm: &Volume<f32>, brain: &Mask) -> Op
 
 fn correlation(pairs: &[(f32, f32)]) -> Option<f64> {
     let count = pairs.len() as f64;
-    let mean = |of: fn(&(f32, f32)) -> f32| pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>() / count;
+    let mean = |of: fn(&(f32, f32)) -> f32| {
+        pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>() / count
+    };
     let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
     for &(a, b) in pairs {
@@ -81,23 +88,27 @@ mod tests {
 
     #[test]
     fn a_susceptibility_of_the_wrong_sign_is_seen() {
-        let grid = Grid::new([60, 60, 40], Affine::from_spacing([1.0, 1.0, 1.5], [0.0; 3])).unwrap();
+        let grid =
+            Grid::new([60, 60, 40], Affine::from_spacing([1.0, 1.0, 1.5], [0.0; 3])).unwrap();
         let brain = Volume::filled(grid, true);
-        let wave = |at: [usize; 3], step: usize| ((at[0] * 7 + at[1] * 13 + at[2] * 5) % step) as f32;
-        // Veins, and fewer calcifications, which are dark, too.
-        let vein = |[i, j, _]: [usize; 3]| (i + 2 * j) % 20 < 2;
+        let wave =
+            |at: [usize; 3], step: usize| ((at[0] * 7 + at[1] * 13 + at[2] * 5) % step) as f32;
+        // Veins of several widths, and fewer calcifications, which are dark, too.
+        let vein = |[i, j, k]: [usize; 3]| {
+            if (i + 2 * j) % 30 < 2 { (1 + k % 4) as f32 / 4.0 } else { 0.0 }
+        };
         let calcium = |[i, j, k]: [usize; 3]| i % 20 < 2 && j % 20 < 3 && k % 20 < 3;
         let chi = Volume::from_fn(grid, |at| {
             let noise = 0.002 * (wave(at, 11) - 5.0);
-            noise + if calcium(at) { -0.3 } else if vein(at) { 0.15 } else { 0.0 }
+            noise + if calcium(at) { -0.2 } else { 0.2 * vein(at) }
         });
         let image = Volume::from_fn(grid, |at| {
-            let dark = if calcium(at) || vein(at) { 0.5 } else { 1.0 };
-            500.0 * dark + 3.0 * wave(at, 17)
+            let bright = if calcium(at) { 0.6 } else { 1.0 - 0.5 * vein(at) };
+            500.0 * bright + 3.0 * wave(at, 17)
         });
         let right = agreement(&image, &chi, &brain).unwrap();
         let wrong = agreement(&image, &chi.map(|chi| -chi), &brain).unwrap();
-        assert!(right > 0.3, "{right}");
+        assert!(right > -LEAST_AGREEMENT, "{right}");
         assert!(wrong < LEAST_AGREEMENT, "{wrong}");
         // Without anything dark, nothing is said against either sign.
         let even = agreement(&chi.map(|_| 500.0), &chi, &brain);

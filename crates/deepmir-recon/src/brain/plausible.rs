@@ -40,7 +40,8 @@ impl Head {
     /// `None` if the field of view holds no whole head.
     pub fn of(magnitude: &Volume<f32>) -> Option<Self> {
         let coarse = coarse(magnitude, VOXEL_MM);
-        let mut positive: Vec<f32> = coarse.data().iter().copied().filter(|&value| value > 0.0).collect();
+        let mut positive: Vec<f32> =
+            coarse.data().iter().copied().filter(|&value| value > 0.0).collect();
         let brightest = statistics::quantile(&mut positive, 0.98)?;
         let bright = coarse.map(|&value| value > SIGNAL * brightest);
         let mask = largest_component(&fill_holes(&close_mm(&bright, 8.0)), Connectivity::Six);
@@ -56,21 +57,25 @@ impl Head {
         };
         let middle: Vec<[f64; 3]> = places.iter().filter(level).copied().collect();
         let count = middle.len().max(1) as f64;
-        let middle_mm = std::array::from_fn(|axis| middle.iter().map(|place| place[axis]).sum::<f64>() / count);
+        let middle_mm =
+            std::array::from_fn(|axis| middle.iter().map(|place| place[axis]).sum::<f64>() / count);
         Some(Self { mask, middle_mm, height_mm })
     }
 
     /// What shows that `brain` is not this head's.
     pub fn fault_of(&self, brain: &Mask) -> Option<String> {
         let fraction = brain.map(|&inside| f32::from(inside));
-        let brain = resample(&fraction, self.mask.grid(), Interpolation::Linear, 0.0).map(|&part| part > 0.5);
+        let brain = resample(&fraction, self.mask.grid(), Interpolation::Linear, 0.0)
+            .map(|&part| part > 0.5);
         let (brain_ml, head_ml) = (volume_ml(&brain), volume_ml(&self.mask));
         let [mut least, most] = BRAIN_ML;
         if self.height_mm < BRAIN_HEIGHT_MM {
             least *= PART_IN_SLAB * self.height_mm / BRAIN_HEIGHT_MM;
         }
         if brain_ml < least {
-            return Some(format!("{brain_ml:.0} mL in a head of {head_ml:.0} mL, which is less than a brain"));
+            return Some(format!(
+                "{brain_ml:.0} mL in a head of {head_ml:.0} mL, which is less than a brain"
+            ));
         }
         if brain_ml > most {
             return Some(format!("{brain_ml:.0} mL, which is more than a brain"));
@@ -89,10 +94,13 @@ impl Head {
         }
         let closed = fill_holes(&close_mm(&brain, 8.0));
         let in_ball = |place: &[f64; 3]| {
-            (0..3).map(|axis| (place[axis] - self.middle_mm[axis]).powi(2)).sum::<f64>() < MIDDLE_MM * MIDDLE_MM
+            (0..3).map(|axis| (place[axis] - self.middle_mm[axis]).powi(2)).sum::<f64>()
+                < MIDDLE_MM * MIDDLE_MM
         };
         let grid = closed.grid();
-        let ball: Vec<usize> = (0..grid.len()).filter(|&voxel| in_ball(&grid.position_mm(grid.voxel(voxel)))).collect();
+        let ball: Vec<usize> = (0..grid.len())
+            .filter(|&voxel| in_ball(&grid.position_mm(grid.voxel(voxel))))
+            .collect();
         let filled = ball.iter().filter(|&&voxel| closed.data()[voxel]).count();
         if (filled as f64) < MIDDLE_FILLED * ball.len() as f64 {
             return Some("the middle of the head is not in it".to_owned());
