@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LabelMap;
-use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
+use deepmir_volume::nifti::{self, AffineSource, Header, HeaderNotes, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::brain::{self, NotStripped};
+use crate::constant::check_varies;
 use crate::{CaseError, Modality};
+
+const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
+                        nibabel's resample_from_to)";
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,22 +63,32 @@ impl CaseFiles {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
         // Headers first: a wrong grid is an error before minutes of reading.
-        let reference_grid = *nifti::read_header(reference)?.grid();
+        let header = nifti::read_header(reference)?;
+        let reference_grid = *header.grid();
+        let mut notes = HeaderNotes::default();
+        notes.add(reference, &header);
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
-            check_grid(reference, &reference_grid, path, nifti::read_header(path)?.grid())?;
+            let other = nifti::read_header(path)?;
+            check_headers((reference, &header), (path, &other))?;
+            notes.add(path, &other);
         }
 
         let Image { volume, header } = nifti::read_with(reference, options)?;
+        notes.add(reference, &header);
         let mut images = BTreeMap::from([(ordered[0], volume)]);
         for (&modality, path) in ordered[1..].iter().zip(others) {
-            let volume = nifti::read_with(path, options)?.volume.with_grid(reference_grid)?;
-            images.insert(modality, volume);
+            let Image { volume, header } = nifti::read_with(path, options)?;
+            notes.add(path, &header);
+            images.insert(modality, volume.with_grid(reference_grid)?);
         }
         let brain = match &self.mask {
             Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
-        let warnings = Vec::new();
+        for (&modality, path) in ordered.iter().zip(&paths) {
+            check_varies(modality, &images[&modality], &brain, path)?;
+        }
+        let warnings = notes.warnings();
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,
@@ -112,7 +126,10 @@ impl CaseFiles {
             (None, Some((_, image))) => of_stripped(image, reference)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
-        let warnings = Vec::new();
+        for (&modality, image) in &images {
+            check_varies(modality, image, &brain, name(modality))?;
+        }
+        let warnings = header.warnings(reference);
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
     }
 }
@@ -129,11 +146,40 @@ impl Case {
     }
 }
 
+/// As [`check_grid`], by headers: those that say nothing of a place are told.
+fn check_headers(
+    (reference, reference_header): (&Path, &Header),
+    (path, header): (&Path, &Header),
+) -> Result<(), CaseError> {
+    let placeless = |header: &Header| header.affine_source() == AffineSource::VoxelSizes;
+    let remedy = match (placeless(reference_header), placeless(header)) {
+        (false, true) => "the second has neither sform nor qform",
+        (true, false) => "the first has neither sform nor qform",
+        _ => RESAMPLE,
+    };
+    let remedy = if remedy == RESAMPLE {
+        remedy.to_owned()
+    } else {
+        format!(
+            "{remedy}: copy the other's geometry into it, such as with `fslcpgeom`, if their voxels agree"
+        )
+    };
+    check_grids((reference, reference_header.grid()), (path, header.grid()), remedy)
+}
+
 fn check_grid(
     reference: &Path,
     reference_grid: &Grid,
     path: &Path,
     grid: &Grid,
+) -> Result<(), CaseError> {
+    check_grids((reference, reference_grid), (path, grid), RESAMPLE.to_owned())
+}
+
+fn check_grids(
+    (reference, reference_grid): (&Path, &Grid),
+    (path, grid): (&Path, &Grid),
+    remedy: String,
 ) -> Result<(), CaseError> {
     if reference_grid.same_as(grid) {
         return Ok(());
@@ -143,9 +189,7 @@ fn check_grid(
         reference_grid: *reference_grid,
         other: path.to_owned(),
         other_grid: *grid,
-        remedy: "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt \
-                 -applyxfm or nibabel's resample_from_to)"
-            .to_owned(),
+        remedy,
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }

@@ -20,6 +20,7 @@ pub mod bids;
 mod brain;
 mod case;
 pub mod cohort;
+mod constant;
 mod echoes;
 mod error;
 pub mod folds;
