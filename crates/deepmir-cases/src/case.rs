@@ -7,9 +7,10 @@ use deepmir_lesion::LabelMap;
 use deepmir_volume::nifti::{self, AffineSource, Header, HeaderNotes, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
+use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
 use crate::constant::check_varies;
-use crate::{CaseError, Modality};
+use crate::{CaseError, Modality, noticed};
 
 const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
                         nibabel's resample_from_to)";
@@ -62,6 +63,7 @@ impl CaseFiles {
         let Some((&reference, others)) = paths.split_first() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
+        let mut warnings = self.check_swi(&ordered)?;
         // Headers first: a wrong grid is an error before minutes of reading.
         let header = nifti::read_header(reference)?;
         let reference_grid = *header.grid();
@@ -88,7 +90,8 @@ impl CaseFiles {
         for (&modality, path) in ordered.iter().zip(&paths) {
             check_varies(modality, &images[&modality], &brain, path)?;
         }
-        let warnings = notes.warnings();
+        warnings.extend(notes.warnings());
+        warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,
@@ -129,8 +132,30 @@ impl CaseFiles {
         for (&modality, image) in &images {
             check_varies(modality, image, &brain, name(modality))?;
         }
-        let warnings = header.warnings(reference);
+        let mut warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        warnings.extend(header.warnings(reference));
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
+    }
+
+    /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
+    /// taken for one, with a warning: it shows fewer microbleeds.
+    fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+        let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
+        let Some(path) = swi else { return Ok(Vec::new()) };
+        let what = match no_swi(path) {
+            None => return Ok(Vec::new()),
+            Some(NoSwi::Magnitude) => {
+                let message = format!(
+                    "a T2*-weighted magnitude by its name is taken for an SWI and shows about three microbleeds in \
+                     ten; reconstruct an SWI from magnitude and phase, or rename it if it is one: {}",
+                    path.display()
+                );
+                return Ok(vec![Warning::new("magnitude_as_swi", message)]);
+            }
+            Some(NoSwi::Projection) => "a projection over slices",
+            Some(NoSwi::Phase) => "a phase image",
+        };
+        Err(CaseError::NoSwi { path: path.clone(), what })
     }
 }
 

@@ -27,6 +27,8 @@ pub mod folds;
 mod groups;
 mod labels;
 mod modality;
+mod noticed;
+pub mod outputs;
 
 pub use brain::{NotStripped, of_stripped};
 pub use case::{Case, CaseFiles};
