@@ -13,11 +13,13 @@ use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::{Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages};
 use deepmir_model::{Bundle, Detected, Detector};
-use deepmir_net::{DeviceChoice, NetError};
+use deepmir_net::{DeviceChoice, NetError, Prepared};
+use deepmir_volume::nifti;
 
 use crate::PipelineError;
 pub use crate::checksum::sha256;
 use crate::error::tolerate;
+use crate::run::memory;
 use quality::Quality;
 pub use window::window;
 pub use write::{Written, reference_name};
@@ -28,6 +30,8 @@ pub struct Predictor {
     pub detector: Detector,
     /// Whether a scan with any warning is an error and nothing is written for it.
     pub strict: bool,
+    /// Memory that may be used; `None` for what is free.
+    pub memory_gb: Option<f64>,
 }
 
 /// What was found in a scan, on its own grid.
@@ -58,7 +62,7 @@ impl Predictor {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
-        Ok(Self { detector: Detector::new(bundle, device)?, strict: false })
+        Ok(Self { detector: Detector::new(bundle, device)?, strict: false, memory_gb: None })
     }
 
     /// The model.
@@ -76,7 +80,10 @@ impl Predictor {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
-        let detected = self.detector.detect(files, progress)?;
+        self.check_headers(files)?;
+        let case = self.detector.read_images(files)?;
+        self.check_memory(&case)?;
+        let detected = self.detector.detect_in(case, progress)?;
         let prediction = self.finish(detected, true)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
@@ -91,10 +98,25 @@ impl Predictor {
         case: Case,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
+        self.check_memory(&case)?;
         let detected = self.detector.detect_in(case, progress)?;
         let prediction = self.finish(detected, false)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
+    }
+
+    /// That the images fit in memory, by the header of one.
+    fn check_headers(&self, files: &CaseFiles) -> Result<(), PipelineError> {
+        let Some(path) = files.images.values().next() else { return Ok(()) };
+        let header = nifti::read_header(path)?;
+        let need_gb = memory::need_gb(header.grid(), 0, None, self.bundle().settings.plan.voxel_mm);
+        memory::check(&files.id, need_gb, self.memory_gb)
+    }
+
+    /// That what is made of the images fits in memory: a brain mask or voxels of a wrong size can make it large.
+    fn check_memory(&self, case: &Case) -> Result<(), PipelineError> {
+        let prepared = Prepared::grid_of(case, &self.bundle().settings.plan)?;
+        memory::check(&case.id, memory::predict_gb(case.grid(), &prepared), self.memory_gb)
     }
 
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.

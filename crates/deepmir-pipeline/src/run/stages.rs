@@ -190,6 +190,7 @@ impl Worker<'_> {
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
                 predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }
         };
