@@ -31,6 +31,17 @@ pub enum PipelineError {
         /// The line and what is wrong with it.
         reason: String,
     },
+    /// Results of other inputs that would be written over.
+    #[error(
+        "results{of} are here, which are made from other inputs; choose another folder, or allow to write over them \
+         (--overwrite, in Python overwrite=True): {}", path.display()
+    )]
+    OtherResults {
+        /// The sidecar that tells.
+        path: PathBuf,
+        /// ` of ` and the first input of those results, where it is known.
+        of: String,
+    },
     /// Subjects that are missing, or that must not be where they are.
     #[error("{reason}")]
     Subjects {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use deepmir_cases::Modality;
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
+use deepmir_cases::{BrainMask, Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -163,16 +163,19 @@ pub fn reconstruct_to<'a>(
     }
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let mask = match &input.mask {
-        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
-        None => None,
+    let (mask, mut warnings) = match &input.mask {
+        Some(path) => {
+            let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
+            let BrainMask { brain, warnings } = read_mask(path, &options)?;
+            (Some(brain), warnings)
+        }
+        None => (None, Vec::new()),
     };
-    let noticed = input.noticed()?;
+    warnings.extend(input.noticed()?);
     let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
 
-    let warnings: Vec<Warning> = noticed;
     tolerate(&warnings, input.strict)?;
     folders.create()?;
     let names = OutputNames { folder, stem };
@@ -185,6 +188,7 @@ pub fn reconstruct_to<'a>(
     };
     progress("writing");
     write_reconstruction_apart(&result, &names, &intermediate, &context)?;
+    crate::owner::sign_maps(&input.files, &scan.scan.echoes()[0].magnitude, stem, folder)?;
     folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;

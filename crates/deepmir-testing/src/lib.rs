@@ -93,6 +93,19 @@ fn write_on(grid: Grid, dataset: &Path, number: u32) -> MadeUpSubject {
     subject
 }
 
+/// Writes an image again, not gzipped, with other bytes at some places of its header.
+///
+/// # Panics
+/// If the image cannot be read or the file cannot be written.
+pub fn write_with_header(image: &Path, to: &Path, changes: &[(usize, &[u8])]) {
+    let nifti::Image { volume, header } = nifti::read(image).unwrap();
+    let mut bytes = nifti::encode(&volume, Some(&header));
+    for (at, new) in changes {
+        bytes[*at..at + new.len()].copy_from_slice(new);
+    }
+    fs::write(to, bytes).unwrap();
+}
+
 fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
     (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
 }

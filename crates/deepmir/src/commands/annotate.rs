@@ -6,8 +6,8 @@ use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
 use deepmir_annotate::{Dataset, Store};
 use deepmir_cases::bids;
-use deepmir_volume::nifti;
 use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
+use deepmir_volume::nifti;
 
 use crate::cli::{Annotate, CombineName};
 
