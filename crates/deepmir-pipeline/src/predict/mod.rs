@@ -2,6 +2,7 @@
 
 pub mod candidates;
 mod large;
+mod contents;
 mod methods;
 mod page;
 pub mod quality;
