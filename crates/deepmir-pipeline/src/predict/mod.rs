@@ -1,8 +1,8 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
-mod large;
 mod contents;
+mod large;
 mod methods;
 mod page;
 pub mod quality;
