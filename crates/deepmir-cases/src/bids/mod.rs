@@ -22,7 +22,7 @@ pub use kind::{NoSwi, no_swi};
 pub use name::{BidsName, DerivedName, of_scan};
 pub use scan::{Scan, scans, scans_of, without_bids_names};
 pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
-pub use sidecars::sidecars;
+pub use sidecars::{sidecar_fields, sidecars};
 pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]

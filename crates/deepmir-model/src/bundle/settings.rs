@@ -80,7 +80,7 @@ impl ModelSettings {
     ///
     /// # Errors
     /// Naming what contradicts itself.
-    pub(super) fn validate(&self) -> Result<(), ModelError> {
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
         let Self { plan, architecture, detection, .. } = self;
         let invalid = |reason: String| Err(NetError::Config { reason }.into());
         plan.validate()?;

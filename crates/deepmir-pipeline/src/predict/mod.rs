@@ -1,6 +1,7 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod contents;
 mod large;
 mod methods;
 mod page;

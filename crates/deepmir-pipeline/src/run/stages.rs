@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use deepmir_cases::bids::{Scan, session_order};
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Modality, bids};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
 use super::fingerprint::{self, InputFile};
@@ -46,7 +46,7 @@ impl Worker<'_> {
             let (EchoParts::Polar { magnitude: a, phase: b }
             | EchoParts::Cartesian { real: a, imaginary: b }) = parts;
             paths.extend([a.clone(), b.clone()]);
-            paths.extend([a, b].into_iter().map(|path| sidecar(path)).filter(|path| path.exists()));
+            paths.extend([a, b].into_iter().flat_map(|path| bids::sidecars(path)));
         }
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
@@ -335,11 +335,6 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
         mask: path("Mask"),
         truth: None,
     })
-}
-
-/// The JSON file beside an image.
-pub(super) fn sidecar(path: &Path) -> PathBuf {
-    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
 }
 
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.

@@ -101,8 +101,8 @@ pub enum Model {
     Adapt(Tune),
     /// Measure the range of scans that a model was trained on.
     ///
-    /// A prediction warns of scans outside it. `deepmir train` measures it; use this for a model that was trained before
-    /// it did, or on scans that this command is to add disagreement of networks and candidate classifier for.
+    /// A prediction warns of scans outside it. `deepmir train` measures most of it; this command does so for models of
+    /// earlier versions, and also measures how often networks and candidate classifier disagree. Prints the range.
     #[command(after_long_help = sections(&[
         ("Examples", "  deepmir model range old.deepmir TRAINING_SCANS -o new.deepmir"),
         EXIT_STATUS,
