@@ -95,7 +95,15 @@ impl Campaign {
         let before = files::list(&folder);
         let finished = self.execute(&case, &folder, &temporary)?;
         let after = files::list(&folder);
-        let found = check(scene, &folder, &before, &after, &files::list(&temporary), &finished);
+        let found = check(
+            scene,
+            case.largest_file.is_some(),
+            &folder,
+            &before,
+            &after,
+            &files::list(&temporary),
+            &finished,
+        );
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         *outcome.counts.entry((case.scene, case.harm)).or_default() += 1;
         if let End::Code(code) = finished.end {
