@@ -9,7 +9,8 @@ use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError,
 
 use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
-use crate::{CaseError, Modality};
+use crate::mask::{BrainMask, read_mask};
+use crate::{CaseError, Modality, noticed, plausible, susceptibility};
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl CaseFiles {
     /// the first one's grid: the SWI's, where SWI is among the inputs.
     ///
     /// # Errors
-    /// A missing modality, an unreadable file, different grids, a mask without a voxel, or no mask
-    /// for an image that is not skull-stripped.
+    /// A missing modality, an unreadable file, different grids, a mask that is none (see [`read_mask`]), no mask for an
+    /// image that is not skull-stripped, or an image that cannot be what it was given for.
     pub fn read(&self, inputs: &[Modality], options: &ReadOptions) -> Result<Case, CaseError> {
         let mut ordered = inputs.to_vec();
         ordered.sort_unstable();
@@ -59,7 +60,7 @@ impl CaseFiles {
         let Some((&reference, others)) = paths.split_first() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
-        let warnings = self.check_swi(&ordered)?;
+        let mut warnings = self.check_swi(&ordered)?;
         // Headers first: a wrong grid is an error before minutes of reading.
         let reference_grid = *nifti::read_header(reference)?.grid();
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
@@ -72,10 +73,14 @@ impl CaseFiles {
             let volume = nifti::read_with(path, options)?.volume.with_grid(reference_grid)?;
             images.insert(modality, volume);
         }
-        let brain = match &self.mask {
-            Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
+        let found = match &self.mask {
+            Some(path) => read_mask(path, options)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
+        let brain = found.brain.with_grid(reference_grid)?;
+        warnings.extend(found.warnings);
+        warnings.extend(self.check(&mut images, &brain)?);
+        warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
             Some(path) => Some(LabelMap::read(path)?.0),
             None => None,
@@ -83,11 +88,29 @@ impl CaseFiles {
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
     }
 
+    /// Checks that the images can be what they were given for, and brings susceptibility to ppm.
+    fn check(
+        &self,
+        images: &mut BTreeMap<Modality, Volume<f32>>,
+        brain: &Mask,
+    ) -> Result<Vec<Warning>, CaseError> {
+        let unnamed = PathBuf::new();
+        let mut warnings = Vec::new();
+        for (&modality, image) in images {
+            let path = self.images.get(&modality).unwrap_or(&unnamed);
+            warnings.extend(match modality {
+                Modality::Qsm => susceptibility::check(image, brain, path)?,
+                Modality::Swi | Modality::T2w => plausible::check(modality, image, brain, path)?,
+            });
+        }
+        Ok(warnings)
+    }
+
     /// Checks images that are in memory as [`CaseFiles::read`] checks files: all of them, on the grid of `header`, which
     /// is the first one's. The paths of the files are what messages call them.
     ///
     /// # Errors
-    /// No image, different grids, a mask without a voxel, or no mask for an image that is not skull-stripped.
+    /// As [`CaseFiles::read`].
     pub fn with_images(
         &self,
         header: Header,
@@ -107,13 +130,16 @@ impl CaseFiles {
         }
         let moved =
             images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
-        let images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
-        let brain = match (mask, images.first_key_value()) {
-            (Some(mask), _) => inside(mask, mask_name)?.with_grid(grid)?,
+        let mut images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
+        let found = match (mask, images.first_key_value()) {
+            (Some(mask), _) => BrainMask::of(mask, mask_name)?,
             (None, Some((_, image))) => of_stripped(image, reference)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
-        let warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        let brain = found.brain.with_grid(grid)?;
+        let mut warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        warnings.extend(found.warnings);
+        warnings.extend(self.check(&mut images, &brain)?);
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
     }
 
@@ -172,19 +198,13 @@ fn check_grid(
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }
 
-/// A mask: every voxel that is not zero is inside.
-fn inside(mask: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
-    let mask = mask.map(|&value| value != 0.0);
-    if mask.count() == 0 {
-        return Err(CaseError::EmptyMask { path: path.to_owned() });
-    }
-    Ok(mask)
-}
-
 /// The brain in a skull-stripped image.
-fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
-    brain::of_stripped(image)
-        .map_err(|reason| CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) })
+fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<BrainMask, CaseError> {
+    let brain::Stripped { brain, left_out_ml } = brain::of_stripped(image).map_err(|reason| {
+        CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) }
+    })?;
+    let warnings = brain::left_out(left_out_ml, path).into_iter().collect();
+    Ok(BrainMask { brain, warnings })
 }
 
 fn explain(reason: &NotStripped) -> String {

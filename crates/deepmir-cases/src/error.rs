@@ -173,6 +173,22 @@ pub enum CaseError {
         /// The mask.
         path: PathBuf,
     },
+    /// A mask file that is none.
+    #[error("this is no brain mask: {reason}: {}", path.display())]
+    Mask {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
+    /// An image that cannot be what it was given for.
+    #[error("{reason}: {}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
     /// Something about lesions.
     #[error(transparent)]
     Lesion(#[from] deepmir_lesion::LesionError),

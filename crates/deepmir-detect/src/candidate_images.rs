@@ -6,7 +6,7 @@ use deepmir_lesion::{BrainExtent, LesionClass};
 use deepmir_volume::distance::distance_to;
 use deepmir_volume::{Grid, Mask, Volume};
 
-use crate::blobs::{BlobDetector, MAX_QSM_BLOBS, MAX_SWI_QSM_BLOBS, laplacian_response};
+use crate::blobs::{BlobDetector, laplacian_response, most_blobs};
 use crate::neighbourhood::Neighbourhood;
 use crate::{Blobs, DetectError};
 
@@ -100,20 +100,21 @@ impl<'a> CandidateImages<'a> {
         self.brain.grid()
     }
 
-    /// The voxels of the strongest blobs, ascending; no voxel belongs to two. [`Blobs::Qsm`] needs a susceptibility map;
+    /// The voxels of the strongest blobs, ascending; no voxel belongs to two. How many depends on the brain's volume. [`Blobs::Qsm`] needs a susceptibility map;
     /// [`Blobs::SwiQsm`] uses SWI and susceptibility as far as they are available.
     pub fn blobs(&self, blobs: Blobs) -> Vec<Vec<usize>> {
         let qsm_blobs = self.qsm_blobs.as_ref();
+        let [most_of_qsm, most_of_both] = most_blobs(self.brain);
         let swi = self.swi_response.clone().filter(|_| blobs == Blobs::SwiQsm);
         match (blobs, swi) {
             (Blobs::None, _) => Vec::new(),
-            (_, None) => qsm_blobs.map(|blobs| blobs.regions(MAX_QSM_BLOBS)).unwrap_or_default(),
+            (_, None) => qsm_blobs.map(|blobs| blobs.regions(most_of_qsm)).unwrap_or_default(),
             (_, Some(mut both)) => {
                 if let Some(qsm) = qsm_blobs {
                     let pairs = both.data_mut().iter_mut().zip(qsm.response().data());
                     pairs.for_each(|(both, qsm)| *both += QSM_WEIGHT * qsm);
                 }
-                BlobDetector::of_response(both).regions(MAX_SWI_QSM_BLOBS)
+                BlobDetector::of_response(both).regions(most_of_both)
             }
         }
     }

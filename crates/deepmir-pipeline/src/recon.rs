@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use deepmir_cases::Modality;
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
+use deepmir_cases::{BrainMask, Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -17,6 +17,7 @@ use deepmir_volume::{Mask, Volume, Warning, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
+use crate::error::tolerate;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+    /// Whether any warning is an error and nothing is written.
+    pub strict: bool,
 }
 
 impl ReconInput {
@@ -140,7 +143,7 @@ impl Reconstructed {
 /// `progress` is called with the name of each step.
 ///
 /// # Errors
-/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// Whatever is wrong with the input, naming the file; any warning, if `input.strict`; a registration that failed, after everything but
 /// T2w was written; a full disk.
 pub fn reconstruct_to<'a>(
     input: &ReconInput,
@@ -158,14 +161,19 @@ pub fn reconstruct_to<'a>(
     }
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let mask = match &input.mask {
-        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
-        None => None,
+    let (mask, warnings) = match &input.mask {
+        Some(path) => {
+            let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
+            let BrainMask { brain, warnings } = read_mask(path, &options)?;
+            (Some(brain), warnings)
+        }
+        None => (None, Vec::new()),
     };
     let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
 
+    tolerate(&warnings, input.strict)?;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -177,6 +185,7 @@ pub fn reconstruct_to<'a>(
     };
     progress("writing");
     write_reconstruction_apart(&result, &names, &intermediate, &context)?;
+    crate::owner::sign_maps(&input.files, &scan.scan.echoes()[0].magnitude, stem, folder)?;
     folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;
@@ -201,7 +210,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

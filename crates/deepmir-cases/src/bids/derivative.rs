@@ -36,10 +36,8 @@ pub fn check_description(dataset: &Path) -> Result<(), CaseError> {
             path.display()
         ),
     };
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| fault(format!("cannot read ({error})")))?;
-    let description: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| fault(format!("not JSON ({error})")))?;
+    let bytes = std::fs::read(&path).map_err(|error| fault(format!("cannot read ({error})")))?;
+    let description = super::parse_object(&bytes).map_err(fault)?;
     if description.get("BIDSVersion").is_none_or(|version| !version.is_string()) {
         return Err(fault("no BIDSVersion".to_owned()));
     }

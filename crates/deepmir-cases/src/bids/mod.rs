@@ -3,22 +3,26 @@
 mod dataset;
 mod derivative;
 mod filter;
+mod json;
 mod kind;
 mod name;
 mod raw;
 mod runs;
 mod scan;
 mod sessions;
+mod sidecars;
 mod walk;
 
 pub use dataset::{brain_masks, label_maps, only_labels_folder};
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub use derivative::{write_json, write_text};
 pub use filter::{Filters, Query};
+pub use json::parse_object;
 pub use kind::{NoSwi, no_swi};
 pub use name::{BidsName, DerivedName, of_scan};
 pub use scan::{Scan, scans, scans_of, without_bids_names};
 pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
+pub use sidecars::sidecars;
 pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]

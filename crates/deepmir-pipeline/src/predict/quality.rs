@@ -1,10 +1,13 @@
 //! Measures of image quality, in which outliers show.
 
 use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_model::training_range::{deviation, inside, snr};
 use deepmir_recon::register;
 use deepmir_volume::{Mask, Volume, Warning, statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+use super::range::RangeComparison;
 
 /// A whole brain with its ventricles, in millilitres.
 const BRAIN_ML: std::ops::RangeInclusive<f64> = 800.0..=2000.0;
@@ -14,8 +17,6 @@ const CHI_DEVIATION_PPM: std::ops::RangeInclusive<f64> = 0.005..=0.3;
 const CLIPPED: f64 = 0.005;
 /// A slice this much darker than its neighbours lost its signal.
 const DARK_SLICE: f32 = 0.5;
-/// Median absolute deviation to standard deviation, of a normal distribution.
-const MAD_TO_DEVIATION: f64 = 1.4826;
 
 /// Measures of one scan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,7 +34,11 @@ pub struct Quality {
     /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
     #[serde(rename = "ChiDeviation_ppm")]
     pub chi_deviation_ppm: Option<f64>,
-    /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range` and those of
+    /// The scan beside those that the model learned from.
+    #[serde(default)]
+    pub training_range: RangeComparison,
+    /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range`,
+    /// `outside_training_range` and those of
     /// the files.
     #[serde(default)]
     pub warnings: Vec<Warning>,
@@ -83,8 +88,16 @@ impl Quality {
             snr: reference.and_then(|image| snr(image, brain)),
             registration_similarity,
             chi_deviation_ppm,
+            training_range: RangeComparison::default(),
             warnings,
         }
+    }
+
+    /// With the scan beside the model's training range.
+    pub(super) fn beside(mut self, range: RangeComparison) -> Self {
+        self.warnings.extend(range.warning());
+        self.training_range = range;
+        self
     }
 
     /// The codes of the warnings, each once.
@@ -125,34 +138,6 @@ impl Quality {
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
     }
-}
-
-fn inside(image: &Volume<f32>, brain: &Mask) -> Vec<f32> {
-    let voxels = image.data().iter().zip(brain.data());
-    voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect()
-}
-
-/// Standard deviation by the median absolute deviation.
-fn deviation(mut values: Vec<f32>) -> Option<f64> {
-    let median = statistics::median(&mut values)?;
-    values.iter_mut().for_each(|value| *value = (*value - median).abs());
-    statistics::median(&mut values).map(|mad| MAD_TO_DEVIATION * f64::from(mad))
-}
-
-fn snr(image: &Volume<f32>, brain: &Mask) -> Option<f64> {
-    let width = image.grid().shape()[0];
-    let mut second = Vec::new();
-    for (row, mask) in image.data().chunks_exact(width).zip(brain.data().chunks_exact(width)) {
-        let threes = row.windows(3).zip(mask.windows(3));
-        second.extend(
-            threes
-                .filter(|(_, mask)| mask.iter().all(|&inside| inside))
-                .map(|(values, _)| (values[0] - 2.0 * values[1] + values[2]).abs()),
-        );
-    }
-    let noise = MAD_TO_DEVIATION * f64::from(statistics::median(&mut second)?) / 6.0_f64.sqrt();
-    let signal = f64::from(statistics::median(&mut inside(image, brain))?);
-    (noise > 0.0).then(|| signal / noise)
 }
 
 fn is_clipped(values: &[f32]) -> bool {

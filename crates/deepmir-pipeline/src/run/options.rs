@@ -42,6 +42,8 @@ pub struct RunOptions {
     pub rehash: bool,
     /// Do everything again.
     pub force: bool,
+    /// A scan with any warning fails, and no result is written for it.
+    pub strict: bool,
 }
 
 impl RunOptions {

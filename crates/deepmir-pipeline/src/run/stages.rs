@@ -51,7 +51,9 @@ impl Worker<'_> {
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
-        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some());
+        // What a tolerant run made may have warnings.
+        let strict = self.options.strict;
+        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some(), strict);
         let key = fingerprint::key("recon", &settings, &inputs);
         let folder = self.options.out.join(found.folder());
         let stem = &found.id;
@@ -70,6 +72,7 @@ impl Worker<'_> {
         let record = match before {
             Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
             _ => {
+                refuse_others(&found.id, before, &inputs)?;
                 let started = Instant::now();
                 let input = ReconInput {
                     files: ScanFiles { echoes: echoes.to_vec(), ..ScanFiles::default() },
@@ -79,6 +82,7 @@ impl Worker<'_> {
                     },
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
+                    strict: self.options.strict,
                 };
                 let scratch = self.options.work.as_ref().map(|work| work.join(found.folder()));
                 let folders = ReconFolders {
@@ -164,7 +168,8 @@ impl Worker<'_> {
         let options = self.options;
         let bundle = &options.models[model];
         let id = bundle.id();
-        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let (flips, strict) = (options.inference.flips, options.strict);
+        let settings = (&id, flips, options.read.nan_to_zero, strict, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -173,8 +178,11 @@ impl Worker<'_> {
         {
             scan.predict = Some(stage.clone());
             scan.lesions = before.lesions.clone();
+            scan.warnings = before.warnings.clone();
             return Ok(());
         }
+        let before = known.and_then(|known| known.predict.as_ref());
+        refuse_others(&found.id, before, &ready.inputs)?;
         self.check_interrupt();
         (self.report)(Event::Step { scan: &found.id, what: "finding lesions" });
         let started = Instant::now();
@@ -184,6 +192,7 @@ impl Worker<'_> {
                 let mut predictor = Predictor::new(bundle.clone(), options.device)?;
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
+                predictor.strict = options.strict;
                 entry.insert(predictor)
             }
         };
@@ -196,6 +205,7 @@ impl Worker<'_> {
         };
         let (prediction, written) =
             crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
+        scan.warnings = prediction.quality.warnings.clone();
         scan.lesions = counts(&prediction.rows)
             .into_iter()
             .map(|(class, count)| (class.name().to_owned(), count))
@@ -289,6 +299,29 @@ impl Worker<'_> {
     }
 }
 
+/// Refuses to write over results that were made from other files: another dataset's, whose subjects have the same names.
+/// Files of the same content that were moved, and files in the same place that were changed, are not others.
+fn refuse_others(
+    scan: &str,
+    before: Option<&StageRecord>,
+    inputs: &[InputFile],
+) -> Result<(), PipelineError> {
+    let Some(StageRecord { inputs: known, .. }) = before else { return Ok(()) };
+    // Two scans' sidecars may say the same.
+    let is_image = |file: &&InputFile| file.path.extension().is_none_or(|ending| ending != "json");
+    let same = |a: &InputFile, b: &InputFile| a.path == b.path || a.sha256 == b.sha256;
+    let (Some(was), false) = (known.first(), inputs.is_empty()) else { return Ok(()) };
+    let mut images = inputs.iter().filter(is_image);
+    if images.any(|input| known.iter().any(|known| same(input, known))) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the folder has results of another {scan}; choose another folder, or write over them with --force: {}",
+        was.path.display()
+    );
+    Err(PipelineError::Subjects { reason })
+}
+
 /// The reference image and mask of a scan, from its quality sheet.
 fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     let text = std::fs::read_to_string(sheet).ok()?;
@@ -303,7 +336,8 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     })
 }
 
-fn sidecar(path: &Path) -> PathBuf {
+/// The JSON file beside an image.
+pub(super) fn sidecar(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
 }
 
@@ -315,7 +349,7 @@ fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineErr
         let path = entry.map_err(fault)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_scan = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('_'));
-        let lesions = name.contains("-lesions");
+        let lesions = name.contains("-lesions") || name.contains("seg-instances");
         let other_run = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with("_run-"));
         if of_scan && !lesions && !other_run {
             found.push(path);

@@ -8,7 +8,7 @@ use deepmir_cases::{CaseFiles, Modality};
 
 use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
-use super::stages::Ready;
+use super::stages::{Ready, sidecar};
 use super::status::{ScanStatus, State, SubjectStatus};
 use super::worker::{Interrupted, Worker};
 use super::{Subject, fingerprint};
@@ -98,6 +98,7 @@ impl Worker<'_> {
             align: None,
             predict: None,
             lesions: BTreeMap::new(),
+            warnings: Vec::new(),
             times: known.map(|known| known.times.clone()).unwrap_or_default(),
         };
         let work = AssertUnwindSafe(|| self.scan(plan, known, &mut scan, status, before));
@@ -196,7 +197,10 @@ impl Worker<'_> {
                         }
                     }
                 }
-                let paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                let mut paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                // It tells the unit of susceptibility.
+                let sidecars = images.values().map(|path| sidecar(path));
+                paths.extend(sidecars.filter(|path| path.exists()));
                 let known = known.and_then(|known| known.predict.as_ref());
                 let known = known.map_or(&[][..], |stage| &stage.inputs);
                 let inputs = fingerprint::inputs(&paths, known, self.options.rehash)?;

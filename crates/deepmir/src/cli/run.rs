@@ -131,6 +131,9 @@ pub struct Run {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+    /// Refuse a scan about which there is any warning, and write no result for it
+    #[arg(long)]
+    pub strict: bool,
 }
 
 impl Run {

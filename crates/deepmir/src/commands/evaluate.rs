@@ -65,6 +65,9 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
+    if !arguments.overwrite {
+        evaluation.refuse_others(&arguments.output)?;
+    }
     evaluation.write(&arguments.output)?;
     say!("{}", metrics_table(&evaluation));
     say!("{}", confusion_table(&evaluation.confusion));

@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 use deepmir_cases::bids::{self, Scan, SubjectFolder};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_cases::{LabelKind, Modality, choose};
+use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
 use deepmir_recon::Unwrapping;
@@ -30,8 +31,12 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             read: arguments.raw.read_options(arguments.nan_to_zero),
             mask: arguments.mask.clone(),
             t2w: arguments.t2w.clone(),
+            strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
+        if !arguments.overwrite {
+            refuse_other_maps(&input.files, &stem, output)?;
+        }
         announce(&reconstruct(&input, &settings, output, &stem, common)?);
         return Ok(());
     }
@@ -89,8 +94,13 @@ fn one(
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w,
+        strict: arguments.strict,
     };
-    reconstruct(&input, settings, &output.join(scan.folder()), &scan.id, common)
+    let folder = output.join(scan.folder());
+    if !arguments.overwrite {
+        refuse_other_maps(&input.files, &scan.id, &folder)?;
+    }
+    reconstruct(&input, settings, &folder, &scan.id, common)
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.
@@ -106,6 +116,9 @@ fn reconstruct(
     progress.finish();
     let (_, made) = made?;
     log(&made);
+    for warning in &made.warnings {
+        tracing::warn!("{stem}: {warning}");
+    }
     Ok(made)
 }
 

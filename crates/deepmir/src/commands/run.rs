@@ -94,6 +94,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         memory_gb: arguments.memory_gb().unwrap_or_else(default_budget_gb),
         rehash: arguments.rehash,
         force: arguments.force && !arguments.resume,
+        strict: arguments.strict,
     })
 }
 
@@ -254,8 +255,8 @@ fn report(reported: &mut Reported, event: Event<'_>) {
         }
         Event::Finished { status, news } => {
             *done += 1;
-            for warning in &status.warnings {
-                progress.log(&format!("{}: {warning}", status.subject));
+            for warning in status.all_warnings() {
+                progress.warn(&warning);
             }
             match status.state {
                 State::Done if news => progress.log(&found(status)),

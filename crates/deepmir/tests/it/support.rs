@@ -66,6 +66,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         },
         plan: preset.plan,
         architecture: preset.architecture.clone(),
+        training_range: None,
         weights: Vec::new(),
         patch_classifier: None,
     };
