@@ -223,6 +223,29 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_says_it_is_no_swi_is_refused() {
+        use crate::CaseFiles;
+        use deepmir_volume::{Affine, Grid, Volume};
+        let folder = tempfile::tempdir().unwrap();
+        let grid = Grid::new([4; 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let read = |name: &str| {
+            let path = folder.path().join(name);
+            nifti::write(&path, &Volume::filled(grid, 1.0_f32), None).unwrap();
+            let (images, mask) = ([(Modality::Swi, path.clone())].into(), Some(path));
+            let files = CaseFiles { id: "x".to_owned(), images, mask, truth: None };
+            files.read(&[Modality::Swi], &nifti::ReadOptions::default())
+        };
+        let told = read("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();
+        assert!(told.contains("a projection over slices is no SWI"), "{told}");
+        let warnings = read("sub-01_T2starw.nii").unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].code, "magnitude_as_swi");
+        assert!(warnings[0].message.ends_with("sub-01_T2starw.nii"));
+        assert!(read("sub-01_swi.nii").unwrap().warnings.is_empty());
+        assert!(read("swi.nii").unwrap().warnings.is_empty());
+    }
+
+    #[test]
     fn parts_of_echoes_are_known_and_a_phase_difference_is_none() {
         for (name, want) in [
             ("sub-01_part-mag_T1w.nii", Some(Kind::Part(Part::Magnitude))),

@@ -49,6 +49,13 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         froc_threshold: arguments.froc_threshold,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
     };
+    let there = |name: &str| arguments.output.join(name).exists();
+    if there("subjects.tsv") && !there("evaluation.json") {
+        anyhow::bail!(
+            "this folder holds a subjects.tsv that is no evaluation's, such as of `deepmir run`; choose another with -o: {}",
+            arguments.output.display()
+        );
+    }
     let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));
     let evaluation = evaluate(&pairs, &options, &|done| {
         if let Ok(mut progress) = progress.lock() {
