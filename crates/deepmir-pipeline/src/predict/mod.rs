@@ -5,6 +5,7 @@ mod large;
 mod methods;
 mod page;
 pub mod quality;
+mod rejected;
 mod window;
 mod write;
 
@@ -138,13 +139,15 @@ impl Predictor {
             .map(|(there, _)| there)
             .collect();
         let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
-        let accepted = candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let accepted: Vec<bool> =
+            candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = measured_images(case).measure_candidates(&labels, &found);
         let mut quality = Quality::of(case);
         quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
         Ok(Prediction {
             case,
