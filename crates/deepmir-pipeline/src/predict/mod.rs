@@ -7,6 +7,7 @@ mod methods;
 mod page;
 pub mod quality;
 pub mod range;
+mod rejected;
 mod window;
 mod write;
 
@@ -173,7 +174,8 @@ impl Predictor {
             .map(|(there, _)| there)
             .collect();
         let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
-        let accepted = candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let accepted: Vec<bool> =
+            candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
@@ -182,6 +184,7 @@ impl Predictor {
         let range = RangeComparison::of(settings, case, files, &detected.candidates);
         let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
         quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
         Ok(Prediction {
             case,
