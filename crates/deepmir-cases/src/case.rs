@@ -8,6 +8,7 @@ use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::brain::{self, NotStripped};
+use crate::truth::check_in_brain;
 use crate::{CaseError, Modality};
 
 /// The paths of a scan's files.
@@ -74,9 +75,13 @@ impl CaseFiles {
             Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
-        let warnings = Vec::new();
+        let mut warnings = Vec::new();
         let truth = match &self.truth {
-            Some(path) => Some(LabelMap::read(path)?.0),
+            Some(path) => {
+                let truth = LabelMap::read(path)?.0;
+                warnings.extend(check_in_brain(&truth, &brain, path)?);
+                Some(truth)
+            }
             None => None,
         };
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })

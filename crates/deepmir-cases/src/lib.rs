@@ -19,6 +19,7 @@
 pub mod bids;
 mod brain;
 mod case;
+mod checksum;
 pub mod cohort;
 mod echoes;
 mod error;
@@ -26,12 +27,20 @@ pub mod folds;
 mod groups;
 mod labels;
 mod modality;
+mod text_table;
+mod truth;
+mod twins;
+mod visits;
 
 pub use brain::{NotStripped, of_stripped};
 pub use case::{Case, CaseFiles};
+pub use checksum::sha256;
 pub use cohort::Cohort;
 pub use echoes::EchoParts;
 pub use error::CaseError;
 pub use groups::{Groups, beside_truth};
 pub use labels::{LabelKind, choose};
 pub use modality::Modality;
+pub use truth::lesion_classes;
+pub use twins::{Checksums, Twins};
+pub use visits::same_patient;

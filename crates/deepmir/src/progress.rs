@@ -94,6 +94,14 @@ impl Progress {
         }
     }
 
+    /// Tells what the user must know without breaking the bar.
+    pub fn warn(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tracing::warn!("{message}")),
+            None => tracing::warn!("{message}"),
+        }
+    }
+
     /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {

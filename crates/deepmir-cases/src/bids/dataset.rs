@@ -103,24 +103,6 @@ fn modality(name: &BidsName) -> Option<Modality> {
     }
 }
 
-/// Every lesion label map (`…seg-lesions…_dseg`) below a folder, by scan.
-///
-/// # Errors
-/// A folder that cannot be read, or two maps for one scan.
-pub fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, CaseError> {
-    let mut maps = BTreeMap::new();
-    for path in images_below(folder)? {
-        let Some(name) = BidsName::parse(&path) else { continue };
-        if name.suffix() != "dseg" || name.entity("seg").is_some_and(|seg| seg != "lesions") {
-            continue;
-        }
-        if let Some(first) = maps.insert(name.scan(), path.clone()) {
-            return Err(CaseError::TwoLabelMaps { scan: name.scan(), first, second: path });
-        }
-    }
-    Ok(maps)
-}
-
 /// The brain masks (`…desc-brain_mask`) below a folder, by scan.
 ///
 /// # Errors
@@ -132,27 +114,6 @@ pub fn brain_masks(folder: &Path) -> Result<BTreeMap<String, PathBuf>, CaseError
         brain.then(|| (name.scan(), path))
     });
     Ok(masks.collect())
-}
-
-/// The one folder of a dataset's `derivatives/` that holds lesion label maps.
-///
-/// # Errors
-/// If there is none, or more than one to choose from.
-pub fn only_labels_folder(dataset: &Path) -> Result<PathBuf, CaseError> {
-    let derivatives = dataset.join("derivatives");
-    let mut found = Vec::new();
-    if derivatives.is_dir() {
-        for folder in sorted_entries(&derivatives)?.into_iter().filter(|path| path.is_dir()) {
-            if !label_maps(&folder)?.is_empty() {
-                found.push(folder);
-            }
-        }
-    }
-    match found.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => Err(CaseError::NoLabels { path: derivatives }),
-        several => Err(CaseError::SeveralLabels { folders: several.to_vec() }),
-    }
 }
 
 pub fn subject_folders(dataset: &Path) -> Result<Vec<PathBuf>, CaseError> {
@@ -182,7 +143,7 @@ pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     Ok(found)
 }
 
-fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
+pub fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let fault = |source| CaseError::Read { path: folder.to_owned(), source };
     let mut entries = std::fs::read_dir(folder)
         .map_err(fault)?
@@ -216,23 +177,16 @@ mod tests {
         assert_eq!(ids, ["sub-01", "sub-02_ses-a", "sub-02_ses-b"]);
         assert_eq!(scans[0].images.len(), 3);
         assert_eq!((scans[1].subject.as_str(), scans[1].session.as_deref()), ("02", Some("a")));
-        let labels = only_labels_folder(folder.path()).unwrap();
-        assert!(label_maps(&labels).unwrap().contains_key("sub-01"));
-        assert!(brain_masks(&labels).unwrap().contains_key("sub-01"));
+        let masks = brain_masks(&folder.path().join("derivatives/truth")).unwrap();
+        assert!(masks.contains_key("sub-01"));
     }
 
     #[test]
-    fn an_empty_folder_two_images_and_two_truths_are_told() {
+    fn an_empty_folder_and_two_images_are_told() {
         let empty = dataset(&["readme.txt"]);
         assert!(scans(empty.path()).unwrap_err().to_string().contains("no scans"));
         let twice =
             dataset(&["sub-01/anat/sub-01_swi.nii", "sub-01/anat/sub-01_acq-swi_T2starw.nii"]);
         assert!(scans(twice.path()).unwrap_err().to_string().contains("two SWI"));
-        let two = dataset(&[
-            "derivatives/a/sub-01_seg-lesions_dseg.nii",
-            "derivatives/b/sub-01_seg-lesions_dseg.nii",
-        ]);
-        assert!(only_labels_folder(two.path()).unwrap_err().to_string().contains("--labels"));
-        assert!(only_labels_folder(empty.path()).unwrap_err().to_string().contains("--labels"));
     }
 }

@@ -2,21 +2,23 @@
 
 mod dataset;
 mod derivative;
+mod label_maps;
 mod name;
 mod raw;
 
-pub use dataset::{Scan, brain_masks, label_maps, only_labels_folder, scans};
+pub use dataset::{Scan, brain_masks, scans};
 pub use dataset::{check_places, images_below, scans_of};
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub use derivative::{write_json, write_text};
+pub use label_maps::{label_maps, no_label_maps, only_labels_folder, other_segmentations};
 pub use name::{BidsName, DerivedName};
 pub use raw::raw_scans_of;
 pub use raw::{RawScan, raw_scans};
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     /// A dataset of empty files.
-    pub(super) fn dataset(files: &[&str]) -> tempfile::TempDir {
+    pub(crate) fn dataset(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
