@@ -1,9 +1,10 @@
-//! The project's chores: `cargo xtask test`, `test-gpu`, `lint`, `docs`, `licences`, `dist` and `timing`.
+//! The project's chores: `cargo xtask test`, `test-gpu`, `fuzz`, `lint`, `docs`, `licences`, `dist` and `timing`.
 //!
 //! No dependencies, so that it builds in a second and runs before anything else does.
 
 mod browser;
 mod command;
+mod fuzz;
 mod licences;
 mod lint;
 mod python;
@@ -17,9 +18,12 @@ use command::{cargo, cargo_with, has_subcommand, status};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [FILTER…]   run every test of every crate, then the documentation's examples and the tests of the
-                   Python package; with a filter, the crates' tests of that name
+  test [FILTER…]   run every test of every crate, then the documentation's examples, two minutes of `fuzz`
+                   and the tests of the Python package; with a filter, the crates' tests of that name
   test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
+  fuzz [MINUTES] [--seed N] [--jobs N] [--case N] [--cases N]
+                   run the program on damaged files (default: 2 minutes, seed 1, all cores); a case that shows
+                   a fault is kept in target/fuzz/cases
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   licences FILE [TARGET]
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let (chore, outcome) = match arguments.next().as_deref() {
         Some("test") => ("tests", test(&arguments.collect::<Vec<_>>())),
         Some("test-gpu") => ("tests on the GPU", test_gpu()),
+        Some("fuzz") => ("damaged files", fuzz::run(&arguments.collect::<Vec<_>>())),
         Some("lint") => ("lints", lint::run()),
         Some("docs") => ("generated pages", docs()),
         Some("licences") => ("licences", licences(&arguments.collect::<Vec<_>>())),
@@ -86,6 +91,7 @@ fn test(filters: &[String]) -> Result<(), String> {
     }
     if filters.is_empty() {
         cargo(&["test", "--workspace", "--exclude", "deepmir-bench", "--doc", "--quiet"])?;
+        fuzz::run(&["2".to_owned()])?;
         python::test()?;
     }
     Ok(())

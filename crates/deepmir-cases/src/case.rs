@@ -7,9 +7,10 @@ use deepmir_lesion::LabelMap;
 use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
+use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
 use crate::truth::check_in_brain;
-use crate::{CaseError, Modality};
+use crate::{CaseError, Modality, noticed};
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl CaseFiles {
         let Some((&reference, others)) = paths.split_first() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
+        let mut warnings = self.check_swi(&ordered)?;
         // Headers first: a wrong grid is an error before minutes of reading.
         let reference_grid = *nifti::read_header(reference)?.grid();
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
@@ -75,7 +77,7 @@ impl CaseFiles {
             Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
-        let mut warnings = Vec::new();
+        warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
             Some(path) => {
                 let truth = LabelMap::read(path)?.0;
@@ -117,8 +119,29 @@ impl CaseFiles {
             (None, Some((_, image))) => of_stripped(image, reference)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
-        let warnings = Vec::new();
+        let warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
+    }
+
+    /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
+    /// taken for one, with a warning: it shows fewer microbleeds.
+    fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+        let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
+        let Some(path) = swi else { return Ok(Vec::new()) };
+        let what = match no_swi(path) {
+            None => return Ok(Vec::new()),
+            Some(NoSwi::Magnitude) => {
+                let message = format!(
+                    "a T2*-weighted magnitude by its name is taken for an SWI and shows about three microbleeds in \
+                     ten; reconstruct an SWI from magnitude and phase, or rename it if it is one: {}",
+                    path.display()
+                );
+                return Ok(vec![Warning::new("magnitude_as_swi", message)]);
+            }
+            Some(NoSwi::Projection) => "a projection over slices",
+            Some(NoSwi::Phase) => "a phase image",
+        };
+        Err(CaseError::NoSwi { path: path.clone(), what })
     }
 }
 

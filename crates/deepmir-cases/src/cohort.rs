@@ -40,12 +40,12 @@ impl Cohort {
             Some(folder) => folder.to_owned(),
             None => bids::only_labels_folder(dataset)?,
         };
-        let mut truths = bids::label_maps(&folder)?;
+        let truths = bids::label_maps(&folder)?;
         if truths.is_empty() {
             return Err(bids::no_label_maps(&folder));
         }
         let cases = scans.into_iter().map(|scan| CaseFiles {
-            truth: truths.remove(&scan.id),
+            truth: bids::of_scan(&truths, &scan.id).cloned(),
             mask: scan.mask,
             images: scan.images,
             id: scan.id,
@@ -58,7 +58,7 @@ impl Cohort {
                 groups.insert(&subject_of(&case.id), &group);
             }
         }
-        let warnings = without_images(&truths, &folder).into_iter().collect();
+        let warnings = without_images(&truths, &cases, &folder).into_iter().collect();
         Ok(Self { cases, groups, warnings })
     }
 
@@ -224,11 +224,17 @@ impl Cohort {
 }
 
 /// Says that label maps are of scans that are not in the dataset.
-fn without_images(truths: &BTreeMap<String, PathBuf>, folder: &Path) -> Option<Warning> {
-    if truths.is_empty() {
+fn without_images(
+    truths: &BTreeMap<String, PathBuf>,
+    cases: &[CaseFiles],
+    folder: &Path,
+) -> Option<Warning> {
+    let taken: BTreeSet<&PathBuf> = cases.iter().filter_map(|case| case.truth.as_ref()).collect();
+    let alone = truths.iter().filter(|(_, path)| !taken.contains(path));
+    let names: Vec<&str> = alone.map(|(scan, _)| scan.as_str()).collect();
+    if names.is_empty() {
         return None;
     }
-    let names: Vec<&str> = truths.keys().map(String::as_str).collect();
     let message = format!(
         "label maps are passed over, as there are no images of {}; are the names those of the scans? {}",
         names.join(", "),

@@ -24,6 +24,31 @@ pub enum CaseError {
         /// Why.
         source: std::io::Error,
     },
+    /// Results would go where a file lies that was given.
+    #[error(
+        "this would write over a file that was given; choose another folder or name for the results: {}",
+        path.display()
+    )]
+    WouldOverwrite {
+        /// The file that was given.
+        path: PathBuf,
+    },
+    /// A folder that results must not go into.
+    #[error("{reason}; nothing was written; choose another folder for the results: {}", path.display())]
+    NoPlaceForResults {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        reason: String,
+    },
+    /// An image that was given as an SWI and is none.
+    #[error("{what} is no SWI; give the SWI itself: {}", path.display())]
+    NoSwi {
+        /// The image.
+        path: PathBuf,
+        /// What its name or its sidecar says that it is.
+        what: &'static str,
+    },
     /// A folder without scans.
     #[error(
         "no scans in this folder; a BIDS dataset has sub-*/anat/ with *_acq-swi_T2starw, *_swi, \
@@ -35,8 +60,9 @@ pub enum CaseError {
     },
     /// Two images of one kind for one scan.
     #[error(
-        "{scan} has two {modality} images; set one aside or give them run- entities:\n  {}\n  {}",
-        first.display(), second.display()
+        "{scan} has two {modality} images; choose one with --filter {}=… (an entity that only one has, such as \
+         acq-NAME or rec-none) or --bids-filter-file, set one aside, or give them run- entities:\n  {}\n  {}",
+        crate::bids::Query::from(*modality).name(), first.display(), second.display()
     )]
     TwoImages {
         /// The scan.
@@ -70,8 +96,8 @@ pub enum CaseError {
     },
     /// Two files for one part of one echo.
     #[error(
-        "{scan} has the same part of an echo twice; set one aside:\n  {}\n  {}", first.display(),
-        second.display()
+        "{scan} has the same part of an echo twice; choose a series with --filter echoes=acq-NAME or \
+         --bids-filter-file, or set one aside:\n  {}\n  {}", first.display(), second.display()
     )]
     TwoEchoParts {
         /// The scan.

@@ -27,6 +27,8 @@ pub mod folds;
 mod groups;
 mod labels;
 mod modality;
+mod noticed;
+pub mod outputs;
 mod text_table;
 mod truth;
 mod twins;

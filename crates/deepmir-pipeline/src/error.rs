@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use deepmir_volume::Warning;
+
 /// Why a subject or a dataset could not be worked through.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -35,6 +37,12 @@ pub enum PipelineError {
         /// Which subjects, and the remedy.
         reason: String,
     },
+    /// Warnings about a scan that are not to be tolerated.
+    #[error("with --strict a warning is an error:\n  {}", warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
+    Strict {
+        /// What was noticed.
+        warnings: Vec<Warning>,
+    },
     /// Networks.
     #[error(transparent)]
     Net(#[from] deepmir_net::NetError),
@@ -56,4 +64,12 @@ pub enum PipelineError {
     /// Something about pictures.
     #[error(transparent)]
     Report(#[from] deepmir_report::ReportError),
+}
+
+/// An error if there is any warning and none is tolerated.
+pub(crate) fn tolerate(warnings: &[Warning], strict: bool) -> Result<(), PipelineError> {
+    match strict && !warnings.is_empty() {
+        true => Err(PipelineError::Strict { warnings: warnings.to_vec() }),
+        false => Ok(()),
+    }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::Modality;
+use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
-    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
+    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
 };
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
@@ -16,6 +17,7 @@ use deepmir_volume::{Mask, Volume, Warning, nifti};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
+use crate::error::tolerate;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,16 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+    /// Whether any warning is an error and nothing is written.
+    pub strict: bool,
+}
+
+impl ReconInput {
+    /// Every file that was given.
+    pub fn given(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.files.echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
+        parts.chain(self.mask.iter().chain(&self.t2w).map(PathBuf::as_path))
+    }
 }
 
 /// Where the files of a reconstruction go.
@@ -131,7 +143,7 @@ impl Reconstructed {
 /// `progress` is called with the name of each step.
 ///
 /// # Errors
-/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// Whatever is wrong with the input, naming the file; any warning, if `input.strict`; a registration that failed, after everything but
 /// T2w was written; a full disk.
 pub fn reconstruct_to<'a>(
     input: &ReconInput,
@@ -142,6 +154,11 @@ pub fn reconstruct_to<'a>(
 ) -> Result<Reconstructed, PipelineError> {
     let folders = folders.into();
     let folder = folders.results;
+    let is_written = |name: &str| writes(stem, input.t2w.is_some(), name);
+    for folder in [folders.results, folders.intermediate] {
+        check_not_written_over(input.given(), folder, &is_written)?;
+        check_no_raw_data(folder, &is_written)?;
+    }
     progress("reading");
     let scan = input.files.read(&input.read)?;
     let mask = match &input.mask {
@@ -152,6 +169,8 @@ pub fn reconstruct_to<'a>(
         progress(stage.name());
     })?;
 
+    let warnings: Vec<Warning> = Vec::new();
+    tolerate(&warnings, input.strict)?;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -187,7 +206,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

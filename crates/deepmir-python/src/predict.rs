@@ -37,6 +37,7 @@ struct Found {
 struct Options {
     flips: bool,
     nan_to_zero: bool,
+    strict: bool,
 }
 
 impl Options {
@@ -44,6 +45,7 @@ impl Options {
         let mut predictor = Predictor::new(bundle.clone(), DeviceChoice::Auto)?;
         predictor.detector.options.flips = self.flips;
         predictor.detector.read.nan_to_zero = self.nan_to_zero;
+        predictor.strict = self.strict;
         Ok(predictor)
     }
 }
@@ -58,11 +60,12 @@ pub fn predict(
     model: &Model,
     flips: bool,
     nan_to_zero: bool,
+    strict: bool,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Prediction> {
     let bundle = Arc::clone(&model.bundle);
-    let options = Options { flips, nan_to_zero };
+    let options = Options { flips, nan_to_zero, strict };
     work::run(py, threads, progress.as_ref(), move |reporter| {
         find(images, mask.as_ref(), bundle, options, reporter)
     })
@@ -156,6 +159,13 @@ impl Prediction {
     #[getter]
     fn lesions(&self) -> &str {
         &self.lesions
+    }
+
+    /// Code and sentence of each warning.
+    #[getter]
+    fn warnings(&self) -> Vec<(String, String)> {
+        let warnings = self.found.prediction.quality.warnings.iter();
+        warnings.map(|warning| (warning.code.clone(), warning.message.clone())).collect()
     }
 
     /// The label map, unsigned bytes.

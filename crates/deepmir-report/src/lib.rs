@@ -29,7 +29,7 @@ mod thumbnail;
 
 pub use canvas::{Canvas, class_colour};
 pub use checks::{brain_outline, checkerboard};
-pub use cohort::{CohortPage, CohortRow, OutlierCard};
+pub use cohort::{CohortPage, CohortRow, Noticed, OutlierCard};
 pub use error::ReportError;
 pub use histogram::histogram;
 pub use mosaic::{Mosaic, Window};

@@ -53,6 +53,8 @@ pub struct SubjectReport<'a> {
     pub tables: Vec<TextTable>,
     /// Pictures to check the subject by, with their titles.
     pub checks: Vec<(String, Canvas)>,
+    /// What was noticed about the images that may make the result wrong, a sentence each.
+    pub warnings: Vec<String>,
     /// Name and value of what was measured of the images' quality.
     pub quality: Vec<(String, String)>,
     /// The methods paragraph.
@@ -111,6 +113,7 @@ impl SubjectReport<'_> {
             lesions => self.cards(quality)?,
             tables => self.tables,
             checks => self.checks(quality)?,
+            warnings => self.warnings,
             quality => self.quality,
             methods => self.methods,
             provenance => self.provenance,
@@ -236,12 +239,14 @@ mod tests {
                 rows: vec![vec!["CMB & more".to_owned()]],
             }],
             checks: vec![("Brain".to_owned(), Canvas::new(8, 8))],
+            warnings: vec!["is the map in <ppm>?".to_owned()],
             quality: vec![("signal to noise".to_owned(), "12".to_owned())],
             methods: "By hand.".to_owned(),
             provenance: vec![("model".to_owned(), "none".to_owned())],
         };
         let html = report.html().unwrap();
         assert!(html.contains("<td>0.75</td>"));
+        assert!(html.contains("<li>is the map in &lt;ppm&gt;?</li>"));
         assert!(html.contains("sub-&lt;1&gt;") && html.contains("CMB &amp; more"));
         assert_eq!(html.matches("data:image/jpeg").count(), 5, "mosaics, lesions, a check");
         let outside = ["http://", "https://", "src=\"/", "@import", "<script"];
@@ -282,6 +287,7 @@ mod tests {
             truth: None,
             tables: Vec::new(),
             checks: Vec::new(),
+            warnings: Vec::new(),
             quality: Vec::new(),
             methods: String::new(),
             provenance: Vec::new(),

@@ -22,13 +22,25 @@ pub enum VolumeError {
         /// Why.
         source: io::Error,
     },
+    /// A name without its content: a link to nowhere, or a pointer of git-annex or Git LFS.
+    #[error("its content is not here ({what}); {remedy}: {}", path.display())]
+    NotFetched {
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
     /// The content is no NIfTI at all.
-    #[error("not a NIfTI file: {reason}; make one from the scanner's files with dcm2niix: {}", path.display())]
+    #[error("not a NIfTI file: {reason}; {remedy}: {}", path.display())]
     NotNifti {
         /// The file.
         path: PathBuf,
         /// What was found instead.
         reason: String,
+        /// What the user can do.
+        remedy: &'static str,
     },
     /// A header field contradicts the standard or the file.
     #[error("broken NIfTI header: {reason}: {}", path.display())]
@@ -106,6 +118,12 @@ pub enum VolumeError {
         shape: [usize; 3],
         /// How many values came.
         length: usize,
+    },
+    /// Voxels or a place that no head can have, of an image in memory.
+    #[error("{reason}")]
+    Geometry {
+        /// What it is.
+        reason: String,
     },
     /// A voxel size that is zero, negative or not finite.
     #[error("voxels of {} × {} × {} mm cannot be", spacing_mm[0], spacing_mm[1], spacing_mm[2])]

@@ -100,6 +100,18 @@ impl Grid {
         Some(self.corners().map(distance).fold(0.0, f64::max))
     }
 
+    /// How far apart the corners of two grids of one shape lie at most, in millimetres; `None` if the shapes differ.
+    pub fn difference_mm(&self, other: &Self) -> Option<f64> {
+        if self.shape != other.shape {
+            return None;
+        }
+        let distance = |corner: [f64; 3]| {
+            let (one, two) = (self.affine.apply(corner), other.affine.apply(corner));
+            (0..3).map(|axis| (one[axis] - two[axis]).powi(2)).sum::<f64>().sqrt()
+        };
+        Some(self.corners().map(distance).fold(0.0, f64::max))
+    }
+
     /// Whether two grids are the same: equal shapes, corners within a hundredth of a voxel.
     pub fn same_as(&self, other: &Self) -> bool {
         self.difference_voxels(other).is_some_and(|most| most <= SAME_GRID_TOLERANCE_VOXELS)

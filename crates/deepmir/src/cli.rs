@@ -6,6 +6,7 @@ mod boutiques;
 mod completions;
 mod demo;
 mod evaluate;
+mod filter;
 pub mod foreign;
 mod labels;
 mod man;

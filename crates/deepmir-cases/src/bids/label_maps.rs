@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use deepmir_volume::nifti;
 
 use super::BidsName;
-use super::dataset::{images_below, sorted_entries};
+use super::walk::{images_below, sorted_entries};
 use crate::CaseError;
 
 /// The end of the name of a lesion label map that is no BIDS name, as `deepmir predict` makes it of `swi.nii.gz`.

@@ -2,18 +2,26 @@
 
 mod dataset;
 mod derivative;
+mod filter;
+mod kind;
 mod label_maps;
 mod name;
 mod raw;
+mod runs;
+mod scan;
+mod sessions;
+mod walk;
 
-pub use dataset::{Scan, brain_masks, scans};
-pub use dataset::{check_places, images_below, scans_of};
+pub use dataset::brain_masks;
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub use derivative::{write_json, write_text};
+pub use filter::{Filters, Query};
+pub use kind::{NoSwi, no_swi};
 pub use label_maps::{label_maps, no_label_maps, only_labels_folder, other_segmentations};
-pub use name::{BidsName, DerivedName};
-pub use raw::raw_scans_of;
-pub use raw::{RawScan, raw_scans};
+pub use name::{BidsName, DerivedName, of_scan};
+pub use scan::{Scan, scans, scans_of, without_bids_names};
+pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
+pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]
 pub(crate) mod tests {

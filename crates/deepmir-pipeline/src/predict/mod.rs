@@ -17,6 +17,7 @@ use deepmir_net::{DeviceChoice, NetError};
 
 use crate::PipelineError;
 pub use crate::checksum::sha256;
+use crate::error::tolerate;
 use quality::Quality;
 pub use window::window;
 pub use write::{Written, reference_name};
@@ -25,6 +26,8 @@ pub use write::{Written, reference_name};
 pub struct Predictor {
     /// The model.
     pub detector: Detector,
+    /// Whether a scan with any warning is an error and nothing is written for it.
+    pub strict: bool,
 }
 
 /// What was found in a scan, on its own grid.
@@ -55,7 +58,7 @@ impl Predictor {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
-        Ok(Self { detector: Detector::new(bundle, device)? })
+        Ok(Self { detector: Detector::new(bundle, device)?, strict: false })
     }
 
     /// The model.
@@ -67,27 +70,31 @@ impl Predictor {
     /// is called with the number of slices done and of all.
     ///
     /// # Errors
-    /// Unreadable or missing images, different grids, no brain.
+    /// Unreadable or missing images, different grids, no brain; any warning, if `strict`.
     pub fn predict(
         &mut self,
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect(files, progress)?;
-        self.finish(detected, true)
+        let prediction = self.finish(detected, true)?;
+        tolerate(&prediction.quality.warnings, self.strict)?;
+        Ok(prediction)
     }
 
     /// As [`Predictor::predict`], in images that were read.
     ///
     /// # Errors
-    /// A missing image.
+    /// A missing image; any warning, if `strict`.
     pub fn predict_in(
         &mut self,
         case: Case,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
         let detected = self.detector.detect_in(case, progress)?;
-        self.finish(detected, false)
+        let prediction = self.finish(detected, false)?;
+        tolerate(&prediction.quality.warnings, self.strict)?;
+        Ok(prediction)
     }
 
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.

@@ -44,6 +44,7 @@ impl Predictor {
         Ok(SubjectReport {
             id: files.id.clone(),
             checks: checks(&images, &case.brain),
+            warnings: prediction.quality.warnings.iter().map(ToString::to_string).collect(),
             quality: prediction.quality.lines(),
             images,
             labels: &prediction.labels,

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use deepmir_cases::bids::{Scan, session_order};
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
-use super::FoundScan;
 use super::fingerprint::{self, InputFile};
 use super::options::Event;
 use super::status::{ScanStatus, StageRecord, State, SubjectStatus};
@@ -33,7 +33,7 @@ pub(super) struct Ready {
 impl Worker<'_> {
     pub(super) fn recon(
         &self,
-        found: &FoundScan,
+        found: &Scan,
         echoes: &[EchoParts],
         t2w: Option<&PathBuf>,
         mask: Option<&PathBuf>,
@@ -51,9 +51,11 @@ impl Worker<'_> {
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
-        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some());
+        // What a tolerant run made may have warnings.
+        let strict = self.options.strict;
+        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some(), strict);
         let key = fingerprint::key("recon", &settings, &inputs);
-        let folder = self.options.out.join(&found.folder);
+        let folder = self.options.out.join(found.folder());
         let stem = &found.id;
         let image = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
         let mut images = BTreeMap::from([
@@ -79,8 +81,9 @@ impl Worker<'_> {
                     },
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
+                    strict: self.options.strict,
                 };
-                let scratch = self.options.work.as_ref().map(|work| work.join(&found.folder));
+                let scratch = self.options.work.as_ref().map(|work| work.join(found.folder()));
                 let folders = ReconFolders {
                     results: &folder,
                     intermediate: scratch.as_ref().unwrap_or(&folder),
@@ -110,7 +113,7 @@ impl Worker<'_> {
 
     pub(super) fn align(
         &self,
-        found: &FoundScan,
+        found: &Scan,
         files: &CaseFiles,
         t2w: &Path,
         known: Option<&ScanStatus>,
@@ -124,7 +127,7 @@ impl Worker<'_> {
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
         let settings = (&self.options.recon.registration, &self.options.recon.bias);
         let key = fingerprint::key("align", &settings, &inputs);
-        let folder = self.options.out.join(&found.folder);
+        let folder = self.options.out.join(found.folder());
         if let Some(stage) = before
             && stage.holds(&key, &self.options.out)
         {
@@ -157,14 +160,15 @@ impl Worker<'_> {
         &mut self,
         model: usize,
         ready: &Ready,
-        found: &FoundScan,
+        found: &Scan,
         known: Option<&ScanStatus>,
         scan: &mut ScanStatus,
     ) -> Result<(), PipelineError> {
         let options = self.options;
         let bundle = &options.models[model];
         let id = bundle.id();
-        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let (flips, strict) = (options.inference.flips, options.strict);
+        let settings = (&id, flips, options.read.nan_to_zero, strict, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -173,6 +177,7 @@ impl Worker<'_> {
         {
             scan.predict = Some(stage.clone());
             scan.lesions = before.lesions.clone();
+            scan.warnings = before.warnings.clone();
             return Ok(());
         }
         self.check_interrupt();
@@ -184,11 +189,12 @@ impl Worker<'_> {
                 let mut predictor = Predictor::new(bundle.clone(), options.device)?;
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
+                predictor.strict = options.strict;
                 entry.insert(predictor)
             }
         };
         let interrupted = self.interrupted;
-        let folder = options.out.join(&found.folder);
+        let folder = options.out.join(found.folder());
         let mut progress = |_, _| {
             if interrupted.load(Ordering::Relaxed) {
                 resume_unwind(Box::new(Interrupted));
@@ -196,6 +202,7 @@ impl Worker<'_> {
         };
         let (prediction, written) =
             crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
+        scan.warnings = prediction.quality.warnings.clone();
         scan.lesions = counts(&prediction.rows)
             .into_iter()
             .map(|(class, count)| (class.name().to_owned(), count))
@@ -212,13 +219,19 @@ impl Worker<'_> {
     /// Lesions over sessions, where there are two or more. If the heads cannot be aligned, that is a warning:
     /// each session stands alone.
     pub(super) fn timeline(&self, status: &mut SubjectStatus, before: Option<&SubjectStatus>) {
-        let sessions: Vec<(Session, String)> = self.sessions(status);
-        if sessions.len() < 2 {
+        let found: Vec<(Session, String)> = self.sessions(status);
+        if found.len() < 2 {
             return;
         }
+        let times =
+            |scan: &str| status.scan(scan).map(|scan| scan.times.clone()).unwrap_or_default();
+        let labels = found.iter().map(|(session, _)| (session.label(), times(&session.scan)));
+        let order = session_order(&labels.collect::<Vec<_>>(), &self.options.session_order);
+        status.warnings.extend(order.warning);
+        let sessions: Vec<&(Session, String)> = order.order.iter().map(|&n| &found[n]).collect();
         let keys: Vec<&String> = sessions.iter().map(|(_, key)| key).collect();
         let settings = &self.options.recon.registration;
-        let key = fingerprint::key("timeline", &(settings, keys), &[]);
+        let key = fingerprint::key("timeline", &(settings, keys, order.from), &[]);
         let known = before.and_then(|before| before.timeline.as_ref());
         if let Some(stage) = known
             && stage.holds(&key, &self.options.out)
@@ -232,8 +245,8 @@ impl Worker<'_> {
             .out
             .join(&status.subject)
             .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
-        let sessions: Vec<Session> = sessions.into_iter().map(|(session, _)| session).collect();
-        let outcome = timeline::write(&sessions, &self.options.read, settings, &path)
+        let sessions: Vec<&Session> = sessions.into_iter().map(|(session, _)| session).collect();
+        let outcome = timeline::write(&sessions, order.from, &self.options.read, settings, &path)
             .and_then(|()| StageRecord::sizes(&self.options.out, std::slice::from_ref(&path)));
         match outcome {
             Ok(outputs) => {

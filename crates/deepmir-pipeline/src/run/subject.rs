@@ -32,13 +32,17 @@ impl Worker<'_> {
             }
             Ok(scans) if scans.is_empty() => {
                 status.state = State::Skipped;
-                status.reason = Some("no images or raw echoes under BIDS names".to_owned());
+                status.reason = Some(subject.nothing.clone());
             }
             Ok(scans) => {
                 sweep(&out.join(&subject.id));
                 let planner = self.options.planner();
                 for scan in self.options.of_sessions(scans) {
                     let plan = planner.plan(scan);
+                    let warnings = plan.warnings.iter();
+                    status
+                        .warnings
+                        .extend(warnings.map(|warning| format!("{}: {warning}", scan.id)));
                     let known = before.as_ref().and_then(|before| before.scan(&scan.id));
                     let Some(done) =
                         self.isolate_failure(&plan, known, &mut status, before.as_ref())?
@@ -65,6 +69,11 @@ impl Worker<'_> {
             status.scans.extend(other);
             status.scans.sort_by(|a, b| a.id.cmp(&b.id));
         }
+        for scan in &mut status.scans {
+            if let Some(times) = subject.times.get(&scan.id) {
+                scan.times = times.clone();
+            }
+        }
         self.timeline(&mut status, before.as_ref());
         if SubjectStatus::read(out, &subject.id).is_none_or(|there| !same(&there, &status)) {
             status.write(out)?;
@@ -89,6 +98,8 @@ impl Worker<'_> {
             align: None,
             predict: None,
             lesions: BTreeMap::new(),
+            warnings: Vec::new(),
+            times: known.map(|known| known.times.clone()).unwrap_or_default(),
         };
         let work = AssertUnwindSafe(|| self.scan(plan, known, &mut scan, status, before));
         let fault = match catch_unwind(work) {

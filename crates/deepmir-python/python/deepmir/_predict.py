@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, Union
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from . import _deepmir, _inputs
 from ._deepmir import Model
-from ._errors import WrongTypeError
+from ._errors import DeepmirWarning, WrongTypeError
 from ._inputs import ImageLike, Progress
 
 
@@ -71,12 +72,15 @@ class Result:
         Probability of each class at each voxel, ``float32``, by the name of the class.
     lesions
         The lesion table.
+    warnings
+        What was noticed about the images that may make the result wrong: a sentence by its code.
     """
 
     labels: npt.NDArray[np.uint8]
     affine: npt.NDArray[np.float64]
     probabilities: "dict[str, npt.NDArray[np.float32]]"
     lesions: "list[Lesion]"
+    warnings: "dict[str, str]"
     _found: Any = field(repr=False, compare=False)
 
     def save(self, folder: Union[str, "os.PathLike[str]"]) -> "list[str]":
@@ -136,6 +140,7 @@ def predict(
     model: Union[Model, str, "os.PathLike[str]", None] = None,
     flips: bool = False,
     nan_to_zero: bool = False,
+    strict: bool = False,
     threads: Optional[int] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
@@ -157,6 +162,9 @@ def predict(
         Average over mirror images of each slice; takes four times as long.
     nan_to_zero
         Take NaN and infinite voxels as zero instead of refusing them.
+    strict
+        Refuse a scan about which there is any warning. Without, each is given by :mod:`warnings` as a
+        :class:`DeepmirWarning`, and stands in the result.
     threads
         Number of threads; one for each core without.
     progress
@@ -171,7 +179,8 @@ def predict(
     Raises
     ------
     DeepmirError
-        If an image is missing or cannot be used; the message is the command line's.
+        If an image is missing or cannot be used, or with ``strict`` is doubtful; the message is the
+        command line's.
     """
     given = [("SWI", "swi", swi), ("QSM", "qsm", qsm), ("T2w", "t2w", t2w)]
     _inputs.check_affine(affine, [swi, qsm, t2w, mask])
@@ -188,17 +197,29 @@ def predict(
         model = load_model(model)
     elif not isinstance(model, Model):
         raise WrongTypeError(f"model is {model!r}; give a Model, a name or a path")
+    progress = _inputs.progress_of(progress)
     found = _deepmir.predict(
-        images, brain, model, bool(flips), bool(nan_to_zero), threads, _inputs.progress_of(progress)
+        images, brain, model, bool(flips), bool(nan_to_zero), bool(strict), threads, progress
     )
+    for _, message in found.warnings:
+        warnings.warn(message, DeepmirWarning, stacklevel=2)
     maps = found.probabilities().items()
     return Result(
         labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
         affine=np.array(found.affine),
         probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
         lesions=[_lesion(row) for row in json.loads(found.lesions)],
+        warnings=_by_code(found.warnings),
         _found=found,
     )
+
+
+def _by_code(noticed: "list[tuple[str, str]]") -> "dict[str, str]":
+    """Sentences of one code in one."""
+    by_code: "dict[str, str]" = {}
+    for code, message in noticed:
+        by_code[code] = f"{by_code[code]}; {message}" if code in by_code else message
+    return by_code
 
 
 def _lesion(row: "dict[str, Any]") -> Lesion:

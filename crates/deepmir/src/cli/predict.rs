@@ -84,6 +84,9 @@ pub struct Predict {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+    /// Refuse a scan about which there is any warning, and write no result for it
+    #[arg(long)]
+    pub strict: bool,
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,

@@ -30,7 +30,6 @@ const SHOWN: [(&str, &str); 7] = [
     ("absolute_volume_error_mm3", "|volume error| mm³"),
 ];
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.raters {
         return compare_raters(folder, arguments);
@@ -74,14 +73,13 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     }
     evaluation.write(&arguments.output)?;
     warn_of(&doubts(&evaluation, &pairs, &options.groups));
-    println!("{}", metrics_table(&evaluation));
-    println!("{}", confusion_table(&evaluation.confusion));
-    println!("{}", arguments.output.join("evaluation.json").display());
+    say!("{}", metrics_table(&evaluation));
+    say!("{}", confusion_table(&evaluation.confusion));
+    say!("{}", arguments.output.join("evaluation.json").display());
     Ok(())
 }
 
 /// Agreement of raters; in a folder of `deepmir annotate`, on the cases that they finished.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     let mut maps = raters::rated_maps(folder)?;
     if folder.join(store::FILE).is_file() {
@@ -124,8 +122,8 @@ fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     rows.for_each(|row| {
         table.add_row(row);
     });
-    println!("{table}");
-    println!("{}", arguments.output.join("agreement.html").display());
+    say!("{table}");
+    say!("{}", arguments.output.join("agreement.html").display());
     Ok(())
 }
 

@@ -203,3 +203,31 @@ fn a_model_goes_without_what_it_calls_optional_and_says_so() {
         &["sub-01 has no SWI"],
     );
 }
+
+#[test]
+fn what_the_quality_sheet_warns_of_reaches_the_terminal_and_the_page_and_is_an_error_if_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its head is that of a doll.
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let model = random_model(folder.path());
+    let out = folder.path().join("out");
+    let words = ["predict", "--swi", text(&subject.swi), "--model", text(&model), "-o", text(&out)];
+    let strict: Vec<&str> = words.iter().copied().chain(["--strict"]).collect();
+    refused(&strict, &["with --strict a warning is an error", "the brain measures"]);
+    assert!(!out.exists());
+
+    let (code, _, told) = run(&words);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("warning: the brain measures"), "{told}");
+    let read = |ending: &str| {
+        let there = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
+        let path = there.into_iter().find(|path| path.to_string_lossy().ends_with(ending)).unwrap();
+        fs::read_to_string(path).unwrap()
+    };
+    let sheet: serde_json::Value = serde_json::from_str(&read("_qc.json")).unwrap();
+    assert_eq!(sheet["Warnings"][0]["Code"], "brain_volume");
+    let page = read("_report.html");
+    let [warning, lesions] =
+        ["the brain measures", "<h2>Lesions"].map(|what| page.find(what).unwrap());
+    assert!(warning < lesions, "at the page's head");
+}

@@ -2,6 +2,7 @@
 
 mod bids_app;
 mod damage;
+mod datasets;
 mod fleet;
 mod group;
 mod participants;

@@ -1,0 +1,116 @@
+use rand::SeedableRng;
+
+use super::*;
+
+fn image() -> Vec<u8> {
+    let mut bytes = vec![0_u8; 352];
+    bytes[0..4].copy_from_slice(&348_i32.to_le_bytes());
+    for (n, length) in [3_i16, 4, 4, 2, 1, 1, 1, 1].into_iter().enumerate() {
+        bytes[40 + 2 * n..42 + 2 * n].copy_from_slice(&length.to_le_bytes());
+    }
+    bytes[70..74].copy_from_slice(&[16, 0, 32, 0]);
+    bytes[108..112].copy_from_slice(&352_f32.to_le_bytes());
+    bytes[344..348].copy_from_slice(b"n+1\0");
+    bytes.extend((0_u8..128).map(|n| n % 61));
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn weights() -> Vec<u8> {
+    let header = br#"{"a":{"dtype":"F16","shape":[8],"data_offsets":[0,16]}}"#;
+    [&(header.len() as u64).to_le_bytes()[..], header, &[1; 16]].concat()
+}
+
+fn store() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE layers (case_id, rater, content); CREATE TABLE cases (id, grid);
+             INSERT INTO layers VALUES ('sub-01', 'anna', '{\"lesions\": {\"1\": 2}}');
+             INSERT INTO cases VALUES ('sub-01', '[1, 2]');",
+        )
+        .unwrap();
+    drop(connection);
+    std::fs::read(&path).unwrap()
+}
+
+/// A sound file of each format.
+fn sound(format: Format) -> Vec<u8> {
+    match format {
+        Format::Nifti => image(),
+        Format::NiftiGzip => gzip(&image()),
+        Format::Voxels => image().split_off(352),
+        Format::Json => br#"{"EchoTime": 0.02, "Shim": [1, 2], "Name": "x"}"#.to_vec(),
+        Format::Table => b"id\tx\tclass\n1\t0.5\tCMB\n2\t0.7\tNHID\n".to_vec(),
+        Format::Toml => b"a = 1\n[b]\nc = [1.0, 2.0]\nd = \"x\"\n".to_vec(),
+        Format::Bundle => bundle::tests::archive(&[
+            ("model.toml", b"a = 1\n"),
+            ("weights.safetensors", &weights()),
+        ]),
+        Format::Safetensors => weights(),
+        Format::Database => store(),
+    }
+}
+
+#[test]
+fn damage_follows_from_the_random_numbers_and_always_changes_the_file() {
+    for format in Format::ALL {
+        let contents = sound(format);
+        let mut kinds = std::collections::BTreeSet::new();
+        for seed in 0..150 {
+            let make = || damage(format, &contents, &mut ChaCha8Rng::seed_from_u64(seed));
+            let damaged = make();
+            assert_eq!(damaged, make(), "{format:?}, seed {seed}");
+            assert!(damaged.bytes != contents, "{format:?}, seed {seed}: {}", damaged.what);
+            kinds.insert(damaged.what);
+        }
+        assert!(kinds.len() > 40, "{format:?}: {} kinds of damage", kinds.len());
+    }
+}
+
+#[test]
+fn every_field_of_the_header_is_changed_now_and_then() {
+    let contents = image();
+    let mut changed = [false; 352];
+    for seed in 0..6000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let Some(damaged) = nifti::damage(&contents, &mut random) else { continue };
+        for (at, changed) in changed.iter_mut().enumerate() {
+            *changed |= damaged.bytes.get(at).is_some_and(|&byte| byte != contents[at]);
+        }
+    }
+    // The flag of extensions is the last four bytes.
+    let untouched: Vec<usize> = (0..352).filter(|&at| !changed[at]).collect();
+    assert!(untouched.is_empty(), "{untouched:?}");
+}
+
+#[test]
+fn a_damaged_entry_of_a_bundle_keeps_a_sound_archive() {
+    let contents = sound(Format::Bundle);
+    let mut named = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let Some(damaged) = bundle::damage(&contents, &mut random) else { continue };
+        if damaged.what.starts_with("model.toml: ") {
+            named.insert(bundle::tests::names(&damaged.bytes).join(" "));
+        }
+    }
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), ["model.toml weights.safetensors"]);
+}
+
+#[test]
+fn formats_are_known_by_their_names() {
+    let of = |name: &str| Format::of(Path::new(name));
+    assert_eq!(of("a/sub-01_swi.nii.gz"), Some(Format::NiftiGzip));
+    assert_eq!(of("a.hdr"), Some(Format::Nifti));
+    assert_eq!(of("checkpoint.safetensors"), Some(Format::Safetensors));
+    assert_eq!(of("page.html"), None);
+}
