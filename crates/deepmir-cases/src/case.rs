@@ -11,6 +11,7 @@ use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
 use crate::constant::check_varies;
 use crate::mask::BrainMask;
+use crate::truth::check_in_brain;
 use crate::{CaseError, Modality, noticed, plausible, susceptibility};
 
 const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
@@ -98,7 +99,11 @@ impl CaseFiles {
         warnings.extend(notes.warnings());
         warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
-            Some(path) => Some(LabelMap::read(path)?.0),
+            Some(path) => {
+                let truth = LabelMap::read(path)?.0;
+                warnings.extend(check_in_brain(&truth, &brain, path)?);
+                Some(truth)
+            }
             None => None,
         };
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })

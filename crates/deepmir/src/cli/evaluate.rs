@@ -63,6 +63,11 @@ pub struct Evaluate {
     /// table of candidates
     #[arg(long, value_name = "P", default_value_t = 0.3)]
     pub froc_threshold: f32,
+    /// Table of subjects that are one patient: participant_id and patient
+    ///
+    /// The bootstrap draws them together, as it does all sessions of a BIDS subject.
+    #[arg(long, value_name = "FILE", conflicts_with = "raters")]
+    pub groups: Option<PathBuf>,
     /// Bootstrap resamples over subjects
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub resamples: usize,

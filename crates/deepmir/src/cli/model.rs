@@ -145,6 +145,10 @@ pub struct Tune {
     // Keep others to test the new thresholds on.
     #[command(flatten)]
     pub only: Labels,
+    /// Table of subjects that are one patient: participant_id and patient [default: the column patient, subject
+    /// or group of DATA]
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
     /// Name of the new model [default: the old one with -tuned or -adapted]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

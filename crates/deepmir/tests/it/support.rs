@@ -73,6 +73,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
             validation_subjects: Vec::new(),
             steps: 0,
             validation_f1: 0.0,
+            training_images: Vec::new(),
         },
         plan: preset.plan,
         architecture: preset.architecture.clone(),
