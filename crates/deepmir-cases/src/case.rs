@@ -168,7 +168,7 @@ impl CaseFiles {
 
     /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
     /// taken for one, with a warning: it shows fewer microbleeds.
-    fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+    pub(crate) fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
         let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
         let Some(path) = swi else { return Ok(Vec::new()) };
         let what = match no_swi(path) {

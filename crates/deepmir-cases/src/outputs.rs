@@ -1,7 +1,7 @@
 //! What may not be written over: files that were given, and raw datasets.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use deepmir_volume::nifti;
 
@@ -192,12 +192,20 @@ fn sidecar(path: &Path) -> PathBuf {
 /// A path without links; of what is not there yet, as far as there is something.
 fn true_place(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for there in path.ancestors() {
-        if let (Ok(place), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
-            return if rest.as_os_str().is_empty() { place } else { place.join(rest) };
+    let mut place = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            Component::CurDir => {}
+            part => {
+                place.push(part);
+                place = place.canonicalize().unwrap_or(place);
+            }
         }
     }
-    path
+    place
 }
 
 /// Where a name stands: its folder without links, and the name itself.

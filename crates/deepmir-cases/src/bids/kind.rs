@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use deepmir_volume::nifti;
-
-use super::BidsName;
+use super::{BidsName, parse_object, sidecars};
 use crate::Modality;
 
 /// What an image is to this program.
@@ -134,15 +132,13 @@ enum Hint {
 }
 
 impl Hint {
-    /// From `ImageType` of the sidecar beside an image, as the scanners of the large makers fill it.
+    /// From `ImageType` of the sidecars of an image, as the scanners of the large makers fill it.
     fn of(image: &Path) -> Self {
-        let path = image.with_file_name(format!("{}.json", nifti::stem(image)));
-        let sidecar = std::fs::read_to_string(path).ok();
-        let sidecar =
-            sidecar.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let words = sidecar.as_ref().and_then(|sidecar| sidecar.get("ImageType")?.as_array());
+        let words = sidecars(image).iter().rev().find_map(|path| {
+            parse_object(&std::fs::read(path).ok()?).ok()?.get("ImageType")?.as_array().cloned()
+        });
         let words: Vec<String> = words
-            .into_iter()
+            .iter()
             .flatten()
             .filter_map(|word| Some(word.as_str()?.to_uppercase().replace([' ', '_'], "")))
             .collect();
@@ -162,6 +158,7 @@ impl Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deepmir_volume::nifti;
 
     fn kind(name: &str) -> Option<Kind> {
         Kind::of(Path::new(name), &BidsName::parse(Path::new(name)).unwrap())
@@ -224,25 +221,19 @@ mod tests {
 
     #[test]
     fn an_image_that_says_it_is_no_swi_is_refused() {
-        use crate::CaseFiles;
-        use deepmir_volume::{Affine, Grid, Volume};
-        let folder = tempfile::tempdir().unwrap();
-        let grid = Grid::new([4; 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let read = |name: &str| {
-            let path = folder.path().join(name);
-            nifti::write(&path, &Volume::filled(grid, 1.0_f32), None).unwrap();
-            let (images, mask) = ([(Modality::Swi, path.clone())].into(), Some(path));
-            let files = CaseFiles { id: "x".to_owned(), images, mask, truth: None };
-            files.read(&[Modality::Swi], &nifti::ReadOptions::default())
+        let check = |name: &str| {
+            let images = [(Modality::Swi, name.into())].into();
+            let files = crate::CaseFiles { id: "x".to_owned(), images, mask: None, truth: None };
+            files.check_swi(&[Modality::Swi])
         };
-        let told = read("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();
+        let told = check("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();
         assert!(told.contains("a projection over slices is no SWI"), "{told}");
-        let warnings = read("sub-01_T2starw.nii").unwrap().warnings;
+        let warnings = check("sub-01_T2starw.nii").unwrap();
         assert_eq!(warnings.len(), 1);
         assert_eq!(warnings[0].code, "magnitude_as_swi");
         assert!(warnings[0].message.ends_with("sub-01_T2starw.nii"));
-        assert!(read("sub-01_swi.nii").unwrap().warnings.is_empty());
-        assert!(read("swi.nii").unwrap().warnings.is_empty());
+        assert!(check("sub-01_swi.nii").unwrap().is_empty());
+        assert!(check("swi.nii").unwrap().is_empty());
     }
 
     #[test]
