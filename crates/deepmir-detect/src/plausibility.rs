@@ -80,3 +80,52 @@ fn are_near(a: &[usize], b: &[usize], grid: &Grid) -> bool {
 fn distance_mm(a: [f64; 3], b: [f64; 3]) -> f64 {
     (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_lesion::Lesion;
+    use deepmir_volume::{Affine, Volume};
+
+    /// The probabilities of a lesion that a network marked and of a candidate of 3 mm that begins so far from it, and in
+    /// the middle of which there is a susceptibility.
+    fn probabilities(apart_mm: usize, ppm: f32, is_blob: bool) -> (f32, f32) {
+        let grid = Grid::new([30, 3, 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let cube = |start: usize| -> Vec<usize> {
+            (0..grid.len()).filter(|&n| (start..start + 3).contains(&grid.voxel(n)[0])).collect()
+        };
+        let (lesion, other) = (cube(2), cube(4 + apart_mm));
+        let mut qsm = Volume::filled(grid, 0.1_f32);
+        lesion.iter().for_each(|&voxel| qsm.data_mut()[voxel] = 4.0);
+        other.iter().for_each(|&voxel| qsm.data_mut()[voxel] = 10.0 * ppm);
+        let brain = qsm.map(|_| true);
+        let images = CandidateImages::new(&brain, None, Some(&qsm), None).with_qsm_scale_ppm(0.1);
+        let candidate = |voxels| {
+            let lesion = Lesion::new(LesionClass::Cmb, voxels, &grid);
+            Candidate { lesion_probability: Some(0.9), ..Candidate::new(lesion, 0.9, 0.9, &grid) }
+        };
+        let mut candidates = [candidate(lesion), candidate(other)];
+        let rule = DetectionRule::half(&[LesionClass::Cmb]);
+        let marked = if is_blob { 1 } else { 2 };
+        withdraw_implausible(&mut candidates, marked, &rule, &images, &grid);
+        let [lesion, other] = candidates.map(|candidate| candidate.score());
+        (lesion, other)
+    }
+
+    #[test]
+    fn the_rim_of_a_lesion_does_not_inherit_its_probability() {
+        assert_eq!(probabilities(1, 0.02, true), (0.9, 0.0));
+        // One with iron of its own, one that a network marked, one further away, and one where the map has no values.
+        assert_eq!(probabilities(1, 0.2, true), (0.9, 0.9));
+        assert_eq!(probabilities(1, 0.02, false), (0.9, 0.9));
+        assert_eq!(probabilities(5, 0.02, true), (0.9, 0.9));
+        assert_eq!(probabilities(1, 0.0, true), (0.9, 0.0));
+        assert_eq!(probabilities(5, 0.0, true), (0.9, 0.9));
+    }
+
+    #[test]
+    fn what_is_diamagnetic_in_its_middle_is_no_microbleed() {
+        assert_eq!(probabilities(5, -0.05, false), (0.9, 0.0));
+        assert_eq!(probabilities(5, -0.05, true), (0.9, 0.0));
+    }
+}
