@@ -3,14 +3,15 @@
 use deepmir_cases::{Case, Modality};
 use deepmir_volume::{Affine, Mask, Orientation, Warning};
 
-/// More than this between slices and scanner is told. Slices along the line of the commissures are tilted by 10° to 15°.
-const OBLIQUE_DEG: f64 = 20.0;
-/// More than this between the head's plane of symmetry and the image is told. In twelve simulated heads it was up to 9°;
-/// the rule of regions is less reliable from 15° on.
-const ASKEW_DEG: f64 = 15.0;
+/// More than this between slices and scanner is told. Slices along the line of the commissures are tilted by 10° to 15°,
+/// the phantoms that the models learned from by up to 15° about each of two axes, which make 21°.
+const OBLIQUE_DEG: f64 = 22.0;
+/// More than this between the head's plane of symmetry and the image is told. In thirty simulated heads, with upright and
+/// tilted slices, it was up to 17°; the rule of regions is less reliable from 15° on.
+const ASKEW_DEG: f64 = 18.0;
 /// Smaller parts of a brain have no plane of symmetry to go by.
 const WHOLE_ML: f64 = 600.0;
-/// What part of a whole brain its mirror image covers at least: 0.94 to 0.96 in the twelve heads.
+/// What part of a whole brain its mirror image covers at least: 0.94 to 0.97 in the thirty heads.
 const SYMMETRIC: f64 = 0.85;
 /// Distance of the points whose mirror images are looked up.
 const STEP_MM: f64 = 5.0;
@@ -45,7 +46,7 @@ fn oblique_deg(affine: &Affine) -> f64 {
 }
 
 /// The angle between the plane of symmetry of a whole brain and the image's sagittal plane; `None` of a part, and where
-/// there is no such plane. How far a head nods cannot be told from its mask: brains differ by 50° in their long axis.
+/// there is no such plane. How far a head nods cannot be told from its mask: the long axes of those thirty differ by 57°.
 fn askew_deg(brain: &Mask) -> Option<f64> {
     let brain = Orientation::of(brain.grid().affine()).to_ras(brain);
     let volume_ml = brain.count() as f64 * brain.grid().voxel_volume_mm3() / 1000.0;
