@@ -28,19 +28,22 @@ pub(crate) fn withdraw_implausible(
     images: &CandidateImages<'_>,
     grid: &Grid,
 ) {
-    let lesions: Vec<Vec<usize>> = candidates
-        .iter()
-        .take(marked)
-        .filter(|candidate| rule.accepts(candidate))
-        .map(|candidate| candidate.lesion.voxels.clone())
-        .collect();
-    for (n, candidate) in candidates.iter_mut().enumerate().filter(|(_, one)| rule.accepts(one)) {
-        let middle_ppm = middle_ppm(candidate, images, grid);
+    let accepted = candidates.iter().enumerate().filter(|(_, candidate)| rule.accepts(candidate));
+    let accepted: Vec<(usize, Option<f32>)> =
+        accepted.map(|(n, candidate)| (n, middle_ppm(candidate, images, grid))).collect();
+    // What a network marked, and blobs with iron in them, are lesions in their own right.
+    let is_lesion = |n: usize, middle_ppm: Option<f32>| {
+        n < marked || middle_ppm.is_some_and(|ppm| ppm >= EVIDENCE_PPM)
+    };
+    let lesions = accepted.iter().filter(|&&(n, middle_ppm)| is_lesion(n, middle_ppm));
+    let lesions: Vec<Vec<usize>> =
+        lesions.map(|&(n, _)| candidates[n].lesion.voxels.clone()).collect();
+    for (n, middle_ppm) in accepted {
+        let candidate = &mut candidates[n];
         let diamagnetic =
             candidate.lesion.class == LesionClass::Cmb && middle_ppm.is_some_and(|ppm| ppm < 0.0);
         let neighbour = || {
-            n >= marked
-                && middle_ppm.is_none_or(|ppm| ppm < EVIDENCE_PPM)
+            !is_lesion(n, middle_ppm)
                 && lesions.iter().any(|lesion| are_near(&candidate.lesion.voxels, lesion, grid))
         };
         if diamagnetic || neighbour() {
@@ -79,4 +82,59 @@ fn are_near(a: &[usize], b: &[usize], grid: &Grid) -> bool {
 
 fn distance_mm(a: [f64; 3], b: [f64; 3]) -> f64 {
     (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_lesion::Lesion;
+    use deepmir_volume::{Affine, Volume};
+
+    /// The probabilities of a lesion that a network marked and of a candidate of 3 mm that begins so far from it, and in
+    /// the middle of which there is a susceptibility.
+    fn probabilities(apart_mm: usize, ppm: f32, is_blob: bool) -> (f32, f32) {
+        scored(apart_mm, ppm, if is_blob { 1 } else { 2 })
+    }
+
+    /// As that, with so many of the two marked by a network.
+    fn scored(apart_mm: usize, ppm: f32, marked: usize) -> (f32, f32) {
+        let grid = Grid::new([30, 3, 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let cube = |start: usize| -> Vec<usize> {
+            (0..grid.len()).filter(|&n| (start..start + 3).contains(&grid.voxel(n)[0])).collect()
+        };
+        let (lesion, other) = (cube(2), cube(4 + apart_mm));
+        let mut qsm = Volume::filled(grid, 0.1_f32);
+        lesion.iter().for_each(|&voxel| qsm.data_mut()[voxel] = 4.0);
+        other.iter().for_each(|&voxel| qsm.data_mut()[voxel] = 10.0 * ppm);
+        let brain = qsm.map(|_| true);
+        let images = CandidateImages::new(&brain, None, Some(&qsm), None).with_qsm_scale_ppm(0.1);
+        let candidate = |voxels| {
+            let lesion = Lesion::new(LesionClass::Cmb, voxels, &grid);
+            Candidate { lesion_probability: Some(0.9), ..Candidate::new(lesion, 0.9, 0.9, &grid) }
+        };
+        let mut candidates = [candidate(lesion), candidate(other)];
+        let rule = DetectionRule::half(&[LesionClass::Cmb]);
+        withdraw_implausible(&mut candidates, marked, &rule, &images, &grid);
+        let [lesion, other] = candidates.map(|candidate| candidate.score());
+        (lesion, other)
+    }
+
+    #[test]
+    fn the_rim_of_a_lesion_does_not_inherit_its_probability() {
+        assert_eq!(probabilities(1, 0.02, true), (0.9, 0.0));
+        // One with iron of its own, one that a network marked, one further away, and one where the map has no values.
+        assert_eq!(probabilities(1, 0.2, true), (0.9, 0.9));
+        assert_eq!(probabilities(1, 0.02, false), (0.9, 0.9));
+        assert_eq!(probabilities(5, 0.02, true), (0.9, 0.9));
+        assert_eq!(probabilities(1, 0.0, true), (0.9, 0.0));
+        assert_eq!(probabilities(5, 0.0, true), (0.9, 0.9));
+        // The lesion may be a blob, too.
+        assert_eq!(scored(1, 0.02, 0), (0.9, 0.0));
+    }
+
+    #[test]
+    fn what_is_diamagnetic_in_its_middle_is_no_microbleed() {
+        assert_eq!(probabilities(5, -0.05, false), (0.9, 0.0));
+        assert_eq!(probabilities(5, -0.05, true), (0.9, 0.0));
+    }
 }

@@ -8,6 +8,7 @@ mod page;
 pub mod quality;
 pub mod range;
 mod rejected;
+mod tilt;
 mod window;
 mod write;
 
@@ -183,6 +184,7 @@ impl Predictor {
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, case, files, &detected.candidates);
         let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
+        quality.warnings.extend(tilt::warning(case));
         quality.warnings.extend(large::warning(&large));
         quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
