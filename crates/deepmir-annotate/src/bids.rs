@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, BidsName, Scan};
 use deepmir_cases::choose;
+use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_volume::nifti;
 
 use crate::case::{CaseFiles, Dataset, ImageKind};
@@ -44,6 +45,7 @@ impl Dataset {
         let out = out.map_or_else(|| data.join("derivatives").join("annotate"), Path::to_owned);
         let roots: Vec<PathBuf> =
             std::iter::once(data).chain(candidates).map(Path::to_owned).collect();
+        check_derivatives_folder(&out, Some(data))?;
         let dataset = Self::new(cases, out, &roots)?;
         std::fs::create_dir_all(&dataset.out)
             .map_err(|source| AnnotateError::Io { path: dataset.out.clone(), source })?;
@@ -79,7 +81,7 @@ impl CaseFiles {
         let images = scan.images.iter().map(|(&modality, path)| (modality.into(), path.clone()));
         Ok(Self {
             images: images.chain(beside.unwrap_or_default()).collect(),
-            candidates: candidates.get(&scan.id).cloned(),
+            candidates: bids::of_scan(candidates, &scan.id).cloned(),
             folder: folder.join("anat"),
             brain: scan.mask,
             name,

@@ -39,7 +39,7 @@ impl Cohort {
             return Err(CaseError::NoLabels { path: folder });
         }
         let cases = scans.into_iter().map(|scan| CaseFiles {
-            truth: truths.get(&scan.id).cloned(),
+            truth: bids::of_scan(&truths, &scan.id).cloned(),
             mask: scan.mask,
             images: scan.images,
             id: scan.id,

@@ -24,6 +24,31 @@ pub enum CaseError {
         /// Why.
         source: std::io::Error,
     },
+    /// Results would go where a file lies that was given.
+    #[error(
+        "this would write over a file that was given; choose another folder or name for the results: {}",
+        path.display()
+    )]
+    WouldOverwrite {
+        /// The file that was given.
+        path: PathBuf,
+    },
+    /// A folder that results must not go into.
+    #[error("{reason}; nothing was written; choose another folder for the results: {}", path.display())]
+    NoPlaceForResults {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        reason: String,
+    },
+    /// An image that was given as an SWI and is none.
+    #[error("{what} is no SWI; give the SWI itself: {}", path.display())]
+    NoSwi {
+        /// The image.
+        path: PathBuf,
+        /// What its name or its sidecar says that it is.
+        what: &'static str,
+    },
     /// A folder without scans.
     #[error(
         "no scans in this folder; a BIDS dataset has sub-*/anat/ with *_acq-swi_T2starw, *_swi, \
@@ -35,8 +60,9 @@ pub enum CaseError {
     },
     /// Two images of one kind for one scan.
     #[error(
-        "{scan} has two {modality} images; set one aside or give them run- entities:\n  {}\n  {}",
-        first.display(), second.display()
+        "{scan} has two {modality} images; choose one with --filter {}=… (an entity that only one has, such as \
+         acq-NAME or rec-none) or --bids-filter-file, set one aside, or give them run- entities:\n  {}\n  {}",
+        crate::bids::Query::from(*modality).name(), first.display(), second.display()
     )]
     TwoImages {
         /// The scan.
@@ -70,8 +96,8 @@ pub enum CaseError {
     },
     /// Two files for one part of one echo.
     #[error(
-        "{scan} has the same part of an echo twice; set one aside:\n  {}\n  {}", first.display(),
-        second.display()
+        "{scan} has the same part of an echo twice; choose a series with --filter echoes=acq-NAME or \
+         --bids-filter-file, or set one aside:\n  {}\n  {}", first.display(), second.display()
     )]
     TwoEchoParts {
         /// The scan.
@@ -133,6 +159,21 @@ pub enum CaseError {
         /// The subject.
         id: String,
     },
+    /// An image that says nothing: one value throughout the brain.
+    #[error(
+        "the {modality} has the value {value} in {share}; give the image itself, or leave it out if the model does \
+         without: {}", path.display()
+    )]
+    Constant {
+        /// The image.
+        path: PathBuf,
+        /// What it was given for.
+        modality: Modality,
+        /// The value.
+        value: f32,
+        /// Where it has it.
+        share: String,
+    },
     /// An image that is not skull-stripped came without a mask.
     #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
     NeedsMask {
@@ -146,6 +187,22 @@ pub enum CaseError {
     EmptyMask {
         /// The mask.
         path: PathBuf,
+    },
+    /// A mask file that is none.
+    #[error("this is no brain mask: {reason}: {}", path.display())]
+    Mask {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
+    /// An image that cannot be what it was given for.
+    #[error("{reason}: {}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
     },
     /// Something about lesions.
     #[error(transparent)]

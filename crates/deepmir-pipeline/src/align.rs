@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned};
 use deepmir_volume::nifti::{self, ReadOptions};
@@ -32,6 +33,13 @@ pub fn align_t2w(
     read: &ReadOptions,
     folder: &Path,
 ) -> Result<Aligned, PipelineError> {
+    let given = images.values().chain(mask).map(PathBuf::as_path).chain([t2w]);
+    let is_written = |name: &str| {
+        let rest = name.strip_prefix(id).unwrap_or_default();
+        rest.starts_with("_T2w.") || rest.starts_with("_from-SWI_to-T2w_xfm.")
+    };
+    check_not_written_over(given, folder, &is_written)?;
+    check_no_raw_data(folder, &is_written)?;
     let reference = images.first_key_value().map(|(&modality, _)| modality);
     let inputs: Vec<Modality> = reference.into_iter().collect();
     let files =

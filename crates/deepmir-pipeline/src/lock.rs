@@ -19,10 +19,11 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,27 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(60);
 /// How often [`Lock::take_or_watch`] reads somebody else's lock.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Locks that this process holds, with their tokens.
+static HELD: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+fn held() -> MutexGuard<'static, BTreeMap<PathBuf, String>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives back every lock that this process holds: for a process that ends at once.
+pub fn release_all() {
+    for (path, token) in std::mem::take(&mut *held()) {
+        remove_own(&path, &token);
+    }
+}
+
+/// Removes a lock if it is still ours. One that cannot be removed is stale later.
+fn remove_own(path: &Path, token: &str) {
+    if read(path).is_some_and(|there| there.token == token) {
+        let _ = std::fs::remove_file(path);
+    }
+}
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +187,7 @@ impl Lock {
             let mut file = std::fs::File::create_new(path)?;
             io::copy(&mut std::fs::File::open(mine.path())?, &mut file)?;
         }
+        held().insert(path.to_owned(), holder.token.clone());
         let (stop, stopped) = channel();
         let (token, at) = (holder.token.clone(), Arc::<Path>::from(path));
         let beating = std::thread::spawn(move || {
@@ -190,10 +213,8 @@ impl Drop for Lock {
         if let Some(beating) = self.beating.take() {
             let _ = beating.join();
         }
-        if read(&self.path).is_some_and(|there| there.token == self.token) {
-            // A lock that cannot be removed is stale later.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        held().remove(&self.path);
+        remove_own(&self.path, &self.token);
     }
 }
 
@@ -290,6 +311,20 @@ mod tests {
         drop(first);
         assert!(ours(&path).is_some());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_process_that_ends_at_once_leaves_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let lock = ours(&path).unwrap();
+        // Only this one: other tests hold locks, too.
+        let token = held().remove(&path).unwrap();
+        remove_own(&path, "another's");
+        assert!(path.exists());
+        remove_own(&path, &token);
+        assert!(!path.exists());
+        drop(lock);
     }
 
     #[test]

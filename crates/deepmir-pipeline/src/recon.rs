@@ -3,19 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use deepmir_cases::Modality;
+use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
+use deepmir_cases::{BrainMask, Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
-    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart,
+    INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
 };
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Mask, Volume, Warning, nifti};
+use deepmir_volume::nifti::{self, HeaderNotes};
+use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
+use crate::error::tolerate;
+use crate::run::memory;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +44,16 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+    /// Whether any warning is an error and nothing is written.
+    pub strict: bool,
+}
+
+impl ReconInput {
+    /// Every file that was given.
+    pub fn given(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.files.echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
+        parts.chain(self.mask.iter().chain(&self.t2w).map(PathBuf::as_path))
+    }
 }
 
 /// Where the files of a reconstruction go.
@@ -131,7 +145,7 @@ impl Reconstructed {
 /// `progress` is called with the name of each step.
 ///
 /// # Errors
-/// Whatever is wrong with the input, naming the file; a registration that failed, after everything but
+/// Whatever is wrong with the input, naming the file; any warning, if `input.strict`; a registration that failed, after everything but
 /// T2w was written; a full disk.
 pub fn reconstruct_to<'a>(
     input: &ReconInput,
@@ -142,16 +156,27 @@ pub fn reconstruct_to<'a>(
 ) -> Result<Reconstructed, PipelineError> {
     let folders = folders.into();
     let folder = folders.results;
+    let is_written = |name: &str| writes(stem, input.t2w.is_some(), name);
+    for folder in [folders.results, folders.intermediate] {
+        check_not_written_over(input.given(), folder, &is_written)?;
+        check_no_raw_data(folder, &is_written)?;
+    }
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let mask = match &input.mask {
-        Some(path) => Some(read_image(path, &input.read)?.map(|&value| value > 0.5)),
-        None => None,
+    let (mask, mut warnings) = match &input.mask {
+        Some(path) => {
+            let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
+            let BrainMask { brain, warnings } = read_mask(path, &options)?;
+            (Some(brain), warnings)
+        }
+        None => (None, Vec::new()),
     };
+    warnings.extend(input.noticed()?);
     let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
 
+    tolerate(&warnings, input.strict)?;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -163,6 +188,7 @@ pub fn reconstruct_to<'a>(
     };
     progress("writing");
     write_reconstruction_apart(&result, &names, &intermediate, &context)?;
+    crate::owner::sign_maps(&input.files, &scan.scan.echoes()[0].magnitude, stem, folder)?;
     folders.remove_outdated(stem)?;
     let mut registration = None;
     let mut t2w = None;
@@ -187,7 +213,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 
@@ -204,6 +230,30 @@ pub fn align(
     let found = register_rigid(fixed, brain, moving, &settings.registration)?;
     let aligned = resample_registered(moving, fixed.grid(), &found.transform);
     Ok((correct_bias(&aligned, brain, &settings.bias), found))
+}
+
+impl ReconInput {
+    /// What is noticed in the headers of the images.
+    fn noticed(&self) -> Result<Vec<Warning>, PipelineError> {
+        let mut notes = HeaderNotes::default();
+        for path in self.given() {
+            notes.add(path, &nifti::read_header(path)?);
+        }
+        Ok(notes.warnings())
+    }
+
+    /// That the work fits in the memory that is free, by the images' headers.
+    ///
+    /// # Errors
+    /// [`PipelineError::Memory`]; a header that cannot be read.
+    pub fn check_memory(&self, id: &str) -> Result<(), PipelineError> {
+        let Some(first) = self.given().next() else { return Ok(()) };
+        let header = nifti::read_header(first)?;
+        let echoes = self.files.echoes.len().max(header.volume_count());
+        let t2w = self.t2w.as_deref().map(nifti::read_header).transpose()?;
+        let moving = t2w.as_ref().map(nifti::Header::grid);
+        memory::check(id, memory::need_gb(header.grid(), echoes, moving, None), None)
+    }
 }
 
 /// An image beside the echoes, its missing values treated as theirs.

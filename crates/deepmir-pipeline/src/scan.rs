@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::CaseFiles;
+use deepmir_cases::outputs::check_not_written_over;
 
 use crate::PipelineError;
 pub use crate::align::{Aligned, align_t2w};
@@ -74,6 +75,8 @@ pub fn process(
         ScanSource::Maps(files) => files,
         ScanSource::Echoes(source) => {
             let EchoSource { input, settings, id } = *source;
+            check_not_written_over(input.given(), folder, &is_of_lesions)?;
+            input.check_memory(&id)?;
             let (files, made) = reconstruct(&input, &settings, folder, &id, &mut |what| {
                 events(ScanEvent::Reconstructing(what));
             })?;
@@ -104,6 +107,11 @@ pub fn reconstruct<'a>(
     Ok((CaseFiles { id: id.to_owned(), images, mask, truth: None }, made))
 }
 
+/// Whether a name is one of those of results about lesions.
+fn is_of_lesions(name: &str) -> bool {
+    ["seg-lesions", "desc-lesions"].iter().any(|entity| name.contains(entity))
+}
+
 /// Finds the lesions of a scan and writes them.
 ///
 /// # Errors
@@ -114,6 +122,8 @@ pub fn find_lesions(
     folder: &Path,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(Prediction, Written), PipelineError> {
+    let given = files.images.values().chain(&files.mask).map(PathBuf::as_path);
+    check_not_written_over(given, folder, &is_of_lesions)?;
     let prediction = predictor.predict(files, progress)?;
     let written = predictor.write(&prediction, files, folder)?;
     Ok((prediction, written))

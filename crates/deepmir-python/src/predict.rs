@@ -8,6 +8,7 @@ use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
+use deepmir_pipeline::owner::refuse_other_results_of;
 use deepmir_pipeline::predict::{Prediction as Predicted, Predictor};
 use deepmir_volume::nifti::ReadOptions;
 use pyo3::prelude::*;
@@ -37,6 +38,7 @@ struct Found {
 struct Options {
     flips: bool,
     nan_to_zero: bool,
+    strict: bool,
 }
 
 impl Options {
@@ -44,6 +46,7 @@ impl Options {
         let mut predictor = Predictor::new(bundle.clone(), DeviceChoice::Auto)?;
         predictor.detector.options.flips = self.flips;
         predictor.detector.read.nan_to_zero = self.nan_to_zero;
+        predictor.strict = self.strict;
         Ok(predictor)
     }
 }
@@ -58,11 +61,12 @@ pub fn predict(
     model: &Model,
     flips: bool,
     nan_to_zero: bool,
+    strict: bool,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Prediction> {
     let bundle = Arc::clone(&model.bundle);
-    let options = Options { flips, nan_to_zero };
+    let options = Options { flips, nan_to_zero, strict };
     work::run(py, threads, progress.as_ref(), move |reporter| {
         find(images, mask.as_ref(), bundle, options, reporter)
     })
@@ -110,8 +114,7 @@ fn in_memory(
         header.get_or_insert(image.header);
         volumes.insert(modality, image.volume);
     }
-    // As of a file: a mask has no voxels to guess.
-    let mask = mask.map(|mask| mask.image(&ReadOptions::default())).transpose()?;
+    let mask = mask.map(|mask| mask.image(&read)).transpose()?;
     let header = header.ok_or_else(|| Failure::input("give at least one image"))?;
     Ok(files.with_images(header, volumes, mask.as_ref().map(|mask| &mask.volume))?)
 }
@@ -158,6 +161,13 @@ impl Prediction {
         &self.lesions
     }
 
+    /// Code and sentence of each warning.
+    #[getter]
+    fn warnings(&self) -> Vec<(String, String)> {
+        let warnings = self.found.prediction.quality.warnings.iter();
+        warnings.map(|warning| (warning.code.clone(), warning.message.clone())).collect()
+    }
+
     /// The label map, unsigned bytes.
     fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
         bytes_of(py, self.found.prediction.labels.volume().data(), u8::to_ne_bytes)
@@ -173,9 +183,12 @@ impl Prediction {
     }
 
     /// Writes what `deepmir predict` writes; the files.
-    fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<Vec<PathBuf>> {
+    fn write(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<Vec<PathBuf>> {
         let found = Arc::clone(&self.found);
         work::run(py, None, None, move |_| {
+            if !overwrite {
+                refuse_other_results_of(&found.prediction, &found.files, &folder)?;
+            }
             let predictor = found.options.predictor(&found.bundle)?;
             let written = predictor.write(&found.prediction, &found.files, &folder)?;
             Ok(written.all)

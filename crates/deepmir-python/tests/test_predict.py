@@ -145,3 +145,11 @@ def test_results_are_arrays_to_work_with(arrays):
     # An image of it is what a reader of the command line's file gets.
     image = nib.Nifti1Image(result.labels, result.affine)
     assert image.shape == arrays.swi.shape
+
+
+def test_a_doubtful_image_is_warned_of_and_refused_if_strict(small):
+    with pytest.warns(deepmir.DeepmirWarning, match="the brain measures"):
+        result = deepmir.predict(swi=small.swi)
+    assert "brain_volume" in result.warnings
+    with pytest.raises(deepmir.DeepmirError, match="strict=True a warning is an error"):
+        deepmir.predict(swi=small.swi, strict=True)

@@ -23,6 +23,20 @@ pub struct OutputNames<'a> {
 pub const INTERMEDIATE: [&str; 3] =
     ["desc-total_fieldmap", "desc-local_fieldmap", "desc-quality_fieldmap"];
 
+/// Endings of all other maps.
+const RESULTS: [&str; 6] =
+    ["acq-swi_T2starw", "minIP", "Chimap", "R2starmap", "desc-brain_mask", "desc-reliable_mask"];
+
+/// Whether a reconstruction under a stem writes a file of this name, T2w and its transform among them if it aligns one.
+pub fn writes(stem: &str, aligns_t2w: bool, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('_')) else {
+        return false;
+    };
+    let ending = rest.split('.').next().unwrap_or_default();
+    let of_t2w = ending == "T2w" || ending.starts_with("from-") && ending.ends_with("_xfm");
+    RESULTS.contains(&ending) || INTERMEDIATE.contains(&ending) || aligns_t2w && of_t2w
+}
+
 impl OutputNames<'_> {
     /// The path of one result: `ending` is entities, suffix and ending after the stem.
     fn path(&self, ending: &str) -> PathBuf {

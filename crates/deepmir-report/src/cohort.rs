@@ -14,6 +14,8 @@ const TEMPLATE: &str = include_str!("../templates/cohort.html");
 pub struct CohortPage {
     /// A line under the title: how many, by which program.
     pub summary: String,
+    /// Scans about which there are warnings.
+    pub noticed: Vec<Noticed>,
     /// Headings, and whether the column holds numbers.
     pub columns: Vec<(String, bool)>,
     /// A row a scan.
@@ -35,6 +37,17 @@ pub struct CohortRow {
     pub cells: Vec<String>,
     /// The page of the scan, relative to this one.
     pub link: Option<String>,
+}
+
+/// A scan about which there are warnings.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Noticed {
+    /// The scan.
+    pub scan: String,
+    /// Its page, relative to this one.
+    pub link: Option<String>,
+    /// A sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// One outlier in the gallery.
@@ -67,6 +80,8 @@ impl CohortPage {
             summary => self.summary,
             // Inside a script element only `<` could end it.
             data => data.replace('<', "\\u003c"),
+            scans => self.rows.len(),
+            noticed => self.noticed,
             charts => charts,
             outliers => self.outliers,
             tables => self.tables,

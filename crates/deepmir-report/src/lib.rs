@@ -21,6 +21,7 @@ mod error;
 mod histogram;
 pub mod intervals;
 mod mosaic;
+mod outlines;
 mod page;
 mod patches;
 mod study;
@@ -29,7 +30,7 @@ mod thumbnail;
 
 pub use canvas::{Canvas, class_colour};
 pub use checks::{brain_outline, checkerboard};
-pub use cohort::{CohortPage, CohortRow, OutlierCard};
+pub use cohort::{CohortPage, CohortRow, Noticed, OutlierCard};
 pub use error::ReportError;
 pub use histogram::histogram;
 pub use mosaic::{Mosaic, Window};

@@ -99,6 +99,12 @@ impl Affine {
         Self(self.0 * first.0)
     }
 
+    /// Whether one of two affines has the axes of a right hand and the other those of a left hand, so that one image is
+    /// the mirror image of the other if both are stored alike.
+    pub fn is_mirrored(&self, other: &Self) -> bool {
+        self.linear().determinant() * other.linear().determinant() < 0.0
+    }
+
     /// The affine of the same grid counted from voxel `start` (which may lie outside).
     pub fn shifted(&self, start: [f64; 3]) -> Self {
         let origin = self.apply(start);

@@ -4,13 +4,14 @@
 //! The command line as a library of one function, [`run`]: the program `deepmir` calls it, and so does the
 //! command that the Python package installs.
 
+#[macro_use]
+mod status;
 mod cli;
 mod commands;
 mod config;
 mod progress;
 #[cfg(test)]
 mod reference;
-mod status;
 
 use std::ffi::OsString;
 

@@ -4,7 +4,11 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::Common;
 
@@ -19,16 +23,46 @@ pub fn start_logging(common: &Common) -> anyhow::Result<()> {
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     if common.log_json {
         builder.json().init();
     } else {
-        builder.without_time().with_target(false).with_level(common.verbose > 0).init();
+        builder.event_format(Plain { levels: common.verbose > 0 }).init();
     }
     if let Some(threads) = common.threads {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global()?;
     }
     Ok(())
+}
+
+/// Log lines for people: the message, and before it that it is a warning.
+struct Plain {
+    /// Whether the level stands before other messages, too.
+    levels: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        match *event.metadata().level() {
+            Level::WARN => writer.write_str("warning: ")?,
+            level if self.levels => write!(writer, "{level:>5} ")?,
+            _ => {}
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
 }
 
 /// Progress of one piece of work.
@@ -91,6 +125,14 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.suspend(|| tracing::info!("{line}")),
             None => tracing::info!("{line}"),
+        }
+    }
+
+    /// Logs a warning without breaking the bar.
+    pub fn warn(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tracing::warn!("{line}")),
+            None => tracing::warn!("{line}"),
         }
     }
 

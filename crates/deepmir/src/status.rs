@@ -3,6 +3,34 @@
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context;
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::iterator::Signals;
+
+/// Why the answer could not be written.
+static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
+
+/// Prints a line of the answer to standard output, as `println!` does.
+macro_rules! say {
+    ($($line:tt)*) => {
+        $crate::status::print(format!("{}\n", format_args!($($line)*)).as_bytes())
+    };
+}
+
+/// Writes a part of the answer to standard output. Whoever reads it may stop, as `head` does: the work goes on to its
+/// end. Any other failure, such as a full disk, is told at the end.
+pub fn print(bytes: &[u8]) {
+    let mut out = std::io::stdout();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    if let Err(fault) = written
+        && fault.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let mut unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.get_or_insert_with(|| fault.to_string());
+    }
+}
 
 /// Exit statuses that are neither success nor a failure of the whole.
 #[derive(Debug)]
@@ -53,19 +81,22 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> u8 {
     let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let kept = std::sync::Arc::clone(&place);
     std::panic::set_hook(Box::new(move |panic| {
-        // The reader of the output closed it, as `head` does.
-        if panic.to_string().contains("Broken pipe") {
-            std::process::exit(0);
-        }
         if let Ok(mut place) = kept.lock() {
             *place = panic.to_string();
         }
     }));
     let outcome = catch_unwind(AssertUnwindSafe(program));
-    // Under Python, Rust's own end of the process, which would do it, never comes.
-    let _ = std::io::stdout().flush();
+    let unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take();
     match outcome {
-        Ok(Ok(())) => 0,
+        Ok(Ok(())) => match unwritten {
+            None => 0,
+            Some(fault) => {
+                print_error(&format!(
+                    "error: cannot write the answer to standard output ({fault})"
+                ));
+                1
+            }
+        },
         Ok(Err(error)) => match error.downcast::<clap::Error>() {
             Ok(usage) => {
                 // Help and version go to standard output and are no failure.
@@ -90,15 +121,33 @@ pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> u8 {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last message")]
+/// The last message. Where nobody reads it, the exit code stands alone.
 fn print_error(message: &str) {
-    eprintln!("{message}");
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// Ends the process when it is interrupted, without leaving a lock behind.
+///
+/// # Errors
+/// If interrupts cannot be listened for.
+pub fn release_locks_on_signals() -> anyhow::Result<()> {
+    let mut signals = Signals::new(TERM_SIGNALS).context("cannot listen for interrupts")?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            exit_at_once();
+        }
+    });
+    Ok(())
+}
+
+/// Ends the process as interrupted; locks that it holds are given back.
+pub fn exit_at_once() -> ! {
+    deepmir_pipeline::lock::release_all();
+    std::process::exit(i32::from(ExitStatus::INTERRUPTED))
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

@@ -2,16 +2,28 @@
 
 mod dataset;
 mod derivative;
+mod filter;
+mod json;
+mod kind;
 mod name;
 mod raw;
+mod runs;
+mod scan;
+mod sessions;
+mod sidecars;
+mod walk;
 
-pub use dataset::{Scan, brain_masks, label_maps, only_labels_folder, scans};
-pub use dataset::{check_places, images_below, scans_of};
+pub use dataset::{brain_masks, label_maps, only_labels_folder};
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub use derivative::{write_json, write_text};
-pub use name::{BidsName, DerivedName};
-pub use raw::raw_scans_of;
-pub use raw::{RawScan, raw_scans};
+pub use filter::{Filters, Query};
+pub use json::parse_object;
+pub use kind::{NoSwi, no_swi};
+pub use name::{BidsName, DerivedName, of_scan};
+pub use scan::{Scan, scans, scans_of, without_bids_names};
+pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
+pub use sidecars::{sidecar_fields, sidecars};
+pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]
 mod tests {

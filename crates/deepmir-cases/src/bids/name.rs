@@ -1,5 +1,6 @@
 //! File names of the Brain Imaging Data Structure: `sub-01_ses-2_acq-swi_T2starw.nii.gz`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use deepmir_volume::nifti;
@@ -59,6 +60,17 @@ impl BidsName {
         &self.suffix
     }
 
+    /// A run's number without leading zeros: `run-01` and `run-1` are one run.
+    pub fn run(&self) -> Option<&str> {
+        self.entity("run").map(without_zeros)
+    }
+
+    /// The entities by which names of one suffix can differ, in order: all but `sub` and `ses`.
+    pub(super) fn distinguishing(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.entities.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        all.filter(|(key, _)| !["sub", "ses"].contains(key))
+    }
+
     /// The scan that the file belongs to: `sub-01`, `sub-01_ses-2`, `sub-01_ses-2_run-1`.
     pub fn scan(&self) -> String {
         let parts = ["sub", "ses", "run"].into_iter().filter_map(|key| {
@@ -67,6 +79,30 @@ impl BidsName {
         });
         parts.collect::<Vec<_>>().join("_")
     }
+}
+
+/// An index as the number that it is; any other value as it is.
+pub(super) fn without_zeros(value: &str) -> &str {
+    match value.trim_start_matches('0') {
+        "" => value.get(value.len().saturating_sub(1)..).unwrap_or(value),
+        number if value.chars().all(|letter| letter.is_ascii_digit()) => number,
+        _ => value,
+    }
+}
+
+/// What belongs to a scan, among things by the names of their scans: `run-01` and `run-1` are one run.
+pub fn of_scan<'a, T>(by_scan: &'a BTreeMap<String, T>, scan: &str) -> Option<&'a T> {
+    let plain = |scan: &str| {
+        let parts = scan.split('_').map(|part| match part.strip_prefix("run-") {
+            Some(run) => format!("run-{}", without_zeros(run)),
+            None => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>()
+    };
+    by_scan.get(scan).or_else(|| {
+        let wanted = plain(scan);
+        by_scan.iter().find(|(other, _)| plain(other) == wanted).map(|(_, found)| found)
+    })
 }
 
 /// The beginning of the names of everything derived from one image.
@@ -142,6 +178,20 @@ mod tests {
         ] {
             assert_eq!(BidsName::parse(Path::new(path)), None, "{path}");
         }
+    }
+
+    #[test]
+    fn run_01_and_run_1_are_one_run() {
+        let run = |value: &str| without_zeros(value).to_owned();
+        assert_eq!(
+            ["01", "1", "10", "0", "000", "b01"].map(run),
+            ["1", "1", "10", "0", "0", "b01"]
+        );
+        let maps =
+            BTreeMap::from([("sub-01_run-01".to_owned(), 1), ("sub-01_run-10".to_owned(), 2)]);
+        assert_eq!(of_scan(&maps, "sub-01_run-1"), Some(&1));
+        assert_eq!(of_scan(&maps, "sub-01_run-2"), None);
+        assert_eq!(of_scan(&maps, "sub-01"), None);
     }
 
     #[test]

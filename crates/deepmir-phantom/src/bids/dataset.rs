@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{write_json, write_text};
+use deepmir_cases::outputs::check_own_dataset;
 use rand::RngExt;
 use serde_json::json;
 
@@ -67,6 +68,9 @@ pub enum Event<'a> {
     },
 }
 
+/// As `GeneratedBy` has it.
+const GENERATOR: &str = "deepmir phantom";
+
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -92,6 +96,7 @@ pub fn write_dataset(
         AnatomySource::BuiltIn => Vec::new(),
         AnatomySource::LabelMaps(path) => list_label_maps(path)?,
     };
+    check_own_dataset(folder, GENERATOR)?;
     write_descriptions(folder)?;
     let width = plan.subjects.to_string().len().max(2);
     let mut summary = Summary::default();
@@ -170,7 +175,7 @@ fn write_descriptions(folder: &Path) -> Result<(), PhantomError> {
     let truth = truth_folder(folder);
     std::fs::create_dir_all(&truth)
         .map_err(|source| PhantomError::Write { path: truth.clone(), source })?;
-    let generated = json!([{ "Name": "deepmir phantom", "Version": env!("CARGO_PKG_VERSION") }]);
+    let generated = json!([{ "Name": GENERATOR, "Version": env!("CARGO_PKG_VERSION") }]);
     write_json(
         &folder.join("dataset_description.json"),
         &json!({

@@ -25,6 +25,8 @@ pub struct Row {
     pub reason: Option<String>,
     /// Name and checksum of the model.
     pub model: Option<(String, String)>,
+    /// What was noticed about its files and images, and about its subject.
+    pub warnings: Vec<String>,
     /// Its lesions.
     pub lesions: Vec<LesionRow>,
     /// What its images are like.
@@ -62,6 +64,7 @@ fn of_subject(out: &Path, status: &SubjectStatus) -> Result<Vec<Row>, PipelineEr
         state: status.state,
         reason: status.reason.clone(),
         model: None,
+        warnings: status.warnings.clone(),
         lesions: Vec::new(),
         quality: None,
         report: None,
@@ -74,6 +77,7 @@ fn of_subject(out: &Path, status: &SubjectStatus) -> Result<Vec<Row>, PipelineEr
     for scan in &status.scans {
         let mut row = blank(&scan.id);
         row.state = scan.state;
+        row.warnings.extend(scan.warnings.iter().map(ToString::to_string));
         row.reason = (scan.state != State::Done).then(|| scan.reasons.join("; "));
         if let (State::Done, Some(stage)) = (scan.state, &scan.predict) {
             let of = |ending: &str| {
@@ -89,6 +93,12 @@ fn of_subject(out: &Path, status: &SubjectStatus) -> Result<Vec<Row>, PipelineEr
             if let Some(path) = of("_qc.json") {
                 row.quality = Some(quality(&out.join(path))?);
             }
+        }
+        if row.state == State::Done && row.quality.is_none() {
+            // Nobody is graded whose results are not known.
+            row.state = State::Failed;
+            row.reason =
+                Some("its results are not there; run the participant level again".to_owned());
         }
         rows.push(row);
     }

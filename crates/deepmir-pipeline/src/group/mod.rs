@@ -36,8 +36,8 @@ pub struct GroupFiles {
     pub tables: Vec<PathBuf>,
     /// Scans whose lesions are in the tables.
     pub scans: usize,
-    /// Scans that have none, as they were skipped or failed.
-    pub without: usize,
+    /// Scans that have none, as they were skipped or failed, and why.
+    pub without: Vec<String>,
 }
 
 /// Makes the cohort's tables and page from the results below `out`.
@@ -71,6 +71,12 @@ pub fn write(out: &Path) -> Result<GroupFiles, PipelineError> {
     write_text(&files.page, &page)?;
     write_dataset_description(out)?;
     files.scans = rows.iter().filter(|row| row.state == State::Done).count();
-    files.without = rows.len() - files.scans;
+    let without = rows.iter().filter(|row| row.state != State::Done);
+    files.without = without
+        .map(|row| {
+            let reason = row.reason.as_deref().unwrap_or("unknown");
+            format!("{} {}: {reason}", row.state.name(), row.scan)
+        })
+        .collect();
     Ok(files)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use deepmir_report::{CohortPage, CohortRow, OutlierCard, TextTable, thumbnail};
+use deepmir_report::{CohortPage, CohortRow, Noticed, OutlierCard, TextTable, thumbnail};
 
 use super::outliers::{Outlier, measures};
 use super::{Cell, MOST_ROBUST_Z, Row, Table};
@@ -24,6 +24,7 @@ pub(super) fn html(
 ) -> Result<String, PipelineError> {
     let page = CohortPage {
         summary: summary(rows),
+        noticed: noticed(rows),
         columns: subjects
             .columns
             .iter()
@@ -55,6 +56,17 @@ fn summary(rows: &[Row]) -> String {
         }
     }
     format!("{text}. {}.", crate::program())
+}
+
+fn noticed(rows: &[Row]) -> Vec<Noticed> {
+    let warned = rows.iter().filter(|row| !row.warnings.is_empty());
+    warned
+        .map(|row| Noticed {
+            scan: row.scan.clone(),
+            link: row.report.as_deref().map(address),
+            warnings: row.warnings.clone(),
+        })
+        .collect()
 }
 
 /// From the page's folder; what is no plain letter is written as bytes, as addresses are.

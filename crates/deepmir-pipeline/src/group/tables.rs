@@ -134,6 +134,7 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
             Cell::Number(quality.and_then(|quality| quality.chi_deviation_ppm), 5),
         ),
         ("flags", Cell::Text(flags)),
+        ("warnings", Cell::Text((!row.warnings.is_empty()).then(|| row.warnings.join("; ")))),
         ("outlier_in", Cell::Text((!unusual.is_empty()).then(|| unusual.join(",")))),
         ("model", Cell::Text(row.model.as_ref().map(|(name, _)| name.clone()))),
         ("model_id", Cell::Text(row.model.as_ref().map(|(_, id)| id.clone()))),

@@ -1,14 +1,13 @@
 //! The subjects of a dataset, and their scans. An error in one subject stays with it and does not hide the
 //! others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::bids::{self, Filters, Scan, ScanTimes, SubjectFolder};
 use deepmir_cases::{CaseError, LabelKind, Modality};
-use deepmir_recon::input::EchoParts;
 
 use crate::PipelineError;
-use deepmir_cases::bids;
 
 /// A subject's folder and what is in it.
 #[derive(Clone, Debug)]
@@ -16,30 +15,17 @@ pub struct Subject {
     /// `sub-01`.
     pub id: String,
     /// Its scans by name, or what is wrong with the folder.
-    pub scans: Result<Vec<FoundScan>, String>,
-}
-
-/// One scan of a subject: a session, or a run of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundScan {
-    /// `sub-01`, `sub-01_ses-2`, `sub-01_ses-2_run-1`.
-    pub id: String,
-    /// `2`.
-    pub session: Option<String>,
-    /// Where its derivatives go below the output folder: `sub-01/ses-2/anat`.
-    pub folder: PathBuf,
-    /// Its maps.
-    pub images: BTreeMap<Modality, PathBuf>,
-    /// Its brain mask.
-    pub mask: Option<PathBuf>,
-    /// Its raw echoes, or why they cannot be used; empty if there are none.
-    pub echoes: Result<Vec<EchoParts>, String>,
+    pub scans: Result<Vec<Scan>, String>,
+    /// When they were made, if they are of several sessions.
+    pub times: BTreeMap<String, ScanTimes>,
+    /// What to say if there are no scans.
+    pub nothing: String,
 }
 
 /// Subjects of a dataset, by name: those of the `wanted` labels (`sub-01` or `01`), or all if it is empty. The
 /// folders of the others are not listed: on a cluster, ten thousand jobs of one subject each would
 /// otherwise read ten thousand folders each. `masks` is a folder with more brain masks
-/// (`*_desc-brain_mask`).
+/// (`*_desc-brain_mask`); `filters` choose among several images of one kind.
 ///
 /// # Errors
 /// A folder that cannot be read or holds no subject, or a wanted subject that is not there.
@@ -47,28 +33,25 @@ pub fn subjects(
     dataset: &Path,
     masks: Option<&Path>,
     wanted: &[String],
+    filters: &Filters,
 ) -> Result<Vec<Subject>, PipelineError> {
-    let mut folders = subject_names(dataset)?;
+    let mut folders = bids::subject_folders(dataset)?;
     if folders.is_empty() {
         return Err(CaseError::NoScans { path: dataset.to_owned() }.into());
     }
     let labels = wanted.iter().map(String::as_str);
-    let there = folders.iter().map(String::as_str);
+    let there = folders.iter().map(|folder| folder.name.as_str());
     if let Some(unknown) = LabelKind::Subject.unknown(labels, there) {
         let reason = format!("{unknown}: {}", dataset.display());
         return Err(PipelineError::Subjects { reason });
     }
     let wanted: Vec<String> = wanted.iter().map(|name| LabelKind::Subject.full(name)).collect();
-    folders.retain(|name| wanted.is_empty() || wanted.contains(name));
+    folders.retain(|folder| wanted.is_empty() || wanted.contains(&folder.name));
     let masks = match masks {
         Some(folder) => bids::brain_masks(folder)?,
         None => BTreeMap::new(),
     };
-    let subject = |id: String| {
-        let scans = scans_of(&id, &dataset.join(&id), &masks).map_err(|error| error.to_string());
-        Subject { id, scans }
-    };
-    Ok(folders.into_iter().map(subject).collect())
+    Ok(folders.into_iter().map(|folder| subject(folder, &masks, filters)).collect())
 }
 
 /// The names of a dataset's subjects (`sub-01`), in order. None of their folders is listed.
@@ -76,95 +59,43 @@ pub fn subjects(
 /// # Errors
 /// A folder that cannot be read.
 pub fn subject_names(dataset: &Path) -> Result<Vec<String>, PipelineError> {
-    let fault = |source| PipelineError::Read { path: dataset.to_owned(), source };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dataset).map_err(fault)? {
-        let entry = entry.map_err(fault)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // A link to nowhere is no folder, and yet somebody meant a subject by it.
-        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
-        if name.starts_with("sub-") && folder {
-            names.push(name);
-        }
+    Ok(bids::subject_folders(dataset)?.into_iter().map(|folder| folder.name).collect())
+}
+
+fn subject(
+    SubjectFolder { name, path }: SubjectFolder,
+    masks: &BTreeMap<String, PathBuf>,
+    filters: &Filters,
+) -> Subject {
+    let scans = scans_of(&name, &path, masks, filters).map_err(|error| error.to_string());
+    let found = scans.as_deref().unwrap_or_default();
+    let sessions: BTreeSet<&String> =
+        found.iter().filter_map(|scan| scan.session.as_ref()).collect();
+    let times = match sessions.len() {
+        0 | 1 => BTreeMap::new(),
+        _ => found.iter().map(|scan| (scan.id.clone(), ScanTimes::of(scan, &path))).collect(),
+    };
+    let mut nothing = "no images or raw echoes under BIDS names".to_owned();
+    if found.is_empty()
+        && let Ok(Some((count, first))) = bids::without_bids_names(&path)
+    {
+        nothing += &format!("; {count} have other names, such as {}", first.display());
     }
-    names.sort();
-    Ok(names)
+    Subject { id: name, scans, times, nothing }
 }
 
 fn scans_of(
     id: &str,
     folder: &Path,
     masks: &BTreeMap<String, PathBuf>,
-) -> Result<Vec<FoundScan>, PipelineError> {
-    bids::check_places(id, folder)?;
-    let raw = bids::raw_scans_of(folder);
-    let mut scans: BTreeMap<String, FoundScan> = BTreeMap::new();
-    for scan in bids::scans_of(folder)? {
-        let mask = scan.mask.or_else(|| masks.get(&scan.id).cloned());
-        let found = found(&scan.id, id, scan.session);
-        scans.insert(scan.id.clone(), FoundScan { images: scan.images, mask, ..found });
+    filters: &Filters,
+) -> Result<Vec<Scan>, PipelineError> {
+    let mut scans = bids::scans_of(id, folder, filters)?;
+    for scan in &mut scans {
+        scan.check_single(&Modality::ALL)?;
+        scan.mask = scan.mask.take().or_else(|| bids::of_scan(masks, &scan.id).cloned());
     }
-    match raw {
-        Ok(raw) => {
-            for scan in raw {
-                let session = scan.session.clone();
-                let entry = scans.entry(scan.id.clone());
-                entry.or_insert_with(|| found(&scan.id, id, session)).echoes = Ok(scan.echoes);
-            }
-        }
-        // Maps may do without; only a scan that has none asks for the echoes.
-        Err(error) => {
-            let reason = error.to_string();
-            scans.values_mut().for_each(|scan| scan.echoes = Err(reason.clone()));
-            if scans.is_empty() {
-                return Err(error.into());
-            }
-        }
-    }
-    share_t2w(&mut scans);
-    Ok(scans.into_values().collect())
-}
-
-fn found(scan: &str, subject: &str, session: Option<String>) -> FoundScan {
-    let mut folder = PathBuf::from(subject);
-    if let Some(session) = &session {
-        folder.push(format!("ses-{session}"));
-    }
-    FoundScan {
-        id: scan.to_owned(),
-        session,
-        folder: folder.join("anat"),
-        images: BTreeMap::new(),
-        mask: None,
-        echoes: Ok(Vec::new()),
-    }
-}
-
-/// A T2w image without a `run` belongs to every run of its session.
-fn share_t2w(scans: &mut BTreeMap<String, FoundScan>) {
-    let only_t2w: Vec<FoundScan> = scans
-        .values()
-        .filter(|scan| {
-            scan.images.len() == 1
-                && scan.images.contains_key(&Modality::T2w)
-                && scan.echoes.as_ref().is_ok_and(Vec::is_empty)
-        })
-        .cloned()
-        .collect();
-    for alone in only_t2w {
-        let prefix = format!("{}_run-", alone.id);
-        let runs: Vec<String> =
-            scans.keys().filter(|id| id.starts_with(&prefix)).cloned().collect();
-        for run in &runs {
-            if let Some(scan) = scans.get_mut(run) {
-                let image = alone.images[&Modality::T2w].clone();
-                scan.images.entry(Modality::T2w).or_insert(image);
-            }
-        }
-        if !runs.is_empty() {
-            scans.remove(&alone.id);
-        }
-    }
+    Ok(scans)
 }
 
 #[cfg(test)]
@@ -190,9 +121,10 @@ mod tests {
             fs::write(path, b"").unwrap();
         }
         fs::create_dir(folder.path().join("sub-07")).unwrap();
-        let found = subjects(folder.path(), None, &[]).unwrap();
+        fs::write(folder.path().join("sub-07/patient 7.nii"), b"").unwrap();
+        let found = subjects(folder.path(), None, &[], &Filters::default()).unwrap();
         let of = |n: usize| &found[n].scans;
-        assert_eq!(of(0).as_ref().unwrap()[0].folder, Path::new("sub-01/anat"));
+        assert_eq!(of(0).as_ref().unwrap()[0].folder(), Path::new("sub-01/anat"));
         assert!(of(1).as_ref().unwrap_err().contains("two SWI"), "{:?}", of(1));
         assert!(of(2).as_ref().unwrap_err().contains("sub-04_swi.nii"), "{:?}", of(2));
         let runs = of(3).as_ref().unwrap();
@@ -200,9 +132,12 @@ mod tests {
         assert!(runs.iter().all(|run| run.images.len() == 2), "{runs:?}");
         assert!(of(4).as_ref().unwrap_err().contains("ses-b"), "{:?}", of(4));
         assert!(of(5).as_ref().unwrap().is_empty());
-        let some = subjects(folder.path(), None, &["05".to_owned()]).unwrap();
+        assert!(found[5].nothing.contains("patient 7.nii"), "{}", found[5].nothing);
+        let some = subjects(folder.path(), None, &["05".to_owned()], &Filters::default()).unwrap();
         assert_eq!(some.iter().map(|subject| &subject.id[..]).collect::<Vec<_>>(), ["sub-05"]);
-        let none = subjects(folder.path(), None, &["sub-99".to_owned()]).unwrap_err().to_string();
+        let none = subjects(folder.path(), None, &["sub-99".to_owned()], &Filters::default())
+            .unwrap_err()
+            .to_string();
         assert!(none.contains("no sub-99; there are sub-01, sub-02"), "{none}");
     }
 }

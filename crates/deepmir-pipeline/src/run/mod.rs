@@ -8,7 +8,7 @@
 
 mod discover;
 pub mod fingerprint;
-mod memory;
+pub(crate) mod memory;
 mod options;
 mod plan;
 mod runner;
@@ -19,7 +19,7 @@ mod timeline;
 mod worker;
 
 pub use crate::lock::Holder;
-pub use discover::{FoundScan, Subject, subject_names, subjects};
+pub use discover::{Subject, subject_names, subjects};
 pub use memory::default_budget_gb;
 pub use options::{Event, RunOptions};
 pub use plan::{Decision, Planner, ScanPlan, Source};

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use deepmir_cases::LabelKind;
+use deepmir_cases::bids::Scan;
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
 use deepmir_net::infer::InferenceOptions;
 use deepmir_volume::nifti::ReadOptions;
 
 use super::status::SubjectStatus;
-use super::{FoundScan, Planner, ScanPlan, Subject};
+use super::{Planner, ScanPlan, Subject};
 use crate::recon::ReconSettings;
 
 /// The settings of a run.
@@ -21,6 +22,8 @@ pub struct RunOptions {
     pub work: Option<PathBuf>,
     /// Only these sessions (without `ses-`); empty for all.
     pub sessions: Vec<String>,
+    /// Sessions in their order in time, as the user states it; empty if it is to be found.
+    pub session_order: Vec<String>,
     /// Models in order of preference: the first whose images are there is used.
     pub models: Vec<Bundle>,
     /// Where networks run.
@@ -39,6 +42,8 @@ pub struct RunOptions {
     pub rehash: bool,
     /// Do everything again.
     pub force: bool,
+    /// A scan with any warning fails, and no result is written for it.
+    pub strict: bool,
 }
 
 impl RunOptions {
@@ -54,11 +59,8 @@ impl RunOptions {
         self.of_sessions(scans).map(|scan| planner.plan(scan)).collect()
     }
 
-    pub(super) fn of_sessions<'a>(
-        &'a self,
-        scans: &'a [FoundScan],
-    ) -> impl Iterator<Item = &'a FoundScan> {
-        let wanted = |scan: &&FoundScan| {
+    pub(super) fn of_sessions<'a>(&'a self, scans: &'a [Scan]) -> impl Iterator<Item = &'a Scan> {
+        let wanted = |scan: &&Scan| {
             let session = scan.session.as_deref();
             let selected = |name: &String| session == Some(LabelKind::Session.bare(name));
             self.sessions.is_empty() || self.sessions.iter().any(selected)

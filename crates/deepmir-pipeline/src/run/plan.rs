@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::Modality;
+use deepmir_cases::bids::Scan;
 use deepmir_model::bundle::ModelSettings;
 use deepmir_recon::input::EchoParts;
 use deepmir_volume::Grid;
 use deepmir_volume::nifti;
 
-use super::FoundScan;
 use super::memory::need_gb;
 
 /// Where the images come from.
@@ -55,11 +55,13 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct ScanPlan {
     /// The scan.
-    pub scan: FoundScan,
+    pub scan: Scan,
     /// What to do.
     pub decision: Decision,
     /// Why.
     pub reasons: Vec<String>,
+    /// What was assumed of the images.
+    pub warnings: Vec<String>,
     /// Memory at the peak.
     pub memory_gb: f64,
 }
@@ -74,9 +76,14 @@ pub struct Planner<'a> {
 impl Planner<'_> {
     /// What is to be done with a scan: the first model whose images are there, or can be made from
     /// raw echoes, is used.
-    pub fn plan(&self, scan: &FoundScan) -> ScanPlan {
-        let blank =
-            |decision, reasons| ScanPlan { scan: scan.clone(), decision, reasons, memory_gb: 0.0 };
+    pub fn plan(&self, scan: &Scan) -> ScanPlan {
+        let blank = |decision, reasons| ScanPlan {
+            scan: scan.clone(),
+            decision,
+            reasons,
+            warnings: Vec::new(),
+            memory_gb: 0.0,
+        };
         let mut missing_for = Vec::new();
         for (number, model) in self.models.iter().enumerate() {
             let inputs = &model.plan.inputs;
@@ -87,8 +94,9 @@ impl Planner<'_> {
             let is_there = |modality: Modality| scan.images.contains_key(&modality);
             // What can be done without is made all the same, where there are echoes to make it from.
             let makeable = |m: Modality| m != Modality::T2w && inputs.contains(&m) && !is_there(m);
-            let better_made = scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty())
-                && Modality::ALL.into_iter().any(makeable);
+            let lacks_a_map = Modality::ALL.into_iter().any(makeable);
+            let better_made =
+                scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty()) && lacks_a_map;
             let mut mapped = missing(&is_there);
             let outcome = if mapped.is_empty() && !better_made {
                 self.of_maps(scan, number)
@@ -122,20 +130,36 @@ impl Planner<'_> {
                 }
             };
             return match outcome {
-                Ok((source, reasons, memory_gb)) => ScanPlan {
-                    decision: Decision::Predict { model: number, source },
-                    memory_gb,
-                    ..blank(Decision::Skip, reasons)
-                },
+                Ok((source, mut reasons, memory_gb)) => {
+                    let mut warnings = scan.warnings.clone();
+                    if !is_there(Modality::Swi) {
+                        reasons.extend(scan.notes.iter().cloned());
+                    }
+                    if let (Err(reason), true) = (&scan.echoes, lacks_a_map) {
+                        warnings.push(format!("the raw echoes cannot be used: {reason}"));
+                    }
+                    if let Source::Maps { t2w: Some((path, _)), .. } = &source {
+                        // Its aligned copy does not tell what its own header did.
+                        warnings.extend(noticed(path));
+                    }
+                    ScanPlan {
+                        decision: Decision::Predict { model: number, source },
+                        warnings,
+                        memory_gb,
+                        ..blank(Decision::Skip, reasons)
+                    }
+                }
                 Err(reason) => blank(Decision::Fail, vec![reason]),
             };
         }
+        missing_for.extend(scan.notes.iter().cloned());
         missing_for.push("add the images, or a model that does without with --model".to_owned());
         blank(Decision::Skip, missing_for)
     }
 
-    fn of_maps(&self, scan: &FoundScan, number: usize) -> Planned {
+    fn of_maps(&self, scan: &Scan, number: usize) -> Planned {
         let model = self.models[number];
+        check_fetched(scan.images.values().chain(&scan.mask))?;
         let reference = scan.images.first_key_value().map(|(_, path)| path.as_path());
         let grid = grid(reference.unwrap_or(Path::new("")))?;
         let mut images = scan.images.clone();
@@ -169,7 +193,7 @@ impl Planner<'_> {
 
     fn of_echoes(
         &self,
-        scan: &FoundScan,
+        scan: &Scan,
         number: usize,
         echoes: &[EchoParts],
         missing: &[&str],
@@ -179,6 +203,10 @@ impl Planner<'_> {
             EchoParts::Cartesian { real, .. } => real,
         };
         let t2w = scan.images.get(&Modality::T2w).cloned();
+        let parts = echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
+        check_fetched(
+            parts.map(Path::to_owned).collect::<Vec<_>>().iter().chain(&t2w).chain(&scan.mask),
+        )?;
         let reasons = vec![
             format!("no {}: reconstruct {} echoes", missing.join(", "), echoes.len()),
             match t2w {
@@ -197,6 +225,17 @@ impl Planner<'_> {
 
 /// Source, reasons and memory, or what is wrong.
 type Planned = Result<(Source, Vec<String>, f64), String>;
+
+/// That the images are here: an optional one whose content was not fetched is not left out.
+fn check_fetched<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+    paths.try_for_each(|path| nifti::check_fetched(path)).map_err(|error| error.to_string())
+}
+
+/// What was noticed in the header of an image.
+fn noticed(path: &Path) -> Vec<String> {
+    let warnings = nifti::read_header(path).map(|header| header.warnings(path));
+    warnings.unwrap_or_default().iter().map(ToString::to_string).collect()
+}
 
 fn grid(path: &Path) -> Result<Grid, String> {
     nifti::read_header(path).map(|header| *header.grid()).map_err(|error| error.to_string())
@@ -225,10 +264,13 @@ mod tests {
         frugal.name = "frugal".to_owned();
         frugal.plan.inputs = vec![Modality::Swi, Modality::Qsm];
         let (both, one) = ([&model, &frugal], [&model]);
-        let scan = |t2w: Option<&PathBuf>, maps: bool, echoes: usize| FoundScan {
+        let scan = |t2w: Option<&PathBuf>, maps: bool, echoes: usize| Scan {
             id: "sub-01".to_owned(),
+            subject: "01".to_owned(),
             session: None,
-            folder: PathBuf::new(),
+            twice: BTreeMap::new(),
+            notes: vec!["a projection is no SWI".to_owned()],
+            warnings: Vec::new(),
             images: [(Modality::Swi, &swi), (Modality::Qsm, &qsm)]
                 .into_iter()
                 .filter(|_| maps)
@@ -241,7 +283,7 @@ mod tests {
                 echoes
             ]),
         };
-        let plan = |scan: &FoundScan, models: &[&ModelSettings]| {
+        let plan = |scan: &Scan, models: &[&ModelSettings]| {
             let planned = Planner { models: models.to_vec() }.plan(scan);
             (planned.decision, planned.reasons.join("; "))
         };
@@ -283,6 +325,16 @@ mod tests {
         only_swi.echoes = Ok(Vec::new());
         let (decision, why) = plan(&only_swi, &[&content]);
         assert!(matches!(decision, Decision::Predict { source: Source::Maps { .. }, .. }), "{why}");
+        assert!(!why.contains("projection"), "{why}");
+        // What was passed over is told where it is missed; what was assumed, and echoes that cannot be used.
+        let mut odd = only_swi.clone();
+        odd.images.remove(&Modality::Swi);
+        let (decision, why) = plan(&odd, &[&content]);
+        assert!(decision == Decision::Skip && why.contains("a projection is no SWI"), "{why}");
+        only_swi.echoes = Err("an echo with one part only".to_owned());
+        only_swi.warnings = vec!["assumed".to_owned()];
+        let planned = Planner { models: vec![&content] }.plan(&only_swi);
+        assert_eq!(planned.warnings.len(), 2, "{:?}", planned.warnings);
         let (decision, _) = plan(&scan(None, true, 0), &both);
         assert!(matches!(decision, Decision::Predict { model: 1, .. }));
     }

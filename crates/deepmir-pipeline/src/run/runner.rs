@@ -35,6 +35,14 @@ impl Summary {
         self.statuses.iter().filter(|status| status.state == state).count()
     }
 
+    /// Whether there was something to do, and no scan of any subject is done.
+    pub fn did_nothing(&self) -> bool {
+        let done = |status: &SubjectStatus| {
+            status.state == State::Done || status.scans.iter().any(|scan| scan.state == State::Done)
+        };
+        !self.statuses.is_empty() && !self.statuses.iter().any(done)
+    }
+
     /// Whether anything went wrong.
     pub fn has_failures(&self) -> bool {
         self.count(State::Failed) > 0 || !self.unwritten.is_empty()

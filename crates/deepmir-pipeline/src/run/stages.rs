@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::bids::{Scan, session_order};
+use deepmir_cases::{CaseFiles, Modality, bids};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
-use super::FoundScan;
 use super::fingerprint::{self, InputFile};
 use super::options::Event;
 use super::status::{ScanStatus, StageRecord, State, SubjectStatus};
@@ -33,7 +33,7 @@ pub(super) struct Ready {
 impl Worker<'_> {
     pub(super) fn recon(
         &self,
-        found: &FoundScan,
+        found: &Scan,
         echoes: &[EchoParts],
         t2w: Option<&PathBuf>,
         mask: Option<&PathBuf>,
@@ -46,14 +46,16 @@ impl Worker<'_> {
             let (EchoParts::Polar { magnitude: a, phase: b }
             | EchoParts::Cartesian { real: a, imaginary: b }) = parts;
             paths.extend([a.clone(), b.clone()]);
-            paths.extend([a, b].into_iter().map(|path| sidecar(path)).filter(|path| path.exists()));
+            paths.extend([a, b].into_iter().flat_map(|path| bids::sidecars(path)));
         }
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
-        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some());
+        // What a tolerant run made may have warnings.
+        let strict = self.options.strict;
+        let settings = (&self.options.recon, self.options.read.nan_to_zero, t2w.is_some(), strict);
         let key = fingerprint::key("recon", &settings, &inputs);
-        let folder = self.options.out.join(&found.folder);
+        let folder = self.options.out.join(found.folder());
         let stem = &found.id;
         let image = |ending: &str| folder.join(format!("{stem}_{ending}.nii.gz"));
         let mut images = BTreeMap::from([
@@ -70,6 +72,7 @@ impl Worker<'_> {
         let record = match before {
             Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
             _ => {
+                refuse_others(&found.id, before, &inputs)?;
                 let started = Instant::now();
                 let input = ReconInput {
                     files: ScanFiles { echoes: echoes.to_vec(), ..ScanFiles::default() },
@@ -79,8 +82,9 @@ impl Worker<'_> {
                     },
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
+                    strict: self.options.strict,
                 };
-                let scratch = self.options.work.as_ref().map(|work| work.join(&found.folder));
+                let scratch = self.options.work.as_ref().map(|work| work.join(found.folder()));
                 let folders = ReconFolders {
                     results: &folder,
                     intermediate: scratch.as_ref().unwrap_or(&folder),
@@ -110,7 +114,7 @@ impl Worker<'_> {
 
     pub(super) fn align(
         &self,
-        found: &FoundScan,
+        found: &Scan,
         files: &CaseFiles,
         t2w: &Path,
         known: Option<&ScanStatus>,
@@ -124,7 +128,7 @@ impl Worker<'_> {
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
         let settings = (&self.options.recon.registration, &self.options.recon.bias);
         let key = fingerprint::key("align", &settings, &inputs);
-        let folder = self.options.out.join(&found.folder);
+        let folder = self.options.out.join(found.folder());
         if let Some(stage) = before
             && stage.holds(&key, &self.options.out)
         {
@@ -157,14 +161,15 @@ impl Worker<'_> {
         &mut self,
         model: usize,
         ready: &Ready,
-        found: &FoundScan,
+        found: &Scan,
         known: Option<&ScanStatus>,
         scan: &mut ScanStatus,
     ) -> Result<(), PipelineError> {
         let options = self.options;
         let bundle = &options.models[model];
         let id = bundle.id();
-        let settings = (&id, options.inference.flips, options.read.nan_to_zero, &ready.keys);
+        let (flips, strict) = (options.inference.flips, options.strict);
+        let settings = (&id, flips, options.read.nan_to_zero, strict, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -173,8 +178,11 @@ impl Worker<'_> {
         {
             scan.predict = Some(stage.clone());
             scan.lesions = before.lesions.clone();
+            scan.warnings = before.warnings.clone();
             return Ok(());
         }
+        let before = known.and_then(|known| known.predict.as_ref());
+        refuse_others(&found.id, before, &ready.inputs)?;
         self.check_interrupt();
         (self.report)(Event::Step { scan: &found.id, what: "finding lesions" });
         let started = Instant::now();
@@ -184,11 +192,13 @@ impl Worker<'_> {
                 let mut predictor = Predictor::new(bundle.clone(), options.device)?;
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
+                predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }
         };
         let interrupted = self.interrupted;
-        let folder = options.out.join(&found.folder);
+        let folder = options.out.join(found.folder());
         let mut progress = |_, _| {
             if interrupted.load(Ordering::Relaxed) {
                 resume_unwind(Box::new(Interrupted));
@@ -196,6 +206,7 @@ impl Worker<'_> {
         };
         let (prediction, written) =
             crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
+        scan.warnings = prediction.quality.warnings.clone();
         scan.lesions = counts(&prediction.rows)
             .into_iter()
             .map(|(class, count)| (class.name().to_owned(), count))
@@ -212,13 +223,19 @@ impl Worker<'_> {
     /// Lesions over sessions, where there are two or more. If the heads cannot be aligned, that is a warning:
     /// each session stands alone.
     pub(super) fn timeline(&self, status: &mut SubjectStatus, before: Option<&SubjectStatus>) {
-        let sessions: Vec<(Session, String)> = self.sessions(status);
-        if sessions.len() < 2 {
+        let found: Vec<(Session, String)> = self.sessions(status);
+        if found.len() < 2 {
             return;
         }
+        let times =
+            |scan: &str| status.scan(scan).map(|scan| scan.times.clone()).unwrap_or_default();
+        let labels = found.iter().map(|(session, _)| (session.label(), times(&session.scan)));
+        let order = session_order(&labels.collect::<Vec<_>>(), &self.options.session_order);
+        status.warnings.extend(order.warning);
+        let sessions: Vec<&(Session, String)> = order.order.iter().map(|&n| &found[n]).collect();
         let keys: Vec<&String> = sessions.iter().map(|(_, key)| key).collect();
         let settings = &self.options.recon.registration;
-        let key = fingerprint::key("timeline", &(settings, keys), &[]);
+        let key = fingerprint::key("timeline", &(settings, keys, order.from), &[]);
         let known = before.and_then(|before| before.timeline.as_ref());
         if let Some(stage) = known
             && stage.holds(&key, &self.options.out)
@@ -232,8 +249,8 @@ impl Worker<'_> {
             .out
             .join(&status.subject)
             .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
-        let sessions: Vec<Session> = sessions.into_iter().map(|(session, _)| session).collect();
-        let outcome = timeline::write(&sessions, &self.options.read, settings, &path)
+        let sessions: Vec<&Session> = sessions.into_iter().map(|(session, _)| session).collect();
+        let outcome = timeline::write(&sessions, order.from, &self.options.read, settings, &path)
             .and_then(|()| StageRecord::sizes(&self.options.out, std::slice::from_ref(&path)));
         match outcome {
             Ok(outputs) => {
@@ -283,6 +300,29 @@ impl Worker<'_> {
     }
 }
 
+/// Refuses to write over results that were made from other files: another dataset's, whose subjects have the same names.
+/// Files of the same content that were moved, and files in the same place that were changed, are not others.
+fn refuse_others(
+    scan: &str,
+    before: Option<&StageRecord>,
+    inputs: &[InputFile],
+) -> Result<(), PipelineError> {
+    let Some(StageRecord { inputs: known, .. }) = before else { return Ok(()) };
+    // Two scans' sidecars may say the same.
+    let is_image = |file: &&InputFile| file.path.extension().is_none_or(|ending| ending != "json");
+    let same = |a: &InputFile, b: &InputFile| a.path == b.path || a.sha256 == b.sha256;
+    let (Some(was), false) = (known.first(), inputs.is_empty()) else { return Ok(()) };
+    let mut images = inputs.iter().filter(is_image);
+    if images.any(|input| known.iter().any(|known| same(input, known))) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the folder has results of another {scan}; choose another folder, or write over them with --force: {}",
+        was.path.display()
+    );
+    Err(PipelineError::Subjects { reason })
+}
+
 /// The reference image and mask of a scan, from its quality sheet.
 fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     let text = std::fs::read_to_string(sheet).ok()?;
@@ -297,10 +337,6 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     })
 }
 
-fn sidecar(path: &Path) -> PathBuf {
-    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
-}
-
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.
 fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineError> {
     let fault = |source| PipelineError::Read { path: folder.to_owned(), source };
@@ -309,7 +345,7 @@ fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineErr
         let path = entry.map_err(fault)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_scan = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('_'));
-        let lesions = name.contains("-lesions");
+        let lesions = name.contains("-lesions") || name.contains("seg-instances");
         let other_run = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with("_run-"));
         if of_scan && !lesions && !other_run {
             found.push(path);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::InputFile;
 use crate::PipelineError;
-use deepmir_cases::bids::write_json;
+use deepmir_cases::bids::{ScanTimes, write_json};
+use deepmir_volume::Warning;
 
 /// How something ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,6 +94,16 @@ pub struct ScanStatus {
     /// Lesions of each class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lesions: BTreeMap<String, usize>,
+    /// What was noticed in its images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// When it was made, if its subject has several sessions.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub times: ScanTimes,
+}
+
+fn is_unknown(times: &ScanTimes) -> bool {
+    *times == ScanTimes::default()
 }
 
 /// The status of a subject.
@@ -165,6 +176,16 @@ impl SubjectStatus {
     /// A scan's part.
     pub fn scan(&self, id: &str) -> Option<&ScanStatus> {
         self.scans.iter().find(|scan| scan.id == id)
+    }
+
+    /// What did not stop the subject, but must be known: of the subject, and of each scan.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let own = self.warnings.iter().map(|warning| format!("{}: {warning}", self.subject));
+        let scans = self
+            .scans
+            .iter()
+            .flat_map(|scan| scan.warnings.iter().map(|warning| format!("{}: {warning}", scan.id)));
+        own.chain(scans).collect()
     }
 
     /// Why it is not done: the subject's reason, or those of its scans.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Modality, bids};
 
 use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
@@ -32,13 +32,17 @@ impl Worker<'_> {
             }
             Ok(scans) if scans.is_empty() => {
                 status.state = State::Skipped;
-                status.reason = Some("no images or raw echoes under BIDS names".to_owned());
+                status.reason = Some(subject.nothing.clone());
             }
             Ok(scans) => {
                 sweep(&out.join(&subject.id));
                 let planner = self.options.planner();
                 for scan in self.options.of_sessions(scans) {
                     let plan = planner.plan(scan);
+                    let warnings = plan.warnings.iter();
+                    status
+                        .warnings
+                        .extend(warnings.map(|warning| format!("{}: {warning}", scan.id)));
                     let known = before.as_ref().and_then(|before| before.scan(&scan.id));
                     let Some(done) =
                         self.isolate_failure(&plan, known, &mut status, before.as_ref())?
@@ -65,6 +69,11 @@ impl Worker<'_> {
             status.scans.extend(other);
             status.scans.sort_by(|a, b| a.id.cmp(&b.id));
         }
+        for scan in &mut status.scans {
+            if let Some(times) = subject.times.get(&scan.id) {
+                scan.times = times.clone();
+            }
+        }
         self.timeline(&mut status, before.as_ref());
         if SubjectStatus::read(out, &subject.id).is_none_or(|there| !same(&there, &status)) {
             status.write(out)?;
@@ -89,6 +98,8 @@ impl Worker<'_> {
             align: None,
             predict: None,
             lesions: BTreeMap::new(),
+            warnings: Vec::new(),
+            times: known.map(|known| known.times.clone()).unwrap_or_default(),
         };
         let work = AssertUnwindSafe(|| self.scan(plan, known, &mut scan, status, before));
         let fault = match catch_unwind(work) {
@@ -186,7 +197,9 @@ impl Worker<'_> {
                         }
                     }
                 }
-                let paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                let mut paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                // It tells the unit of susceptibility.
+                paths.extend(images.values().flat_map(|path| bids::sidecars(path)));
                 let known = known.and_then(|known| known.predict.as_ref());
                 let known = known.map_or(&[][..], |stage| &stage.inputs);
                 let inputs = fingerprint::inputs(&paths, known, self.options.rehash)?;

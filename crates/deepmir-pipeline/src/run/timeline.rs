@@ -11,10 +11,10 @@ use deepmir_volume::nifti::ReadOptions;
 use serde::Serialize;
 
 use crate::PipelineError;
-use deepmir_cases::bids::write_text;
+use deepmir_cases::bids::{OrderFrom, write_text};
 
 /// The columns of a subject's table of changes.
-pub const COLUMNS: [&str; 15] = [
+pub const COLUMNS: [&str; 16] = [
     "from_scan",
     "to_scan",
     "change",
@@ -30,6 +30,7 @@ pub const COLUMNS: [&str; 15] = [
     "y_mm",
     "z_mm",
     "apart_mm",
+    "order_from",
 ];
 
 /// How far apart the centres of one lesion may lie in two sessions, once the heads are aligned.
@@ -86,12 +87,21 @@ pub(super) struct Session {
     pub(super) table: PathBuf,
 }
 
-/// Follows lesions over sessions in their order and writes the table of changes.
+impl Session {
+    /// `2` of `sub-01_ses-2`.
+    pub(super) fn label(&self) -> &str {
+        self.scan.split('_').find_map(|part| part.strip_prefix("ses-")).unwrap_or_default()
+    }
+}
+
+/// Follows lesions over sessions in their order and writes the table of changes. Each row says where the order is from:
+/// if that is wrong, new and gone change places.
 ///
 /// # Errors
 /// Unreadable images or tables, a registration that failed, a full disk.
 pub(super) fn write(
-    sessions: &[Session],
+    sessions: &[&Session],
+    order: OrderFrom,
     read: &ReadOptions,
     settings: &RegistrationConfig,
     path: &Path,
@@ -101,7 +111,8 @@ pub(super) fn write(
         let to_later = movement(&pair[0].files, &pair[1].files, read, settings)?;
         let (before, after) = (table::read(&pair[0].table)?, table::read(&pair[1].table)?);
         for row in changes(&before, &after, &to_later) {
-            text += &format!("{}\t{}\t{}\n", pair[0].scan, pair[1].scan, row.join("\t"));
+            let (from, to, row) = (&pair[0].scan, &pair[1].scan, row.join("\t"));
+            text += &format!("{from}\t{to}\t{row}\t{}\n", order.name());
         }
     }
     Ok(write_text(path, &text)?)

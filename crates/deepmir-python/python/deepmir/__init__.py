@@ -9,7 +9,7 @@ command ``deepmir``, bit for bit. Research software; not a medical device.
 """
 
 from ._deepmir import Model, __version__
-from ._errors import DeepmirError, InternalError, NotFoundError, WrongTypeError
+from ._errors import DeepmirError, DeepmirWarning, InternalError, NotFoundError, WrongTypeError
 from ._evaluate import ClassEvaluation, Evaluation, evaluate
 from ._inputs import ImageLike
 from ._predict import Lesion, Result, load_model, predict
@@ -18,6 +18,7 @@ from ._recon import Reconstruction, recon
 __all__ = [
     "ClassEvaluation",
     "DeepmirError",
+    "DeepmirWarning",
     "Evaluation",
     "ImageLike",
     "InternalError",

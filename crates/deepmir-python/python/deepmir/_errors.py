@@ -7,6 +7,10 @@ class DeepmirError(ValueError):
     """Something that the caller can mend; the message names the image or file and the remedy."""
 
 
+class DeepmirWarning(UserWarning):
+    """Something about an image that may make the result wrong."""
+
+
 class NotFoundError(DeepmirError, FileNotFoundError):
     """A file, folder or model that is not there."""
 
@@ -27,6 +31,7 @@ _OPTIONS = {
     "--nan-to-zero": "nan_to_zero=True",
     "--allow-missing": "allow_missing=True",
     "--mask": "mask=",
+    "--strict": "strict=True",
 }
 
 

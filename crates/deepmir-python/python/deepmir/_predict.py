@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, Union
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from . import _deepmir, _inputs
 from ._deepmir import Model
-from ._errors import WrongTypeError
+from ._errors import DeepmirWarning, WrongTypeError
 from ._inputs import ImageLike, Progress
 
 
@@ -71,15 +72,20 @@ class Result:
         Probability of each class at each voxel, ``float32``, by the name of the class.
     lesions
         The lesion table.
+    warnings
+        What was noticed about the images that may make the result wrong: a sentence by its code.
     """
 
     labels: npt.NDArray[np.uint8]
     affine: npt.NDArray[np.float64]
     probabilities: "dict[str, npt.NDArray[np.float32]]"
     lesions: "list[Lesion]"
+    warnings: "dict[str, str]"
     _found: Any = field(repr=False, compare=False)
 
-    def save(self, folder: Union[str, "os.PathLike[str]"]) -> "list[str]":
+    def save(
+        self, folder: Union[str, "os.PathLike[str]"], *, overwrite: bool = False
+    ) -> "list[str]":
         """Write label map, probability maps, tables and report, as ``deepmir predict -o`` does.
 
         What is written is what was found: changes of the arrays play no part. Names are those of the
@@ -89,6 +95,8 @@ class Result:
         ----------
         folder
             Is made if it is not there.
+        overwrite
+            Write over results of another scan in the folder; they are an error without.
 
         Returns
         -------
@@ -98,9 +106,10 @@ class Result:
         Raises
         ------
         DeepmirError
-            If a file cannot be written.
+            If a file cannot be written, or results of another scan are there.
         """
-        return [os.fspath(file) for file in self._found.write(_inputs.path("folder", folder))]
+        written = self._found.write(_inputs.path("folder", folder), bool(overwrite))
+        return [os.fspath(file) for file in written]
 
 
 def load_model(name: Union[str, "os.PathLike[str]"] = "default") -> Model:
@@ -136,6 +145,7 @@ def predict(
     model: Union[Model, str, "os.PathLike[str]", None] = None,
     flips: bool = False,
     nan_to_zero: bool = False,
+    strict: bool = False,
     threads: Optional[int] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
@@ -147,7 +157,7 @@ def predict(
         Susceptibility-weighted image, susceptibility map in ppm, T2-weighted image, all on one grid: each
         a path, a nibabel image or an array. What the model can do without may be left out.
     mask
-        Brain mask on the same grid; voxels that are not zero are inside. Not needed if the images are
+        Brain mask on the same grid; a soft one is cut at one half. Not needed if the images are
         skull-stripped, with zeros outside the brain.
     affine
         Matrix (4, 4) from voxels to RAS+ millimetres, of all arrays.
@@ -157,6 +167,9 @@ def predict(
         Average over mirror images of each slice; takes four times as long.
     nan_to_zero
         Take NaN and infinite voxels as zero instead of refusing them.
+    strict
+        Refuse a scan about which there is any warning. Without, each is given by :mod:`warnings` as a
+        :class:`DeepmirWarning`, and stands in the result.
     threads
         Number of threads; one for each core without.
     progress
@@ -171,7 +184,8 @@ def predict(
     Raises
     ------
     DeepmirError
-        If an image is missing or cannot be used; the message is the command line's.
+        If an image is missing or cannot be used, or with ``strict`` is doubtful; the message is the
+        command line's.
     """
     given = [("SWI", "swi", swi), ("QSM", "qsm", qsm), ("T2w", "t2w", t2w)]
     _inputs.check_affine(affine, [swi, qsm, t2w, mask])
@@ -188,17 +202,29 @@ def predict(
         model = load_model(model)
     elif not isinstance(model, Model):
         raise WrongTypeError(f"model is {model!r}; give a Model, a name or a path")
+    progress = _inputs.progress_of(progress)
     found = _deepmir.predict(
-        images, brain, model, bool(flips), bool(nan_to_zero), threads, _inputs.progress_of(progress)
+        images, brain, model, bool(flips), bool(nan_to_zero), bool(strict), threads, progress
     )
+    for _, message in found.warnings:
+        warnings.warn(message, DeepmirWarning, stacklevel=2)
     maps = found.probabilities().items()
     return Result(
         labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
         affine=np.array(found.affine),
         probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
         lesions=[_lesion(row) for row in json.loads(found.lesions)],
+        warnings=_by_code(found.warnings),
         _found=found,
     )
+
+
+def _by_code(noticed: "list[tuple[str, str]]") -> "dict[str, str]":
+    """Sentences of one code in one."""
+    by_code: "dict[str, str]" = {}
+    for code, message in noticed:
+        by_code[code] = f"{by_code[code]}; {message}" if code in by_code else message
+    return by_code
 
 
 def _lesion(row: "dict[str, Any]") -> Lesion:

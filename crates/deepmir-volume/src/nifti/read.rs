@@ -1,13 +1,13 @@
 //! Reading.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-
-use super::header::{HeaderFault, SIZE_2};
-use super::{DataType, Header};
+use super::foreign::Foreign;
+use super::gzip::Gzip;
+use super::parse::{HeaderFault, SIZE_1, SIZE_2};
+use super::{DataType, Header, check_fetched};
 use crate::{Volume, VolumeError};
 
 /// A volume and the header it came with.
@@ -41,8 +41,8 @@ pub fn read(path: &Path) -> Result<Image<f32>, VolumeError> {
 /// As [`read`].
 pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Image<f32>, VolumeError> {
     let mut source = Source::open(path)?;
-    let header = source.one_volume()?;
-    let mut data = source.decode(&header, |value| value as f32)?;
+    let mut header = source.one_volume()?;
+    let mut data = source.decode(&mut header, |value| value as f32)?;
     options.finish(&mut data, path)?;
     Ok(Image { volume: Volume::from_parts(header.grid, data), header })
 }
@@ -56,8 +56,8 @@ pub fn read_series(
     options: &ReadOptions,
 ) -> Result<(Header, Vec<Volume<f32>>), VolumeError> {
     let mut source = Source::open(path)?;
-    let header = source.header()?;
-    let mut data = source.decode(&header, |value| value as f32)?;
+    let mut header = source.header()?;
+    let mut data = source.decode(&mut header, |value| value as f32)?;
     options.finish(&mut data, path)?;
     let volumes = data
         .chunks_exact(header.grid.len())
@@ -72,9 +72,9 @@ pub fn read_series(
 /// As [`read`], and if a voxel is no whole number within ±2³¹.
 pub fn read_integers(path: &Path) -> Result<Image<i32>, VolumeError> {
     let mut source = Source::open(path)?;
-    let header = source.one_volume()?;
+    let mut header = source.one_volume()?;
     let (mut fractions, mut example) = (0, 0.0);
-    let data = source.decode(&header, |value| {
+    let data = source.decode(&mut header, |value| {
         // Slopes such as 1/255 leave rounding noise on whole numbers.
         let whole = value.round();
         if (value - whole).abs() > 1e-3 || !(-2147483648.0..=2147483647.0).contains(&whole) {
@@ -117,14 +117,42 @@ impl ReadOptions {
     }
 }
 
-/// A file being read, gzipped or not.
+/// The bytes of a file, unpacked.
+enum Bytes {
+    Plain(BufReader<File>),
+    Gzip(Box<Gzip>),
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(reader) => reader.read(buffer),
+            Self::Gzip(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// A file being read.
 struct Source {
     /// The file the user named.
     path: PathBuf,
-    reader: Box<dyn Read>,
+    /// The file that is read: the image of a pair, once its header is.
+    file: PathBuf,
+    /// What was read for the header, to be read once more.
+    start: Cursor<Vec<u8>>,
+    /// The rest.
+    bytes: Bytes,
     /// Bytes of the file on disk.
     length: u64,
-    gzipped: bool,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.start.read(buffer)? {
+            0 => self.bytes.read(buffer),
+            count => Ok(count),
+        }
+    }
 }
 
 impl Source {
@@ -135,6 +163,7 @@ impl Source {
 
     fn open_file(named: &Path, file: &Path) -> Result<Self, VolumeError> {
         let fail = |source| VolumeError::Read { path: file.to_owned(), source };
+        check_fetched(file)?;
         let mut reader = BufReader::with_capacity(1 << 18, File::open(file).map_err(fail)?);
         let metadata = reader.get_ref().metadata().map_err(fail)?;
         if metadata.is_dir() {
@@ -144,37 +173,81 @@ impl Source {
         let mut magic = [0; 2];
         let gzipped = reader.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
         reader.seek(SeekFrom::Start(0)).map_err(fail)?;
-        let reader: Box<dyn Read> =
-            if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-        Ok(Self { path: named.to_owned(), reader, length: metadata.len(), gzipped })
+        let bytes =
+            if gzipped { Bytes::Gzip(Box::new(Gzip::new(reader))) } else { Bytes::Plain(reader) };
+        Ok(Self {
+            path: named.to_owned(),
+            file: file.to_owned(),
+            start: Cursor::new(Vec::new()),
+            bytes,
+            length: metadata.len(),
+        })
     }
 
-    /// Parses the header and leaves the reader where the voxels begin.
+    fn is_gzipped(&self) -> bool {
+        matches!(self.bytes, Bytes::Gzip(_))
+    }
+
+    /// Parses the header and leaves the reader where the header began, or where the image of a pair does.
     fn header(&mut self) -> Result<Header, VolumeError> {
         let mut bytes = Vec::with_capacity(SIZE_2);
         let limit = SIZE_2 as u64;
-        let outcome = self.reader.by_ref().take(limit).read_to_end(&mut bytes);
-        if let Err(source) = outcome {
-            return Err(self.stream_fault(source, SIZE_2 as u64));
-        }
         let path = self.path.clone();
-        let header = Header::parse(&bytes).map_err(|fault| match fault {
-            HeaderFault::Foreign(reason) => VolumeError::NotNifti { path, reason },
+        match self.by_ref().take(limit).read_to_end(&mut bytes) {
+            // An image of a few voxels may lack its end and have its header; then its voxels are missed.
+            Err(source)
+                if source.kind() == io::ErrorKind::UnexpectedEof && bytes.len() < SIZE_1 =>
+            {
+                let Foreign { reason, remedy } = Foreign::cut_short(bytes.len(), SIZE_1);
+                return Err(VolumeError::NotNifti { path, reason, remedy });
+            }
+            Err(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(self.stream_fault(source, limit));
+            }
+            _ => {}
+        }
+        let mut header = Header::parse(&bytes).map_err(|fault| match fault {
+            HeaderFault::Foreign(Foreign { reason, remedy }) => {
+                VolumeError::NotNifti { path, reason, remedy }
+            }
             HeaderFault::Broken(reason) => VolumeError::Header { path, reason },
             HeaderFault::Unsupported(what, remedy) => {
                 VolumeError::Unsupported { path, what, remedy }
             }
         })?;
-        if header.single_file {
-            let start = io::Cursor::new(bytes);
-            let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
-            self.reader = Box::new(start.chain(rest));
+        let image = partner(&self.path, ".hdr", ".img");
+        if header.single_file || image == self.file {
+            if !header.single_file {
+                header.note(
+                    "header_magic",
+                    "its magic says that the voxels are in a file of their own; those after the header were read",
+                );
+                header.single_file = true;
+            }
+            self.start = Cursor::new(bytes);
         } else {
-            let image = partner(&self.path, ".hdr", ".img");
             let named = std::mem::take(&mut self.path);
             *self = Self::open_file(&named, &image)?;
         }
         Ok(header)
+    }
+
+    /// Where the voxels begin. Some programs leave `vox_offset` at 0 in a single file; then it is the end of the header
+    /// with its extension flag, or without where the file is too short for that.
+    fn first_voxel(&self, header: &Header) -> Result<u64, VolumeError> {
+        let with_flag = header.header_bytes + 4;
+        if !header.single_file || header.vox_offset >= with_flag {
+            return Ok(header.vox_offset);
+        }
+        let wanted = header.data_bytes().saturating_add(with_flag);
+        let length = if self.is_gzipped() {
+            let mut whole = Self::open_file(&self.path, &self.file)?;
+            io::copy(&mut whole.by_ref().take(wanted), &mut io::sink())
+                .map_err(|source| self.stream_fault(source, header.data_bytes()))?
+        } else {
+            self.length
+        };
+        Ok(if length >= wanted { with_flag } else { header.header_bytes })
     }
 
     fn one_volume(&mut self) -> Result<Header, VolumeError> {
@@ -196,17 +269,18 @@ impl Source {
     /// Reads every voxel, scaled, through `convert`.
     fn decode<T>(
         &mut self,
-        header: &Header,
+        header: &mut Header,
         mut convert: impl FnMut(f64) -> T,
     ) -> Result<Vec<T>, VolumeError> {
+        let gzipped = self.is_gzipped();
         let expected_bytes = header.data_bytes();
         let truncated = VolumeError::Truncated { path: self.path.clone(), expected_bytes };
         // Deflate shrinks at most about 1032-fold: a file this short cannot hold that much.
-        let most =
-            if self.gzipped { self.length.saturating_mul(1040) + (1 << 20) } else { self.length };
+        let most = if gzipped { self.length.saturating_mul(1040) + (1 << 20) } else { self.length };
         if expected_bytes.saturating_add(header.vox_offset) > most {
             return Err(truncated);
         }
+        let first_voxel = self.first_voxel(header)?;
         let count = (expected_bytes / header.data_type.bytes() as u64) as usize;
         let mut data = Vec::new();
         data.try_reserve_exact(count).map_err(|_| VolumeError::Header {
@@ -214,7 +288,7 @@ impl Source {
             reason: format!("its {count} voxels do not fit in memory"),
         })?;
 
-        let skipped = io::copy(&mut self.reader.by_ref().take(header.vox_offset), &mut io::sink());
+        let skipped = io::copy(&mut self.by_ref().take(first_voxel), &mut io::sink());
         if let Err(source) = skipped {
             return Err(self.stream_fault(source, expected_bytes));
         }
@@ -223,7 +297,7 @@ impl Source {
         let (slope, intercept) = (header.slope, header.intercept);
         while left > 0 {
             let chunk = &mut buffer[..left.min(1 << 18)];
-            if let Err(source) = self.reader.read_exact(chunk) {
+            if let Err(source) = self.read_exact(chunk) {
                 return Err(self.stream_fault(source, expected_bytes));
             }
             left -= chunk.len();
@@ -231,20 +305,38 @@ impl Source {
                 data.push(convert(value * slope + intercept));
             });
         }
-        // What follows is of no interest, but reading on makes gzip check its sum.
-        if self.gzipped
-            && let Err(source) = io::copy(&mut self.reader.by_ref().take(1 << 20), &mut io::sink())
-        {
+        self.note_rest(header, expected_bytes)?;
+        Ok(data)
+    }
+
+    /// Reads on after the voxels, which makes gzip check its sum, and notes bytes that nobody asked for. Zeros are
+    /// padding.
+    fn note_rest(&mut self, header: &mut Header, expected_bytes: u64) -> Result<(), VolumeError> {
+        let mut rest = Vec::new();
+        if let Err(source) = self.by_ref().take(1 << 20).read_to_end(&mut rest) {
             return Err(self.stream_fault(source, expected_bytes));
         }
-        Ok(data)
+        if rest.iter().any(|&byte| byte != 0) {
+            header.note(
+                "bytes_ignored",
+                "more follows the voxels that its header announces, and was not read: it may hold more, or larger, volumes \
+                 than the header says",
+            );
+        }
+        if let Bytes::Gzip(gzip) = &self.bytes
+            && gzip.ignored_bytes > 0
+        {
+            let message = format!("{} bytes after its gzip data were ignored", gzip.ignored_bytes);
+            header.note("bytes_ignored", message);
+        }
+        Ok(())
     }
 
     fn stream_fault(&self, source: io::Error, expected_bytes: u64) -> VolumeError {
         let path = self.path.clone();
         match source.kind() {
             io::ErrorKind::UnexpectedEof => VolumeError::Truncated { path, expected_bytes },
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if self.gzipped => {
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if self.is_gzipped() => {
                 VolumeError::Damaged { path, reason: source.to_string() }
             }
             _ => VolumeError::Read { path, source },

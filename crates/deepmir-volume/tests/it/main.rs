@@ -4,6 +4,7 @@
 
 mod common;
 mod nifti_bad_files;
+mod nifti_lenient;
 mod nifti_nibabel;
 mod nifti_round_trip;
 mod scipy;

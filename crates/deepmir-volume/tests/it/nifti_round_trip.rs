@@ -103,14 +103,12 @@ fn signed_values_stay_within_half_a_step_and_zero_stays_zero() {
 
 #[test]
 fn an_axis_too_long_for_version_1_is_written_as_version_2() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("long.nii.gz");
     let grid = Grid::new([40_000, 1, 2], Affine::from_spacing([0.1; 3], [0.0; 3])).unwrap();
     let volume = Volume::from_fn(grid, |[i, _, k]| (i % 251 + k) as u8);
-    nifti::write(&path, &volume, None).unwrap();
-    let back = nifti::read_integers(&path).unwrap().volume;
-    assert_eq!(back.shape(), [40_000, 1, 2]);
-    assert_eq!(back.map(|&value| value as u8).data(), volume.data());
+    let bytes = nifti::encode(&volume, None);
+    assert_eq!(bytes[..4], 540_i32.to_le_bytes());
+    assert_eq!(bytes[24..32], 40_000_i64.to_le_bytes());
+    assert_eq!(&bytes[544..], volume.data());
 }
 
 proptest! {

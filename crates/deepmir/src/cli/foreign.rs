@@ -13,7 +13,7 @@ use clap::{Command, CommandFactory};
 use super::{Cli, names_of};
 
 /// Options that other BIDS Apps have, and why `run` has not.
-const FOREIGN: [(&[&str], &str); 15] = [
+const FOREIGN: [(&[&str], &str); 14] = [
     (
         &["fs-license-file", "fs-subjects-dir", "fs-no-reconall", "fs-no-resume", "no-submm-recon"],
         "leave it out: deepmir does not use FreeSurfer",
@@ -27,12 +27,8 @@ const FOREIGN: [(&[&str], &str); 15] = [
         "leave it out: OUT is a BIDS derivatives dataset, with sub-* folders at its top",
     ),
     (
-        &["bids-filter-file"],
-        "images are chosen by their BIDS names; choose scans with --participant-label and --session-label",
-    ),
-    (
         &["run-id", "task-id", "echo-idx", "modalities"],
-        "all runs of a session are processed; choose scans with --participant-label and --session-label",
+        "choose scans with --participant-label and --session-label, and runs or echoes with --filter",
     ),
     (
         &["bids-database-dir", "bids-database-wipe"],

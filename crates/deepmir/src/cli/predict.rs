@@ -69,7 +69,7 @@ pub struct Predict {
     /// T2-weighted image
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
-    /// Brain mask [default: nonzero voxels of a skull-stripped image]
+    /// Brain mask; values from one half of its highest on are inside [default: nonzero voxels of a skull-stripped image]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
     /// Folder for the results
@@ -84,6 +84,12 @@ pub struct Predict {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+    /// Refuse a scan about which there is any warning, and write no result for it
+    #[arg(long)]
+    pub strict: bool,
+    /// Write over results of another scan in the folder
+    #[arg(long)]
+    pub overwrite: bool,
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,

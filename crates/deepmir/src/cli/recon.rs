@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use deepmir_recon::input::PhaseUnits;
 
+use super::filter::Choice;
 use super::labels::Labels;
 use super::sections::sections;
 
@@ -128,10 +129,12 @@ pub struct Recon {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub only: Labels,
-    /// Brain mask on the echoes' grid [default: computed]
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Brain mask on the echoes' grid [default: computed]; of a dataset, for one scan
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// T2-weighted image of the same head, to align to the echoes
+    /// T2-weighted image of the same head, to align to the echoes; of a dataset, for one scan
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
     /// Phase unwrapping [default: romeo]
@@ -146,6 +149,12 @@ pub struct Recon {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+    /// Refuse a scan about which there is any warning, and write no result for it
+    #[arg(long)]
+    pub strict: bool,
+    /// Write over maps of another scan in the folder
+    #[arg(long)]
+    pub overwrite: bool,
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::filter::Choice;
 use super::labels::Labels;
 use super::memory;
 use super::sections::sections;
@@ -47,10 +48,10 @@ pub enum Level {
   OUT/group/lesions.*       one row per lesion, with the columns of the lesion table
   OUT/group/timeline.*      one row per lesion and pair of sessions
   OUT/group/index.html      the page: sortable table, distributions, outliers, links to the scans"),
-    ("Exit status", "  0    success; scans without the images that a model needs are skipped
+    ("Exit status", "  0    success; scans without the images that a model needs are skipped, and named
   1    the command cannot be carried out; the message names the remedy
   2    internal error
-  3    some subjects failed, each of them is named; the others are done
+  3    some subjects failed, each of them is named, and the others are done; or nothing could be done
   130  interrupted; the same command continues"),
 ]))]
 pub struct Run {
@@ -65,6 +66,14 @@ pub struct Run {
     pub level: Level,
     #[command(flatten)]
     pub only: Labels,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// The sessions of a subject in their order in time, with or without ses-
+    ///
+    /// By default the order is that of acq_time in *_sessions.tsv or *_scans.tsv, else of AcquisitionDateTime in the JSON
+    /// files, else of the numbers in the labels. Where none of them tells, the order is a guess, which is said.
+    #[arg(long, value_name = "SESSION", num_args = 1.., value_delimiter = ',')]
+    pub session_order: Vec<String>,
     /// Print what would be done with each scan and why; do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -122,6 +131,9 @@ pub struct Run {
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,
+    /// Refuse a scan about which there is any warning, and write no result for it
+    #[arg(long)]
+    pub strict: bool,
 }
 
 impl Run {

@@ -1,12 +1,13 @@
 //! `deepmir annotate`.
 
-use std::io::Write;
 use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
 use deepmir_annotate::{Dataset, Store};
 use deepmir_cases::bids;
+use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
+use deepmir_volume::nifti;
 
 use crate::cli::{Annotate, CombineName};
 
@@ -27,6 +28,14 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     }
     let cases = dataset.cases.len();
     let out = dataset.out.clone();
+    for case in &dataset.cases {
+        // Raters must know if the side that they see is a guess.
+        let Some(path) = case.reference() else { continue };
+        let warnings = nifti::read_header(path).map(|header| header.warnings(path));
+        for warning in warnings.unwrap_or_default() {
+            tracing::warn!("{}: {warning}", case.id);
+        }
+    }
     let options = Options {
         dataset,
         rater: arguments.rater.clone(),
@@ -43,11 +52,9 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints a line and flushes it, for programs that wait for it.
-#[expect(clippy::print_stdout, reason = "the answer")]
+/// A line, for programs that wait for it.
 fn print_line(line: &str) {
-    println!("{line}");
-    let _ = std::io::stdout().flush();
+    say!("{line}");
 }
 
 fn import_marks(dataset: &Dataset, folder: &Path, rater: &str) -> anyhow::Result<()> {
@@ -57,6 +64,11 @@ fn import_marks(dataset: &Dataset, folder: &Path, rater: &str) -> anyhow::Result
             "no lesion label maps (*_seg-lesions_dseg.nii.gz) here: {}",
             folder.display()
         );
+    }
+    for case in &dataset.cases {
+        let given = maps.values().map(std::path::PathBuf::as_path);
+        let own = |name: &str| name.contains(&format!("_desc-{rater}_dseg."));
+        check_not_written_over(given, &dataset.out.join(&case.folder), &own)?;
     }
     let store = Store::open(&dataset.out)?;
     let imported = import(dataset, &store, rater, &maps)?;
@@ -72,14 +84,21 @@ fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyho
         CombineName::Intersection => Combine::Intersection,
         CombineName::Adjudicated => Combine::Adjudicated,
     };
+    check_derivatives_folder(folder, Some(&arguments.data))?;
+    for case in &dataset.cases {
+        let given = case.candidates.as_deref();
+        check_not_written_over(given, &folder.join(&case.folder), &|name| name.contains("_dseg."))?;
+    }
     let store = Store::open(&dataset.out)?;
     write_pending(dataset, &store)?;
     let possible = !arguments.without_possible;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| anyhow::anyhow!("cannot write ({error}): {}", folder.display()))?;
+    bids::write_dataset_description(folder)?;
     let done = export(dataset, &store, folder, &arguments.raters, combine, possible)?;
     if done.written == 0 {
         anyhow::bail!("no case is finished by all requested raters; nothing was exported");
     }
-    bids::write_dataset_description(folder)?;
     if !done.unfinished.is_empty() {
         tracing::warn!("skipped, not finished: {}", done.unfinished.join(", "));
     }

@@ -1,13 +1,13 @@
 //! `deepmir completions`.
 
-use std::io::Write;
-
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Completions};
+use crate::status::print;
 
 pub fn run(arguments: &Completions) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "deepmir", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
+    print(&script);
+    Ok(())
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-use deepmir_cases::bids;
+use anyhow::{Context, anyhow};
+use deepmir_cases::Modality;
+use deepmir_cases::bids::{self, Filters};
 use deepmir_lesion::LabelMap;
 use deepmir_phantom::PhantomConfig;
 use deepmir_phantom::bids::{AnatomySource, DatasetPlan};
@@ -24,18 +25,18 @@ const MICROBLEEDS: [u32; 2] = [6, 6];
 const IRON_DEPOSITS: [u32; 2] = [2, 2];
 const CALCIFICATIONS: [u32; 2] = [4, 4];
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
     let dataset = arguments.output.join("phantom");
     let results = arguments.output.join("results");
     phantom::make(&dataset, &plan(arguments.seed), common)?;
 
-    let scan = bids::raw_scans(&dataset)?.into_iter().next();
-    let scan = scan.context("the simulated dataset has no scan")?;
+    let scan = bids::scans_of("sub-01", &dataset.join("sub-01"), &Filters::default())?;
+    let mut scan = scan.into_iter().next().context("the simulated dataset has no scan")?;
+    let echoes = scan.echoes.map_err(|reason| anyhow!("{reason}"))?;
     let input = ReconInput {
-        files: deepmir_recon::input::ScanFiles { echoes: scan.echoes, ..Default::default() },
-        t2w: scan.t2w,
+        files: deepmir_recon::input::ScanFiles { echoes, ..Default::default() },
+        t2w: scan.images.remove(&Modality::T2w),
         ..ReconInput::default()
     };
     let source = EchoSource { input, settings: ReconSettings::default(), id: scan.id };
@@ -63,9 +64,9 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
     write(&written.report, &report.html()?)?;
 
     let found = counts(&prediction.rows).map(|(class, count)| format!("{count} {class}"));
-    println!("found: {}", found.join(", "));
+    say!("found: {}", found.join(", "));
     for class in &evaluation.classes {
-        println!(
+        say!(
             "{}: {} of {} true lesions found, {} false",
             class.class,
             class.matched,
@@ -73,7 +74,7 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
             class.predicted - class.matched
         );
     }
-    println!("report: {}", written.report.display());
+    say!("report: {}", written.report.display());
     tracing::info!("{:.0} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
     Ok(())
 }

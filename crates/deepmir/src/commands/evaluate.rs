@@ -25,7 +25,6 @@ const SHOWN: [(&str, &str); 7] = [
     ("absolute_volume_error_mm3", "|volume error| mm³"),
 ];
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.raters {
         return compare_raters(folder, arguments);
@@ -50,6 +49,13 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         froc_threshold: arguments.froc_threshold,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
     };
+    let there = |name: &str| arguments.output.join(name).exists();
+    if there("subjects.tsv") && !there("evaluation.json") {
+        anyhow::bail!(
+            "this folder holds a subjects.tsv that is no evaluation's, such as of `deepmir run`; choose another with -o: {}",
+            arguments.output.display()
+        );
+    }
     let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));
     let evaluation = evaluate(&pairs, &options, &|done| {
         if let Ok(mut progress) = progress.lock() {
@@ -59,15 +65,17 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
+    if !arguments.overwrite {
+        evaluation.refuse_others(&arguments.output)?;
+    }
     evaluation.write(&arguments.output)?;
-    println!("{}", metrics_table(&evaluation));
-    println!("{}", confusion_table(&evaluation.confusion));
-    println!("{}", arguments.output.join("evaluation.json").display());
+    say!("{}", metrics_table(&evaluation));
+    say!("{}", confusion_table(&evaluation.confusion));
+    say!("{}", arguments.output.join("evaluation.json").display());
     Ok(())
 }
 
 /// Agreement of raters; in a folder of `deepmir annotate`, on the cases that they finished.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     let mut maps = raters::rated_maps(folder)?;
     if folder.join(store::FILE).is_file() {
@@ -105,8 +113,8 @@ fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
     rows.for_each(|row| {
         table.add_row(row);
     });
-    println!("{table}");
-    println!("{}", arguments.output.join("agreement.html").display());
+    say!("{table}");
+    say!("{}", arguments.output.join("agreement.html").display());
     Ok(())
 }
 

@@ -1,20 +1,21 @@
 //! `deepmir model`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use comfy_table::{Table, presets};
 use deepmir_cases::Cohort;
 use deepmir_cases::cohort::dataset_name;
+use deepmir_cases::outputs::check_new;
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_detect::operating_point::{Adapted, ThresholdCounts, TunedThreshold};
-use deepmir_model::{Bundle, Detector, ModelError, adapt, shipped, tune};
+use deepmir_model::{Bundle, Detector, ModelError, adapt, measure_range, shipped, tune};
 use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
 use super::{chosen, open_model};
-use crate::cli::{Common, Model, Tune};
+use crate::cli::{Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
 pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
@@ -23,6 +24,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::Info { model } => info(&open_model(model)?),
         Model::Verify { model } => verify(&open_model(model)?, common),
         Model::Copy { model, output, name, description, licence } => {
+            check_new([Path::new(model)], output)?;
             let Bundle { mut settings, members, patch_members } = open_model(model)?;
             let changes = [
                 (name, &mut settings.name),
@@ -38,10 +40,10 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         }
         Model::Tune(arguments) => tuned(arguments, common),
         Model::Adapt(arguments) => adapted(arguments, common),
+        Model::Range(arguments) => range(arguments, common),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn list() -> anyhow::Result<()> {
     let mut table = Table::new();
     table
@@ -59,7 +61,7 @@ fn list() -> anyhow::Result<()> {
             bundle.settings.description.clone(),
         ]);
     }
-    println!("{table}");
+    say!("{table}");
     Ok(())
 }
 
@@ -74,30 +76,28 @@ fn inputs(plan: &Plan) -> String {
 
 /// The settings. Of a candidate classifier only its most used features: its trees would fill hundreds of
 /// lines.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn info(bundle: &Bundle) -> anyhow::Result<()> {
-    println!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
+    say!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
     let mut settings = bundle.settings.clone();
     if let Some(classifier) = settings.candidate_classifier.take() {
-        println!(
+        say!(
             "# Candidate classifier: {} trees; share of each feature in their splits",
             classifier.trees().count()
         );
         for (feature, share) in classifier.split_shares() {
-            println!("#   {:<21} {:4.1} %", feature.name(), 100.0 * share);
+            say!("#   {:<21} {:4.1} %", feature.name(), 100.0 * share);
         }
     }
     if let Some(classifier) = &settings.patch_classifier {
         let (count, parameters) =
             (classifier.weights.len(), classifier.parameter_count(&settings.plan));
-        println!("# Patch classifier: {count} networks of {parameters} parameters");
+        say!("# Patch classifier: {count} networks of {parameters} parameters");
     }
-    println!("{}", toml::to_string(&settings)?);
+    say!("{}", toml::to_string(&settings)?);
     Ok(())
 }
 
 /// Reading has checked checksums and shapes; this runs the networks.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
     let architecture = &bundle.settings.architecture;
     let side = architecture.size_multiple().max(32);
@@ -110,12 +110,20 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
         }
     }
     bundle.patch_classifier()?;
-    println!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
+    say!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
+}
+
+/// That the new model is written neither over the old one nor into the data.
+fn check_output(arguments: &Tune) -> anyhow::Result<()> {
+    let Some(output) = &arguments.output else { return Ok(()) };
+    let data = arguments.data.iter().map(PathBuf::as_path).filter(|path| path.is_file());
+    Ok(check_new([Path::new(&arguments.model)].into_iter().chain(data), output)?)
 }
 
 /// Chooses thresholds, prints them as a table and writes them into a copy of the model if asked to.
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
+    check_output(arguments)?;
     let mut calibration = Calibration::new(arguments, "tuned", common)?;
     let (model, classes) = calibration.with(common, |detector, cases, data, progress| {
         tune(detector, cases, data, arguments.beta, progress)
@@ -124,26 +132,43 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Fine-tunes the candidate classifier, then chooses thresholds for it.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
+    check_output(arguments)?;
     let mut calibration = Calibration::new(arguments, "adapted", common)?;
     let (model, adapted) = calibration.with(common, |detector, cases, data, progress| {
         adapt(detector, cases, data, arguments.beta, progress)
     })?;
     let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
     if rounds == 0 {
-        println!(
+        say!(
             "The candidate classifier is kept: cross-validation over these scans shows no gain from fine-tuning."
         );
     } else {
-        println!(
+        say!(
             "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
         );
-        println!(
-            "\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan."
-        );
+        say!("\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan.");
     }
     print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
+}
+
+/// Measures the range of training scans, prints it and writes it into a copy of the model if asked to.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn range(arguments: &MeasureRange, common: &Common) -> anyhow::Result<()> {
+    let (cohort, _) = Cohort::labelled(&arguments.data, None)?;
+    let mut detector = Detector::new(open_model(&arguments.model)?, common.device)?;
+    let mut progress = Progress::new("measuring", cohort.cases.len() as u64, common);
+    let model = measure_range(&mut detector, &cohort.cases, &mut |done| {
+        progress.set(done as u64, String::new);
+    });
+    progress.finish();
+    let model = model?;
+    print!("{}", toml::to_string(&model.settings.training_range)?);
+    if let Some(output) = &arguments.output {
+        model.write(output)?;
+        println!("# {}", output.display());
+    }
+    Ok(())
 }
 
 /// A model, and the scans to run it on.
@@ -200,20 +225,19 @@ impl Calibration {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn print_and_write(
     model: &Bundle,
     classes: &[TunedThreshold],
     scans: usize,
     output: Option<&Path>,
 ) -> anyhow::Result<()> {
-    println!("{}", thresholds(classes, scans));
+    say!("{}", thresholds(classes, scans));
     for class in classes.iter().filter(|class| !class.chosen()) {
-        println!("{}: too few lesions to choose a threshold, the old one is kept", class.class);
+        say!("{}: too few lesions to choose a threshold, the old one is kept", class.class);
     }
     if let Some(output) = output {
         model.write(output)?;
-        println!("{}", output.display());
+        say!("{}", output.display());
     }
     Ok(())
 }

@@ -26,7 +26,6 @@ pub fn run(arguments: &Phantom, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Makes a dataset with a progress bar.
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub fn make(folder: &std::path::Path, plan: &DatasetPlan, common: &Common) -> anyhow::Result<()> {
     let steps = Step::ALL.len() as u64;
     let total = steps * (plan.subjects * plan.sessions.max(1)) as u64;
@@ -51,7 +50,7 @@ pub fn make(folder: &std::path::Path, plan: &DatasetPlan, common: &Common) -> an
     if summary.skipped > 0 {
         tracing::info!("{} made, {} finished before", summary.made, summary.skipped);
     }
-    println!("{}", folder.display());
+    say!("{}", folder.display());
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseError, Modality};
+use deepmir_pipeline::owner::{refuse_other_maps, refuse_other_results};
 use deepmir_pipeline::predict::{Predictor, counts};
 use deepmir_pipeline::recon::{ReconInput, ReconSettings};
 use deepmir_pipeline::scan::{EchoSource, ScanSource};
@@ -12,11 +13,18 @@ use deepmir_pipeline::scan::{EchoSource, ScanSource};
 use super::{NOT_A_DEVICE, open_model, scan};
 use crate::cli::{Common, Predict};
 
-#[expect(clippy::print_stdout, reason = "the result")]
 pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
     let from_echoes = arguments.raw.is_given();
     let source = if from_echoes { echoes(arguments)? } else { maps(arguments)? };
+    if !arguments.overwrite {
+        match &source {
+            ScanSource::Maps(files) => refuse_other_results(files, &arguments.output)?,
+            ScanSource::Echoes(source) => {
+                refuse_other_maps(&source.input.files, &source.id, &arguments.output)?;
+            }
+        }
+    }
     let bundle = open_model(&arguments.model)?;
     tracing::debug!("model {} ({})", bundle.settings.name, bundle.id());
     if from_echoes && arguments.t2w.is_none() && bundle.settings.plan.needs(Modality::T2w) {
@@ -27,6 +35,7 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let mut predictor = Predictor::new(bundle, common.device)?;
     predictor.detector.options.flips = arguments.flips;
     predictor.detector.read.nan_to_zero = arguments.nan_to_zero;
+    predictor.strict = arguments.strict;
     let processed = scan::run(source, &mut predictor, &arguments.output, common)?;
 
     let settings = &predictor.bundle().settings;
@@ -36,10 +45,10 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
         }
     }
     let found = counts(&processed.prediction.rows).map(|(class, count)| format!("{count} {class}"));
-    println!("{}: {}", processed.files.id, found.join(", "));
+    say!("{}: {}", processed.files.id, found.join(", "));
     let written = &processed.written;
     for path in [&written.labels, &written.table, &written.mosaic, &written.report] {
-        println!("  {}", path.display());
+        say!("  {}", path.display());
     }
     tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
     Ok(())
@@ -66,6 +75,7 @@ fn echoes(arguments: &Predict) -> anyhow::Result<ScanSource> {
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w: arguments.t2w.clone(),
+        strict: arguments.strict,
     };
     let (id, settings) = (arguments.raw.stem(), ReconSettings::default());
     Ok(ScanSource::Echoes(Box::new(EchoSource { input, settings, id })))

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use deepmir_cases::bids::{self, RawScan};
-use deepmir_cases::choose;
+use deepmir_cases::bids::{self, Scan, SubjectFolder};
+use deepmir_cases::outputs::check_derivatives_folder;
+use deepmir_cases::{LabelKind, Modality, choose};
+use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
 use deepmir_recon::Unwrapping;
@@ -29,8 +31,12 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             read: arguments.raw.read_options(arguments.nan_to_zero),
             mask: arguments.mask.clone(),
             t2w: arguments.t2w.clone(),
+            strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
+        if !arguments.overwrite {
+            refuse_other_maps(&input.files, &stem, output)?;
+        }
         announce(&reconstruct(&input, &settings, output, &stem, common)?);
         return Ok(());
     }
@@ -38,21 +44,23 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
         bail!("give a BIDS dataset with raw echoes, or the files with --mag and --phase");
     };
     let output = output(arguments)?;
-    let scans = chosen(bids::raw_scans(data)?, data, &arguments.only)?;
-    if arguments.mask.is_some() || arguments.t2w.is_some() {
-        bail!("--mask and --t2w are for one scan given by --mag and --phase");
+    check_derivatives_folder(output, Some(data))?;
+    let (scans, mut failures) = chosen(data, arguments)?;
+    if (arguments.mask.is_some() || arguments.t2w.is_some()) && scans.len() != 1 {
+        bail!(
+            "--mask and --t2w are for one scan, and these are {}; choose one with --participant-label and --session-label",
+            scans.len()
+        );
     }
-    let mut failures = Vec::new();
+    std::fs::create_dir_all(output)
+        .map_err(|error| anyhow!("cannot write ({error}): {}", output.display()))?;
+    bids::write_dataset_description(output)?;
     for scan in scans {
         tracing::info!("{}", scan.id);
-        let input = ReconInput {
-            files: ScanFiles { echoes: scan.echoes, ..arguments.raw.overrides() },
-            read: arguments.raw.read_options(arguments.nan_to_zero),
-            mask: None,
-            t2w: scan.t2w,
-        };
-        let folder = output.join(&scan.folder);
-        match reconstruct(&input, &settings, &folder, &scan.id, common) {
+        for warning in &scan.warnings {
+            tracing::warn!("{}: {warning}", scan.id);
+        }
+        match one(&scan, arguments, &settings, output, common) {
             Ok(made) => announce(&made),
             Err(error) => {
                 let error = with_causes(&error);
@@ -61,11 +69,38 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             }
         }
     }
-    bids::write_dataset_description(output)?;
     if failures.is_empty() {
         return Ok(());
     }
     Err(ExitStatus::SomeFailed(format!("some scans failed\n  {}", failures.join("\n  "))).into())
+}
+
+/// One scan of a dataset.
+fn one(
+    scan: &Scan,
+    arguments: &Recon,
+    settings: &ReconSettings,
+    output: &Path,
+    common: &Common,
+) -> anyhow::Result<Reconstructed> {
+    let mut t2w = arguments.t2w.clone();
+    if t2w.is_none() {
+        scan.check_single(&[Modality::T2w])?;
+        t2w = scan.images.get(&Modality::T2w).cloned();
+    }
+    let echoes = scan.echoes.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let input = ReconInput {
+        files: ScanFiles { echoes, ..arguments.raw.overrides() },
+        read: arguments.raw.read_options(arguments.nan_to_zero),
+        mask: arguments.mask.clone(),
+        t2w,
+        strict: arguments.strict,
+    };
+    let folder = output.join(scan.folder());
+    if !arguments.overwrite {
+        refuse_other_maps(&input.files, &scan.id, &folder)?;
+    }
+    reconstruct(&input, settings, &folder, &scan.id, common)
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.
@@ -76,20 +111,23 @@ fn reconstruct(
     stem: &str,
     common: &Common,
 ) -> anyhow::Result<Reconstructed> {
+    input.check_memory(stem)?;
     let mut progress = ReconProgress::new(common);
     let made = scan::reconstruct(input, settings, folder, stem, &mut |what| progress.next(what));
     progress.finish();
     let (_, made) = made?;
     log(&made);
+    for warning in &made.warnings {
+        tracing::warn!("{stem}: {warning}");
+    }
     Ok(made)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn announce(result: &Reconstructed) {
     for (_, path) in result.images() {
-        println!("{}", path.display());
+        say!("{}", path.display());
     }
-    println!("{}", result.mask.display());
+    say!("{}", result.mask.display());
 }
 
 fn output(arguments: &Recon) -> anyhow::Result<&Path> {
@@ -100,8 +138,31 @@ fn output(arguments: &Recon) -> anyhow::Result<&Path> {
     }
 }
 
-fn chosen(mut scans: Vec<RawScan>, data: &Path, only: &Labels) -> anyhow::Result<Vec<RawScan>> {
-    if scans.is_empty() {
+/// The scans with raw echoes that were asked for, and subjects whose folders are at fault.
+fn chosen(data: &Path, arguments: &Recon) -> anyhow::Result<(Vec<Scan>, Vec<String>)> {
+    let Labels { participant_label: wanted, session_label } = &arguments.only;
+    let filters = arguments.choice.filters()?;
+    let mut folders = bids::subject_folders(data)?;
+    let there = folders.iter().map(|folder| folder.name.as_str());
+    if let Some(unknown) = LabelKind::Subject.unknown(wanted.iter().map(String::as_str), there) {
+        bail!("{unknown}: {}", data.display());
+    }
+    let wanted: Vec<String> = wanted.iter().map(|name| LabelKind::Subject.full(name)).collect();
+    folders.retain(|folder| wanted.is_empty() || wanted.contains(&folder.name));
+    let (mut scans, mut failures) = (Vec::new(), Vec::new());
+    for SubjectFolder { name, path } in folders {
+        match bids::scans_of(&name, &path, &filters) {
+            Ok(found) => scans.extend(found),
+            Err(error) => failures.push(format!("{name}: {error}")),
+        }
+    }
+    let has_none = |scan: &Scan| scan.echoes.as_ref().is_ok_and(Vec::is_empty);
+    let (without, mut scans): (Vec<Scan>, Vec<Scan>) = scans.into_iter().partition(has_none);
+    for scan in &without {
+        let notes = scan.notes.iter().filter(|note| note.contains("without phase"));
+        notes.for_each(|note| tracing::warn!("{} is passed over: {note}", scan.id));
+    }
+    if scans.is_empty() && failures.is_empty() {
         bail!(
             "no raw echoes (*_part-mag_MEGRE, *_part-phase_MEGRE) in this dataset: {}",
             data.display()
@@ -109,12 +170,12 @@ fn chosen(mut scans: Vec<RawScan>, data: &Path, only: &Labels) -> anyhow::Result
     }
     choose(
         &mut scans,
-        (&only.participant_label, |scan| &scan.subject),
-        (&only.session_label, |scan| scan.session.as_deref()),
+        (&[], |scan: &Scan| &scan.subject),
+        (session_label, |scan| scan.session.as_deref()),
         data,
     )
     .map_err(|error| anyhow!("of the scans with raw echoes, {error}"))?;
-    Ok(scans)
+    Ok((scans, failures))
 }
 
 /// The `[recon]` table of the config file, or the default.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
+use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_cases::{LabelKind, bids};
 use deepmir_net::infer::InferenceOptions;
 use deepmir_pipeline::group;
@@ -23,7 +24,7 @@ use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::Common;
 use crate::cli::{Level, Run};
 use crate::progress::Progress;
-use crate::status::ExitStatus;
+use crate::status::{ExitStatus, exit_at_once};
 
 pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     match arguments.level {
@@ -32,11 +33,26 @@ pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     }
 }
 
+/// Folders of subjects in other letters are passed over, as every BIDS App does; on some file systems they look alike.
+fn warn_of_capitals(dataset: &Path) {
+    for entry in std::fs::read_dir(dataset).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with("sub-") && name.to_lowercase().starts_with("sub-") {
+            tracing::warn!(
+                "{name} is no subject's folder and passed over; its name must begin with sub-, in small letters: {}",
+                entry.path().display()
+            );
+        }
+    }
+}
+
 fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
+    warn_of_capitals(&arguments.data);
     if !arguments.skip_bids_validation {
         bids::check_description(&arguments.data)?;
     }
+    check_derivatives_folder(&arguments.out, Some(&arguments.data))?;
     let chosen = chosen(arguments)?;
     warn_of_sessions(arguments, &chosen);
     let options = options(arguments, common)?;
@@ -68,6 +84,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         out: std::path::absolute(&arguments.out)?,
         work: arguments.work_dir.as_deref().map(|work| work_folder(work, arguments)).transpose()?,
         sessions: arguments.only.session_label.clone(),
+        session_order: arguments.session_order.clone(),
         models,
         device: common.device,
         inference: InferenceOptions { flips: arguments.flips, ..InferenceOptions::default() },
@@ -77,6 +94,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         memory_gb: arguments.memory_gb().unwrap_or_else(default_budget_gb),
         rehash: arguments.rehash,
         force: arguments.force && !arguments.resume,
+        strict: arguments.strict,
     })
 }
 
@@ -128,7 +146,8 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
 fn chosen(arguments: &Run) -> anyhow::Result<Vec<Subject>> {
     let data = std::path::absolute(&arguments.data)?;
     let masks = arguments.masks.as_deref().map(std::path::absolute).transpose()?;
-    Ok(subjects(&data, masks.as_deref(), &arguments.only.participant_label)?)
+    let filters = arguments.choice.filters()?;
+    Ok(subjects(&data, masks.as_deref(), &arguments.only.participant_label, &filters)?)
 }
 
 /// A subject without a chosen session is skipped, as jobs of one subject each want it. That no subject has
@@ -138,24 +157,29 @@ fn warn_of_sessions(arguments: &Run, subjects: &[Subject]) {
     let there: BTreeSet<String> =
         scans.filter_map(|scan| Some(LabelKind::Session.full(scan.session.as_deref()?))).collect();
     let wanted = arguments.only.session_label.iter().map(String::as_str);
-    let there = there.iter().map(String::as_str);
-    if let Some(unknown) = LabelKind::Session.unknown(wanted, there) {
+    let known = there.iter().map(String::as_str);
+    if let Some(unknown) = LabelKind::Session.unknown(wanted, known) {
         tracing::warn!("{unknown}, in the chosen subjects");
+    }
+    let stated = arguments.session_order.iter().map(String::as_str);
+    if let Some(unknown) = LabelKind::Session.unknown(stated, there.iter().map(String::as_str)) {
+        tracing::warn!("--session-order: {unknown}, in the chosen subjects");
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
-    let mut failing = 0;
+    let (mut failing, mut possible) = (0, 0);
     for subject in subjects {
         if let Err(reason) = &subject.scans {
             failing += 1;
-            println!("{}: cannot be done: {reason}", subject.id);
+            say!("{}: cannot be done: {reason}", subject.id);
             continue;
         }
         let plans = options.plans(subject);
         if plans.is_empty() {
-            println!("{}: skip: no images or raw echoes under BIDS names", subject.id);
+            let none_here = subject.scans.as_ref().is_ok_and(Vec::is_empty);
+            let reason = if none_here { &subject.nothing } else { "none of the selected sessions" };
+            say!("{}: skip: {reason}", subject.id);
         }
         for plan in plans {
             let what = match plan.decision {
@@ -166,18 +190,27 @@ fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
                         options.memory_gb, plan.memory_gb
                     )
                 }
-                Decision::Predict { .. } => format!("find lesions ({:.1} GB)", plan.memory_gb),
+                Decision::Predict { .. } => {
+                    possible += 1;
+                    format!("find lesions ({:.1} GB)", plan.memory_gb)
+                }
                 Decision::Skip => "skip".to_owned(),
                 Decision::Fail => {
                     failing += 1;
                     "cannot be done".to_owned()
                 }
             };
-            println!("{}: {what}: {}", plan.scan.id, plan.reasons.join("; "));
+            say!("{}: {what}: {}", plan.scan.id, plan.reasons.join("; "));
+            for warning in &plan.warnings {
+                tracing::warn!("{}: {warning}", plan.scan.id);
+            }
         }
     }
     if failing > 0 {
         return Err(ExitStatus::SomeFailed(format!("{failing} of these cannot be done")).into());
+    }
+    if possible == 0 {
+        return Err(ExitStatus::SomeFailed("nothing can be done with these".to_owned()).into());
     }
     Ok(())
 }
@@ -190,7 +223,7 @@ fn stop_on_signals(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(ExitStatus::INTERRUPTED));
+                exit_at_once();
             }
             tracing::warn!("stopping after the current step; interrupt again to stop at once");
         }
@@ -222,8 +255,8 @@ fn report(reported: &mut Reported, event: Event<'_>) {
         }
         Event::Finished { status, news } => {
             *done += 1;
-            for warning in &status.warnings {
-                progress.log(&format!("{}: {warning}", status.subject));
+            for warning in status.all_warnings() {
+                progress.warn(&warning);
             }
             match status.state {
                 State::Done if news => progress.log(&found(status)),
@@ -247,9 +280,8 @@ fn found(status: &SubjectStatus) -> String {
     scans.collect::<Vec<_>>().join("; ")
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
-    println!(
+    say!(
         "{} done, {} skipped, {} failed",
         summary.count(State::Done),
         summary.count(State::Skipped),
@@ -259,8 +291,14 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
     if summary.interrupted {
         return Err(ExitStatus::Interrupted.into());
     }
-    if !summary.has_failures() {
+    if !summary.has_failures() && !summary.did_nothing() {
         return Ok(());
+    }
+    if !summary.has_failures() {
+        let skipped = summary.statuses.iter().flat_map(SubjectStatus::problems);
+        let skipped: Vec<String> = skipped.collect();
+        let reasons = format!("nothing could be done\n  {}", skipped.join("\n  "));
+        return Err(ExitStatus::SomeFailed(reasons).into());
     }
     let failed = summary.statuses.iter().filter(|status| status.state == State::Failed);
     let mut lines: Vec<String> = failed.flat_map(SubjectStatus::problems).collect();
@@ -269,7 +307,6 @@ fn finish(summary: &Summary, started: Instant) -> anyhow::Result<()> {
     Err(ExitStatus::SomeFailed(format!("some subjects failed\n  {}", lines.join("\n  "))).into())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn group_level(arguments: &Run) -> anyhow::Result<()> {
     let unused = [
         ("--participant-label", !arguments.only.participant_label.is_empty()),
@@ -279,12 +316,16 @@ fn group_level(arguments: &Run) -> anyhow::Result<()> {
     if let Some((name, _)) = unused.into_iter().find(|(_, given)| *given) {
         bail!("{name} is for the participant level; the group level uses all results in OUT");
     }
+    check_derivatives_folder(&arguments.out, Some(&arguments.data))?;
     check_results(&arguments.out)?;
     warn_of_unfinished(arguments);
     let files = group::write(&arguments.out)?;
-    println!("{} scans in the tables, {} without results", files.scans, files.without);
+    for scan in &files.without {
+        tracing::warn!("without results, and graded by nothing: {scan}");
+    }
+    say!("{} scans in the tables, {} without results", files.scans, files.without.len());
     for path in files.tables.iter().chain([&files.page]) {
-        println!("  {}", path.display());
+        say!("  {}", path.display());
     }
     Ok(())
 }

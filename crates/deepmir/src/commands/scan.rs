@@ -59,7 +59,12 @@ pub fn run(
     });
     recon.iter().for_each(ReconProgress::finish);
     slices.iter().for_each(Progress::finish);
-    Ok(processed?)
+    let processed = processed?;
+    // Those of a reconstruction come back with its maps.
+    for warning in &processed.prediction.quality.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(processed)
 }
 
 /// Logs how the phase was read, how T2w was aligned and how long each stage took.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use comfy_table::{CellAlignment, Table, presets};
+use deepmir_cases::outputs::check_not_written_over;
 use deepmir_net::train::Event;
 use deepmir_study::{
     Cell, CellEvent, CellState, Collected, StudyPlan, collect, estimate, run_cell, states,
@@ -13,12 +14,14 @@ use deepmir_study::{
 use crate::cli::Common;
 use crate::cli::{Study, StudyPart};
 use crate::progress::Progress;
+use crate::status::release_locks_on_signals;
 
 pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
     let before = arguments.file.is_some() || arguments.output.is_some() || arguments.dry_run;
     if arguments.part.is_some() && before {
         bail!("give CONFIG and options after `cell` or `collect`, not before");
     }
+    release_locks_on_signals()?;
     match &arguments.part {
         Some(StudyPart::Cell { place, number }) => {
             let plan = plan(&place.file, place.output.as_deref())?;
@@ -46,6 +49,13 @@ fn plan(file: &Path, output: Option<&Path>) -> anyhow::Result<StudyPlan> {
     };
     let output = output.map_or_else(beside, Path::to_owned);
     let plan = StudyPlan::new(file, output)?;
+    let given = plan.config.data.iter().chain(&plan.config.extra_train);
+    let given = given.filter(|path| path.is_file()).map(std::path::PathBuf::as_path).chain([file]);
+    let written = ["plan.tsv", "splits.tsv", "subjects.tsv", "pooled.tsv"];
+    check_not_written_over(given, &plan.output, &|name| {
+        written.contains(&name)
+            || ["study.", "results."].iter().any(|start| name.starts_with(start))
+    })?;
     for (scan, reason) in plan.left_out() {
         tracing::warn!("left out: {scan}, {reason}");
     }
@@ -76,14 +86,13 @@ fn whole(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     collect_and_print(plan, false, common)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn one_cell(plan: &StudyPlan, number: usize, common: &Common) -> anyhow::Result<()> {
     let Some(cell) = number.checked_sub(1).and_then(|place| plan.cells.get(place)) else {
         bail!("there is no cell {number}; there are 1 to {}", plan.cells.len());
     };
     plan.write()?;
     match do_cell(plan, cell, common)? {
-        CellState::Finished(_) => println!("{}", plan.folder(cell).display()),
+        CellState::Finished(_) => say!("{}", plan.folder(cell).display()),
         _ => bail!("another process is working on cell {number}: {}", plan.folder(cell).display()),
     }
     Ok(())
@@ -136,7 +145,6 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
     Ok(state)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn collect_and_print(plan: &StudyPlan, partial: bool, common: &Common) -> anyhow::Result<()> {
     let progress = std::sync::Mutex::new(Progress::new("comparing", plan.scans() as u64, common));
     let collected = collect(plan, partial, &|done, _| {
@@ -147,8 +155,8 @@ fn collect_and_print(plan: &StudyPlan, partial: bool, common: &Common) -> anyhow
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
-    println!("{}", results_table(plan, &collected));
-    println!("{}", collected.page.display());
+    say!("{}", results_table(plan, &collected));
+    say!("{}", collected.page.display());
     Ok(())
 }
 
@@ -185,7 +193,6 @@ fn results_table(plan: &StudyPlan, collected: &Collected) -> Table {
 }
 
 /// Lists the cells and estimates time and disk space.
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn dry_run(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
     let mut cells =
         table(&["cell", "arm", "fold", "seed", "training", "validation", "held out", ""]);
@@ -202,7 +209,7 @@ fn dry_run(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
             if matches!(state, CellState::Finished(_)) { "finished" } else { "" }.to_owned(),
         ]);
     }
-    println!("{cells}");
+    say!("{cells}");
 
     let mut progress = Progress::new("measuring", plan.arms.len() as u64, common);
     let estimates =
@@ -224,11 +231,11 @@ fn dry_run(plan: &StudyPlan, common: &Common) -> anyhow::Result<()> {
             duration(arm.total),
         ]);
     }
-    println!("{arms}");
+    say!("{arms}");
     let total: Duration = estimates.iter().map(|arm| arm.total).sum();
     let kept: u64 = estimates.iter().map(|arm| arm.kept_bytes).sum();
     let working = estimates.iter().map(|arm| arm.working_bytes).sum();
-    println!(
+    say!(
         "about {} on this machine under its current load; {} of disk, and {} more while it runs: {}",
         duration(total),
         bytes(kept),

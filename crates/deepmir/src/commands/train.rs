@@ -8,6 +8,7 @@ use deepmir_cases::CaseFiles;
 use deepmir_cases::Cohort;
 use deepmir_cases::cohort::check_apart;
 use deepmir_cases::folds::{Split, folds, hold_out};
+use deepmir_cases::outputs::{check_new, check_not_written_over};
 use deepmir_model::Bundle;
 use deepmir_model::bundle::{ModelSettings, Provenance};
 use deepmir_model::cross_validation::{CrossValidation, Progress as Progressed};
@@ -26,7 +27,32 @@ use crate::progress::Progress;
 /// Share of the subjects that choose weights and thresholds: the validation subjects.
 const VALIDATION_SHARE: f64 = 0.2;
 
+/// That nothing which was given is written over: a model, or a table or settings in the folder of the results.
+fn check_output(arguments: &Train, common: &Common) -> anyhow::Result<()> {
+    let Train { output, data, init_from, retrain_on_all, .. } = arguments;
+    let models: Vec<&Path> =
+        init_from.iter().chain(retrain_on_all).map(|name| Path::new(name.as_str())).collect();
+    let folds =
+        (1..=arguments.folds.map_or(0, usize::from)).map(|n| output.join(format!("fold-{n}")));
+    for folder in folds.chain([output.clone()]) {
+        check_new(models.iter().copied(), &folder.join("model"))?;
+    }
+    if data.is_dir() {
+        check_new([data.as_path()].into_iter().filter(|data| same_folder(data, output)), output)?;
+    }
+    let files = [Some(data), common.config.as_ref()].into_iter().flatten();
+    let files = files.filter(|path| path.is_file()).map(PathBuf::as_path);
+    let written = ["training.toml", "checkpoint.safetensors", "best.safetensors"];
+    let is_written = |name: &str| written.contains(&name) || name.starts_with("history.");
+    Ok(check_not_written_over(files, output, &is_written)?)
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
+    check_output(arguments, common)?;
     let (cohort, auxiliary) = cohort(arguments)?;
     let init_from = arguments.init_from.as_deref().map(open_model).transpose()?;
     let folds = arguments.retrain_on_all.as_deref().map(open_model).transpose()?;
@@ -124,10 +150,9 @@ fn retrain_on_all(
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn announce(model: &Bundle, path: &Path) {
     let f1 = model.settings.provenance.validation_f1;
-    println!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
+    say!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
 }
 
 /// The subjects to train and validate on, and auxiliary data to train on only.

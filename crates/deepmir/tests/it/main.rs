@@ -6,6 +6,7 @@ mod annotate;
 mod bad_input;
 mod config;
 mod evaluate;
+mod headers;
 mod help;
 mod model;
 mod predict;

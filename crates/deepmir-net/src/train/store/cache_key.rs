@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{NetError, Plan};
 
 /// Raise it whenever preparation changes, so that files prepared earlier are not used.
-const PREPARATION: u32 = 2;
+const PREPARATION: u32 = 3;
 
 /// The file name of a prepared subject: the subject's name and a checksum of everything that decides its content.
 /// Images count by path, size and time of modification.

@@ -47,7 +47,7 @@ fn labels_are_taken_in_every_spelling() {
         assert_eq!(scans, [format!("{}_ses-a", two[0])], "{words:?}");
     }
     let (code, _, told) = study.participants(&["--dry-run", "--session-label", "c"]);
-    assert_eq!(code, 0, "{told}");
+    assert_eq!(code, 3, "{told}");
     assert!(told.contains("there is no ses-c; similar: ses-a, ses-b"), "{told}");
 }
 
@@ -171,7 +171,7 @@ fn options_without_a_meaning_are_refused_with_the_reason() {
         (&["--fs-license-file", "x"][..], "`deepmir run` has no --fs-license-file; leave it out"),
         (&["--fs_license_file=x"], "FreeSurfer"),
         (&["--output-spaces", "MNI152NLin2009cAsym"], "grid of each scan's own images"),
-        (&["--bids-filter-file", "x"], "--session-label"),
+        (&["--task-id", "x"], "--session-label"),
         (&["--notrack"], "sends nothing"),
         (&["--stop_on_first_crash"], "exit status 3"),
         (&["--mem", "16"], "write --mem 16G or --mem 16M"),

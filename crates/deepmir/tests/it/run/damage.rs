@@ -62,7 +62,7 @@ fn twenty_faults_are_named_and_the_good_are_done() {
     fs::copy(of(SWI), of("swi")).unwrap();
     let of = d.subject("skipped", "no QSM");
     fs::remove_file(of("Chimap")).unwrap();
-    let of = d.subject("skipped", "no SWI");
+    let of = d.subject("failed", "its content is not here");
     fs::remove_file(of(SWI)).unwrap();
     symlink("/nowhere/at/all.nii.gz", of(SWI)).unwrap();
     let of = d.subject("failed", "different subjects");
@@ -84,7 +84,7 @@ fn twenty_faults_are_named_and_the_good_are_done() {
     fs::rename(of("Chimap"), of("echo-1_part-phase_MEGRE")).unwrap();
     fs::copy(of(SWI), of("echo-1_part-mag_MEGRE")).unwrap();
     // A folder where the image should be.
-    let of = d.subject("skipped", "no SWI");
+    let of = d.subject("failed", "T2starw.nii.gz");
     fs::remove_file(of(SWI)).unwrap();
     fs::create_dir(of(SWI)).unwrap();
     // A header of sizes that overflow, uncompressed.

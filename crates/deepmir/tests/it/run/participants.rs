@@ -76,7 +76,7 @@ fn a_dry_run_tells_what_and_why_and_does_nothing() {
     assert!(out.contains("sub-02: skip: no T2w for random"), "{out}");
     assert!(!study.out.exists());
     let (code, out, _) = study.participants(&["--participant-label", "sub-02"]);
-    assert_eq!((code, out.trim()), (0, "0 done, 1 skipped, 0 failed"));
+    assert_eq!((code, out.trim()), (3, "0 done, 1 skipped, 0 failed"));
 }
 
 #[test]
@@ -90,8 +90,9 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     assert!(!study.out.exists());
     fs::write(&study.out, b"a file").unwrap();
     refused(&study.arguments(&["--skip-bids-validation", "-q"]), &["cannot write", "out"]);
-    refused(&["run", text(&study.data), text(&study.data), "group"], &["participant level"]);
-    let more = ["run", text(&study.data), text(&study.data), "group", "--dry-run"];
+    let elsewhere = study.out.with_file_name("elsewhere");
+    refused(&["run", text(&study.data), text(&elsewhere), "group"], &["participant level"]);
+    let more = ["run", text(&study.data), text(&elsewhere), "group", "--dry-run"];
     refused(&more, &["--dry-run"]);
 }
 
