@@ -93,15 +93,16 @@ fn left(
         if nothing_new && is_file {
             return finding("result of a failure", shown(path));
         }
-        if let Some(fault) = is_file.then(|| half(path, &name)).flatten() {
+        if let Some(fault) = is_file.then(|| half(path)).flatten() {
             return finding("half a file", format!("{}: {fault}", shown(path)));
         }
     }
     None
 }
 
-/// Why a file is not whole.
-fn half(path: &Path, name: &str) -> Option<String> {
+/// Why a file is not whole; `None` if it is.
+pub fn half(path: &Path) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return Some(error.to_string()),
