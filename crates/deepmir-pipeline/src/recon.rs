@@ -13,11 +13,13 @@ use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Mask, Volume, Warning, nifti};
+use deepmir_volume::nifti::{self, HeaderNotes};
+use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 use crate::error::tolerate;
+use crate::run::memory;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -171,6 +173,7 @@ pub fn reconstruct_to<'a>(
         }
         None => None,
     };
+    warnings.extend(input.noticed()?);
     let mut result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
@@ -232,6 +235,30 @@ pub fn align(
     let found = register_rigid(fixed, brain, moving, &settings.registration)?;
     let aligned = resample_registered(moving, fixed.grid(), &found.transform);
     Ok((correct_bias(&aligned, brain, &settings.bias), found))
+}
+
+impl ReconInput {
+    /// What is noticed in the headers of the images.
+    fn noticed(&self) -> Result<Vec<Warning>, PipelineError> {
+        let mut notes = HeaderNotes::default();
+        for path in self.given() {
+            notes.add(path, &nifti::read_header(path)?);
+        }
+        Ok(notes.warnings())
+    }
+
+    /// That the work fits in the memory that is free, by the images' headers.
+    ///
+    /// # Errors
+    /// [`PipelineError::Memory`]; a header that cannot be read.
+    pub fn check_memory(&self, id: &str) -> Result<(), PipelineError> {
+        let Some(first) = self.given().next() else { return Ok(()) };
+        let header = nifti::read_header(first)?;
+        let echoes = self.files.echoes.len().max(header.volume_count());
+        let t2w = self.t2w.as_deref().map(nifti::read_header).transpose()?;
+        let moving = t2w.as_ref().map(nifti::Header::grid);
+        memory::check(id, memory::need_gb(header.grid(), echoes, moving, None), None)
+    }
 }
 
 /// An image beside the echoes, its missing values treated as theirs.

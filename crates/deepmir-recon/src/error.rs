@@ -54,12 +54,13 @@ pub enum ReconError {
     },
     /// An echo time that no scanner has.
     #[error(
-        "an echo time of {echo_time_s} s cannot be; echo times are in seconds, between 0.0001 and \
-         0.5: {name}"
+        "an echo time of {echo_time_s} s cannot be; echo times are in seconds, {remedy}: {name}"
     )]
     EchoTime {
         /// The time.
         echo_time_s: f64,
+        /// The range, and what it may be instead.
+        remedy: String,
         /// Which echo.
         name: String,
     },
@@ -108,10 +109,12 @@ pub enum ReconError {
         path: PathBuf,
     },
     /// A field strength that no scanner has.
-    #[error("a field strength of {tesla} T cannot be; give it in tesla, between 0.05 and 25")]
+    #[error("a field strength of {tesla} T cannot be; give it in tesla, {remedy}")]
     FieldStrength {
         /// The value.
         tesla: f64,
+        /// The range, and what it may be instead.
+        remedy: String,
     },
     /// A direction of no length.
     #[error(

@@ -58,6 +58,7 @@ mod error;
 pub mod fourier;
 pub mod input;
 pub mod inversion;
+mod limits;
 pub mod output;
 mod padding;
 pub mod phase;

@@ -3,7 +3,7 @@
 use deepmir_volume::{Grid, Volume, VolumeError};
 use nalgebra::Vector3;
 
-use crate::ReconError;
+use crate::{ReconError, limits};
 
 /// One echo.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ impl GradientEchoScan {
         b0_direction: [f64; 3],
     ) -> Result<Self, ReconError> {
         let first = echoes.first().ok_or(ReconError::NoEchoes)?;
-        if !(0.05..=25.0).contains(&field_strength_t) {
-            return Err(ReconError::FieldStrength { tesla: field_strength_t });
+        if let Some(remedy) = limits::field_strength_fault(field_strength_t) {
+            return Err(ReconError::FieldStrength { tesla: field_strength_t, remedy });
         }
         let length = Vector3::from(b0_direction).norm();
         if !(length.is_finite() && length > 1e-6) {
@@ -113,8 +113,8 @@ impl GradientEchoScan {
 
 fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
     let name = || echo.name.clone();
-    if !(1e-4..=0.5).contains(&echo.echo_time_s) {
-        return Err(ReconError::EchoTime { echo_time_s: echo.echo_time_s, name: name() });
+    if let Some(remedy) = limits::echo_time_fault(echo.echo_time_s) {
+        return Err(ReconError::EchoTime { echo_time_s: echo.echo_time_s, remedy, name: name() });
     }
     let grid = first.magnitude.grid();
     for other in [echo.magnitude.grid(), echo.phase_rad.grid()] {

@@ -7,10 +7,11 @@ use deepmir_volume::{Mask, Volume, Warning, statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::contents;
 use super::range::RangeComparison;
 
 /// A whole brain with its ventricles, in millilitres.
-const BRAIN_ML: std::ops::RangeInclusive<f64> = 800.0..=2000.0;
+const BRAIN_ML: std::ops::RangeInclusive<f64> = 900.0..=2000.0;
 /// Spread of susceptibility over a brain, in ppm: outside it, the map has other units or none.
 const CHI_DEVIATION_PPM: std::ops::RangeInclusive<f64> = 0.005..=0.3;
 /// More of the brain than this at the image's highest value was cut off there.
@@ -56,6 +57,7 @@ impl Quality {
         let registration_similarity =
             swi.zip(t2w).and_then(|(swi, t2w)| register::similarity(swi, brain, t2w));
         let mut warnings = case.warnings.clone();
+        warnings.extend(contents::warning(case));
         if !BRAIN_ML.contains(&brain_ml) {
             let message = format!(
                 "the brain measures {brain_ml:.0} mL, where {} to {} are usual: look at the mask's outline on the page",

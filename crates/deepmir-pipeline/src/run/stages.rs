@@ -198,6 +198,7 @@ impl Worker<'_> {
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
                 predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }
         };
@@ -339,11 +340,6 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
         mask: path("Mask"),
         truth: None,
     })
-}
-
-/// The JSON file beside an image.
-pub(super) fn sidecar(path: &Path) -> PathBuf {
-    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
 }
 
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.
