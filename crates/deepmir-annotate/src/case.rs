@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::Modality;
+use deepmir_cases::{Modality, read_mask};
 use deepmir_lesion::{BrainExtent, LabelMap};
 use deepmir_volume::nifti::{self, ReadOptions};
 use deepmir_volume::{
@@ -212,10 +212,7 @@ impl LoadedCase {
             images.push(ShownImage { kind: *kind, volume, window: [0.0, 1.0], resampled });
         }
         let brain = match &files.brain {
-            Some(path) => {
-                let mask = nifti::read_integers(path)?.volume.map(|&value| value != 0);
-                resample_labels(&mask, &grid, false)
-            }
+            Some(path) => resample_labels(&read_mask(path, &options)?.brain, &grid, false),
             None => images.first().map_or_else(
                 || Volume::filled(grid, true),
                 |image| image.volume.map(|&value| value != 0.0),

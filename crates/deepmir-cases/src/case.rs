@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LabelMap;
-use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
+use deepmir_volume::nifti::{self, AffineSource, Header, HeaderNotes, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
+use crate::constant::check_varies;
+use crate::mask::BrainMask;
 use crate::truth::check_in_brain;
-use crate::{CaseError, Modality, noticed};
+use crate::{CaseError, Modality, noticed, plausible, susceptibility};
+
+const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
+                        nibabel's resample_from_to)";
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +52,8 @@ impl CaseFiles {
     /// the first one's grid: the SWI's, where SWI is among the inputs.
     ///
     /// # Errors
-    /// A missing modality, an unreadable file, different grids, a mask without a voxel, or no mask
-    /// for an image that is not skull-stripped.
+    /// A missing modality, an unreadable file, different grids, a mask that is none (see [`BrainMask::of`]), no mask for an
+    /// image that is not skull-stripped, or an image that cannot be what it was given for.
     pub fn read(&self, inputs: &[Modality], options: &ReadOptions) -> Result<Case, CaseError> {
         let mut ordered = inputs.to_vec();
         ordered.sort_unstable();
@@ -62,21 +67,36 @@ impl CaseFiles {
         };
         let mut warnings = self.check_swi(&ordered)?;
         // Headers first: a wrong grid is an error before minutes of reading.
-        let reference_grid = *nifti::read_header(reference)?.grid();
+        let header = nifti::read_header(reference)?;
+        let reference_grid = *header.grid();
+        let mut notes = HeaderNotes::default();
+        notes.add(reference, &header);
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
-            check_grid(reference, &reference_grid, path, nifti::read_header(path)?.grid())?;
+            let other = nifti::read_header(path)?;
+            check_headers((reference, &header), (path, &other))?;
+            notes.add(path, &other);
         }
 
         let Image { volume, header } = nifti::read_with(reference, options)?;
+        notes.add(reference, &header);
         let mut images = BTreeMap::from([(ordered[0], volume)]);
         for (&modality, path) in ordered[1..].iter().zip(others) {
-            let volume = nifti::read_with(path, options)?.volume.with_grid(reference_grid)?;
-            images.insert(modality, volume);
+            let Image { volume, header } = nifti::read_with(path, options)?;
+            notes.add(path, &header);
+            images.insert(modality, volume.with_grid(reference_grid)?);
         }
-        let brain = match &self.mask {
-            Some(path) => inside(&nifti::read(path)?.volume, path)?.with_grid(reference_grid)?,
+        let found = match &self.mask {
+            Some(path) => {
+                let Image { volume, header } = nifti::read_with(path, options)?;
+                notes.add(path, &header);
+                BrainMask::of(&volume, path)?
+            }
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
+        let brain = found.brain.with_grid(reference_grid)?;
+        warnings.extend(found.warnings);
+        warnings.extend(self.check(&mut images, &brain)?);
+        warnings.extend(notes.warnings());
         warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
             Some(path) => {
@@ -89,11 +109,30 @@ impl CaseFiles {
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
     }
 
+    /// Checks that the images can be what they were given for, and brings susceptibility to ppm.
+    fn check(
+        &self,
+        images: &mut BTreeMap<Modality, Volume<f32>>,
+        brain: &Mask,
+    ) -> Result<Vec<Warning>, CaseError> {
+        let unnamed = PathBuf::new();
+        let mut warnings = Vec::new();
+        for (&modality, image) in images {
+            let path = self.images.get(&modality).unwrap_or(&unnamed);
+            check_varies(modality, image, brain, path)?;
+            warnings.extend(match modality {
+                Modality::Qsm => susceptibility::check(image, brain, path)?,
+                Modality::Swi | Modality::T2w => plausible::check(modality, image, brain, path)?,
+            });
+        }
+        Ok(warnings)
+    }
+
     /// Checks images that are in memory as [`CaseFiles::read`] checks files: all of them, on the grid of `header`, which
     /// is the first one's. The paths of the files are what messages call them.
     ///
     /// # Errors
-    /// No image, different grids, a mask without a voxel, or no mask for an image that is not skull-stripped.
+    /// As [`CaseFiles::read`].
     pub fn with_images(
         &self,
         header: Header,
@@ -113,19 +152,23 @@ impl CaseFiles {
         }
         let moved =
             images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
-        let images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
-        let brain = match (mask, images.first_key_value()) {
-            (Some(mask), _) => inside(mask, mask_name)?.with_grid(grid)?,
+        let mut images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
+        let found = match (mask, images.first_key_value()) {
+            (Some(mask), _) => BrainMask::of(mask, mask_name)?,
             (None, Some((_, image))) => of_stripped(image, reference)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
-        let warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        let brain = found.brain.with_grid(grid)?;
+        let mut warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        warnings.extend(found.warnings);
+        warnings.extend(self.check(&mut images, &brain)?);
+        warnings.extend(header.warnings(reference));
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
     }
 
     /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
     /// taken for one, with a warning: it shows fewer microbleeds.
-    fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+    pub(crate) fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
         let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
         let Some(path) = swi else { return Ok(Vec::new()) };
         let what = match no_swi(path) {
@@ -157,11 +200,40 @@ impl Case {
     }
 }
 
+/// As [`check_grid`], by headers: those that say nothing of a place are told.
+fn check_headers(
+    (reference, reference_header): (&Path, &Header),
+    (path, header): (&Path, &Header),
+) -> Result<(), CaseError> {
+    let placeless = |header: &Header| header.affine_source() == AffineSource::VoxelSizes;
+    let remedy = match (placeless(reference_header), placeless(header)) {
+        (false, true) => "the second has neither sform nor qform",
+        (true, false) => "the first has neither sform nor qform",
+        _ => RESAMPLE,
+    };
+    let remedy = if remedy == RESAMPLE {
+        remedy.to_owned()
+    } else {
+        format!(
+            "{remedy}: copy the other's geometry into it, such as with `fslcpgeom`, if their voxels agree"
+        )
+    };
+    check_grids((reference, reference_header.grid()), (path, header.grid()), remedy)
+}
+
 fn check_grid(
     reference: &Path,
     reference_grid: &Grid,
     path: &Path,
     grid: &Grid,
+) -> Result<(), CaseError> {
+    check_grids((reference, reference_grid), (path, grid), RESAMPLE.to_owned())
+}
+
+fn check_grids(
+    (reference, reference_grid): (&Path, &Grid),
+    (path, grid): (&Path, &Grid),
+    remedy: String,
 ) -> Result<(), CaseError> {
     if reference_grid.same_as(grid) {
         return Ok(());
@@ -171,26 +243,18 @@ fn check_grid(
         reference_grid: *reference_grid,
         other: path.to_owned(),
         other_grid: *grid,
-        remedy: "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt \
-                 -applyxfm or nibabel's resample_from_to)"
-            .to_owned(),
+        remedy,
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }
 
-/// A mask: every voxel that is not zero is inside.
-fn inside(mask: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
-    let mask = mask.map(|&value| value != 0.0);
-    if mask.count() == 0 {
-        return Err(CaseError::EmptyMask { path: path.to_owned() });
-    }
-    Ok(mask)
-}
-
 /// The brain in a skull-stripped image.
-fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<Mask, CaseError> {
-    brain::of_stripped(image)
-        .map_err(|reason| CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) })
+fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<BrainMask, CaseError> {
+    let brain::Stripped { brain, left_out_ml } = brain::of_stripped(image).map_err(|reason| {
+        CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) }
+    })?;
+    let warnings = brain::left_out(left_out_ml, path).into_iter().collect();
+    Ok(BrainMask { brain, warnings })
 }
 
 fn explain(reason: &NotStripped) -> String {

@@ -167,6 +167,21 @@ pub enum CaseError {
         /// The subject.
         id: String,
     },
+    /// An image that says nothing: one value throughout the brain.
+    #[error(
+        "the {modality} has the value {value} in {share}; give the image itself, or leave it out if the model does \
+         without: {}", path.display()
+    )]
+    Constant {
+        /// The image.
+        path: PathBuf,
+        /// What it was given for.
+        modality: Modality,
+        /// The value.
+        value: f32,
+        /// Where it has it.
+        share: String,
+    },
     /// An image that is not skull-stripped came without a mask.
     #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
     NeedsMask {
@@ -180,6 +195,22 @@ pub enum CaseError {
     EmptyMask {
         /// The mask.
         path: PathBuf,
+    },
+    /// A mask file that is none.
+    #[error("this is no brain mask: {reason}: {}", path.display())]
+    Mask {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
+    /// An image that cannot be what it was given for.
+    #[error("{reason}: {}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
     },
     /// A label map whose every lesion lies outside the brain.
     #[error(

@@ -14,14 +14,24 @@ use rayon::prelude::*;
 const SCALES_MM: [f64; 2] = [0.8, 1.5];
 /// Weaker maxima are no blobs. On the scale of normalised images: of susceptibility, 0.03 ppm.
 const MIN_RESPONSE: f32 = 0.3;
-/// At most this many blobs of a scan's susceptibility map become candidates.
-pub(crate) const MAX_QSM_BLOBS: usize = 60;
+/// At most this many blobs of a whole head's susceptibility map become candidates.
+const MAX_QSM_BLOBS: f64 = 60.0;
 /// At most this many of SWI and the susceptibility map together: SWI shows more vessels.
-pub(crate) const MAX_SWI_QSM_BLOBS: usize = 130;
+const MAX_SWI_QSM_BLOBS: f64 = 130.0;
+/// A whole brain is at least so large. A smaller part of one has fewer blobs in proportion: with as many, those of a
+/// crop are noise and the rims of its lesions, which the classifier never saw in whole heads.
+const WHOLE_BRAIN_MM3: f64 = 800_000.0;
 /// A blob's region reaches as far as the response is at least this share of its maximum.
 const EDGE_SHARE: f32 = 0.25;
 /// It reaches no further than this from the maximum along any axis, in millimetres.
 const MAX_REACH_MM: f64 = 6.0;
+
+/// How many blobs of a brain become candidates, in the susceptibility map and in both images together.
+pub(crate) fn most_blobs(brain: &Mask) -> [usize; 2] {
+    let volume_mm3 = brain.count() as f64 * brain.grid().voxel_volume_mm3();
+    let share = (volume_mm3 / WHOLE_BRAIN_MM3).min(1.0);
+    [MAX_QSM_BLOBS, MAX_SWI_QSM_BLOBS].map(|most| (most * share).ceil() as usize)
+}
 
 /// Finds blobs: a filter response and its local maxima.
 #[derive(Clone, Debug)]
@@ -201,7 +211,7 @@ mod tests {
             if ball || vessel { 5.0 } else { 0.0 }
         });
         let found = BlobDetector::bright(&image, &image.map(|_| true));
-        let blobs = found.regions(MAX_QSM_BLOBS);
+        let blobs = found.regions(60);
         let holds = |blob: &[usize], place: [f64; 3]| {
             let voxel = grid().affine().inverse().apply(place).map(|at| at.round() as usize);
             blob.contains(&grid().index(voxel))
@@ -221,5 +231,18 @@ mod tests {
             (found.stronger(brightest), found.stronger(0.99 * MIN_RESPONSE)),
             (0, found.maxima.len())
         );
+    }
+
+    #[test]
+    fn a_small_field_of_view_has_fewer_blobs() {
+        let brain = |voxels: usize| {
+            let affine = Affine::from_spacing([10.0; 3], [0.0; 3]);
+            Volume::filled(Grid::new([voxels, 1, 1], affine).unwrap(), true)
+        };
+        // Whole brains of 1.3 and 0.8 litres, and a crop of 23 ml.
+        assert_eq!(most_blobs(&brain(1300)), [60, 130]);
+        assert_eq!(most_blobs(&brain(800)), [60, 130]);
+        assert_eq!(most_blobs(&brain(23)), [2, 4]);
+        assert_eq!(most_blobs(&brain(23).map(|_| false)), [0, 0]);
     }
 }

@@ -6,7 +6,7 @@ use deepmir_lesion::{BrainExtent, LesionClass};
 use deepmir_volume::distance::distance_to;
 use deepmir_volume::{Grid, Mask, Volume};
 
-use crate::blobs::{BlobDetector, MAX_QSM_BLOBS, MAX_SWI_QSM_BLOBS, laplacian_response};
+use crate::blobs::{BlobDetector, laplacian_response, most_blobs};
 use crate::neighbourhood::Neighbourhood;
 use crate::{Blobs, DetectError};
 
@@ -37,6 +37,8 @@ const QSM_WEIGHT: f32 = 2.0;
 pub struct CandidateImages<'a> {
     pub(crate) swi: Option<&'a Volume<f32>>,
     pub(crate) qsm: Option<&'a Volume<f32>>,
+    /// What a susceptibility of 1 in it stands for; `None` where its zero is not that of susceptibility.
+    pub(crate) qsm_scale_ppm: Option<f32>,
     pub(crate) t2w: Option<&'a Volume<f32>>,
     pub(crate) brain: &'a Mask,
     /// Depth under the brain's surface.
@@ -77,6 +79,7 @@ impl<'a> CandidateImages<'a> {
         Self {
             swi,
             qsm,
+            qsm_scale_ppm: None,
             t2w,
             brain,
             depth_mm: distance_to(&outside),
@@ -86,6 +89,13 @@ impl<'a> CandidateImages<'a> {
             t2w_response: dark(t2w),
             patch_scorer: None,
         }
+    }
+
+    /// Says what a susceptibility of 1 in the map stands for in ppm, where its zero is that of susceptibility.
+    #[must_use]
+    pub fn with_qsm_scale_ppm(mut self, scale_ppm: f32) -> Self {
+        self.qsm_scale_ppm = Some(scale_ppm);
+        self
     }
 
     /// Adds a patch classifier, whose log-odds become features.
@@ -100,20 +110,21 @@ impl<'a> CandidateImages<'a> {
         self.brain.grid()
     }
 
-    /// The voxels of the strongest blobs, ascending; no voxel belongs to two. [`Blobs::Qsm`] needs a susceptibility map;
+    /// The voxels of the strongest blobs, ascending; no voxel belongs to two. How many depends on the brain's volume. [`Blobs::Qsm`] needs a susceptibility map;
     /// [`Blobs::SwiQsm`] uses SWI and susceptibility as far as they are available.
     pub fn blobs(&self, blobs: Blobs) -> Vec<Vec<usize>> {
         let qsm_blobs = self.qsm_blobs.as_ref();
+        let [most_of_qsm, most_of_both] = most_blobs(self.brain);
         let swi = self.swi_response.clone().filter(|_| blobs == Blobs::SwiQsm);
         match (blobs, swi) {
             (Blobs::None, _) => Vec::new(),
-            (_, None) => qsm_blobs.map(|blobs| blobs.regions(MAX_QSM_BLOBS)).unwrap_or_default(),
+            (_, None) => qsm_blobs.map(|blobs| blobs.regions(most_of_qsm)).unwrap_or_default(),
             (_, Some(mut both)) => {
                 if let Some(qsm) = qsm_blobs {
                     let pairs = both.data_mut().iter_mut().zip(qsm.response().data());
                     pairs.for_each(|(both, qsm)| *both += QSM_WEIGHT * qsm);
                 }
-                BlobDetector::of_response(both).regions(MAX_SWI_QSM_BLOBS)
+                BlobDetector::of_response(both).regions(most_of_both)
             }
         }
     }

@@ -31,8 +31,10 @@ pub mod candidate_classifier;
 mod candidate_images;
 mod detect;
 mod error;
+mod large;
 mod neighbourhood;
 pub mod operating_point;
+mod plausibility;
 mod probability_maps;
 mod rule;
 
@@ -40,5 +42,6 @@ pub use candidate_classifier::CandidateClassifier;
 pub use candidate_images::{CandidateImages, ClassLogOdds, PatchScorer};
 pub use detect::ScoredCandidates;
 pub use error::DetectError;
+pub use large::large_regions;
 pub use probability_maps::ProbabilityMaps;
 pub use rule::{Blobs, ClassThreshold, Detection, DetectionRule};

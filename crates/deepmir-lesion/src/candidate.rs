@@ -37,7 +37,12 @@ impl Candidate {
 
     /// Sorts candidates into the order of [`lesions_of`](crate::lesions_of).
     pub fn sort(candidates: &mut [Self]) {
-        candidates.sort_by(|a, b| order(&a.lesion, &b.lesion));
+        candidates.sort_by(Self::table_order);
+    }
+
+    /// The order that [`Candidate::sort`] makes.
+    pub fn table_order(&self, other: &Self) -> std::cmp::Ordering {
+        order(&self.lesion, &other.lesion)
     }
 
     /// The score that detection thresholds apply to: the candidate classifier's probability of a lesion

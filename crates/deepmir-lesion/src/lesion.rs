@@ -66,6 +66,16 @@ pub fn lesions_of(labels: &LabelMap, connectivity: Connectivity) -> Vec<Lesion> 
     lesions
 }
 
+/// A map of the lesions' numbers, from 1 on in the order given: unlike a [`LabelMap`] it keeps lesions apart that
+/// touch.
+pub fn numbered<'a>(lesions: impl IntoIterator<Item = &'a Lesion>, grid: &Grid) -> Volume<u16> {
+    let mut numbers = Volume::filled(*grid, 0);
+    for (number, lesion) in (1..=u16::MAX).zip(lesions) {
+        lesion.voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
+    }
+    numbers
+}
+
 /// The part of `grid` around some voxels, grown by `margin` on every side, and where they are in it; `None`
 /// without voxels.
 pub(crate) fn cut_out(
@@ -133,5 +143,14 @@ mod tests {
         for (found, drawn) in lesions[0].centre_mm.iter().zip(centre) {
             assert!((found - drawn).abs() < 0.1);
         }
+    }
+
+    #[test]
+    fn lesions_that_touch_keep_their_numbers() {
+        let grid = Grid::new([6, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let lesion = |voxels| Lesion::new(LesionClass::Cmb, voxels, &grid);
+        let lesions = [lesion(vec![1, 2]), lesion(vec![3]), lesion(vec![5])];
+        assert_eq!(numbered(&lesions, &grid).data(), [0, 1, 1, 2, 0, 3]);
+        assert_eq!(lesions_of(&LabelMap::of(grid, &lesions), Connectivity::TwentySix).len(), 2);
     }
 }

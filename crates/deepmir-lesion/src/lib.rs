@@ -41,6 +41,6 @@ pub use candidate::Candidate;
 pub use class::LesionClass;
 pub use error::LesionError;
 pub use label_map::LabelMap;
-pub use lesion::{Lesion, diameter_of_ball_mm, largest_piece, lesions_of};
+pub use lesion::{Lesion, diameter_of_ball_mm, largest_piece, lesions_of, numbered};
 pub use measure::{LesionRow, MeasuredImages};
 pub use region::{BrainExtent, Region};

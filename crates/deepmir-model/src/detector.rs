@@ -93,11 +93,19 @@ impl Detector {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Detected, ModelError> {
+        let case = self.read_images(files)?;
+        self.detect_in(case, progress)
+    }
+
+    /// Reads all images of a subject.
+    ///
+    /// # Errors
+    /// Unreadable or missing images, different grids, no brain.
+    pub fn read_images(&self, files: &CaseFiles) -> Result<Case, ModelError> {
         // Before minutes of reading.
         self.check_inputs(&files.id, |modality| files.images.contains_key(&modality))?;
         let given: Vec<Modality> = files.images.keys().copied().collect();
-        let case = files.read(&given, &self.read)?;
-        self.detect_in(case, progress)
+        Ok(files.read(&given, &self.read)?)
     }
 
     /// As [`Detector::detect`], in images that were read.

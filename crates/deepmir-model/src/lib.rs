@@ -24,10 +24,12 @@ mod detector;
 mod error;
 pub mod shipped;
 mod train;
+pub mod training_range;
 mod tune;
 
 pub use bundle::{Bundle, ModelSettings, Provenance};
 pub use detector::{Detected, Detector};
 pub use error::ModelError;
 pub use train::train;
-pub use tune::{adapt, tune};
+pub use training_range::TrainingRange;
+pub use tune::{adapt, measure_range, tune};

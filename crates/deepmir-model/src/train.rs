@@ -2,7 +2,7 @@
 
 use deepmir_net::train::{Event, Trained, Training, program};
 
-use crate::{Bundle, ModelError, ModelSettings, Provenance, bundle};
+use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange, bundle};
 
 /// Trains a network with [`Training::run`] and writes its model to `model/` in the training's folder.
 ///
@@ -34,6 +34,11 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
             validation_f1,
             training_images: learned_images,
         },
+        // Of scans that are simulated meanwhile, nothing is left to measure.
+        training_range: training.synthetic.is_none().then(|| {
+            let scans = [training.training.clone(), training.extra_training.clone()].concat();
+            TrainingRange::of(&scans, &training.plan.inputs, &training.read)
+        }),
         weights: Vec::new(),
         patch_classifier: None,
     };

@@ -9,8 +9,10 @@ use deepmir_detect::operating_point::{
 };
 use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
+use deepmir_volume::nifti::ReadOptions;
 
-use crate::{Bundle, Detector, ModelError, Provenance};
+use crate::training_range::{self, Measure, TrainingRange};
+use crate::{Bundle, Detector, ModelError, ModelSettings, Provenance};
 
 /// Chooses the detection thresholds of a model's classes on scans, each scored as a new one would be
 /// ([`operating_point::tune`]); networks and classifiers stay as they are. `data` describes the scans, for the
@@ -38,7 +40,7 @@ pub fn tune(
     let tuned = operating_point::tune(&detection, &scored, beta);
     detection.rule.set_detection_thresholds(&tuned);
     let data = format!("thresholds: {data}");
-    Ok((changed(detector.bundle(), detection, &data, cases, &tuned)?, tuned))
+    Ok((changed(detector.bundle(), detection, &data, cases, &tuned, &detector.read)?, tuned))
 }
 
 /// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it ([`operating_point::adapt`]); networks
@@ -75,7 +77,10 @@ pub fn adapt(
         .ok_or(ModelError::TooLittleToAdapt { scans: patients.len(), lesions })?;
     let data = format!("candidate classifier: {data}");
     let detection = adapted.detection.clone();
-    Ok((changed(detector.bundle(), detection, &data, cases, &adapted.classes)?, adapted))
+    Ok((
+        changed(detector.bundle(), detection, &data, cases, &adapted.classes, &detector.read)?,
+        adapted,
+    ))
 }
 
 fn measure_all(
@@ -99,6 +104,7 @@ fn changed(
     data: &str,
     cases: &[CaseFiles],
     classes: &[TunedThreshold],
+    read: &ReadOptions,
 ) -> Result<Bundle, ModelError> {
     let Bundle { mut settings, members, patch_members } = model.clone();
     let chosen: Vec<&TunedThreshold> = classes.iter().filter(|class| class.chosen()).collect();
@@ -114,7 +120,35 @@ fn changed(
         },
         ..known
     };
+    // Scans like these are no longer strange to it.
+    if let Some(range) = &mut settings.training_range {
+        range.join(&TrainingRange::of(cases, &settings.plan.inputs, read));
+    }
     Bundle::new(settings.with_detection(detection), members, patch_members)
+}
+
+/// Measures scans that a model was trained on: the model with their range.
+///
+/// # Errors
+/// As [`Detector::detect`].
+pub fn measure_range(
+    detector: &mut Detector,
+    cases: &[CaseFiles],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Bundle, ModelError> {
+    let mut range = TrainingRange::default();
+    for (n, files) in cases.iter().enumerate() {
+        let detected = detector.detect(files, &mut |_, _| {})?;
+        let mut scan = training_range::measures(&detected.case, Some(files));
+        let rule = &detector.detection().rule;
+        let disagreement = training_range::disagreement(&detected.candidates, rule);
+        scan.extend(disagreement.map(|share| (Measure::Disagreement, share)));
+        range.add(&scan);
+        progress(n + 1);
+    }
+    let Bundle { settings, members, patch_members } = detector.bundle().clone();
+    let settings = ModelSettings { training_range: Some(range), ..settings };
+    Bundle::new(settings, members, patch_members)
 }
 
 /// Lesions of each class that the model predicts.

@@ -31,6 +31,17 @@ pub enum PipelineError {
         /// The line and what is wrong with it.
         reason: String,
     },
+    /// Results of other inputs that would be written over.
+    #[error(
+        "results{of} are here, which are made from other inputs; choose another folder, or allow to write over them \
+         (--overwrite, in Python overwrite=True): {}", path.display()
+    )]
+    OtherResults {
+        /// The sidecar that tells.
+        path: PathBuf,
+        /// ` of ` and the first input of those results, where it is known.
+        of: String,
+    },
     /// Subjects that are missing, or that must not be where they are.
     #[error("{reason}")]
     Subjects {
@@ -42,6 +53,19 @@ pub enum PipelineError {
     Strict {
         /// What was noticed.
         warnings: Vec<Warning>,
+    },
+    /// More memory than there is.
+    #[error(
+        "{id} needs about {need_gb:.1} GB of memory and {limit_gb:.1} may be used: close other programs, or run it where \
+         there is more; if it is no large scan, look at its voxel sizes and its brain mask"
+    )]
+    Memory {
+        /// The scan.
+        id: String,
+        /// What it needs.
+        need_gb: f64,
+        /// What there is.
+        limit_gb: f64,
     },
     /// Networks.
     #[error(transparent)]

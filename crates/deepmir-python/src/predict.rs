@@ -8,6 +8,7 @@ use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
+use deepmir_pipeline::owner::refuse_other_results_of;
 use deepmir_pipeline::predict::{Prediction as Predicted, Predictor};
 use deepmir_volume::nifti::ReadOptions;
 use pyo3::prelude::*;
@@ -113,8 +114,7 @@ fn in_memory(
         header.get_or_insert(image.header);
         volumes.insert(modality, image.volume);
     }
-    // As of a file: a mask has no voxels to guess.
-    let mask = mask.map(|mask| mask.image(&ReadOptions::default())).transpose()?;
+    let mask = mask.map(|mask| mask.image(&read)).transpose()?;
     let header = header.ok_or_else(|| Failure::input("give at least one image"))?;
     Ok(files.with_images(header, volumes, mask.as_ref().map(|mask| &mask.volume))?)
 }
@@ -173,6 +173,11 @@ impl Prediction {
         bytes_of(py, self.found.prediction.labels.volume().data(), u8::to_ne_bytes)
     }
 
+    /// The instance map, unsigned 16-bit integers.
+    fn instances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
+        bytes_of(py, self.found.prediction.instances().data(), u16::to_ne_bytes)
+    }
+
     /// The probability maps by class, single precision.
     fn probabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let maps = PyDict::new(py);
@@ -183,9 +188,12 @@ impl Prediction {
     }
 
     /// Writes what `deepmir predict` writes; the files.
-    fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<Vec<PathBuf>> {
+    fn write(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<Vec<PathBuf>> {
         let found = Arc::clone(&self.found);
         work::run(py, None, None, move |_| {
+            if !overwrite {
+                refuse_other_results_of(&found.prediction, &found.files, &folder)?;
+            }
             let predictor = found.options.predictor(&found.bundle)?;
             let written = predictor.write(&found.prediction, &found.files, &folder)?;
             Ok(written.all)

@@ -21,6 +21,7 @@ mod error;
 mod histogram;
 pub mod intervals;
 mod mosaic;
+mod outlines;
 mod page;
 mod patches;
 mod study;

@@ -1,9 +1,9 @@
 //! Axial slices side by side, lesions outlined.
 
-use deepmir_lesion::{LabelMap, Lesion, lesions_of};
-use deepmir_volume::components::Connectivity;
+use deepmir_lesion::Lesion;
 use deepmir_volume::{BoundingBox, Grid, Mask, Orientation, Volume, statistics};
 
+use crate::outlines::Outlines;
 use crate::{Canvas, class_colour};
 
 /// Slices in a mosaic at most.
@@ -45,30 +45,34 @@ impl Window {
     }
 }
 
-/// Axial slices of one image, each lesion of a label map outlined and numbered as in the lesion
-/// table. Seen from below, as radiologists do: the patient's right is on the left.
+/// Axial slices of one image, each lesion outlined and numbered as in the lesion table. Seen from below, as radiologists do: the patient's right is on the left.
 pub struct Mosaic {
     image: Volume<f32>,
-    labels: LabelMap,
+    outlines: Outlines,
     lesions: Vec<Lesion>,
     part: BoundingBox,
     window: Window,
 }
 
 impl Mosaic {
-    /// A mosaic of an image (in any orientation) with lesions on the same grid.
-    pub fn new(image: &Volume<f32>, labels: &LabelMap, brain: &Mask, window: Window) -> Self {
+    /// A mosaic of an image (in any orientation) with lesions on the same grid, in the order of the table.
+    pub fn new<'a>(
+        image: &Volume<f32>,
+        lesions: impl IntoIterator<Item = &'a Lesion>,
+        brain: &Mask,
+        window: Window,
+    ) -> Self {
         let orientation = Orientation::of(image.grid().affine());
         let brain = orientation.to_ras(brain);
-        let labels = to_ras(labels, orientation);
+        let outlines = Outlines::new(lesions, image.grid());
         let margin = brain.grid().voxel_sizes_mm().map(|size| (4.0 / size).ceil() as usize);
         let part = BoundingBox::around(&brain)
             .unwrap_or_else(|| BoundingBox::whole(brain.grid()))
             .grown(margin, brain.grid());
         Self {
-            lesions: lesions_of(&labels, Connectivity::TwentySix),
+            lesions: outlines.lesions(),
             image: orientation.to_ras(image),
-            labels,
+            outlines,
             part,
             window,
         }
@@ -136,21 +140,21 @@ impl Mosaic {
             let j = ((v as f64 + 0.5) / f64::from(tile.height) * ny as f64) as usize;
             [x0 + nx - 1 - i.min(nx - 1), y0 + ny - 1 - j.min(ny - 1), slice]
         };
-        let class_at = |u: u32, v: u32| self.labels.class_at(self.labels.grid().index(voxel(u, v)));
+        let number = |u: u32, v: u32| self.outlines.number(voxel(u, v));
         let top = tile.y + CAPTION;
         for v in 0..tile.height {
             for u in 0..tile.width {
                 canvas.set(tile.x + u, top + v, self.window.grey(self.image[voxel(u, v)]));
             }
         }
-        // The outline runs just outside, so that the lesion itself stays to be seen.
         for v in 0..tile.height {
             for u in 0..tile.width {
-                let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)].into_iter().find_map(|(du, dv)| {
+                let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)].into_iter();
+                let beside = beside.filter_map(|(du, dv)| {
                     let (u, v) = (u.checked_add_signed(du)?, v.checked_add_signed(dv)?);
-                    if u < tile.width && v < tile.height { class_at(u, v) } else { None }
+                    (u < tile.width && v < tile.height).then(|| number(u, v))
                 });
-                if let (Some(class), None) = (beside, class_at(u, v)) {
+                if let Some(class) = self.outlines.colour(number(u, v), beside) {
                     canvas.set(tile.x + u, top + v, class_colour(class));
                 }
             }
@@ -192,20 +196,10 @@ struct Tile {
     height: u32,
 }
 
-pub(crate) fn to_ras(labels: &LabelMap, orientation: Orientation) -> LabelMap {
-    let volume = orientation.to_ras(labels.volume());
-    let mut ras = LabelMap::empty(*volume.grid());
-    for class in deepmir_lesion::LesionClass::ALL {
-        let voxels = (0..volume.data().len()).filter(|&n| volume.data()[n] == class.label());
-        ras.paint(&voxels.collect::<Vec<_>>(), class);
-    }
-    ras
-}
-
 fn middle_slice(lesion: &Lesion, grid: &Grid) -> usize {
     let mut slices: Vec<usize> = lesion.voxels.iter().map(|&index| grid.voxel(index)[2]).collect();
     slices.sort_unstable();
-    slices[slices.len() / 2]
+    slices.get(slices.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -214,23 +208,25 @@ mod tests {
     use deepmir_lesion::LesionClass;
     use deepmir_volume::Affine;
 
-    fn parts() -> (Volume<f32>, LabelMap, Mask) {
+    fn parts() -> (Volume<f32>, Vec<Lesion>, Mask) {
         let affine = Affine::from_spacing([1.0, 1.0, 2.0], [-20.0, -20.0, -20.0]);
         let grid = Grid::new([40, 40, 20], affine).unwrap();
         let brain = Volume::from_fn(grid, |voxel| {
             grid.position_mm(voxel).iter().map(|x| x * x).sum::<f64>() < 300.0
         });
         let image = brain.map(|&inside| if inside { 0.5 } else { 0.0 });
-        let mut labels = LabelMap::empty(grid);
-        labels.paint(&[grid.index([10, 20, 10]), grid.index([11, 20, 10])], LesionClass::Cmb);
-        labels.paint(&[grid.index([25, 22, 14])], LesionClass::Nhid);
-        (image, labels, brain)
+        let cmb = vec![grid.index([10, 20, 10]), grid.index([11, 20, 10])];
+        let lesions = vec![
+            Lesion::new(LesionClass::Cmb, cmb, &grid),
+            Lesion::new(LesionClass::Nhid, vec![grid.index([25, 22, 14])], &grid),
+        ];
+        (image, lesions, brain)
     }
 
     #[test]
     fn lesions_are_outlined_on_the_right_side_in_their_colours() {
-        let (image, labels, brain) = parts();
-        let canvas = Mosaic::new(&image, &labels, &brain, Window { low: 0.0, high: 1.0 }).draw();
+        let (image, lesions, brain) = parts();
+        let canvas = Mosaic::new(&image, &lesions, &brain, Window { low: 0.0, high: 1.0 }).draw();
         let (width, height) = canvas.size();
         let has = |colour: [u8; 3], xs: std::ops::Range<u32>| {
             xs.into_iter().any(|x| (CAPTION..height - CAPTION).any(|y| canvas.get(x, y) == colour))
@@ -245,11 +241,38 @@ mod tests {
 
     #[test]
     fn without_lesions_slices_are_spread_over_the_brain() {
-        let (image, labels, brain) = parts();
-        let empty = LabelMap::empty(*labels.grid());
-        let mosaic = Mosaic::new(&image, &empty, &brain, Window::of_brain(&image, &brain));
+        let (image, _, brain) = parts();
+        let mosaic = Mosaic::new(&image, &[], &brain, Window::of_brain(&image, &brain));
         let slices = mosaic.slices();
         assert_eq!(slices.len(), SLICES_WITHOUT_LESIONS);
         assert!(slices.windows(2).all(|pair| pair[1] > pair[0]));
+    }
+
+    #[test]
+    fn lesions_that_touch_are_counted_and_outlined_apart() {
+        let (image, _, brain) = parts();
+        let grid = *image.grid();
+        let lesion = |i: usize| {
+            let voxels = (i..i + 3).flat_map(|i| (18..22).map(move |j| grid.index([i, j, 10])));
+            Lesion::new(LesionClass::Cmb, voxels.collect(), &grid)
+        };
+        let window = Window { low: 0.0, high: 1.0 };
+        let drawn = |lesions: &[Lesion]| Mosaic::new(&image, lesions, &brain, window);
+        let (apart, beside) = (drawn(&[lesion(10), lesion(13)]), drawn(&[lesion(10)]));
+        assert_eq!(apart.lesions.len(), 2);
+        let mut both = lesion(10);
+        both.voxels.extend(lesion(13).voxels);
+        both.voxels.sort_unstable();
+        let coloured = |mosaic: &Mosaic| {
+            let canvas = mosaic.draw();
+            let (width, height) = canvas.size();
+            let colour = class_colour(LesionClass::Cmb);
+            let in_picture = CAPTION + 4..height - CAPTION - 4;
+            let pixels = in_picture.flat_map(|y| (0..width).map(move |x| (x, y)));
+            pixels.filter(|&(x, y)| canvas.get(x, y) == colour).count()
+        };
+        // A line runs between the two that one of their common shape has not.
+        let one = drawn(&[Lesion::new(LesionClass::Cmb, both.voxels, &grid)]);
+        assert!(coloured(&apart) > coloured(&one) && coloured(&one) > coloured(&beside));
     }
 }

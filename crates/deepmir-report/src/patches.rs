@@ -1,9 +1,9 @@
 //! A lesion seen close up: every image in three planes.
 
-use deepmir_lesion::{LabelMap, LesionClass};
-use deepmir_volume::{Orientation, Volume};
+use deepmir_lesion::Lesion;
+use deepmir_volume::{Grid, Orientation, Volume};
 
-use crate::mosaic::to_ras;
+use crate::outlines::Outlines;
 use crate::{Canvas, Window, class_colour};
 
 /// Width and height of the field of view.
@@ -30,7 +30,7 @@ pub struct Shown<'a> {
 /// The images of a subject turned to RAS, to cut pictures of its lesions from.
 pub struct Patches {
     images: Vec<(String, Volume<f32>, Window)>,
-    labels: LabelMap,
+    outlines: Outlines,
 }
 
 /// Which voxel axes run across and down a plane. A viewer sees the patient's right on the left, and
@@ -38,13 +38,17 @@ pub struct Patches {
 const PLANES: [(usize, usize); 3] = [(0, 1), (0, 2), (1, 2)];
 
 impl Patches {
-    /// All images lie on the label map's grid.
-    pub fn new(images: &[Shown<'_>], labels: &LabelMap) -> Self {
-        let orientation = Orientation::of(labels.grid().affine());
+    /// All images lie on `grid`, and so do the lesions.
+    pub fn new<'a>(
+        images: &[Shown<'_>],
+        lesions: impl IntoIterator<Item = &'a Lesion>,
+        grid: &Grid,
+    ) -> Self {
+        let orientation = Orientation::of(grid.affine());
         let turned = images
             .iter()
             .map(|shown| (shown.name.clone(), orientation.to_ras(shown.volume), shown.window));
-        Self { images: turned.collect(), labels: to_ras(labels, orientation) }
+        Self { images: turned.collect(), outlines: Outlines::new(lesions, grid) }
     }
 
     /// Draws what lies around a place (RAS millimetres): a column an image, a row a plane (axial,
@@ -54,7 +58,7 @@ impl Patches {
         let rows = PLANES.len() as u32;
         let step = SIDE + GAP;
         let mut canvas = Canvas::new(columns * step - GAP, CAPTION + rows * step - GAP);
-        let grid = self.labels.grid();
+        let grid = self.outlines.grid();
         let centre = grid.affine().inverse().apply(centre_mm);
         for (column, (name, image, window)) in self.images.iter().enumerate() {
             let x0 = column as u32 * step;
@@ -63,7 +67,7 @@ impl Patches {
                 let y0 = CAPTION + row as u32 * step;
                 let tile =
                     Tile { centre, plane, sizes: grid.voxel_sizes_mm(), shape: grid.shape() };
-                tile.draw(&mut canvas, (x0, y0), image, *window, &self.labels);
+                tile.draw(&mut canvas, (x0, y0), image, *window, &self.outlines);
             }
         }
         canvas
@@ -104,12 +108,12 @@ impl Tile {
         (x0, y0): (u32, u32),
         image: &Volume<f32>,
         window: Window,
-        labels: &LabelMap,
+        outlines: &Outlines,
     ) {
-        let class_at = |u: i64, v: i64| -> Option<LesionClass> {
+        let number = |u: i64, v: i64| -> Option<u16> {
             let inside = |n: i64| (0..i64::from(SIDE)).contains(&n);
             let voxel = (inside(u) && inside(v)).then(|| self.voxel(u, v))??;
-            labels.class_at(labels.grid().index(voxel))
+            Some(outlines.number(voxel))
         };
         for v in 0..SIDE {
             for u in 0..SIDE {
@@ -117,10 +121,10 @@ impl Tile {
                 let Some(voxel) = self.voxel(column, row) else { continue };
                 let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)]
                     .into_iter()
-                    .find_map(|(du, dv)| class_at(column + du, row + dv));
-                let colour = match (beside, class_at(column, row)) {
-                    (Some(class), None) => class_colour(class),
-                    _ => window.grey(image[voxel]),
+                    .filter_map(|(du, dv)| number(column + du, row + dv));
+                let colour = match outlines.colour(outlines.number(voxel), beside) {
+                    Some(class) => class_colour(class),
+                    None => window.grey(image[voxel]),
                 };
                 canvas.set(x0 + u, y0 + v, colour);
             }
@@ -131,7 +135,8 @@ impl Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepmir_volume::{Affine, Grid};
+    use deepmir_lesion::LesionClass;
+    use deepmir_volume::Affine;
 
     #[test]
     fn a_lesion_is_in_the_middle_of_every_tile_and_outlined() {
@@ -149,12 +154,11 @@ mod tests {
             (0..3).all(|axis| (at[axis] - place[axis]).abs() <= 1.5)
         };
         let image = Volume::from_fn(grid, |voxel| if near(voxel) { 0.0 } else { 0.5 });
-        let mut labels = LabelMap::empty(grid);
-        let lesion: Vec<usize> = (0..grid.len()).filter(|&index| near(grid.voxel(index))).collect();
-        labels.paint(&lesion, LesionClass::Nhid);
+        let voxels = (0..grid.len()).filter(|&index| near(grid.voxel(index))).collect();
+        let lesion = Lesion::new(LesionClass::Nhid, voxels, &grid);
         let window = Window { low: 0.0, high: 1.0 };
         let shown = Shown { name: "SWI".to_owned(), volume: &image, window };
-        let canvas = Patches::new(&[shown.clone(), shown], &labels).draw(place);
+        let canvas = Patches::new(&[shown.clone(), shown], [&lesion], &grid).draw(place);
         for column in 0..2 {
             for row in 0..3 {
                 let (x0, y0) = (column * (SIDE + GAP), CAPTION + row * (SIDE + GAP));

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deepmir_lesion::{LabelMap, LesionClass, LesionRow, Region};
+use deepmir_lesion::{LabelMap, Lesion, LesionClass, LesionRow, Region, lesions_of};
+use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Mask, Volume};
 use minijinja::context;
 use serde::Serialize;
@@ -36,13 +37,13 @@ pub struct SubjectReport<'a> {
     pub id: String,
     /// Images on one grid, the reference first.
     pub images: Vec<Shown<'a>>,
-    /// What was found.
-    pub labels: &'a LabelMap,
+    /// What was found, in the order of the table.
+    pub lesions: Vec<&'a Lesion>,
     /// Probability of a lesion of any class, for the close-ups.
     pub probability: Option<Volume<f32>>,
     /// The brain.
     pub brain: &'a Mask,
-    /// The lesion table, numbered as the lesions of the label map are.
+    /// The lesion table.
     pub rows: &'a [LesionRow],
     /// The probability that each is a lesion, in the order of the table, where the model has a candidate
     /// classifier; else empty.
@@ -123,15 +124,18 @@ impl SubjectReport<'_> {
 
     fn mosaics(&self, quality: u8) -> Result<Vec<Picture>, ReportError> {
         let mut pictures = Vec::new();
-        let mut add = |title: String, shown: &Shown<'_>, labels: &LabelMap| {
-            let canvas = Mosaic::new(shown.volume, labels, self.brain, shown.window).draw();
+        let mut add = |title: String, shown: &Shown<'_>, lesions: &[&Lesion]| {
+            let lesions = lesions.iter().copied();
+            let canvas = Mosaic::new(shown.volume, lesions, self.brain, shown.window).draw();
             picture(title, &canvas, quality).map(|picture| pictures.push(picture))
         };
         for shown in &self.images {
-            add(format!("{}, found lesions outlined", shown.name), shown, self.labels)?;
+            add(format!("{}, found lesions outlined", shown.name), shown, &self.lesions)?;
         }
         if let (Some(truth), Some(shown)) = (self.truth, self.images.first()) {
-            add(format!("{}, true lesions outlined", shown.name), shown, truth)?;
+            let truth = lesions_of(truth, Connectivity::TwentySix);
+            let truth: Vec<&Lesion> = truth.iter().collect();
+            add(format!("{}, true lesions outlined", shown.name), shown, &truth)?;
         }
         Ok(pictures)
     }
@@ -147,7 +151,7 @@ impl SubjectReport<'_> {
             volume,
             window: crate::Window { low: 0.0, high: 1.0 },
         }));
-        let patches = Patches::new(&shown, self.labels);
+        let patches = Patches::new(&shown, self.lesions.iter().copied(), self.brain.grid());
         let mut by_size: Vec<&LesionRow> = self.rows.iter().collect();
         by_size.sort_by(|a, b| b.volume_mm3.total_cmp(&a.volume_mm3));
         let close_up: Vec<usize> =
@@ -206,8 +210,7 @@ pub(crate) fn data_url(kind: &str, bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::Window;
-    use deepmir_lesion::{MeasuredImages, lesions_of};
-    use deepmir_volume::components::Connectivity;
+    use deepmir_lesion::MeasuredImages;
     use deepmir_volume::{Affine, Grid};
 
     #[test]
@@ -222,12 +225,13 @@ mod tests {
         labels.paint(&[grid.index([10, 20, 10])], LesionClass::Cmb);
         labels.paint(&[grid.index([25, 22, 14])], LesionClass::Nhid);
         let images = MeasuredImages { swi: Some(&swi), brain: Some(&brain), ..Default::default() };
-        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        let lesions = lesions_of(&labels, Connectivity::TwentySix);
+        let rows = images.measure(&labels, &lesions);
         let window = Window { low: 0.0, high: 1.0 };
         let report = SubjectReport {
             id: "sub-<1>".to_owned(),
             images: vec![Shown { name: "SWI".to_owned(), volume: &swi, window }],
-            labels: &labels,
+            lesions: lesions.iter().collect(),
             probability: None,
             brain: &brain,
             rows: &rows,
@@ -273,13 +277,14 @@ mod tests {
             labels.paint(&[grid.index(voxel)], LesionClass::Cmb);
         }
         let images = MeasuredImages { swi: Some(&swi), brain: Some(&brain), ..Default::default() };
-        let rows = images.measure(&labels, &lesions_of(&labels, Connectivity::TwentySix));
+        let lesions = lesions_of(&labels, Connectivity::TwentySix);
+        let rows = images.measure(&labels, &lesions);
         let window = Window { low: 0.0, high: 1.0 };
         let shown = |name: &str| Shown { name: name.to_owned(), volume: &swi, window };
         let report = SubjectReport {
             id: "sub-1".to_owned(),
             images: ["SWI", "QSM", "T2w"].map(shown).to_vec(),
-            labels: &labels,
+            lesions: lesions.iter().collect(),
             probability: None,
             brain: &brain,
             rows: &rows,

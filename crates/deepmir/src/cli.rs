@@ -30,7 +30,7 @@ pub use demo::Demo;
 pub use evaluate::Evaluate;
 pub use labels::Labels;
 pub use man::Man;
-pub use model::{Model, Tune};
+pub use model::{MeasureRange, Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
 pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};

@@ -82,7 +82,9 @@ impl Bundle {
 
     /// A short checksum of the whole model, for tables and reports.
     pub fn id(&self) -> String {
-        let text = toml::to_string(&self.settings).unwrap_or_default();
+        // What it warns of is no part of what it finds.
+        let settings = ModelSettings { training_range: None, ..self.settings.clone() };
+        let text = toml::to_string(&settings).unwrap_or_default();
         hex(&Sha256::digest(text.as_bytes()))[..12].to_owned()
     }
 

@@ -7,7 +7,7 @@ use deepmir_net::patch_classifier::PatchClassifierSettings;
 use deepmir_net::{Architecture, NetError, Plan, WeightFile};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use crate::{ModelError, TrainingRange};
 
 /// The version of the format that this program writes. It also reads versions 2 and 3, and version 1 without a candidate
 /// classifier.
@@ -36,6 +36,9 @@ pub struct ModelSettings {
     pub candidate_classifier: Option<CandidateClassifier>,
     /// How the model was made.
     pub provenance: Provenance,
+    /// The range of scans that the model learned from, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_range: Option<TrainingRange>,
     /// The members' weight files.
     pub weights: Vec<WeightFile>,
     /// The networks that score the patches around candidates, if any.
@@ -92,7 +95,7 @@ impl ModelSettings {
     ///
     /// # Errors
     /// Naming what contradicts itself.
-    pub(super) fn validate(&self) -> Result<(), ModelError> {
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
         let Self { plan, architecture, detection, .. } = self;
         let invalid = |reason: String| Err(NetError::Config { reason }.into());
         plan.validate()?;
@@ -118,6 +121,6 @@ impl ModelSettings {
         detection.validate()?;
         self.candidate_classifier.as_ref().map_or(Ok(()), CandidateClassifier::validate)?;
         self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierSettings::validate)?;
-        Ok(())
+        self.training_range.as_ref().map_or(Ok(()), TrainingRange::validate)
     }
 }

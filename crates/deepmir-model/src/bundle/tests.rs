@@ -26,6 +26,7 @@ fn bundle(members: usize) -> Bundle {
         },
         plan: preset.plan,
         architecture: preset.architecture.clone(),
+        training_range: None,
         weights: Vec::new(),
         patch_classifier: None,
     };

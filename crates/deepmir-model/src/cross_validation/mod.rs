@@ -18,7 +18,7 @@ use deepmir_net::train::TrainingConfig;
 use deepmir_net::{DeviceChoice, Plan, Prepared};
 use deepmir_volume::nifti::ReadOptions;
 
-use crate::{Bundle, ModelError, ModelSettings, Provenance};
+use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange};
 use patches::StoredImages;
 use select::{Selected, Selection};
 
@@ -165,10 +165,14 @@ impl CrossValidation<'_> {
         let learned_from =
             self.models.iter().map(|model| &model.settings.provenance.training_subjects);
         let learned_from: BTreeSet<String> = learned_from.flatten().cloned().collect();
+        let mut training_range = TrainingRange::default();
+        let ranges = self.models.iter().filter_map(|model| model.settings.training_range.as_ref());
+        ranges.for_each(|range| training_range.join(range));
         let images =
             self.models.iter().flat_map(|model| &model.settings.provenance.training_images);
         let images: BTreeSet<String> = images.cloned().collect();
         let settings = ModelSettings {
+            training_range: (!training_range.0.is_empty()).then_some(training_range),
             patch_classifier,
             provenance: Provenance {
                 training_images: images.into_iter().collect(),

@@ -5,8 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_detect::DetectionRule;
-use deepmir_lesion::{Candidate, Lesion, LesionClass};
+use deepmir_lesion::{Candidate, Lesion, LesionClass, numbered};
 use deepmir_volume::nifti::{self, Header};
 use deepmir_volume::{Grid, Volume, atomic};
 use serde::{Deserialize, Serialize};
@@ -35,16 +34,6 @@ enum Accepted {
     No,
 }
 
-/// A label map of candidates' numbers, from 1 on.
-pub fn numbered<'a>(candidates: impl Iterator<Item = &'a Candidate>, grid: &Grid) -> Volume<u16> {
-    let mut numbers = Volume::filled(*grid, 0);
-    for (number, candidate) in (1..).zip(candidates) {
-        let voxels = &candidate.lesion.voxels;
-        voxels.iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
-    }
-    numbers
-}
-
 /// The voxels of so many candidates in such a map, none without; or why it is not theirs.
 pub fn voxels_of(numbers: &Volume<i32>, count: usize) -> Result<Vec<Vec<usize>>, String> {
     let mut voxels = vec![Vec::new(); count];
@@ -70,12 +59,13 @@ fn map_of(table: &Path) -> PathBuf {
 pub fn write(
     table: &Path,
     candidates: &[Candidate],
-    rule: &DetectionRule,
+    accepted: &[bool],
     grid: &Grid,
     header: &Header,
 ) -> Result<[PathBuf; 2], PipelineError> {
-    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
-    sorted.sort_by(|a, b| b.score().total_cmp(&a.score()));
+    let mut sorted: Vec<(&Candidate, bool)> =
+        candidates.iter().zip(accepted.iter().copied()).collect();
+    sorted.sort_by(|(a, _), (b, _)| b.score().total_cmp(&a.score()));
     // More than enough; the number must fit the map's voxels.
     sorted.truncate(usize::from(u16::MAX));
     let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
@@ -83,7 +73,7 @@ pub fn write(
         path: table.to_owned(),
         reason: error.to_string(),
     };
-    for (number, &candidate) in (1..).zip(&sorted) {
+    for (number, &(candidate, accepted)) in (1..).zip(&sorted) {
         let Lesion { class, centre_mm, volume_mm3, .. } = candidate.lesion;
         let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
         let [x_mm, y_mm, z_mm] = centre_mm.map(|mm| rounded(mm, 100.0));
@@ -97,12 +87,13 @@ pub fn write(
             volume_mm3: rounded(volume_mm3, 100.0),
             max_probability: share(candidate.peak_probability),
             lesion_probability: share(candidate.score()),
-            accepted: if rule.accepts(candidate) { Accepted::Yes } else { Accepted::No },
+            accepted: if accepted { Accepted::Yes } else { Accepted::No },
         };
         writer.serialize(row).map_err(|error| fault(&error))?;
     }
     let map = map_of(table);
-    nifti::write(&map, &numbered(sorted.into_iter(), grid), Some(header))?;
+    let numbers = numbered(sorted.iter().map(|(candidate, _)| &candidate.lesion), grid);
+    nifti::write(&map, &numbers, Some(header))?;
     let text = writer.into_inner().map_err(|error| fault(&error))?;
     atomic::write(table, &text)
         .map_err(|source| PipelineError::Write { path: table.to_owned(), source })?;
@@ -141,7 +132,6 @@ pub fn read(table: &Path) -> Result<(Grid, Vec<Candidate>), PipelineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepmir_detect::ClassThreshold;
     use deepmir_volume::Affine;
 
     #[test]
@@ -155,16 +145,12 @@ mod tests {
             candidate(LesionClass::Cmb, vec![3, 4, 5], 0.25),
             candidate(LesionClass::Nhid, vec![12, 13], 0.75),
         ];
-        let mut rule = DetectionRule::half(&LesionClass::ALL);
-        let threshold =
-            ClassThreshold { detection_threshold: 0.4, min_volume_mm3: 0.0, min_height_mm: 0.0 };
-        rule.classes.insert(LesionClass::Cmb, threshold);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sub-01_desc-lesions_candidates.tsv");
         let any = folder.path().join("any.nii");
         nifti::write(&any, &Volume::filled(grid, 0_u8), None).unwrap();
         let header = nifti::read_header(&any).unwrap();
-        let [_, map] = write(&path, &found, &rule, &grid, &header).unwrap();
+        let [_, map] = write(&path, &found, &[false, true], &grid, &header).unwrap();
         let (read_grid, back) = read(&path).unwrap();
         assert!(read_grid.same_as(&grid));
         assert_eq!(back, [found[1].clone(), found[0].clone()]);

@@ -1,9 +1,14 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod contents;
+mod large;
 mod methods;
 mod page;
 pub mod quality;
+pub mod range;
+mod rejected;
+mod tilt;
 mod window;
 mod write;
 
@@ -11,14 +16,20 @@ use std::path::Path;
 
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
-use deepmir_lesion::{Candidate, LabelMap, LesionClass, LesionRow, MeasuredImages};
+use deepmir_lesion::{
+    Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
+};
 use deepmir_model::{Bundle, Detected, Detector};
-use deepmir_net::{DeviceChoice, NetError};
+use deepmir_net::{DeviceChoice, NetError, Prepared};
+use deepmir_volume::{Volume, nifti};
 
 use crate::PipelineError;
 pub use crate::checksum::sha256;
 use crate::error::tolerate;
+use crate::run::memory;
+pub use large::LargeFinding;
 use quality::Quality;
+use range::RangeComparison;
 pub use window::window;
 pub use write::{Written, reference_name};
 
@@ -28,6 +39,8 @@ pub struct Predictor {
     pub detector: Detector,
     /// Whether a scan with any warning is an error and nothing is written for it.
     pub strict: bool,
+    /// Memory that may be used; `None` for what is free.
+    pub memory_gb: Option<f64>,
 }
 
 /// What was found in a scan, on its own grid.
@@ -41,8 +54,12 @@ pub struct Prediction {
     pub probabilities: ProbabilityMaps,
     /// Every candidate, accepted or not.
     pub candidates: Vec<Candidate>,
+    /// Which of them are the lesions.
+    pub accepted: Vec<bool>,
     /// The lesions, in the order of the table.
     pub found: Vec<Candidate>,
+    /// What is too large for a microbleed; counted nowhere.
+    pub large: Vec<LargeFinding>,
     /// The table.
     pub rows: Vec<LesionRow>,
     /// Measures of the images.
@@ -52,13 +69,25 @@ pub struct Prediction {
     pub from_files: bool,
 }
 
+impl Prediction {
+    /// The lesions, in the order of the table.
+    pub fn lesions(&self) -> impl Iterator<Item = &Lesion> {
+        self.found.iter().map(|candidate| &candidate.lesion)
+    }
+
+    /// The instance map: each lesion's row number in the table. It keeps lesions apart that touch in the label map.
+    pub fn instances(&self) -> Volume<u16> {
+        numbered(self.lesions(), self.labels.grid())
+    }
+}
+
 impl Predictor {
     /// Opens a model on a device.
     ///
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
-        Ok(Self { detector: Detector::new(bundle, device)?, strict: false })
+        Ok(Self { detector: Detector::new(bundle, device)?, strict: false, memory_gb: None })
     }
 
     /// The model.
@@ -76,8 +105,11 @@ impl Predictor {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
-        let detected = self.detector.detect(files, progress)?;
-        let prediction = self.finish(detected, true)?;
+        self.check_headers(files)?;
+        let case = self.detector.read_images(files)?;
+        self.check_memory(&case)?;
+        let detected = self.detector.detect_in(case, progress)?;
+        let prediction = self.finish(detected, Some(files))?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
     }
@@ -91,25 +123,83 @@ impl Predictor {
         case: Case,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
+        self.check_memory(&case)?;
         let detected = self.detector.detect_in(case, progress)?;
-        let prediction = self.finish(detected, false)?;
+        let prediction = self.finish(detected, None)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
     }
 
+    /// That the images fit in memory, by the header of one.
+    fn check_headers(&self, files: &CaseFiles) -> Result<(), PipelineError> {
+        let Some(path) = files.images.values().next() else { return Ok(()) };
+        let header = nifti::read_header(path)?;
+        let need_gb = memory::need_gb(header.grid(), 0, None, self.bundle().settings.plan.voxel_mm);
+        memory::check(&files.id, need_gb, self.memory_gb)
+    }
+
+    /// That what is made of the images fits in memory: a brain mask or voxels of a wrong size can make it large.
+    fn check_memory(&self, case: &Case) -> Result<(), PipelineError> {
+        let prepared = Prepared::grid_of(case, &self.bundle().settings.plan)?;
+        memory::check(&case.id, memory::predict_gb(case.grid(), &prepared), self.memory_gb)
+    }
+
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.
-    fn finish(&self, detected: Detected, from_files: bool) -> Result<Prediction, PipelineError> {
+    fn finish(
+        &self,
+        detected: Detected,
+        files: Option<&CaseFiles>,
+    ) -> Result<Prediction, PipelineError> {
         let Detected { case, prepared, maps, candidates, .. } = &detected;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model predicts no class".to_owned() })?;
         let found = maps.accepted(candidates.clone(), &self.bundle().settings.detection);
-        let [candidates, found] = [candidates, &found].map(|there| sorted(&detected, there));
+        // The candidate that each lesion is the mask of: candidates share no voxel.
+        let owner = |lesion: &Candidate| {
+            let within = |candidate: &Candidate| {
+                let first = lesion.lesion.voxels.first();
+                first.is_some_and(|voxel| candidate.lesion.voxels.binary_search(voxel).is_ok())
+            };
+            candidates.iter().position(within)
+        };
+        let owners: Vec<Option<usize>> = found.iter().map(owner).collect();
+        let candidates = sorted(&detected, candidates);
+        let found = sorted(&detected, &found);
+        let all = candidates.iter().map(|(_, candidate)| candidate);
+        let (large, is_lesion) = large::sift(case, all, found.iter().map(|(_, lesion)| lesion));
+        let found: Vec<(usize, Candidate)> = found
+            .into_iter()
+            .zip(is_lesion)
+            .filter(|(_, is)| *is)
+            .map(|(there, _)| there)
+            .collect();
+        let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
+        let accepted: Vec<bool> =
+            candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let [candidates, found] = [candidates, found]
+            .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = measured_images(case).measure_candidates(&labels, &found);
-        let quality = Quality::of(case);
+        let settings = &self.bundle().settings;
+        let range = RangeComparison::of(settings, case, files, &detected.candidates);
+        let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
+        quality.warnings.extend(tilt::warning(case));
+        quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
-        Ok(Prediction { case, labels, probabilities, candidates, found, rows, quality, from_files })
+        Ok(Prediction {
+            case,
+            labels,
+            probabilities,
+            candidates,
+            accepted,
+            found,
+            large,
+            rows,
+            quality,
+            from_files,
+        })
     }
 
     /// The checksum of an image; `None` of one that was in memory.
@@ -128,11 +218,10 @@ impl Predictor {
     }
 }
 
-/// Candidates on the subject's own grid, in order.
-fn sorted(detected: &Detected, candidates: &[Candidate]) -> Vec<Candidate> {
-    let there = detected.on_own_grid(candidates).into_iter();
-    let mut there: Vec<Candidate> = there.map(|(_, candidate)| candidate).collect();
-    Candidate::sort(&mut there);
+/// Candidates on the subject's own grid, in order, each with its position in `candidates`.
+fn sorted(detected: &Detected, candidates: &[Candidate]) -> Vec<(usize, Candidate)> {
+    let mut there = detected.on_own_grid(candidates);
+    there.sort_by(|(_, a), (_, b)| a.table_order(b));
     there
 }
 

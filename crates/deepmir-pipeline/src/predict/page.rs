@@ -3,11 +3,11 @@
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_report::{Canvas, Shown, SubjectReport, brain_outline, checkerboard};
-use deepmir_volume::{Mask, Volume};
+use deepmir_volume::Volume;
 
 use super::methods::methods;
 use super::window::window;
-use super::{Prediction, Predictor};
+use super::{Prediction, Predictor, large};
 use crate::{PipelineError, program};
 
 impl Predictor {
@@ -43,28 +43,31 @@ impl Predictor {
         let images: Vec<Shown<'a>> = images.collect();
         Ok(SubjectReport {
             id: files.id.clone(),
-            checks: checks(&images, &case.brain),
+            checks: checks(prediction, &images),
             warnings: prediction.quality.warnings.iter().map(ToString::to_string).collect(),
             quality: prediction.quality.lines(),
             images,
-            labels: &prediction.labels,
+            lesions: prediction.lesions().collect(),
             probability: any_class(&prediction.probabilities),
             brain: &case.brain,
             rows: &prediction.rows,
             lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
             truth: None,
-            tables: Vec::new(),
+            tables: large::page_table(&prediction.large).into_iter().collect(),
             methods: methods(settings, &prediction.case, self.detector.options.flips),
             provenance,
         })
     }
 }
 
-/// The brain mask outlined on the reference image, and a checkerboard of that image and T2w.
-fn checks(images: &[Shown<'_>], brain: &Mask) -> Vec<(String, Canvas)> {
+/// Each finding that is too large for a microbleed, the brain mask outlined on the reference image, and a checkerboard
+/// of that image and T2w.
+fn checks(prediction: &Prediction, images: &[Shown<'_>]) -> Vec<(String, Canvas)> {
+    let brain = &prediction.case.brain;
     let Some((reference, others)) = images.split_first() else { return Vec::new() };
     let outline = format!("{}, brain mask outlined", reference.name);
-    let mut checks = vec![(outline, brain_outline(reference, brain))];
+    let mut checks = large::pictures(&prediction.large, images, brain.grid());
+    checks.push((outline, brain_outline(reference, brain)));
     if let Some(t2w) = others.iter().find(|other| other.name == Modality::T2w.name()) {
         let title = format!(
             "{} and {} in a checkerboard: edges are continuous where the two are aligned",

@@ -1,21 +1,23 @@
 //! Measures of image quality, in which outliers show.
 
 use deepmir_cases::{Case, CaseFiles, Modality};
-use deepmir_recon::register;
+use deepmir_model::training_range::{deviation, inside, snr};
+use deepmir_recon::{register, sign};
 use deepmir_volume::{Mask, Volume, Warning, statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::contents;
+use super::range::RangeComparison;
+
 /// A whole brain with its ventricles, in millilitres.
-const BRAIN_ML: std::ops::RangeInclusive<f64> = 800.0..=2000.0;
+const BRAIN_ML: std::ops::RangeInclusive<f64> = 900.0..=2000.0;
 /// Spread of susceptibility over a brain, in ppm: outside it, the map has other units or none.
 const CHI_DEVIATION_PPM: std::ops::RangeInclusive<f64> = 0.005..=0.3;
 /// More of the brain than this at the image's highest value was cut off there.
 const CLIPPED: f64 = 0.005;
 /// A slice this much darker than its neighbours lost its signal.
 const DARK_SLICE: f32 = 0.5;
-/// Median absolute deviation to standard deviation, of a normal distribution.
-const MAD_TO_DEVIATION: f64 = 1.4826;
 
 /// Measures of one scan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,8 +35,11 @@ pub struct Quality {
     /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
     #[serde(rename = "ChiDeviation_ppm")]
     pub chi_deviation_ppm: Option<f64>,
-    /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range` and those of
-    /// the files.
+    /// The scan beside those that the model learned from.
+    #[serde(default)]
+    pub training_range: RangeComparison,
+    /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range`,
+    /// `susceptibility_sign`, `outside_training_range` and those of the files.
     #[serde(default)]
     pub warnings: Vec<Warning>,
 }
@@ -52,6 +57,7 @@ impl Quality {
         let registration_similarity =
             swi.zip(t2w).and_then(|(swi, t2w)| register::similarity(swi, brain, t2w));
         let mut warnings = case.warnings.clone();
+        warnings.extend(contents::warning(case));
         if !BRAIN_ML.contains(&brain_ml) {
             let message = format!(
                 "the brain measures {brain_ml:.0} mL, where {} to {} are usual: look at the mask's outline on the page",
@@ -78,13 +84,22 @@ impl Quality {
             );
             warnings.push(Warning::new("chi_range", message));
         }
+        warnings.extend(wrong_sign(case));
         Self {
             brain_ml,
             snr: reference.and_then(|image| snr(image, brain)),
             registration_similarity,
             chi_deviation_ppm,
+            training_range: RangeComparison::default(),
             warnings,
         }
+    }
+
+    /// With the scan beside the model's training range.
+    pub(super) fn beside(mut self, range: RangeComparison) -> Self {
+        self.warnings.extend(range.warning());
+        self.training_range = range;
+        self
     }
 
     /// The codes of the warnings, each once.
@@ -127,32 +142,19 @@ impl Quality {
     }
 }
 
-fn inside(image: &Volume<f32>, brain: &Mask) -> Vec<f32> {
-    let voxels = image.data().iter().zip(brain.data());
-    voxels.filter(|&(_, &inside)| inside).map(|(&value, _)| value).collect()
-}
-
-/// Standard deviation by the median absolute deviation.
-fn deviation(mut values: Vec<f32>) -> Option<f64> {
-    let median = statistics::median(&mut values)?;
-    values.iter_mut().for_each(|value| *value = (*value - median).abs());
-    statistics::median(&mut values).map(|mad| MAD_TO_DEVIATION * f64::from(mad))
-}
-
-fn snr(image: &Volume<f32>, brain: &Mask) -> Option<f64> {
-    let width = image.grid().shape()[0];
-    let mut second = Vec::new();
-    for (row, mask) in image.data().chunks_exact(width).zip(brain.data().chunks_exact(width)) {
-        let threes = row.windows(3).zip(mask.windows(3));
-        second.extend(
-            threes
-                .filter(|(_, mask)| mask.iter().all(|&inside| inside))
-                .map(|(values, _)| (values[0] - 2.0 * values[1] + values[2]).abs()),
+/// Susceptibility whose sign what is dark in the SWI speaks against. Where the echoes told so already, that is enough.
+fn wrong_sign(case: &Case) -> Option<Warning> {
+    let (swi, chi) = (case.images.get(&Modality::Swi)?, case.images.get(&Modality::Qsm)?);
+    let agreement = sign::agreement(swi, chi, &case.brain)?;
+    let told = case.warnings.iter().any(|warning| warning.code == "phase_sign");
+    (agreement < sign::LEAST_AGREEMENT && !told).then(|| {
+        let message = format!(
+            "what is dark in the SWI is diamagnetic in the susceptibility map (correlation {agreement:.2}): its sign is \
+             probably inverted, and lesions are missed; multiply the map by -1, or reconstruct it from the echoes with \
+             --invert-phase"
         );
-    }
-    let noise = MAD_TO_DEVIATION * f64::from(statistics::median(&mut second)?) / 6.0_f64.sqrt();
-    let signal = f64::from(statistics::median(&mut inside(image, brain))?);
-    (noise > 0.0).then(|| signal / noise)
+        Warning::new("susceptibility_sign", message)
+    })
 }
 
 fn is_clipped(values: &[f32]) -> bool {

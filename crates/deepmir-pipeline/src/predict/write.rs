@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, BidsName, DerivedName};
 use deepmir_cases::{CaseFiles, Modality};
-use deepmir_lesion::table;
+use deepmir_lesion::{LesionRow, table};
 use deepmir_report::Mosaic;
 use deepmir_volume::{atomic, nifti};
 use serde_json::json;
 
 use super::window::window;
-use super::{Prediction, Predictor, candidates};
-use crate::PipelineError;
+use super::{Prediction, Predictor, candidates, large};
+use crate::{PipelineError, owner};
 
 /// The files written for a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,12 @@ impl Predictor {
         bids::write_label_table(&names)?;
         bids::write_json(&sidecar, &self.sidecar(prediction, files)?)?;
         let mut all = vec![labels.clone(), names, sidecar];
+        const INSTANCES: (&str, &str) = ("seg", "instances");
+        let instances = path(&[INSTANCES], "dseg", ".nii.gz");
+        nifti::write(&instances, &prediction.instances(), header)?;
+        let names = path(&[INSTANCES], "dseg", ".tsv");
+        bids::write_text(&names, &instance_names(&prediction.rows))?;
+        all.extend([instances, names]);
         for (class, map) in prediction.probabilities.iter() {
             let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
             nifti::write_scaled(&path, map, 1.0, header)?;
@@ -65,11 +71,13 @@ impl Predictor {
         bids::write_json(&quality, &prediction.quality.sheet(files))?;
         let rows = folder.join(name.of_scan(&[("desc", "lesions")], ".tsv"));
         self.write_rows(&rows, prediction)?;
+        let large = folder.join(name.of_scan(&[("desc", "lesions")], "_large.tsv"));
+        let grid = prediction.labels.grid();
+        all.extend(large::write(&large, &prediction.large, grid, &prediction.case.header)?);
         if self.detector.detection().classifier.is_some() {
             let candidates = folder.join(name.of_scan(&[("desc", "lesions")], "_candidates.tsv"));
-            let Prediction { case, candidates: there, labels, .. } = prediction;
-            let rule = &self.bundle().settings.detection;
-            all.extend(candidates::write(&candidates, there, rule, labels.grid(), &case.header)?);
+            let Prediction { case, candidates: there, accepted, .. } = prediction;
+            all.extend(candidates::write(&candidates, there, accepted, grid, &case.header)?);
         }
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;
@@ -108,6 +116,7 @@ impl Predictor {
             "Description": "Lesions found by a neural network: research software, not a medical device",
             "Sources": sources,
             "SourcesSHA256": checksums,
+            (owner::VOXELS): owner::reference_voxels(prediction),
             "Model": settings.name,
             "LearnedFrom": learned_from,
             "ModelId": self.bundle().id(),
@@ -122,9 +131,16 @@ impl Predictor {
     }
 }
 
+/// What each value of the instance map stands for.
+fn instance_names(rows: &[LesionRow]) -> String {
+    let names = rows.iter().map(|row| format!("{0}\t{1} {0}\n", row.lesion_id, row.class));
+    "index\tname\n".to_owned() + &names.collect::<String>()
+}
+
 /// The picture of a prediction: the SWI, or else the first image.
 fn draw(prediction: &Prediction) -> deepmir_report::Canvas {
     let Prediction { case, labels, .. } = prediction;
+    let lesions = prediction.lesions();
     let shown = case.images.iter().next();
     let (modality, image) = match shown {
         Some((modality, image)) => (*modality, image.clone()),
@@ -132,7 +148,7 @@ fn draw(prediction: &Prediction) -> deepmir_report::Canvas {
         None => (Modality::Swi, labels.volume().map(|&label| f32::from(label))),
     };
     let window = window(modality, &image, &case.brain);
-    Mosaic::new(&image, labels, &case.brain, window).draw()
+    Mosaic::new(&image, lesions, &case.brain, window).draw()
 }
 
 /// The names of a subject's derivatives.

@@ -75,13 +75,12 @@ fn subject(
         0 | 1 => BTreeMap::new(),
         _ => found.iter().map(|scan| (scan.id.clone(), ScanTimes::of(scan, &path))).collect(),
     };
-    let nothing = match bids::without_bids_names(&path) {
-        Ok(Some((count, first))) if found.is_empty() => format!(
-            "no images or raw echoes under BIDS names; {count} have other names, such as {}",
-            first.display()
-        ),
-        _ => "no images or raw echoes under BIDS names".to_owned(),
-    };
+    let mut nothing = "no images or raw echoes under BIDS names".to_owned();
+    if found.is_empty()
+        && let Ok(Some((count, first))) = bids::without_bids_names(&path)
+    {
+        nothing += &format!("; {count} have other names, such as {}", first.display());
+    }
     Subject { id: name, scans, times, nothing }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use deepmir_cases::bids::{Scan, session_order};
+use deepmir_cases::bids::{self, Scan, session_order};
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
@@ -46,7 +46,12 @@ impl Worker<'_> {
             let (EchoParts::Polar { magnitude: a, phase: b }
             | EchoParts::Cartesian { real: a, imaginary: b }) = parts;
             paths.extend([a.clone(), b.clone()]);
-            paths.extend([a, b].into_iter().map(|path| sidecar(path)).filter(|path| path.exists()));
+            for sidecar in [a, b].into_iter().flat_map(|path| bids::sidecars(path)) {
+                // One may tell about several images.
+                if !paths.contains(&sidecar) {
+                    paths.push(sidecar);
+                }
+            }
         }
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
@@ -72,6 +77,7 @@ impl Worker<'_> {
         let record = match before {
             Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
             _ => {
+                refuse_others(&found.id, before, &inputs)?;
                 let started = Instant::now();
                 let input = ReconInput {
                     files: ScanFiles { echoes: echoes.to_vec(), ..ScanFiles::default() },
@@ -180,6 +186,8 @@ impl Worker<'_> {
             scan.warnings = before.warnings.clone();
             return Ok(());
         }
+        let before = known.and_then(|known| known.predict.as_ref());
+        refuse_others(&found.id, before, &ready.inputs)?;
         self.check_interrupt();
         (self.report)(Event::Step { scan: &found.id, what: "finding lesions" });
         let started = Instant::now();
@@ -190,6 +198,7 @@ impl Worker<'_> {
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
                 predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }
         };
@@ -296,6 +305,29 @@ impl Worker<'_> {
     }
 }
 
+/// Refuses to write over results that were made from other files: another dataset's, whose subjects have the same names.
+/// Files of the same content that were moved, and files in the same place that were changed, are not others.
+fn refuse_others(
+    scan: &str,
+    before: Option<&StageRecord>,
+    inputs: &[InputFile],
+) -> Result<(), PipelineError> {
+    let Some(StageRecord { inputs: known, .. }) = before else { return Ok(()) };
+    // Two scans' sidecars may say the same.
+    let is_image = |file: &&InputFile| file.path.extension().is_none_or(|ending| ending != "json");
+    let same = |a: &InputFile, b: &InputFile| a.path == b.path || a.sha256 == b.sha256;
+    let (Some(was), false) = (known.first(), inputs.is_empty()) else { return Ok(()) };
+    let mut images = inputs.iter().filter(is_image);
+    if images.any(|input| known.iter().any(|known| same(input, known))) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the folder has results of another {scan}; choose another folder, or write over them with --force: {}",
+        was.path.display()
+    );
+    Err(PipelineError::Subjects { reason })
+}
+
 /// The reference image and mask of a scan, from its quality sheet.
 fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     let text = std::fs::read_to_string(sheet).ok()?;
@@ -310,10 +342,6 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
     })
 }
 
-fn sidecar(path: &Path) -> PathBuf {
-    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
-}
-
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.
 fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineError> {
     let fault = |source| PipelineError::Read { path: folder.to_owned(), source };
@@ -322,7 +350,7 @@ fn beginning_with(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, PipelineErr
         let path = entry.map_err(fault)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_scan = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('_'));
-        let lesions = name.contains("-lesions");
+        let lesions = name.contains("-lesions") || name.contains("seg-instances");
         let other_run = name.strip_prefix(stem).is_some_and(|rest| rest.starts_with("_run-"));
         if of_scan && !lesions && !other_run {
             found.push(path);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Modality, bids};
 
 use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
@@ -197,7 +197,9 @@ impl Worker<'_> {
                         }
                     }
                 }
-                let paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                let mut paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                // It tells the unit of susceptibility.
+                paths.extend(images.values().flat_map(|path| bids::sidecars(path)));
                 let known = known.and_then(|known| known.predict.as_ref());
                 let known = known.map_or(&[][..], |stage| &stage.inputs);
                 let inputs = fingerprint::inputs(&paths, known, self.options.rehash)?;

@@ -66,6 +66,9 @@ class Result:
     ----------
     labels
         Label map, ``uint8``, on the grid of the SWI: 0 background, 1 CMB, 2 NHID.
+    instances
+        Instance map, ``uint16``, on the same grid: each lesion's number in the lesion table, also where
+        lesions touch.
     affine
         Matrix (4, 4) from voxels to RAS+ millimetres.
     probabilities
@@ -77,13 +80,16 @@ class Result:
     """
 
     labels: npt.NDArray[np.uint8]
+    instances: npt.NDArray[np.uint16]
     affine: npt.NDArray[np.float64]
     probabilities: "dict[str, npt.NDArray[np.float32]]"
     lesions: "list[Lesion]"
     warnings: "dict[str, str]"
     _found: Any = field(repr=False, compare=False)
 
-    def save(self, folder: Union[str, "os.PathLike[str]"]) -> "list[str]":
+    def save(
+        self, folder: Union[str, "os.PathLike[str]"], *, overwrite: bool = False
+    ) -> "list[str]":
         """Write label map, probability maps, tables and report, as ``deepmir predict -o`` does.
 
         What is written is what was found: changes of the arrays play no part. Names are those of the
@@ -93,6 +99,8 @@ class Result:
         ----------
         folder
             Is made if it is not there.
+        overwrite
+            Write over results of another scan in the folder; they are an error without.
 
         Returns
         -------
@@ -102,9 +110,10 @@ class Result:
         Raises
         ------
         DeepmirError
-            If a file cannot be written.
+            If a file cannot be written, or results of another scan are there.
         """
-        return [os.fspath(file) for file in self._found.write(_inputs.path("folder", folder))]
+        written = self._found.write(_inputs.path("folder", folder), bool(overwrite))
+        return [os.fspath(file) for file in written]
 
 
 def load_model(name: Union[str, "os.PathLike[str]"] = "default") -> Model:
@@ -152,7 +161,7 @@ def predict(
         Susceptibility-weighted image, susceptibility map in ppm, T2-weighted image, all on one grid: each
         a path, a nibabel image or an array. What the model can do without may be left out.
     mask
-        Brain mask on the same grid; voxels that are not zero are inside. Not needed if the images are
+        Brain mask on the same grid; a soft one is cut at one half. Not needed if the images are
         skull-stripped, with zeros outside the brain.
     affine
         Matrix (4, 4) from voxels to RAS+ millimetres, of all arrays.
@@ -206,6 +215,7 @@ def predict(
     maps = found.probabilities().items()
     return Result(
         labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
+        instances=_inputs.unpack(found.instances(), np.uint16, found.shape),
         affine=np.array(found.affine),
         probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
         lesions=[_lesion(row) for row in json.loads(found.lesions)],

@@ -58,7 +58,13 @@ class Reconstruction:
     phase: Optional[str]
     _made: Any = field(repr=False, compare=False)
 
-    def save(self, folder: Union[str, "os.PathLike[str]"], name: str = "scan") -> "list[str]":
+    def save(
+        self,
+        folder: Union[str, "os.PathLike[str]"],
+        name: str = "scan",
+        *,
+        overwrite: bool = False,
+    ) -> "list[str]":
         """Write all maps, as ``deepmir recon -o`` does.
 
         Parameters
@@ -67,6 +73,8 @@ class Reconstruction:
             Is made if it is not there.
         name
             What the names of the files begin with, such as ``"sub-01_ses-2"``.
+        overwrite
+            Write over results of another scan in the folder; they are an error without.
 
         Returns
         -------
@@ -76,11 +84,11 @@ class Reconstruction:
         Raises
         ------
         DeepmirError
-            If a file cannot be written.
+            If a file cannot be written, or results of another scan are there.
         """
         if not isinstance(name, str) or not name or "/" in name or "\0" in name:
             raise DeepmirError(f"{name!r} is no beginning of a file's name")
-        written = self._made.write(_inputs.path("folder", folder), name)
+        written = self._made.write(_inputs.path("folder", folder), name, bool(overwrite))
         return [os.fspath(file) for file in written]
 
 

@@ -5,8 +5,10 @@ mod settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use deepmir_cases::BrainMask;
+use deepmir_pipeline::owner::{refuse_other_maps_of, sign_maps};
 use deepmir_pipeline::recon::align;
-use deepmir_recon::input::ScanInput;
+use deepmir_recon::input::{ScanFiles, ScanInput};
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
 use deepmir_recon::register::Registration;
 use deepmir_recon::{Stage, reconstruct};
@@ -75,11 +77,12 @@ fn make(
     next("reading");
     let input = given.scan(echoes)?;
     let mask = match mask {
-        Some(mask) => Some(mask.image(&read)?.volume.map(|&value| value > 0.5)),
+        Some(mask) => Some(BrainMask::of(&mask.image(&read)?.volume, mask.name())?.brain),
         None => None,
     };
-    let maps =
+    let mut maps =
         reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
+    maps.warnings.splice(0..0, input.warnings.iter().cloned());
     let t2w = match t2w {
         Some(source) => {
             next("aligning T2w");
@@ -145,13 +148,25 @@ impl Reconstruction {
     }
 
     /// Writes what `deepmir recon` writes, under names that begin with `stem`; the images.
-    fn write(&self, py: Python<'_>, folder: PathBuf, stem: String) -> PyResult<Vec<PathBuf>> {
+    fn write(
+        &self,
+        py: Python<'_>,
+        folder: PathBuf,
+        stem: String,
+        overwrite: bool,
+    ) -> PyResult<Vec<PathBuf>> {
         let made = Arc::clone(&self.0);
         work::run(py, None, None, move |_| {
+            let magnitude = &made.input.scan.echoes()[0].magnitude;
+            if !overwrite {
+                refuse_other_maps_of(magnitude, &stem, &folder)?;
+            }
             std::fs::create_dir_all(&folder).map_err(|error| {
                 Failure::input(format!("cannot write ({error}): {}", folder.display()))
             })?;
-            made.write(&OutputNames { folder: &folder, stem: &stem })
+            let written = made.write(&OutputNames { folder: &folder, stem: &stem })?;
+            sign_maps(&ScanFiles::default(), magnitude, &stem, &folder)?;
+            Ok(written)
         })
     }
 }

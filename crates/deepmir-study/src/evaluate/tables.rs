@@ -4,6 +4,7 @@ use std::path::Path;
 
 use deepmir_cases::bids;
 use deepmir_lesion::metrics::METRICS;
+use serde_json::Value;
 
 use super::Evaluation;
 use crate::StudyError;
@@ -19,6 +20,37 @@ impl Evaluation {
         bids::write_json(&folder.join("evaluation.json"), self)?;
         bids::write_text(&folder.join("subjects.tsv"), &self.subjects_table())?;
         Ok(bids::write_text(&folder.join("pooled.tsv"), &self.pooled_table())?)
+    }
+
+    /// Refuses a folder with the evaluation of other subjects: other names, or other true lesions under the same settings.
+    ///
+    /// # Errors
+    /// If there is such an evaluation.
+    pub fn refuse_others(&self, folder: &Path) -> Result<(), StudyError> {
+        let path = folder.join("evaluation.json");
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+        let there: Value = serde_json::from_str(&text).unwrap_or_default();
+        // As read back: single precision has other digits in a value than in text.
+        let own: Value = serde_json::to_string(self)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let compared = |evaluation: &Value| {
+            let same_settings = there["settings"] == own["settings"];
+            let subjects = evaluation["subjects"].as_array().cloned().unwrap_or_default();
+            let told = subjects.into_iter().map(|subject| {
+                let classes = subject["classes"].as_array().cloned().unwrap_or_default();
+                let truth = classes.iter().map(|class| class["truth_volume_mm3"].clone());
+                let truth: Vec<Value> = truth.filter(|_| same_settings).collect();
+                (subject["subject"].clone(), truth)
+            });
+            told.collect::<Vec<_>>()
+        };
+        if compared(&there) == compared(&own) {
+            return Ok(());
+        }
+        let reason = "the evaluation of other subjects is here; choose another folder, or allow to write over it (--overwrite, in Python overwrite=True)";
+        Err(StudyError::Table { path, reason: reason.to_owned() })
     }
 
     fn subjects_table(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::{LabelMap, Region};
+use deepmir_lesion::{LabelMap, Region, lesions_of};
 use deepmir_report::{Card, Patches, Shown};
 
 use crate::StudyError;
@@ -66,7 +66,9 @@ pub(crate) fn worst(results: &Results<'_>, arm: usize) -> Result<Vec<Card>, Stud
         let Some(cell) = cell else { continue };
         let found =
             without_small(&stored_predictions::read(&plan.folder(cell), id)?.labels, &options);
-        let outlined = |labels: &LabelMap| Patches::new(&images, labels);
+        let outlined = |labels: &LabelMap| {
+            Patches::new(&images, &lesions_of(labels, options.connectivity), labels.grid())
+        };
         let (found, truth) = (outlined(&found), outlined(&scene.truth));
         for n in numbers {
             let (_, mistake) = chosen[n];

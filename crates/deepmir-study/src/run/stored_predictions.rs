@@ -7,13 +7,13 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass};
+use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, numbered};
 use deepmir_volume::nifti;
 
 use crate::StudyError;
 use deepmir_cases::bids;
 use deepmir_pipeline::predict::Prediction;
-use deepmir_pipeline::predict::candidates::{numbered, voxels_of};
+use deepmir_pipeline::predict::candidates::voxels_of;
 
 /// A scan's prediction, read back.
 #[derive(Clone, Debug)]
@@ -71,7 +71,8 @@ pub(crate) fn store(
     candidates.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
     // More than enough; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
-    let numbers = numbered(candidates.iter(), prediction.labels.grid());
+    let numbers =
+        numbered(candidates.iter().map(|candidate| &candidate.lesion), prediction.labels.grid());
     let mut table =
         String::from("candidate\tclass\tpeak_probability\tmean_probability\tvolume_mm3\n");
     for (number, candidate) in (1..).zip(&candidates) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::encode::{bytes_1, bytes_2};
 use super::parse::HeaderFault;
-use super::{AffineSource, DataType, Spatial};
+use super::{AffineSource, DataType, HeaderNotes, Spatial};
 use crate::{Grid, VolumeError, Warning};
 
 /// The longest axis that version 1 can hold.
@@ -87,11 +87,10 @@ impl Header {
 
     /// What was noticed in the header, and in the bytes around the voxels if these were read too: a side that is a guess, a
     /// place that is told in two ways, bytes that were ignored. `path` is the file that the messages name.
-    pub fn warnings(&self, path: &Path) -> impl Iterator<Item = Warning> {
-        let named = |note: &Warning| {
-            Warning::new(&note.code, format!("{}: {}", note.message, path.display()))
-        };
-        self.notes.iter().map(named)
+    pub fn warnings(&self, path: &Path) -> Vec<Warning> {
+        let mut notes = HeaderNotes::default();
+        notes.add(path, self);
+        notes.warnings()
     }
 
     /// Notes something about the file.

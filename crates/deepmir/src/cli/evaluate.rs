@@ -14,6 +14,9 @@ use super::sections::{EXIT_STATUS, sections};
 /// bootstrap interval over subjects. Where probability maps or a table of candidates lie beside the
 /// predictions, computes FROC curves (sensitivity against false positives per scan) too.
 ///
+/// Lesions are the connected components of either label map: those of a prediction that touch count as one, as
+/// they do in the truth, so that its lesion table and instance map may have more.
+///
 /// With --raters, measures the agreement of raters instead: Cohen's kappa, ICC, shared lesions, Dice.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
@@ -77,4 +80,7 @@ pub struct Evaluate {
     /// Ignore subjects with a true label map and no prediction
     #[arg(long)]
     pub allow_missing: bool,
+    /// Write over the evaluation of other subjects in the folder
+    #[arg(long)]
+    pub overwrite: bool,
 }

@@ -99,6 +99,28 @@ pub enum Model {
         EXIT_STATUS,
     ]))]
     Adapt(Tune),
+    /// Measure the range of scans that a model was trained on.
+    ///
+    /// A prediction warns of scans outside it. `deepmir train` measures most of it; this command does so for models of
+    /// earlier versions, and also measures how often networks and candidate classifier disagree. Prints the range.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model range old.deepmir TRAINING_SCANS -o new.deepmir"),
+        EXIT_STATUS,
+    ]))]
+    Range(MeasureRange),
+}
+
+#[derive(Debug, Args)]
+pub struct MeasureRange {
+    /// Name of a shipped model, or a model's folder or .deepmir file
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// Labelled scans that it was trained on, or scans of the same kind: BIDS datasets, or CSV or TSV tables
+    #[arg(value_name = "DATA", required = true)]
+    pub data: Vec<PathBuf>,
+    /// Where to write the model with the range; a name that ends in .deepmir makes a file [default: only print the range]
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

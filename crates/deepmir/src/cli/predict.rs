@@ -24,6 +24,9 @@ use super::sections::{EXIT_STATUS, sections};
   IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
   IMAGE_seg-lesions_dseg.tsv         names of the labels
   IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs
+  IMAGE_seg-instances_dseg.nii.gz    instance map: each lesion's row number in the lesion table, also
+                                     where lesions touch
+  IMAGE_seg-instances_dseg.tsv       names of the instances
   IMAGE_seg-lesions_label-CMB_probseg.nii.gz
   IMAGE_seg-lesions_label-NHID_probseg.nii.gz
                                      probability of each class at each voxel
@@ -33,6 +36,10 @@ use super::sections::{EXIT_STATUS, sections};
                                      of being a lesion, and whether it was accepted as one
   SCAN_desc-lesions_candidates.nii.gz
                                      label map of the candidates' numbers
+  SCAN_desc-lesions_large.tsv        findings that are not counted: macrobleed (longer than 10 mm) or
+                                     large (a candidate of 100 mm³ that was rejected, or a dark region of
+                                     8 mm), with position, size, probabilities and susceptibility
+  SCAN_desc-lesions_large.nii.gz     label map of these findings' numbers
   SCAN_desc-lesions_mosaic.png       slices with the lesions outlined
   SCAN_desc-lesions_report.html      every lesion in three planes, measures, methods, provenance
   SCAN_desc-lesions_qc.json          brain volume, signal-to-noise ratio, similarity of SWI and T2w
@@ -69,7 +76,7 @@ pub struct Predict {
     /// T2-weighted image
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
-    /// Brain mask [default: nonzero voxels of a skull-stripped image]
+    /// Brain mask; values from one half of its highest on are inside [default: nonzero voxels of a skull-stripped image]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
     /// Folder for the results
@@ -87,6 +94,9 @@ pub struct Predict {
     /// Refuse a scan about which there is any warning, and write no result for it
     #[arg(long)]
     pub strict: bool,
+    /// Write over results of another scan in the folder
+    #[arg(long)]
+    pub overwrite: bool,
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,

@@ -152,6 +152,9 @@ pub struct Recon {
     /// Refuse a scan about which there is any warning, and write no result for it
     #[arg(long)]
     pub strict: bool,
+    /// Write over maps of another scan in the folder
+    #[arg(long)]
+    pub overwrite: bool,
     // Last: what follows a flattened group would stand under its heading.
     #[command(flatten)]
     pub raw: RawFiles,

@@ -62,6 +62,13 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
         groups,
     };
+    let there = |name: &str| arguments.output.join(name).exists();
+    if there("subjects.tsv") && !there("evaluation.json") {
+        anyhow::bail!(
+            "this folder holds a subjects.tsv that is no evaluation's, such as of `deepmir run`; choose another with -o: {}",
+            arguments.output.display()
+        );
+    }
     let progress = std::sync::Mutex::new(Progress::new("subjects", pairs.len() as u64, common));
     let evaluation = evaluate(&pairs, &options, &|done| {
         if let Ok(mut progress) = progress.lock() {
@@ -70,6 +77,9 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     })?;
     if let Ok(progress) = progress.lock() {
         progress.finish();
+    }
+    if !arguments.overwrite {
+        evaluation.refuse_others(&arguments.output)?;
     }
     evaluation.write(&arguments.output)?;
     warn_of(&doubts(&evaluation, &pairs, &options.groups));

@@ -9,13 +9,13 @@ use deepmir_cases::cohort::dataset_name;
 use deepmir_cases::outputs::check_new;
 use deepmir_cases::{CaseFiles, Checksums, Groups, Modality, same_patient};
 use deepmir_detect::operating_point::{Adapted, ThresholdCounts, TunedThreshold};
-use deepmir_model::{Bundle, Detector, ModelError, adapt, shipped, tune};
+use deepmir_model::{Bundle, Detector, ModelError, adapt, measure_range, shipped, tune};
 use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
 use super::{chosen, open_model, warn_of};
-use crate::cli::{Common, Model, Tune};
+use crate::cli::{Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
 pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
@@ -40,6 +40,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         }
         Model::Tune(arguments) => tuned(arguments, common),
         Model::Adapt(arguments) => adapted(arguments, common),
+        Model::Range(arguments) => range(arguments, common),
     }
 }
 
@@ -150,6 +151,25 @@ fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
         say!("\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan.");
     }
     print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
+}
+
+/// Measures the range of training scans, prints it and writes it into a copy of the model if asked to.
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn range(arguments: &MeasureRange, common: &Common) -> anyhow::Result<()> {
+    let (cohort, _) = Cohort::labelled(&arguments.data, None)?;
+    let mut detector = Detector::new(open_model(&arguments.model)?, common.device)?;
+    let mut progress = Progress::new("measuring", cohort.cases.len() as u64, common);
+    let model = measure_range(&mut detector, &cohort.cases, &mut |done| {
+        progress.set(done as u64, String::new);
+    });
+    progress.finish();
+    let model = model?;
+    print!("{}", toml::to_string(&model.settings.training_range)?);
+    if let Some(output) = &arguments.output {
+        model.write(output)?;
+        println!("# {}", output.display());
+    }
+    Ok(())
 }
 
 /// A model, and the scans to run it on.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseError, Modality};
+use deepmir_pipeline::owner::{refuse_other_maps, refuse_other_results};
 use deepmir_pipeline::predict::{Predictor, counts};
 use deepmir_pipeline::recon::{ReconInput, ReconSettings};
 use deepmir_pipeline::scan::{EchoSource, ScanSource};
@@ -16,6 +17,14 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
     let from_echoes = arguments.raw.is_given();
     let source = if from_echoes { echoes(arguments)? } else { maps(arguments)? };
+    if !arguments.overwrite {
+        match &source {
+            ScanSource::Maps(files) => refuse_other_results(files, &arguments.output)?,
+            ScanSource::Echoes(source) => {
+                refuse_other_maps(&source.input.files, &source.id, &arguments.output)?;
+            }
+        }
+    }
     let bundle = open_model(&arguments.model)?;
     tracing::debug!("model {} ({})", bundle.settings.name, bundle.id());
     if from_echoes && arguments.t2w.is_none() && bundle.settings.plan.needs(Modality::T2w) {

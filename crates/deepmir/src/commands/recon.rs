@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 use deepmir_cases::bids::{self, Scan, SubjectFolder};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_cases::{LabelKind, Modality, choose};
+use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
 use deepmir_recon::Unwrapping;
@@ -33,6 +34,9 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
+        if !arguments.overwrite {
+            refuse_other_maps(&input.files, &stem, output)?;
+        }
         announce(&reconstruct(&input, &settings, output, &stem, common)?);
         return Ok(());
     }
@@ -92,7 +96,11 @@ fn one(
         t2w,
         strict: arguments.strict,
     };
-    reconstruct(&input, settings, &output.join(scan.folder()), &scan.id, common)
+    let folder = output.join(scan.folder());
+    if !arguments.overwrite {
+        refuse_other_maps(&input.files, &scan.id, &folder)?;
+    }
+    reconstruct(&input, settings, &folder, &scan.id, common)
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.
@@ -103,6 +111,7 @@ fn reconstruct(
     stem: &str,
     common: &Common,
 ) -> anyhow::Result<Reconstructed> {
+    input.check_memory(stem)?;
     let mut progress = ReconProgress::new(common);
     let made = scan::reconstruct(input, settings, folder, stem, &mut |what| progress.next(what));
     progress.finish();

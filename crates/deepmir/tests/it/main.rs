@@ -7,6 +7,7 @@ mod bad_input;
 mod config;
 mod evaluate;
 mod evaluate_faults;
+mod headers;
 mod help;
 mod model;
 mod predict;
