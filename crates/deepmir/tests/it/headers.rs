@@ -64,8 +64,10 @@ fn voxels_of_metres_are_refused_and_fail_one_subject_of_a_run_alone() {
         ["voxels of 750 × 750 × 1500 mm cannot be a head's; xyzt_units says metres", "sub-02"];
     let out = scene.path("out");
     refused(&scene.predict([&metres, &second.qsm, &second.t2w], &out, &[]), &words);
+    let same = scene.path("sub-02_pred.nii");
+    fs::copy(&metres, &same).unwrap();
     refused(
-        &["evaluate", "--truth", text(&metres), "--pred", text(&metres), "-o", text(&out)],
+        &["evaluate", "--truth", text(&metres), "--pred", text(&same), "-o", text(&out)],
         &words,
     );
     let (code, _, told) = run(&[
