@@ -11,6 +11,7 @@ use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
 use crate::constant::{check_not_blank, check_varies};
 use crate::mask::BrainMask;
+use crate::truth::check_in_brain;
 use crate::{CaseError, Modality, noticed, plausible, susceptibility};
 
 const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
@@ -100,7 +101,11 @@ impl CaseFiles {
         warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
         warnings.extend(noticed::not_fetched(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
-            Some(path) => Some(LabelMap::read(path)?.0),
+            Some(path) => {
+                let truth = LabelMap::read(path)?.0;
+                warnings.extend(check_in_brain(&truth, &brain, path)?);
+                Some(truth)
+            }
             None => None,
         };
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
@@ -168,7 +173,7 @@ impl CaseFiles {
 
     /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
     /// taken for one, with a warning: it shows fewer microbleeds.
-    fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+    pub(crate) fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
         let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
         let Some(path) = swi else { return Ok(Vec::new()) };
         let what = match no_swi(path) {

@@ -108,7 +108,10 @@ pub enum CaseError {
         second: PathBuf,
     },
     /// Two label maps for one scan.
-    #[error("{scan} has two label maps; set one aside:\n  {}\n  {}", first.display(), second.display())]
+    #[error(
+        "{scan} has two label maps; set one aside, or name a folder with --labels that has one of them:\n  {}\n  {}",
+        first.display(), second.display()
+    )]
     TwoLabelMaps {
         /// The scan.
         scan: String,
@@ -118,10 +121,15 @@ pub enum CaseError {
         second: PathBuf,
     },
     /// No label maps to learn from.
-    #[error("no lesion label maps (*_seg-lesions_dseg.nii.gz) here; name their folder with --labels: {}", path.display())]
+    #[error(
+        "no lesion label maps (*_seg-lesions_dseg.nii.gz) here{others}; name their folder with --labels: {}",
+        path.display()
+    )]
     NoLabels {
         /// Where they were looked for.
         path: PathBuf,
+        /// Segmentations that are there and say by their names that they are something else, in parentheses.
+        others: String,
     },
     /// Several folders with label maps.
     #[error("label maps in more than one folder; name one with --labels:\n  {}", join(folders))]
@@ -203,6 +211,17 @@ pub enum CaseError {
         path: PathBuf,
         /// What is wrong with it, and the remedy.
         reason: String,
+    },
+    /// A label map whose every lesion lies outside the brain.
+    #[error(
+        "none of the {count} lesions lies in the brain: all are outside the brain mask, so label map and mask (or image) \
+         are of different scans or orientations; look at both: {}", path.display()
+    )]
+    LesionsOutside {
+        /// The label map.
+        path: PathBuf,
+        /// Number of lesions.
+        count: usize,
     },
     /// Something about lesions.
     #[error(transparent)]

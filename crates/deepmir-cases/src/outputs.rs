@@ -1,7 +1,7 @@
 //! What may not be written over: files that were given, and raw datasets.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use deepmir_volume::nifti;
 
@@ -94,10 +94,7 @@ pub fn check_derivatives_folder(out: &Path, dataset: Option<&Path>) -> Result<()
     }
     let description = place.join("dataset_description.json");
     if description.symlink_metadata().is_ok() {
-        return match is_derivative(&description) {
-            true => Ok(()),
-            false => fault("its dataset_description.json says that it holds raw data"),
-        };
+        return not_ours(&description).map_or(Ok(()), fault);
     }
     let entries = std::fs::read_dir(&place).into_iter().flatten().flatten();
     let names: Vec<String> =
@@ -124,11 +121,7 @@ pub fn check_no_raw_data(folder: &Path, writes: &dyn Fn(&str) -> bool) -> Result
     if descriptions.next().is_none_or(|description| is_derivative(&description)) {
         return Ok(());
     }
-    let is_derived = |image: &Path| {
-        let text = std::fs::read_to_string(sidecar(image)).unwrap_or_default();
-        let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        said.get("Sources").is_some()
-    };
+    let is_derived = |image: &Path| read_json(&sidecar(image)).get("Sources").is_some();
     let entries = std::fs::read_dir(&place).into_iter().flatten().flatten();
     let mut images = entries.map(|entry| entry.path()).filter(|path| nifti::is_nifti_name(path));
     let is_raw = |path: &PathBuf| {
@@ -145,12 +138,7 @@ pub fn check_no_raw_data(folder: &Path, writes: &dyn Fn(&str) -> bool) -> Result
 /// # Errors
 /// [`CaseError::NoPlaceForResults`].
 pub fn check_own_dataset(folder: &Path, program: &str) -> Result<(), CaseError> {
-    let description = folder.join("dataset_description.json");
-    let text = std::fs::read_to_string(&description).unwrap_or_default();
-    let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let makers = said.get("GeneratedBy").and_then(serde_json::Value::as_array);
-    let is_ours = |maker: &serde_json::Value| maker.get("Name").is_some_and(|name| name == program);
-    if makers.into_iter().flatten().any(is_ours) {
+    if makers(&folder.join("dataset_description.json")).iter().any(|maker| maker == program) {
         return Ok(());
     }
     let is_dataset = |name: &str| {
@@ -167,10 +155,32 @@ pub fn check_own_dataset(folder: &Path, program: &str) -> Result<(), CaseError> 
     }
 }
 
+/// Why a dataset with this description is no place for derivatives of this program; `None` if it is.
+pub(crate) fn not_ours(description: &Path) -> Option<&'static str> {
+    if !is_derivative(description) {
+        return Some("its dataset_description.json says that it holds raw data");
+    }
+    let makers = makers(description);
+    let others = !makers.is_empty() && !makers.contains(&"deepmir".to_owned());
+    others.then_some("its dataset_description.json says that another program made it")
+}
+
+/// The programs that made a dataset, as its description names them.
+fn makers(description: &Path) -> Vec<String> {
+    let said = read_json(description);
+    let makers = said.get("GeneratedBy").and_then(serde_json::Value::as_array);
+    let name = |maker: &serde_json::Value| Some(maker.get("Name")?.as_str()?.to_owned());
+    makers.into_iter().flatten().filter_map(name).collect()
+}
+
+fn read_json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// Whether a dataset's description says that it is derived: the standard takes one that does not say for raw.
-pub(crate) fn is_derivative(description: &Path) -> bool {
-    let text = std::fs::read_to_string(description).unwrap_or_default();
-    let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+fn is_derivative(description: &Path) -> bool {
+    let said = read_json(description);
     said.get("DatasetType").and_then(serde_json::Value::as_str) == Some("derivative")
 }
 
@@ -182,12 +192,20 @@ fn sidecar(path: &Path) -> PathBuf {
 /// A path without links; of what is not there yet, as far as there is something.
 fn true_place(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for there in path.ancestors() {
-        if let (Ok(place), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
-            return if rest.as_os_str().is_empty() { place } else { place.join(rest) };
+    let mut place = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            Component::CurDir => {}
+            part => {
+                place.push(part);
+                place = place.canonicalize().unwrap_or(place);
+            }
         }
     }
-    path
+    place
 }
 
 /// Where a name stands: its folder without links, and the name itself.
@@ -338,6 +356,10 @@ mod tests {
             let told = check(out, "bids").unwrap_err().to_string();
             assert!(told.contains(words) && told.contains("another folder"), "{told}");
         }
+        let other = r#"{"DatasetType": "derivative", "GeneratedBy": [{"Name": "fMRIPrep"}]}"#;
+        write(folder.path(), "bids/derivatives/fmriprep/dataset_description.json", other);
+        let told = check("bids/derivatives/fmriprep", "bids").unwrap_err().to_string();
+        assert!(told.contains("another program"), "{told}");
         let told = check("bids", "done").unwrap_err().to_string();
         assert!(told.contains("says that it holds raw data"), "{told}");
         assert!(check("new", "new/sub-01").is_err() && check("new", "new/data").is_ok());

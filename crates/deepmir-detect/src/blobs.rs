@@ -232,4 +232,17 @@ mod tests {
             (0, found.maxima.len())
         );
     }
+
+    #[test]
+    fn a_small_field_of_view_has_fewer_blobs() {
+        let brain = |voxels: usize| {
+            let affine = Affine::from_spacing([10.0; 3], [0.0; 3]);
+            Volume::filled(Grid::new([voxels, 1, 1], affine).unwrap(), true)
+        };
+        // Whole brains of 1.3 and 0.8 litres, and a crop of 23 ml.
+        assert_eq!(most_blobs(&brain(1300)), [60, 130]);
+        assert_eq!(most_blobs(&brain(800)), [60, 130]);
+        assert_eq!(most_blobs(&brain(23)), [2, 4]);
+        assert_eq!(most_blobs(&brain(23).map(|_| false)), [0, 0]);
+    }
 }

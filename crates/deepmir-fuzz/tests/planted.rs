@@ -1,6 +1,7 @@
 //! Programs with planted faults: each is found. A sound one is not.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +38,8 @@ fn fuzz(folder: &Path, script: &str) -> Outcome {
         time: Duration::from_secs(60),
         jobs: 1,
         limits: Limits { memory_mib: 1024, time: Duration::from_secs(2) },
-        folder: folder.join("fuzz"),
+        work: folder.join("fuzz/work"),
+        cases_folder: folder.join("fuzz/cases"),
     };
     campaign.run().unwrap()
 }
@@ -114,4 +116,38 @@ fn fuzz_once(folder: &Path) -> Outcome {
     // The first case waits, the others find its mark.
     let mark = folder.join("mark");
     fuzz(folder, &format!("test -e {0} && exit 0; touch {0}; exec sleep 60", mark.display()))
+}
+
+/// Kills a script in place of `deepmir run`.
+fn killed(script: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    fs::write(&program, format!("#!/bin/sh\nmkdir -p anew; cd anew; {script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let input = folder.path().join("scene");
+    fs::create_dir_all(&input).unwrap();
+    let scene = Scene {
+        name: "run",
+        folder: input,
+        commands: Vec::new(),
+        targets: Vec::new(),
+        outputs: vec!["anew"],
+        all_or_nothing: false,
+        weight: 1,
+    };
+    let report = deepmir_fuzz::kill::kill(&program, &[scene], folder.path(), 4, 1);
+    report.map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn half_a_file_after_a_kill_and_other_results_after_many_are_found() {
+    let rest = "for name in a b c; do echo 1 >.new; mv .new $name; done";
+    let report = killed(&format!("sleep 0.1; {rest}")).unwrap();
+    assert!(report.contains("killed 4 times"), "{report}");
+    let half = killed(&format!("printf '{{' >a.json; sleep 0.1; echo '}}' >>a.json; {rest}"));
+    assert!(half.clone().unwrap_err().contains("half a file"), "{half:?}");
+    let other = killed(&format!(
+        "{rest}; test -e d || {{ echo 4 >.new; mv .new d; sleep 0.1; echo 5 >>a; }}"
+    ));
+    assert!(other.clone().unwrap_err().contains("another anew/a"), "{other:?}");
 }

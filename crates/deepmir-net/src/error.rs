@@ -64,6 +64,14 @@ pub enum NetError {
         /// Why, and what to do.
         reason: String,
     },
+    /// Label maps that nothing can be learned from or chosen on.
+    #[error("{reason}: {}", path.display())]
+    LabelMaps {
+        /// One of them.
+        path: PathBuf,
+        /// What is missing, and what to do.
+        reason: String,
+    },
     /// The loss became NaN or infinite.
     #[error(
         "the loss became infinite at step {step}; train with a lower learning_rate into another \

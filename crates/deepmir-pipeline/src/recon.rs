@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
-use deepmir_cases::{BrainMask, Modality, read_mask};
+use deepmir_cases::{Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -163,20 +163,25 @@ pub fn reconstruct_to<'a>(
     }
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let (mask, mut warnings) = match &input.mask {
+    let mut warnings = scan.warnings;
+    let mask = match &input.mask {
         Some(path) => {
             let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
-            let BrainMask { brain, warnings } = read_mask(path, &options)?;
-            (Some(brain), warnings)
+            let mask = read_mask(path, &options)?;
+            warnings.extend(mask.warnings);
+            Some(mask.brain)
         }
-        None => (None, Vec::new()),
+        None => None,
     };
     warnings.extend(input.noticed()?);
-    let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
+    let mut result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
 
+    warnings.append(&mut result.warnings);
     tolerate(&warnings, input.strict)?;
+    // They stand beside the maps, too.
+    result.warnings = warnings;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -213,7 +218,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings,
+        warnings: result.warnings,
     })
 }
 

@@ -67,6 +67,7 @@ pub mod r2star;
 pub mod register;
 pub mod reliability;
 pub mod scan;
+pub mod sign;
 pub mod swi;
 
 pub use config::{ReconConfig, Unwrapping};

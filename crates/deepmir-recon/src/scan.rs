@@ -24,6 +24,7 @@ pub struct GradientEchoScan {
     echoes: Vec<Echo>,
     field_strength_t: f64,
     b0_direction: [f64; 3],
+    slice_axis: Option<usize>,
 }
 
 impl GradientEchoScan {
@@ -59,7 +60,19 @@ impl GradientEchoScan {
                 });
             }
         }
-        Ok(Self { echoes, field_strength_t, b0_direction })
+        Ok(Self { echoes, field_strength_t, b0_direction, slice_axis: None })
+    }
+
+    /// With the voxel axis (0 to 2) across slices as the acquisition tells it, which decides where the voxels' size
+    /// does not (see [`crate::swi::slice_axis`]).
+    #[must_use]
+    pub fn with_slice_axis(self, slice_axis: Option<usize>) -> Self {
+        Self { slice_axis: slice_axis.filter(|&axis| axis < 3), ..self }
+    }
+
+    /// The voxel axis across slices, if the acquisition tells it.
+    pub fn slice_axis(&self) -> Option<usize> {
+        self.slice_axis
     }
 
     /// The echoes, in order of time.

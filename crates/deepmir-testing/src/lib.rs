@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests call it, and a failing one says where")]
 
+mod agreement;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use deepmir_volume::{Affine, Grid, Volume, nifti};
+
+pub use agreement::assert_predictions_agree;
 
 /// The files of a made-up subject.
 #[derive(Clone, Debug)]

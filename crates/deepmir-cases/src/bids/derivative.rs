@@ -7,7 +7,7 @@ use deepmir_volume::atomic;
 use serde_json::json;
 
 use crate::CaseError;
-use crate::outputs::is_derivative;
+use crate::outputs::not_ours;
 
 /// What the standard has no names for (yet): tables and pages of lesions, projections, field maps of a
 /// reconstruction, transforms; what became of each subject, and the cohort's tables.
@@ -48,11 +48,13 @@ pub fn check_description(dataset: &Path) -> Result<(), CaseError> {
 /// `.bidsignore` beside it.
 ///
 /// # Errors
-/// If it cannot be written, or there is one already that says the folder holds raw data.
+/// If it cannot be written, or there is one already that says the folder holds raw data or is another program's.
 pub fn write_dataset_description(folder: &Path) -> Result<(), CaseError> {
     let path = folder.join("dataset_description.json");
-    if path.symlink_metadata().is_ok() && !is_derivative(&path) {
-        let reason = "its dataset_description.json says that it holds raw data".to_owned();
+    if path.symlink_metadata().is_ok()
+        && let Some(reason) = not_ours(&path)
+    {
+        let reason = reason.to_owned();
         return Err(CaseError::NoPlaceForResults { path: folder.to_owned(), reason });
     }
     let description = json!({

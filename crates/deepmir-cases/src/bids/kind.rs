@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use deepmir_volume::nifti;
-
-use super::BidsName;
+use super::{BidsName, parse_object, sidecars};
 use crate::Modality;
 
 /// What an image is to this program.
@@ -134,15 +132,13 @@ enum Hint {
 }
 
 impl Hint {
-    /// From `ImageType` of the sidecar beside an image, as the scanners of the large makers fill it.
+    /// From `ImageType` of the sidecars of an image, as the scanners of the large makers fill it.
     fn of(image: &Path) -> Self {
-        let path = image.with_file_name(format!("{}.json", nifti::stem(image)));
-        let sidecar = std::fs::read_to_string(path).ok();
-        let sidecar =
-            sidecar.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let words = sidecar.as_ref().and_then(|sidecar| sidecar.get("ImageType")?.as_array());
+        let words = sidecars(image).iter().rev().find_map(|path| {
+            parse_object(&std::fs::read(path).ok()?).ok()?.get("ImageType")?.as_array().cloned()
+        });
         let words: Vec<String> = words
-            .into_iter()
+            .iter()
             .flatten()
             .filter_map(|word| Some(word.as_str()?.to_uppercase().replace([' ', '_'], "")))
             .collect();
@@ -220,6 +216,23 @@ mod tests {
             .unwrap();
             assert_eq!(no_swi(&folder.path().join(format!("{name}.nii.gz"))), want, "{name}");
         }
+    }
+
+    #[test]
+    fn an_image_that_says_it_is_no_swi_is_refused() {
+        let check = |name: &str| {
+            let images = [(Modality::Swi, name.into())].into();
+            let files = crate::CaseFiles { id: "x".to_owned(), images, mask: None, truth: None };
+            files.check_swi(&[Modality::Swi])
+        };
+        let told = check("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();
+        assert!(told.contains("a projection over slices is no SWI"), "{told}");
+        let warnings = check("sub-01_T2starw.nii").unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].code, "magnitude_as_swi");
+        assert!(warnings[0].message.ends_with("sub-01_T2starw.nii"));
+        assert!(check("sub-01_swi.nii").unwrap().is_empty());
+        assert!(check("swi.nii").unwrap().is_empty());
     }
 
     #[test]

@@ -72,8 +72,7 @@ fn rows(path: &Path, column: &str) -> Vec<(String, String)> {
 
 fn of_sidecar(image: &Path) -> Option<String> {
     let path = image.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(image)));
-    let sidecar: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    let sidecar = super::parse_object(&std::fs::read(path).ok()?).ok()?;
     let time = sidecar.get("AcquisitionDateTime")?.as_str()?;
     seconds(time).map(|_| time.to_owned())
 }

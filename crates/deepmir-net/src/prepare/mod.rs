@@ -115,7 +115,11 @@ impl Prepared {
             (!self.missing.contains(&modality)).then(|| &self.images[place])
         };
         let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
-        CandidateImages::new(&self.brain, swi, qsm, t2w)
+        let images = CandidateImages::new(&self.brain, swi, qsm, t2w);
+        match plan.qsm_scale_ppm() {
+            Some(scale_ppm) => images.with_qsm_scale_ppm(scale_ppm),
+            None => images,
+        }
     }
 
     /// The grid that a subject's images come to when they are prepared: for the memory that takes.

@@ -1,11 +1,14 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod contents;
 mod large;
 mod methods;
 mod page;
 pub mod quality;
 pub mod range;
+mod rejected;
+mod tilt;
 mod window;
 mod write;
 
@@ -172,7 +175,8 @@ impl Predictor {
             .map(|(there, _)| there)
             .collect();
         let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
-        let accepted = candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let accepted: Vec<bool> =
+            candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
@@ -180,7 +184,9 @@ impl Predictor {
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, case, files, &detected.candidates);
         let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
+        quality.warnings.extend(tilt::warning(case));
         quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
         Ok(Prediction {
             case,

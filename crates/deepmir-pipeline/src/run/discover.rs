@@ -75,13 +75,12 @@ fn subject(
         0 | 1 => BTreeMap::new(),
         _ => found.iter().map(|scan| (scan.id.clone(), ScanTimes::of(scan, &path))).collect(),
     };
-    let nothing = match bids::without_bids_names(&path) {
-        Ok(Some((count, first))) if found.is_empty() => format!(
-            "no images or raw echoes under BIDS names; {count} have other names, such as {}",
-            first.display()
-        ),
-        _ => "no images or raw echoes under BIDS names".to_owned(),
-    };
+    let mut nothing = "no images or raw echoes under BIDS names".to_owned();
+    if found.is_empty()
+        && let Ok(Some((count, first))) = bids::without_bids_names(&path)
+    {
+        nothing += &format!("; {count} have other names, such as {}", first.display());
+    }
     Subject { id: name, scans, times, nothing }
 }
 
@@ -94,7 +93,15 @@ fn scans_of(
     let mut scans = bids::scans_of(id, folder, filters)?;
     for scan in &mut scans {
         scan.check_single(&Modality::ALL)?;
-        scan.mask = scan.mask.take().or_else(|| bids::of_scan(masks, &scan.id).cloned());
+        if scan.mask.is_none() {
+            scan.mask = bids::of_scan(masks, &scan.id).cloned();
+        }
+        // As beside the images, a mask without a run serves every run.
+        if scan.mask.is_none()
+            && let Some((without_run, _)) = scan.id.split_once("_run-")
+        {
+            scan.mask = bids::of_scan(masks, without_run).cloned();
+        }
     }
     Ok(scans)
 }

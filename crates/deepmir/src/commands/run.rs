@@ -33,8 +33,22 @@ pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     }
 }
 
+/// Folders of subjects in other letters are passed over, as every BIDS App does; on some file systems they look alike.
+fn warn_of_capitals(dataset: &Path) {
+    for entry in std::fs::read_dir(dataset).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with("sub-") && name.to_lowercase().starts_with("sub-") {
+            tracing::warn!(
+                "{name} is no subject's folder and passed over; its name must begin with sub-, in small letters: {}",
+                entry.path().display()
+            );
+        }
+    }
+}
+
 fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     let started = Instant::now();
+    warn_of_capitals(&arguments.data);
     if !arguments.skip_bids_validation {
         bids::check_description(&arguments.data)?;
     }
