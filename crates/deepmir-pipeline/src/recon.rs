@@ -307,7 +307,17 @@ mod tests {
         let refused = run(&input).unwrap_err().to_string();
         assert!(refused.contains("mask.nii"), "{refused}");
         input.read.non_finite_as_zero = true;
-        let mask: Volume<f32> = nifti::read(&run(&input).unwrap().mask).unwrap().volume;
+        // What is noticed stands beside the maps, where those who use them read it.
+        std::fs::write(folder.path().join("phase.json"), r#"{"EchoTime": 0.03}"#).unwrap();
+        let made = run(&input).unwrap();
+        let codes: Vec<&str> = made.warnings.iter().map(|warning| warning.code.as_str()).collect();
+        assert!(codes.contains(&"echo_times_differ"), "{codes:?}");
+        for name in ["Chimap", "acq-swi_T2starw"] {
+            let text = std::fs::read_to_string(out.join(format!("sub-01_{name}.json"))).unwrap();
+            let sidecar: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(sidecar["Warnings"], serde_json::json!(made.warnings));
+        }
+        let mask: Volume<f32> = nifti::read(&made.mask).unwrap().volume;
         assert_eq!(mask[[13; 3]], 1.0);
         let field = "sub-01_desc-local_fieldmap.nii.gz";
         assert!(out.join(field).exists());

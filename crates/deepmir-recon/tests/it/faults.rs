@@ -36,9 +36,9 @@ impl Scan {
         let echoes = signal.scan().echoes().to_vec();
         let echoes = echoes.into_iter().map(|echo| (echo.magnitude, echo.phase_rad)).collect();
         let scan = Self { folder: tempfile::tempdir().unwrap(), echoes };
-        for n in 0..3 {
+        for (n, &time_s) in TIMES_S.iter().enumerate() {
             for part in ["mag", "phase"] {
-                scan.json(n, part, &times(TIMES_S[n]));
+                scan.json(n, part, &times(time_s));
             }
         }
         scan
