@@ -168,6 +168,14 @@ fn chosen(data: &Path, arguments: &Recon) -> anyhow::Result<(Vec<Scan>, Vec<Stri
             data.display()
         );
     }
+    let has_echoes = |name: &&String| {
+        let bare = LabelKind::Subject.bare(name);
+        scans.iter().any(|scan| scan.subject == bare)
+            || failures.iter().any(|failure| failure.starts_with(&format!("{name}: ")))
+    };
+    let asked_in_vain: Vec<String> =
+        wanted.iter().filter(|name| !has_echoes(name)).cloned().collect();
+    failures.extend(asked_in_vain.iter().map(|name| format!("{name}: it has no raw echoes")));
     choose(
         &mut scans,
         (&[], |scan: &Scan| &scan.subject),

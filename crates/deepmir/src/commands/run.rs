@@ -147,7 +147,18 @@ fn chosen(arguments: &Run) -> anyhow::Result<Vec<Subject>> {
     let data = std::path::absolute(&arguments.data)?;
     let masks = arguments.masks.as_deref().map(std::path::absolute).transpose()?;
     let filters = arguments.choice.filters()?;
-    Ok(subjects(&data, masks.as_deref(), &arguments.only.participant_label, &filters)?)
+    let found = subjects(&data, masks.as_deref(), &arguments.only.participant_label, &filters)?;
+    if let Some(masks) = masks {
+        let mut scans = found.iter().flat_map(|subject| subject.scans.iter().flatten());
+        let is_there = |mask: &PathBuf| mask.starts_with(&masks);
+        if !scans.any(|scan| scan.mask.as_ref().is_some_and(is_there)) {
+            tracing::warn!(
+                "no scan uses a brain mask of --masks; it holds none (*_desc-brain_mask) under their names: {}",
+                masks.display()
+            );
+        }
+    }
+    Ok(found)
 }
 
 /// A subject without a chosen session is skipped, as jobs of one subject each want it. That no subject has

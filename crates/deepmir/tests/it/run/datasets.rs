@@ -65,18 +65,20 @@ fn raw_data_is_not_written_over() {
     symlink(&anat, &linked).unwrap();
     let file = |name: &str| text(&anat.join(format!("sub-01_{name}.nii.gz"))).to_owned();
     let (mag, phase) = (file("echo-1_part-mag_MEGRE"), file("echo-1_part-phase_MEGRE"));
-    let given = ["write over a file that was given", "sub-01_"];
+    // --overwrite is for results.
+    let given = ["would write over a file", "choose another folder", "sub-01_"];
     let recon = ["recon", "--mag", &mag, "--phase", &phase, "--t2w", &file("T2w")];
-    refused(&[&recon[..], &["-o", text(&linked)]].concat(), &given);
-    let recon = ["recon", "--mag", &mag, "--phase", &phase, "-o", text(&anat)];
+    refused(&[&recon[..], &["--overwrite", "-o", text(&linked)]].concat(), &given);
+    let recon = ["recon", "--mag", &mag, "--phase", &phase, "--overwrite", "-o", text(&anat)];
     refused(&recon, &given);
     let mask = anat.join("sub-01_acq-swi_seg-lesions_dseg.nii.gz");
     fs::copy(anat.join("sub-01_T2w.nii.gz"), &mask).unwrap();
     let (swi, out) = (file("acq-swi_T2starw"), text(&linked));
-    refused(&["predict", "--swi", &swi, "--mask", text(&mask), "-o", out], &given);
+    let predict = ["predict", "--swi", &swi, "--mask", text(&mask), "--overwrite", "-o", out];
+    refused(&predict, &given);
     fs::remove_file(mask).unwrap();
     let model = text(&study.model);
-    refused(&["model", "copy", model, model], &["write over a file that was given"]);
+    refused(&["model", "copy", model, model], &["would write over a file"]);
     assert!(before == contents(&study.data));
     assert_eq!(contents(&other).len(), 1);
     assert!(!study.out.exists());
