@@ -9,7 +9,7 @@ use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError,
 
 use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
-use crate::constant::check_varies;
+use crate::constant::{check_not_blank, check_varies};
 use crate::mask::BrainMask;
 use crate::truth::check_in_brain;
 use crate::{CaseError, Modality, noticed, plausible, susceptibility};
@@ -85,6 +85,7 @@ impl CaseFiles {
             notes.add(path, &header);
             images.insert(modality, volume.with_grid(reference_grid)?);
         }
+        check_not_blank(ordered[0], &images[&ordered[0]], reference)?;
         let found = match &self.mask {
             Some(path) => {
                 let Image { volume, header } = nifti::read_with(path, options)?;
@@ -98,6 +99,7 @@ impl CaseFiles {
         warnings.extend(self.check(&mut images, &brain)?);
         warnings.extend(notes.warnings());
         warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
+        warnings.extend(noticed::not_fetched(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
             Some(path) => {
                 let truth = LabelMap::read(path)?.0;
@@ -153,6 +155,9 @@ impl CaseFiles {
         let moved =
             images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
         let mut images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
+        if let Some((&modality, image)) = images.first_key_value() {
+            check_not_blank(modality, image, reference)?;
+        }
         let found = match (mask, images.first_key_value()) {
             (Some(mask), _) => BrainMask::of(mask, mask_name)?,
             (None, Some((_, image))) => of_stripped(image, reference)?,

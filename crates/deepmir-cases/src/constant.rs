@@ -10,6 +10,23 @@ use crate::{CaseError, Modality};
 /// susceptibility whose own mask is smaller than the brain; that much is no margin.
 const LARGEST_SHARE: f64 = 0.9;
 
+/// Checks that an image is not the same in every voxel, before a brain is looked for in it.
+///
+/// # Errors
+/// [`CaseError::Constant`], naming the file.
+pub(crate) fn check_not_blank(
+    modality: Modality,
+    image: &Volume<f32>,
+    path: &Path,
+) -> Result<(), CaseError> {
+    let value = image.data()[0];
+    if image.data().iter().any(|&other| other != value) {
+        return Ok(());
+    }
+    let share = "every voxel".to_owned();
+    Err(CaseError::Constant { path: path.to_owned(), modality, value, share })
+}
+
 /// Checks that an image is not the same nearly everywhere in the brain.
 ///
 /// # Errors
@@ -67,6 +84,10 @@ mod tests {
         assert!(message.ends_with("chi.nii"), "{message}");
         let message = told(&|[i, j, _]| if i + j == 0 { 1.0 } else { 0.0 }).unwrap_err();
         assert!(message.starts_with("the QSM has the value 0 in 99 % of the brain"), "{message}");
+        let blank = Volume::filled(grid, 0.0);
+        let message =
+            check_not_blank(Modality::Swi, &blank, Path::new("swi.nii")).unwrap_err().to_string();
+        assert!(message.starts_with("the SWI has the value 0 in every voxel; "), "{message}");
         assert_eq!(told(&|[i, _, _]| if i < 2 { 1.0 } else { 0.0 }), Ok(()));
         assert_eq!(told(&|[i, j, k]| (i * 100 + j * 10 + k) as f32), Ok(()));
     }

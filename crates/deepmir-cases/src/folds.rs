@@ -45,7 +45,8 @@ pub fn grouped_folds(
             format!(" of {} patients or anatomies", units.len())
         };
         let remedy = match units.len() {
-            most @ 2.. => format!("give 2 to {most}"),
+            2 => "give 2".to_owned(),
+            most @ 3.. => format!("give 2 to {most}"),
             _ => "give scans of more patients".to_owned(),
         };
         let reason = format!("{subjects} subjects{sharing} cannot make {count} folds; {remedy}");

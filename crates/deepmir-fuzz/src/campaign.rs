@@ -148,7 +148,7 @@ impl Campaign {
             self.seed,
             scene.name,
             case.what.join("; "),
-            shell_line(self.limits.memory_mib, case.largest_file).replace('\'', "'\\''"),
+            shell_line(&self.limits, case.largest_file).replace('\'', "'\\''"),
             quoted.join(" "),
         );
         let report = format!(

@@ -12,7 +12,8 @@ use deepmir_fuzz::{kill, report, scene};
 
 const USAGE: &str = "\
 usage: deepmir-fuzz PROGRAM FOLDER [MINUTES] [--seed N] [--jobs N] [--case N] [--cases N]
-                    [--memory-mib N] [--timeout-s N] [--kills N]";
+                    [--memory-mib N] [--processor-s N] [--timeout-s N]
+                    [--kills N]";
 
 fn main() -> ExitCode {
     match run() {
@@ -46,7 +47,12 @@ fn run() -> Result<bool> {
         campaign.seed
     ));
     if let Some(kills) = kills {
-        say(&kill::kill(&program, &scenes, &work, kills, campaign.seed)?);
+        let killed = kill::kill(&program, &scenes, &work, kills, campaign.seed);
+        if killed.is_err() {
+            // What the message speaks of.
+            memory.map(tempfile::TempDir::keep);
+        }
+        say(&killed?);
         return Ok(true);
     }
     let campaign =
@@ -70,7 +76,7 @@ fn arguments() -> Result<(PathBuf, PathBuf, Campaign, Option<u32>)> {
         cases: u64::MAX,
         time: Duration::from_secs(120),
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
-        limits: Limits { memory_mib: 2048, time: Duration::from_secs(30) },
+        limits: Limits { memory_mib: 2048, processor_s: 20, time: Duration::from_secs(120) },
         work: PathBuf::new(),
         cases_folder: PathBuf::new(),
     };
@@ -91,6 +97,7 @@ fn arguments() -> Result<(PathBuf, PathBuf, Campaign, Option<u32>)> {
             "--cases" => campaign.cases = number,
             "--kills" => kills = Some(number as u32),
             "--memory-mib" => campaign.limits.memory_mib = number,
+            "--processor-s" => campaign.limits.processor_s = number,
             "--timeout-s" => campaign.limits.time = Duration::from_secs(number),
             _ => bail!("there is no {word}\n{USAGE}"),
         }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// A scan this far outside is warned of: a quarter beyond the range's end. Other measures of the same scanner differ by
-/// less from one person to the next.
-pub const FAR: f64 = 0.25;
+/// A scan this far outside is warned of: half beyond the range's end. Less is no sign of anything, since a range may come from
+/// a dozen scans.
+pub const FAR: f64 = 0.5;
 /// More training scans add little to their range; reading each takes a second.
 const MOST_SCANS: usize = 40;
 /// Median absolute deviation to standard deviation, of a normal distribution.

@@ -28,7 +28,8 @@ pub fn sidecars(image: &Path) -> Vec<PathBuf> {
             found.extend(here.into_iter().map(|(_, path)| path));
         }
     }
-    if own.is_file() {
+    // A link to nowhere, too: whoever reads it says so.
+    if own.is_file() || own.is_symlink() {
         found.push(own);
     }
     found

@@ -69,16 +69,12 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The first of some scans that the model learned from.
-    pub fn learned_from<'a>(
-        &self,
-        cases: &'a [CaseFiles],
-        sums: &Checksums,
-    ) -> Option<&'a CaseFiles> {
+    /// The names of those of some scans that the model learned from.
+    pub fn learned_from<'a>(&self, cases: &'a [CaseFiles], sums: &Checksums) -> Vec<&'a str> {
         let known = |case: &&CaseFiles| {
             sums.of_scan(case).is_some_and(|sum| self.training_images.iter().any(|own| own == sum))
         };
-        cases.iter().find(known)
+        cases.iter().filter(known).map(|case| case.id.as_str()).collect()
     }
 }
 

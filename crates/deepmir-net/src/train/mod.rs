@@ -8,6 +8,7 @@ mod history;
 mod lesions;
 mod loader;
 mod loss;
+mod preparing;
 mod sampler;
 mod saved;
 mod state;

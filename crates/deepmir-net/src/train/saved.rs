@@ -61,7 +61,14 @@ impl SavedSettings {
         match std::fs::read_to_string(&path) {
             Ok(text) => match toml::from_str(&text) {
                 Ok(settings) => Ok(Some(settings)),
-                Err(error) => Err(NetError::Checkpoint { path, reason: error.to_string() }),
+                Err(error) => {
+                    let reason = format!(
+                        "the settings of the training here cannot be read ({}); give another folder, or delete this one \
+                         to begin anew",
+                        error.to_string().trim_end()
+                    );
+                    Err(NetError::Checkpoint { path, reason })
+                }
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(NetError::Read { path, source }),
@@ -193,5 +200,8 @@ mod tests {
         std::fs::write(folder.path().join(SETTINGS), toml::to_string(&settings()).unwrap())
             .unwrap();
         assert_eq!(SavedSettings::read(folder.path()).unwrap(), Some(settings()));
+        std::fs::write(folder.path().join(SETTINGS), "program = [").unwrap();
+        let told = SavedSettings::read(folder.path()).unwrap_err().to_string();
+        assert!(told.contains("begin anew") && told.ends_with(SETTINGS), "{told}");
     }
 }

@@ -3,22 +3,20 @@
 use std::time::Instant;
 
 use deepmir_cases::{CaseFiles, Checksums};
-use deepmir_lesion::LesionClass;
-use deepmir_volume::{Warning, atomic};
-use rayon::prelude::*;
+use deepmir_volume::atomic;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::Progress;
 use super::files::{checksums_of, files_of};
-use super::lesions::{LesionCensus, TrainingSides};
+use super::lesions::TrainingSides;
 use super::loader::Loader;
+use super::preparing::Stored;
 use super::sampler::Sampler;
 use super::saved::{SETTINGS, SavedSettings};
 use super::state::{BEST, State};
-use super::store::{StoredCase, stored_name};
 use super::synthetic::{StopAtEnd, SyntheticQueue};
 use super::training::{Event, Trained, Training, program};
-use crate::{NetError, Plan, Precision, Prepared, Weights};
+use crate::{NetError, Precision, Weights};
 
 /// Steps between checkpoints where validations are rarer.
 const CHECKPOINT_EVERY: u64 = 200;
@@ -112,7 +110,7 @@ impl Training {
         }
     }
 
-    fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
+    pub(super) fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
         self.training.iter().chain(&self.extra_training)
     }
 
@@ -192,63 +190,8 @@ impl Training {
         Ok(())
     }
 
-    fn prepare(
-        &self,
-        sums: &Checksums,
-        events: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Stored, NetError> {
-        std::fs::create_dir_all(&self.cache)
-            .map_err(|source| NetError::Write { path: self.cache.clone(), source })?;
-        let total = self.learned_from().count() + self.validation.len();
-        let mut training = Vec::new();
-        let pairs = rayon::current_num_threads().max(1);
-        for cases in self.learned_from().collect::<Vec<_>>().chunks(pairs) {
-            let prepared = cases.par_iter().map(|case| self.store(case, sums));
-            for (stored, warnings) in prepared.collect::<Result<Vec<_>, NetError>>()? {
-                warnings.iter().for_each(|warning| events(Event::Noticed(warning)));
-                training.push(stored);
-            }
-            events(Event::Prepared { done: training.len(), total });
-        }
-        let extra_training = training.split_off(self.training.len());
-        let mut validation = Vec::new();
-        for case in &self.validation {
-            let (prepared, warnings) = self.prepare_one(case, &self.plan)?;
-            warnings.iter().for_each(|warning| events(Event::Noticed(warning)));
-            validation.push(prepared);
-            let done = training.len() + extra_training.len() + validation.len();
-            events(Event::Prepared { done, total });
-        }
-        Ok(Stored { training, extra_training, validation })
-    }
-
     fn synthetic_count(&self) -> usize {
         self.synthetic.as_ref().map_or(0, |synthetic| synthetic.count)
-    }
-
-    /// Opens a subject in the cache; prepares and stores it there first if need be. With what was noticed in its files.
-    fn store(
-        &self,
-        case: &CaseFiles,
-        sums: &Checksums,
-    ) -> Result<(StoredCase, Vec<Warning>), NetError> {
-        let path = self.cache.join(stored_name(case, &self.plan, &self.read, sums)?);
-        if let Some(stored) = StoredCase::open(&case.id, &self.plan, &path)? {
-            return Ok((stored, Vec::new()));
-        }
-        // With the lesions of every class, so that trainings on one class can use it, too.
-        let plan = Plan { classes: LesionClass::ALL.to_vec(), ..self.plan.clone() };
-        let (prepared, warnings) = self.prepare_one(case, &plan)?;
-        Ok((StoredCase::write(&prepared, &self.plan, &path)?, warnings))
-    }
-
-    fn prepare_one(
-        &self,
-        case: &CaseFiles,
-        plan: &Plan,
-    ) -> Result<(Prepared, Vec<Warning>), NetError> {
-        let case = case.read(&plan.inputs_of(case), &self.read)?;
-        Ok((Prepared::new(&case, plan)?, case.warnings))
     }
 
     /// Number of threads that cut patches: all where a GPU trains, a quarter where the CPU does.
@@ -278,29 +221,5 @@ impl Training {
                 .filter_map(|case| sums.of_scan(case).map(str::to_owned))
                 .collect(),
         })
-    }
-}
-
-/// The subjects of a training, prepared.
-struct Stored {
-    training: Vec<StoredCase>,
-    extra_training: Vec<StoredCase>,
-    validation: Vec<Prepared>,
-}
-
-impl Stored {
-    /// The lesions that are left on the grids of the network.
-    fn census(&self, plan: &Plan) -> LesionCensus {
-        let mut census = LesionCensus::default();
-        for case in self.training.iter().chain(&self.extra_training) {
-            census.insert(&case.id, case.lesions.iter().map(|site| site.class));
-        }
-        for case in &self.validation {
-            let truth = case.truth.iter();
-            let classes = plan.classes.iter().copied();
-            let has = |class: &LesionClass| truth.clone().any(|truth| truth.count_of(*class) > 0);
-            census.insert(&case.id, classes.filter(has));
-        }
-        census
     }
 }

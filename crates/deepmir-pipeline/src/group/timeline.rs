@@ -22,9 +22,11 @@ pub(super) fn table(out: &Path, rows: &[Row]) -> Result<Table, PipelineError> {
             let text = std::fs::read_to_string(&path)
                 .map_err(|source| PipelineError::Read { path: path.clone(), source })?;
             for line in text.lines().skip(1) {
-                let cells = TIMELINE_COLUMNS.iter().zip(line.split('\t'));
+                let mut texts = line.split('\t');
                 let mut row = vec![Cell::text(subject)];
-                row.extend(cells.map(|(name, text)| parse(kind(name), text)));
+                // Tables of earlier versions have fewer columns.
+                let cell = |name: &&str| parse(kind(name), texts.next().unwrap_or("n/a"));
+                row.extend(TIMELINE_COLUMNS.iter().map(cell));
                 laid_out.push(row);
             }
         }

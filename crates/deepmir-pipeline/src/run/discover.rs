@@ -93,7 +93,15 @@ fn scans_of(
     let mut scans = bids::scans_of(id, folder, filters)?;
     for scan in &mut scans {
         scan.check_single(&Modality::ALL)?;
-        scan.mask = scan.mask.take().or_else(|| bids::of_scan(masks, &scan.id).cloned());
+        if scan.mask.is_none() {
+            scan.mask = bids::of_scan(masks, &scan.id).cloned();
+        }
+        // As beside the images, a mask without a run serves every run.
+        if scan.mask.is_none()
+            && let Some((without_run, _)) = scan.id.split_once("_run-")
+        {
+            scan.mask = bids::of_scan(masks, without_run).cloned();
+        }
     }
     Ok(scans)
 }

@@ -228,7 +228,12 @@ type Planned = Result<(Source, Vec<String>, f64), String>;
 
 /// That the images are here: an optional one whose content was not fetched is not left out.
 fn check_fetched<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
-    paths.try_for_each(|path| nifti::check_fetched(path)).map_err(|error| error.to_string())
+    let each = |path: &PathBuf| {
+        nifti::check_fetched(path)?;
+        let sidecar = path.with_file_name(format!("{}.json", nifti::stem(path)));
+        nifti::check_fetched(&sidecar)
+    };
+    paths.try_for_each(each).map_err(|error| error.to_string())
 }
 
 /// What was noticed in the header of an image.

@@ -113,7 +113,7 @@ pub fn find_brain(
         let brain = parenchyma.unwrap_or_else(|| erode_mm(&brain, MEMBRANE_MM));
         let warning = (!faults.is_empty()).then(|| {
             let message = format!(
-                "the brain was found by {}, since the usual way failed ({}): look at the mask's outline, or give a brain mask: {}",
+                "the brain was found by {}, since the usual way gave none ({}): look at the mask's outline, or give a brain mask: {}",
                 way.name(),
                 faults.join("; "),
                 scan.echoes()[0].name,

@@ -53,6 +53,7 @@ struct Fields {
 
 impl Fields {
     fn take(&mut self, path: PathBuf) -> Result<(), ReconError> {
+        nifti::check_fetched(&path)?;
         let bytes = std::fs::read(&path)
             .map_err(|source| deepmir_volume::VolumeError::Read { path: path.clone(), source })?;
         self.add(&bytes, path)

@@ -33,7 +33,9 @@ impl Spread {
             .data()
             .chunks_exact(width * height)
             .flat_map(|slice| slice.iter().zip(&slice[width..]).map(|(&here, &next)| (here, next)));
-        let wraps = along.chain(across).filter(|(a, b)| (a - b).abs() > limit).count();
+        // Where a stripped image was set to zero, the step is the stripping's.
+        let is_wrap = |(a, b): &(f32, f32)| (a - b).abs() > limit && *a != 0.0 && *b != 0.0;
+        let wraps = along.chain(across).filter(is_wrap).count();
         let steps = (2 * phase.data().len()).max(1);
         Self { least, most, wraps: wraps as f64 > WRAPS * steps as f64, name }
     }
@@ -107,5 +109,13 @@ mod tests {
         let early = spread(0.3, 1.0, "early");
         assert!(!early.wraps && early.width() < 2.0);
         assert!(check(&[early, spread(3.0, 1.0, "late")]).is_ok());
+        let grid = Grid::new([40, 40, 5], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let stripped =
+            Volume::from_fn(
+                grid,
+                |[i, j, _]| if i > 8 && i < 30 { 1.5 + 0.004 * j as f32 } else { 0.0 },
+            );
+        let early = Spread::of(&stripped, crate::scan::range(&stripped), "stripped".to_owned());
+        assert!(!early.wraps && check(&[early, spread(3.0, 1.0, "late")]).is_ok());
     }
 }

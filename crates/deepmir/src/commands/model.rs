@@ -239,11 +239,13 @@ impl Calibration {
 /// thresholds chosen on them are too good.
 fn warn_of_known(model: &Bundle, cohort: &Cohort) -> anyhow::Result<()> {
     let sums = Checksums::of_images(&cohort.cases)?;
-    if let Some(case) = model.settings.provenance.learned_from(&cohort.cases, &sums) {
+    let known = model.settings.provenance.learned_from(&cohort.cases, &sums);
+    if !known.is_empty() {
         tracing::warn!(
-            "{} is a scan that {} learned from, on which its thresholds would be too good; leave it out",
-            case.id,
-            model.settings.name
+            "{} learned from {} of these scans ({}), on which thresholds would be too good; leave them out",
+            model.settings.name,
+            known.len(),
+            known.join(", ")
         );
     }
     warn_of(sums.twice(&cohort.cases).map(|twins| twins.warning()).iter());

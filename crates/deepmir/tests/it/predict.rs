@@ -151,7 +151,7 @@ fn a_mask_wins_over_zeros_and_threads_change_nothing() {
     let model = random_model(folder.path());
     let swi = nifti::read(&subject.swi).unwrap();
     let half =
-        Volume::from_fn(*swi.volume.grid(), |[i, _, _]| i < 32 && swi.volume[[i, 32, 12]] != 0.0);
+        Volume::from_fn(*swi.volume.grid(), |voxel| voxel[0] < 32 && swi.volume[voxel] != 0.0);
     let mask = folder.path().join("mask.nii.gz");
     nifti::write(&mask, &half, None).unwrap();
     let mut maps = Vec::new();
@@ -215,8 +215,10 @@ fn what_the_quality_sheet_warns_of_reaches_the_terminal_and_the_page_and_is_an_e
     let subject = deepmir_testing::write_subject(folder.path(), 1);
     let model = random_model(folder.path());
     let out = folder.path().join("out");
-    let words = ["predict", "--swi", text(&subject.swi), "--model", text(&model), "-o", text(&out)];
-    let strict: Vec<&str> = words.iter().copied().chain(["--strict"]).collect();
+    let [swi, qsm, t2w] = [&subject.swi, &subject.qsm, &subject.t2w].map(|path| text(path));
+    let images = ["--swi", swi, "--qsm", qsm, "--t2w", t2w];
+    let words = [&["predict"], &images[..], &["--model", text(&model), "-o", text(&out)]].concat();
+    let strict = [&words[..], &["--strict"]].concat();
     refused(&strict, &["with --strict a warning is an error", "the brain measures"]);
     assert!(!out.exists());
 

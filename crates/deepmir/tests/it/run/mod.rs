@@ -43,7 +43,7 @@ impl Study {
 
     pub fn participants(&self, more: &[&str]) -> (i32, String, String) {
         let finished = run(&self.arguments(more));
-        if finished.0 == 0 {
+        if finished.0 == 0 && self.out.exists() {
             deepmir_testing::assert_predictions_agree(&self.out);
         }
         finished
