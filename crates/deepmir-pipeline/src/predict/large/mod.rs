@@ -24,6 +24,11 @@ const TOLD_MM3: f64 = 100.0;
 const TOLD_PROBABILITY: f32 = 0.5;
 /// A region belongs to a lesion, or the other way round, if they share this much of the smaller one.
 const SHARED: f64 = 0.5;
+/// Lesions that fill at least this part of a region are what it is.
+const EXPLAINED: f64 = 1.0 / 3.0;
+/// What is longer than so many diameters of the ball of its volume, and no network marks, is a vein: 1.9 of a great
+/// cerebral vein, 1.15 to 1.5 of bleeds, cavernomas and deposits.
+const VEIN: f64 = 1.6;
 /// So many are named in a warning; the rest is in the table.
 const NAMED: usize = 5;
 
@@ -74,12 +79,16 @@ pub(super) fn sift<'a>(
     let regions = swi.map(|swi| large_regions(swi, qsm_ppm, &case.brain)).unwrap_or_default();
     let mut large: Vec<Lesion> =
         regions.into_iter().map(|voxels| Lesion::new(LesionClass::Cmb, voxels, grid)).collect();
-    // A deposit may be as large: it stays what it is.
-    let is_deposit = |region: &Lesion| {
-        let mut deposits = found.iter().filter(|lesion| lesion.class == LesionClass::Nhid);
-        deposits.any(|deposit| share(deposit, region) >= SHARED)
+    let is_marked = |region: &Lesion| {
+        let mut marked = candidates.iter().filter(|one| one.peak_probability >= TOLD_PROBABILITY);
+        marked.any(|candidate| share(&candidate.lesion, region) >= SHARED)
     };
-    large.retain(|region| !is_deposit(region));
+    large.retain(|region| {
+        longest_mm(region, grid) <= VEIN * region.diameter_mm() || is_marked(region)
+    });
+    // A deposit may be as large: it stays what it is.
+    let deposits = || found.iter().copied().filter(|lesion| lesion.class == LesionClass::Nhid);
+    large.retain(|region| !is_explained(region, deposits()));
     let is_lesion = |lesion: &&Lesion| {
         let belongs_to = |region: &Lesion| {
             region.diameter_mm() > MICROBLEED_MM && share(lesion, region) >= SHARED
@@ -91,7 +100,7 @@ pub(super) fn sift<'a>(
     // What is in the lesion table need not be told twice.
     let is_told = |region: &Lesion| {
         let told = found.iter().zip(&kept).filter(|(_, kept)| **kept);
-        told.into_iter().any(|(lesion, _)| share(lesion, region) >= SHARED)
+        is_explained(region, told.map(|(lesion, _)| *lesion))
     };
     large.retain(|region| !is_told(region));
     let taken = found.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(lesion, _)| *lesion);
@@ -113,8 +122,7 @@ pub(super) fn sift<'a>(
 }
 
 fn finding(lesion: Lesion, row: LesionRow, candidates: &[&Candidate], grid: &Grid) -> LargeFinding {
-    // An ellipsoid is √5 standard deviations long in each direction.
-    let longest_mm = 2.0 * 5.0_f64.sqrt() * principal_axes_mm(&lesion.voxels, grid)[0];
+    let longest_mm = longest_mm(&lesion, grid);
     let within = candidates.iter().filter(|candidate| share(&candidate.lesion, &lesion) >= SHARED);
     let probabilities = within.fold(None, |highest: Option<(f32, f32)>, candidate| {
         let (peak, score) = highest.unwrap_or_default();
@@ -123,15 +131,28 @@ fn finding(lesion: Lesion, row: LesionRow, candidates: &[&Candidate], grid: &Gri
     LargeFinding { lesion, row, longest_mm, probabilities }
 }
 
-/// The voxels that two regions share, as a part of the smaller one; both are ascending.
+/// The longest diameter: an ellipsoid is √5 standard deviations long in each direction.
+fn longest_mm(lesion: &Lesion, grid: &Grid) -> f64 {
+    2.0 * 5.0_f64.sqrt() * principal_axes_mm(&lesion.voxels, grid)[0]
+}
+
+/// Whether lesions of about its size fill a part of a region: a small deposit in a bleed does not explain it, nor does
+/// what a network marks all over the brain.
+fn is_explained<'a>(region: &Lesion, lesions: impl Iterator<Item = &'a Lesion>) -> bool {
+    let comparable = lesions.filter(|lesion| EXPLAINED * lesion.volume_mm3 <= region.volume_mm3);
+    let filled: usize = comparable.map(|lesion| shared(lesion, region)).sum();
+    filled as f64 >= EXPLAINED * region.voxels.len() as f64
+}
+
+/// How many voxels two regions share; both are ascending.
+fn shared(a: &Lesion, b: &Lesion) -> usize {
+    a.voxels.iter().filter(|voxel| b.voxels.binary_search(voxel).is_ok()).count()
+}
+
+/// The voxels that two regions share, as a part of the smaller one.
 fn share(a: &Lesion, b: &Lesion) -> f64 {
-    let (few, many) = if a.voxels.len() <= b.voxels.len() {
-        (&a.voxels, &b.voxels)
-    } else {
-        (&b.voxels, &a.voxels)
-    };
-    let shared = few.iter().filter(|voxel| many.binary_search(voxel).is_ok()).count();
-    shared as f64 / few.len().max(1) as f64
+    let (few, many) = if a.voxels.len() <= b.voxels.len() { (a, b) } else { (b, a) };
+    shared(few, many) as f64 / few.voxels.len().max(1) as f64
 }
 
 /// What the user is told of them; `None` if there are none.
@@ -223,8 +244,15 @@ mod tests {
         assert_eq!((found.len(), is_lesion), (1, vec![false]));
         assert_eq!(found[0].probabilities, Some((1.0, 0.01)));
         // A deposit may be so large.
-        let (found, is_lesion) = sift(&case, [&nhid].into_iter(), [&nhid].into_iter());
+        let deposit = candidate(&case, LesionClass::Nhid, 5.5, 1.0);
+        let (found, is_lesion) = sift(&case, [&deposit].into_iter(), [&deposit].into_iter());
         assert_eq!((found.len(), is_lesion), (0, vec![true]));
+        // A small deposit in it, or one all over the brain, is not the bleed.
+        let all = candidate(&case, LesionClass::Nhid, 20.0, 1.0);
+        for deposit in [&nhid, &all] {
+            let (found, is_lesion) = sift(&case, [deposit].into_iter(), [deposit].into_iter());
+            assert_eq!((found.len(), is_lesion), (1, vec![true]));
+        }
     }
 
     #[test]
