@@ -148,7 +148,7 @@ fn sidecars(files: &CaseFiles, folder: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_sidecar = entry.file_name().to_string_lossy().ends_with(ENDING);
-        let scan = || BidsName::parse(&path).map(|name| name.scan());
+        let scan = || BidsName::parse(&path.with_extension("")).map(|name| name.scan());
         if is_sidecar && path != own && scan().is_some_and(|scan| scan == name.scan()) {
             found.push(path);
         }

@@ -49,6 +49,24 @@ pub struct ReconInput {
 }
 
 impl ReconInput {
+    /// Checks that no result would be written over a file that is given, or among raw data.
+    ///
+    /// # Errors
+    /// Naming the file or folder.
+    pub fn check_places<'a>(
+        &self,
+        folders: impl Into<ReconFolders<'a>>,
+        stem: &str,
+    ) -> Result<(), PipelineError> {
+        let folders = folders.into();
+        let is_written = |name: &str| writes(stem, self.t2w.is_some(), name);
+        for folder in [folders.results, folders.intermediate] {
+            check_not_written_over(self.given(), folder, &is_written)?;
+            check_no_raw_data(folder, &is_written)?;
+        }
+        Ok(())
+    }
+
     /// Every file that was given.
     pub fn given(&self) -> impl Iterator<Item = &Path> {
         let parts = self.files.echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
@@ -156,11 +174,7 @@ pub fn reconstruct_to<'a>(
 ) -> Result<Reconstructed, PipelineError> {
     let folders = folders.into();
     let folder = folders.results;
-    let is_written = |name: &str| writes(stem, input.t2w.is_some(), name);
-    for folder in [folders.results, folders.intermediate] {
-        check_not_written_over(input.given(), folder, &is_written)?;
-        check_no_raw_data(folder, &is_written)?;
-    }
+    input.check_places(folders, stem)?;
     progress("reading");
     let scan = input.files.read(&input.read)?;
     let mut warnings = scan.warnings;

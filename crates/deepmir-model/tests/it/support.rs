@@ -53,7 +53,7 @@ pub fn training(folder: &Path, folds: &[Vec<CaseFiles>], fold: usize) -> Trainin
             hidden: 8,
             networks: 2,
             min_lesions: 6,
-            steps: 20,
+            steps: 60,
             batch_size: 8,
             shift: [0, 1, 1],
             ..preset.training.patch_classifier.clone().unwrap()

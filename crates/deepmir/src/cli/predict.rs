@@ -24,8 +24,8 @@ use super::sections::{EXIT_STATUS, sections};
   IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
   IMAGE_seg-lesions_dseg.tsv         names of the labels
   IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs
-  IMAGE_seg-instances_dseg.nii.gz    instance map: each lesion's row number in the lesion table, also
-                                     where lesions touch
+  IMAGE_seg-instances_dseg.nii.gz    instance map: each lesion's number in the lesion table, which
+                                     keeps lesions apart that touch
   IMAGE_seg-instances_dseg.tsv       names of the instances
   IMAGE_seg-lesions_label-CMB_probseg.nii.gz
   IMAGE_seg-lesions_label-NHID_probseg.nii.gz

@@ -34,6 +34,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
+        input.check_places(output, &stem)?;
         if !arguments.overwrite {
             refuse_other_maps(&input.files, &stem, output)?;
         }
@@ -97,6 +98,7 @@ fn one(
         strict: arguments.strict,
     };
     let folder = output.join(scan.folder());
+    input.check_places(&folder, &scan.id)?;
     if !arguments.overwrite {
         refuse_other_maps(&input.files, &scan.id, &folder)?;
     }

@@ -127,11 +127,11 @@ fn visits_of_one_patient_are_drawn_together() {
             serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         json["classes"][0]["metrics"][0][1].clone()
     };
-    let (_, _, told) = maps.evaluate(&["--resamples", "20"]);
+    let (_, _, told) = maps.evaluate(&["--resamples", "200"]);
     assert!(told.contains("p1_v1 and p1_v2 look like visits"), "{told}");
     let groups = maps.folder.path().join("groups.csv");
     fs::write(&groups, "id;patient\r\np1_v1;1\r\np1_v2;1\r\np2_v1;2\r\np2_v2;2\r\n").unwrap();
-    let (_, _, told) = maps.evaluate(&["--groups", text(&groups), "--resamples", "20"]);
+    let (_, _, told) = maps.evaluate(&["--groups", text(&groups), "--resamples", "200"]);
     assert!(!told.contains("look like visits"), "{told}");
     // Of two patients drawn with replacement all, none or half of the lesions are found.
     let of = sensitivity();

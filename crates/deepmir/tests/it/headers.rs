@@ -73,6 +73,7 @@ fn voxels_of_metres_are_refused_and_fail_one_subject_of_a_run_alone() {
         text(&bids),
         text(&out),
         "participant",
+        "--skip-bids-validation",
         "--model",
         text(&scene.model),
         "--jobs",
@@ -109,6 +110,7 @@ fn a_side_that_is_a_guess_is_told_on_the_terminal_and_in_the_sheet() {
     refused(&scene.predict([&swi, &qsm, &t2w], &strict, &["--strict"]), &[words]);
     // Beside images that have them, one without is on another grid.
     let words = ["do not share a grid", "the second has neither sform nor qform"];
+    let out = scene.path("other");
     refused(&scene.predict([&subject.swi, &qsm, &subject.t2w], &out, &[]), &words);
 }
 

@@ -143,7 +143,7 @@ fn a_training_is_not_resumed_with_other_files() {
     assert_eq!(table.train(&["--steps", "4"]).0, 0);
     let good = fs::read(&table.truths[1]).unwrap();
     relabel(&table.truths[1], |label| if label == 2 { 0 } else { label });
-    let resume = ["--steps", "4", "--resume"];
+    let resume = ["--steps", "4", "--resume", "-q"];
     table.refused(&resume, &["the files are others", "truth of b", "begin anew", "training.toml"]);
     fs::write(&table.truths[1], good).unwrap();
     // The same files, written anew and in other rows, are no others.
@@ -153,7 +153,7 @@ fn a_training_is_not_resumed_with_other_files() {
     let rows: String = rows.lines().rev().map(|row| format!("{row}\n")).collect();
     fs::write(&csv, format!("{header}\n{rows}")).unwrap();
     assert_eq!(table.train(&resume).0, 0);
-    table.refused(&["--steps", "4", "--resume", "--nan-to-zero"], &["nan_to_zero"]);
+    table.refused(&["--steps", "4", "--resume", "--nan-to-zero", "-q"], &["nan_to_zero"]);
 }
 
 #[test]

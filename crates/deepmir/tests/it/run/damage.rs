@@ -67,7 +67,7 @@ fn twenty_faults_are_named_and_the_good_are_done() {
     symlink("/nowhere/at/all.nii.gz", of(SWI)).unwrap();
     let of = d.subject("failed", "different subjects");
     fs::copy(of(SWI), of(SWI).with_file_name("sub-99_swi.nii.gz")).unwrap();
-    let of = d.subject("failed", "mask");
+    let of = d.subject("failed", "in every voxel");
     filled(&of(SWI), [64, 64, 24], 1.0);
     let of = d.subject("failed", "mask");
     filled(&of("desc-brain_mask"), [64, 64, 24], 0.0);
