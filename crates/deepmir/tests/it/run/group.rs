@@ -43,7 +43,9 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
     deepmir_testing::write_subject(&study.data, 5);
     let (code, _, told) = study.group();
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("sub-05") && !told.contains("sub-04"), "{told}");
+    let unfinished = told.lines().find(|line| line.contains("no results yet")).unwrap();
+    assert!(unfinished.contains("sub-05") && !unfinished.contains("sub-04"), "{told}");
+    assert!(told.contains("graded by nothing: failed sub-04"), "{told}");
 }
 
 #[test]
