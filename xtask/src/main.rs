@@ -21,9 +21,9 @@ usage: cargo xtask <chore>
   test [FILTER…]   run every test of every crate, then the documentation's examples, two minutes of `fuzz`
                    and the tests of the Python package; with a filter, the crates' tests of that name
   test-gpu         run the tests of the networks on a GPU as well (needs a Vulkan device)
-  fuzz [MINUTES] [--seed N] [--jobs N] [--case N] [--cases N]
+  fuzz [MINUTES] [--seed N] [--jobs N] [--case N] [--cases N] [--kills N]
                    run the program on damaged files (default: 2 minutes, seed 1, all cores); a case that shows
-                   a fault is kept in target/fuzz/cases
+                   a fault is kept in target/fuzz/cases; with --kills, kill it at random moments instead
   lint             check format, clippy, dependencies, links and words
   docs             generate docs/cli.md from the definitions of the command line
   licences FILE [TARGET]
@@ -91,7 +91,8 @@ fn test(filters: &[String]) -> Result<(), String> {
     }
     if filters.is_empty() {
         cargo(&["test", "--workspace", "--exclude", "deepmir-bench", "--doc", "--quiet"])?;
-        fuzz::run(&["2".to_owned()])?;
+        // No more cases than an hour of the same seed has tried, however fast the machine is.
+        fuzz::run(&["2", "--cases", "5000"].map(str::to_owned))?;
         python::test()?;
     }
     Ok(())

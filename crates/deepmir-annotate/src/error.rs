@@ -33,6 +33,15 @@ pub enum AnnotateError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// A file under the store's name that is something else.
+    #[error(
+        "this is no annotation store of deepmir and was left as it is; move it away, or mark into another --derivatives \
+         folder: {}", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something in the store that this program did not write.
     #[error("the annotation store holds something unreadable ({reason}): {}", path.display())]
     Damaged {

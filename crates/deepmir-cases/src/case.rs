@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LabelMap;
-use deepmir_volume::nifti::{self, Header, Image, ReadOptions};
+use deepmir_volume::nifti::{self, AffineSource, Header, HeaderNotes, Image, ReadOptions};
 use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
 
 use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
-use crate::mask::{BrainMask, read_mask};
+use crate::constant::{check_not_blank, check_varies};
+use crate::mask::BrainMask;
+use crate::truth::check_in_brain;
 use crate::{CaseError, Modality, noticed, plausible, susceptibility};
+
+const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
+                        nibabel's resample_from_to)";
 
 /// The paths of a scan's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +52,7 @@ impl CaseFiles {
     /// the first one's grid: the SWI's, where SWI is among the inputs.
     ///
     /// # Errors
-    /// A missing modality, an unreadable file, different grids, a mask that is none (see [`read_mask`]), no mask for an
+    /// A missing modality, an unreadable file, different grids, a mask that is none (see [`BrainMask::of`]), no mask for an
     /// image that is not skull-stripped, or an image that cannot be what it was given for.
     pub fn read(&self, inputs: &[Modality], options: &ReadOptions) -> Result<Case, CaseError> {
         let mut ordered = inputs.to_vec();
@@ -62,27 +67,45 @@ impl CaseFiles {
         };
         let mut warnings = self.check_swi(&ordered)?;
         // Headers first: a wrong grid is an error before minutes of reading.
-        let reference_grid = *nifti::read_header(reference)?.grid();
+        let header = nifti::read_header(reference)?;
+        let reference_grid = *header.grid();
+        let mut notes = HeaderNotes::default();
+        notes.add(reference, &header);
         for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
-            check_grid(reference, &reference_grid, path, nifti::read_header(path)?.grid())?;
+            let other = nifti::read_header(path)?;
+            check_headers((reference, &header), (path, &other))?;
+            notes.add(path, &other);
         }
 
         let Image { volume, header } = nifti::read_with(reference, options)?;
+        notes.add(reference, &header);
         let mut images = BTreeMap::from([(ordered[0], volume)]);
         for (&modality, path) in ordered[1..].iter().zip(others) {
-            let volume = nifti::read_with(path, options)?.volume.with_grid(reference_grid)?;
-            images.insert(modality, volume);
+            let Image { volume, header } = nifti::read_with(path, options)?;
+            notes.add(path, &header);
+            images.insert(modality, volume.with_grid(reference_grid)?);
         }
+        check_not_blank(ordered[0], &images[&ordered[0]], reference)?;
         let found = match &self.mask {
-            Some(path) => read_mask(path, options)?,
+            Some(path) => {
+                let Image { volume, header } = nifti::read_with(path, options)?;
+                notes.add(path, &header);
+                BrainMask::of(&volume, path)?
+            }
             None => of_stripped(&images[&ordered[0]], reference)?,
         };
         let brain = found.brain.with_grid(reference_grid)?;
         warnings.extend(found.warnings);
         warnings.extend(self.check(&mut images, &brain)?);
+        warnings.extend(notes.warnings());
         warnings.extend(noticed::beside(paths.iter().map(|path| path.as_path())));
+        warnings.extend(noticed::not_fetched(paths.iter().map(|path| path.as_path())));
         let truth = match &self.truth {
-            Some(path) => Some(LabelMap::read(path)?.0),
+            Some(path) => {
+                let truth = LabelMap::read(path)?.0;
+                warnings.extend(check_in_brain(&truth, &brain, path)?);
+                Some(truth)
+            }
             None => None,
         };
         Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
@@ -98,6 +121,7 @@ impl CaseFiles {
         let mut warnings = Vec::new();
         for (&modality, image) in images {
             let path = self.images.get(&modality).unwrap_or(&unnamed);
+            check_varies(modality, image, brain, path)?;
             warnings.extend(match modality {
                 Modality::Qsm => susceptibility::check(image, brain, path)?,
                 Modality::Swi | Modality::T2w => plausible::check(modality, image, brain, path)?,
@@ -131,6 +155,9 @@ impl CaseFiles {
         let moved =
             images.into_iter().map(|(modality, image)| Ok((modality, image.with_grid(grid)?)));
         let mut images = moved.collect::<Result<BTreeMap<_, _>, VolumeError>>()?;
+        if let Some((&modality, image)) = images.first_key_value() {
+            check_not_blank(modality, image, reference)?;
+        }
         let found = match (mask, images.first_key_value()) {
             (Some(mask), _) => BrainMask::of(mask, mask_name)?,
             (None, Some((_, image))) => of_stripped(image, reference)?,
@@ -140,6 +167,7 @@ impl CaseFiles {
         let mut warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
         warnings.extend(found.warnings);
         warnings.extend(self.check(&mut images, &brain)?);
+        warnings.extend(header.warnings(reference));
         Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
     }
 
@@ -177,11 +205,40 @@ impl Case {
     }
 }
 
+/// As [`check_grid`], by headers: those that say nothing of a place are told.
+fn check_headers(
+    (reference, reference_header): (&Path, &Header),
+    (path, header): (&Path, &Header),
+) -> Result<(), CaseError> {
+    let placeless = |header: &Header| header.affine_source() == AffineSource::VoxelSizes;
+    let remedy = match (placeless(reference_header), placeless(header)) {
+        (false, true) => "the second has neither sform nor qform",
+        (true, false) => "the first has neither sform nor qform",
+        _ => RESAMPLE,
+    };
+    let remedy = if remedy == RESAMPLE {
+        remedy.to_owned()
+    } else {
+        format!(
+            "{remedy}: copy the other's geometry into it, such as with `fslcpgeom`, if their voxels agree"
+        )
+    };
+    check_grids((reference, reference_header.grid()), (path, header.grid()), remedy)
+}
+
 fn check_grid(
     reference: &Path,
     reference_grid: &Grid,
     path: &Path,
     grid: &Grid,
+) -> Result<(), CaseError> {
+    check_grids((reference, reference_grid), (path, grid), RESAMPLE.to_owned())
+}
+
+fn check_grids(
+    (reference, reference_grid): (&Path, &Grid),
+    (path, grid): (&Path, &Grid),
+    remedy: String,
 ) -> Result<(), CaseError> {
     if reference_grid.same_as(grid) {
         return Ok(());
@@ -191,9 +248,7 @@ fn check_grid(
         reference_grid: *reference_grid,
         other: path.to_owned(),
         other_grid: *grid,
-        remedy: "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt \
-                 -applyxfm or nibabel's resample_from_to)"
-            .to_owned(),
+        remedy,
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }

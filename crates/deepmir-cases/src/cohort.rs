@@ -5,13 +5,19 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{CaseError, CaseFiles, LabelKind, Modality, bids};
+use deepmir_volume::Warning;
+
+use crate::{CaseError, CaseFiles, Groups, LabelKind, Modality, bids};
 
 /// Subjects with their files, in the order of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cohort {
     /// Each scan.
     pub cases: Vec<CaseFiles>,
+    /// Which subjects must stay on one side of every split.
+    pub groups: Groups,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
 }
 
 impl Cohort {
@@ -36,7 +42,7 @@ impl Cohort {
         };
         let truths = bids::label_maps(&folder)?;
         if truths.is_empty() {
-            return Err(CaseError::NoLabels { path: folder });
+            return Err(bids::no_label_maps(&folder));
         }
         let cases = scans.into_iter().map(|scan| CaseFiles {
             truth: bids::of_scan(&truths, &scan.id).cloned(),
@@ -44,7 +50,16 @@ impl Cohort {
             images: scan.images,
             id: scan.id,
         });
-        Ok(Self { cases: cases.collect() })
+        let cases: Vec<CaseFiles> = cases.collect();
+        let anatomies = Groups::of_dataset(dataset)?;
+        let mut groups = Groups::default();
+        for case in &cases {
+            if let Some(group) = Groups::stated(case, &anatomies)? {
+                groups.insert(&subject_of(&case.id), &group);
+            }
+        }
+        let warnings = without_images(&truths, &cases, &folder).into_iter().collect();
+        Ok(Self { cases, groups, warnings })
     }
 
     /// Every scan of one or more datasets that has a label map, and the names of those left out because they have none.
@@ -60,16 +75,30 @@ impl Cohort {
             [path] => vec![Self::read(path, labels)?.with_labels(path)?],
             _ => Self::read_each(datasets)?,
         };
+        let Self { cases, groups, warnings } = Self::joined(all);
         let (cases, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
-            all.into_iter().flat_map(|cohort| cohort.cases).partition(|case| case.truth.is_some());
+            cases.into_iter().partition(|case| case.truth.is_some());
         let mut seen = BTreeSet::new();
         let twice = cases.iter().flat_map(files_of).find(|file| !seen.insert(file.clone()));
         match twice {
             Some(file) if datasets.len() > 1 => Err(CaseError::Subjects {
                 reason: format!("two of the datasets have this file: {}", file.display()),
             }),
-            _ => Ok((Self { cases }, without.into_iter().map(|case| case.id).collect())),
+            _ => {
+                let without = without.into_iter().map(|case| case.id).collect();
+                Ok((Self { cases, groups, warnings }, without))
+            }
         }
+    }
+
+    /// All scans of several.
+    fn joined(all: Vec<Self>) -> Self {
+        all.into_iter().fold(Self::default(), |mut joined, cohort| {
+            joined.cases.extend(cohort.cases);
+            joined.groups.extend(cohort.groups);
+            joined.warnings.extend(cohort.warnings);
+            joined
+        })
     }
 
     /// Only the scans of some subjects, named with or without `sub-`.
@@ -121,11 +150,11 @@ impl Cohort {
     ///
     /// # Errors
     /// As [`Cohort::read`]; a dataset without label maps; a file that both have.
-    pub fn extra_cases(&self, datasets: &[PathBuf]) -> Result<Vec<CaseFiles>, CaseError> {
+    pub fn extra(&self, datasets: &[PathBuf]) -> Result<Self, CaseError> {
         let own: BTreeSet<PathBuf> = self.cases.iter().flat_map(files_of).collect();
-        let others = Self::read_each(datasets)?.into_iter().flat_map(|cohort| cohort.cases);
-        let extra: Vec<CaseFiles> = others.filter(|case| case.truth.is_some()).collect();
-        match extra.iter().flat_map(files_of).find(|file| own.contains(file)) {
+        let mut extra = Self::joined(Self::read_each(datasets)?);
+        extra.cases.retain(|case| case.truth.is_some());
+        match extra.cases.iter().flat_map(files_of).find(|file| own.contains(file)) {
             Some(shared) => Err(CaseError::Subjects {
                 reason: format!(
                     "a file of --extra-train or --extra-validation is one of the data already; name other datasets, so \
@@ -146,9 +175,24 @@ impl Cohort {
             *count += 1;
             let prefix = if *count == 1 { name } else { format!("{name}{count}") };
             let mut cohort = Self::read(path, None)?.with_labels(path)?;
+            let prefixed = |name: &str| format!("{prefix}-{name}");
             for case in &mut cohort.cases {
-                case.id = format!("{prefix}-{}", case.id);
+                case.id = prefixed(&case.id);
             }
+            // The patients of a table are its own; an anatomy that a dataset states is the same everywhere.
+            let anatomy = path.is_dir();
+            let group = |name: &str| if anatomy { name.to_owned() } else { prefixed(name) };
+            // As [`subject_of`] takes them, which knows no sessions of prefixed names.
+            let mut groups = Groups::default();
+            for case in &cohort.cases {
+                let own = &case.id[prefix.len() + 1..];
+                let of = cohort.groups.of_scan(own);
+                let named = if of == subject_of(own) { prefixed(&of) } else { group(&of) };
+                if named != case.id {
+                    groups.insert(&case.id, &named);
+                }
+            }
+            cohort.groups = groups;
             Ok(cohort)
         });
         each.collect()
@@ -158,7 +202,11 @@ impl Cohort {
     fn with_labels(self, path: &Path) -> Result<Self, CaseError> {
         match self.cases.iter().any(|case| case.truth.is_some()) {
             true => Ok(self),
-            false => Err(CaseError::NoLabels { path: path.to_owned() }),
+            false if path.is_dir() => Err(bids::no_label_maps(path)),
+            false => Err(CaseError::Table {
+                path: path.to_owned(),
+                reason: "no row names a label map in the column truth".to_owned(),
+            }),
         }
     }
 
@@ -173,6 +221,26 @@ impl Cohort {
             None => Ok(()),
         }
     }
+}
+
+/// Says that label maps are of scans that are not in the dataset.
+fn without_images(
+    truths: &BTreeMap<String, PathBuf>,
+    cases: &[CaseFiles],
+    folder: &Path,
+) -> Option<Warning> {
+    let taken: BTreeSet<&PathBuf> = cases.iter().filter_map(|case| case.truth.as_ref()).collect();
+    let alone = truths.iter().filter(|(_, path)| !taken.contains(path));
+    let names: Vec<&str> = alone.map(|(scan, _)| scan.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "label maps are passed over, as there are no images of {}; are the names those of the scans? {}",
+        names.join(", "),
+        folder.display()
+    );
+    Some(Warning::new("label_map_without_images", message))
 }
 
 /// A scan's images and label map, by their canonical paths.
@@ -223,9 +291,12 @@ pub fn check_apart(
     other: &Cohort,
     other_name: &str,
 ) -> Result<(), CaseError> {
-    let (one, other): (BTreeSet<String>, BTreeSet<String>) =
-        (one.subjects().into_iter().collect(), other.subjects().into_iter().collect());
-    let both: Vec<String> = one.intersection(&other).cloned().collect();
+    let units = |cohort: &Cohort| -> BTreeSet<String> {
+        let subjects = cohort.subjects();
+        let groups = subjects.iter().map(|subject| cohort.groups.of(subject).to_owned());
+        groups.chain(subjects.iter().cloned()).collect()
+    };
+    let both: Vec<String> = units(one).intersection(&units(other)).cloned().collect();
     if both.is_empty() {
         return Ok(());
     }
@@ -265,7 +336,7 @@ mod tests {
             mask: None,
             truth: None,
         };
-        Cohort { cases: ids.iter().map(case).collect() }
+        Cohort { cases: ids.iter().map(case).collect(), ..Cohort::default() }
     }
 
     #[test]
@@ -308,10 +379,23 @@ mod tests {
         let (here, one, two) = (dataset("here"), dataset("one"), dataset("two"));
         let cohort = Cohort::read(&here, None).unwrap();
         let ids: Vec<String> =
-            cohort.extra_cases(&[one, two]).unwrap().into_iter().map(|case| case.id).collect();
+            cohort.extra(&[one, two]).unwrap().cases.into_iter().map(|case| case.id).collect();
         assert_eq!(ids, ["train-set-sub-1", "train-set2-sub-1"]);
-        let message = cohort.extra_cases(&[here]).unwrap_err().to_string();
+        let message = cohort.extra(&[here]).unwrap_err().to_string();
         assert!(message.contains("one of the data already"), "{message}");
+    }
+
+    #[test]
+    fn label_maps_without_images_are_told() {
+        let folder = bids::tests::dataset(&[
+            "sub-01/anat/sub-01_swi.nii",
+            "derivatives/a/sub-01_seg-lesions_dseg.nii",
+            "derivatives/a/sub-001_seg-lesions_dseg.nii",
+        ]);
+        let cohort = Cohort::read(folder.path(), None).unwrap();
+        assert!(cohort.cases[0].truth.is_some());
+        let [told] = cohort.warnings.as_slice() else { panic!("{:?}", cohort.warnings) };
+        assert!(told.message.contains("no images of sub-001"), "{told}");
     }
 
     #[test]

@@ -109,7 +109,10 @@ pub enum CaseError {
         second: PathBuf,
     },
     /// Two label maps for one scan.
-    #[error("{scan} has two label maps; set one aside:\n  {}\n  {}", first.display(), second.display())]
+    #[error(
+        "{scan} has two label maps; set one aside, or name a folder with --labels that has one of them:\n  {}\n  {}",
+        first.display(), second.display()
+    )]
     TwoLabelMaps {
         /// The scan.
         scan: String,
@@ -119,10 +122,15 @@ pub enum CaseError {
         second: PathBuf,
     },
     /// No label maps to learn from.
-    #[error("no lesion label maps (*_seg-lesions_dseg.nii.gz) here; name their folder with --labels: {}", path.display())]
+    #[error(
+        "no lesion label maps (*_seg-lesions_dseg.nii.gz) here{others}; name their folder with --labels: {}",
+        path.display()
+    )]
     NoLabels {
         /// Where they were looked for.
         path: PathBuf,
+        /// Segmentations that are there and say by their names that they are something else, in parentheses.
+        others: String,
     },
     /// Several folders with label maps.
     #[error("label maps in more than one folder; name one with --labels:\n  {}", join(folders))]
@@ -160,6 +168,21 @@ pub enum CaseError {
         /// The subject.
         id: String,
     },
+    /// An image that says nothing: one value throughout the brain.
+    #[error(
+        "the {modality} has the value {value} in {share}; give the image itself, or leave it out if the model does \
+         without: {}", path.display()
+    )]
+    Constant {
+        /// The image.
+        path: PathBuf,
+        /// What it was given for.
+        modality: Modality,
+        /// The value.
+        value: f32,
+        /// Where it has it.
+        share: String,
+    },
     /// An image that is not skull-stripped came without a mask.
     #[error("a brain mask is needed ({reason}); give one with --mask: {}", path.display())]
     NeedsMask {
@@ -189,6 +212,17 @@ pub enum CaseError {
         path: PathBuf,
         /// What is wrong with it, and the remedy.
         reason: String,
+    },
+    /// A label map whose every lesion lies outside the brain.
+    #[error(
+        "none of the {count} lesions lies in the brain: all are outside the brain mask, so label map and mask (or image) \
+         are of different scans or orientations; look at both: {}", path.display()
+    )]
+    LesionsOutside {
+        /// The label map.
+        path: PathBuf,
+        /// Number of lesions.
+        count: usize,
     },
     /// Something about lesions.
     #[error(transparent)]

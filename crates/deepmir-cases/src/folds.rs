@@ -17,12 +17,13 @@ pub struct Split {
     pub held_out: Vec<CaseFiles>,
 }
 
-/// `count` splits, each subject being held out in exactly one, drawn by `seed`.
+/// `count` splits, each subject being held out in exactly one, drawn by `seed`. Subjects of one of the cohort's groups
+/// fall on one side.
 ///
 /// # Errors
-/// If there are fewer subjects than folds, or fewer than two folds.
+/// If there are fewer subjects (or groups of them) than folds, or fewer than two folds.
 pub fn folds(cohort: &Cohort, count: usize, seed: u64) -> Result<Vec<Split>, CaseError> {
-    grouped_folds(cohort, &Groups::default(), count, seed)
+    grouped_folds(cohort, &cohort.groups, count, seed)
 }
 
 /// [`folds()`], every group of subjects falling on one side.
@@ -41,14 +42,15 @@ pub fn grouped_folds(
         let sharing = if units.len() == subjects {
             String::new()
         } else {
-            format!(" with {} anatomies", units.len())
+            format!(" of {} patients or anatomies", units.len())
         };
-        return Err(CaseError::Subjects {
-            reason: format!(
-                "{subjects} subjects{sharing} cannot make {count} folds; give 2 to {}",
-                units.len()
-            ),
-        });
+        let remedy = match units.len() {
+            2 => "give 2".to_owned(),
+            most @ 3.. => format!("give 2 to {most}"),
+            _ => "give scans of more patients".to_owned(),
+        };
+        let reason = format!("{subjects} subjects{sharing} cannot make {count} folds; {remedy}");
+        return Err(CaseError::Subjects { reason });
     }
     let fold = |fold: usize| {
         let held: Vec<&String> = units.iter().skip(fold).step_by(count).collect();
@@ -57,12 +59,13 @@ pub fn grouped_folds(
     Ok((0..count).map(fold).collect())
 }
 
-/// Holds out a share of the subjects (at least one, and at least one stays), drawn by `seed`.
+/// Holds out a share of the subjects (at least one, and at least one stays), drawn by `seed`. Subjects of one of the
+/// cohort's groups fall on one side.
 ///
 /// # Errors
-/// If there are fewer than two subjects.
+/// If there are fewer than two subjects (or groups of them).
 pub fn hold_out(cohort: &Cohort, share: f64, seed: u64) -> Result<Split, CaseError> {
-    grouped_hold_out(cohort, &Groups::default(), share, seed)
+    grouped_hold_out(cohort, &cohort.groups, share, seed)
 }
 
 /// [`hold_out`], every group of subjects falling on one side.
@@ -78,7 +81,8 @@ pub fn grouped_hold_out(
     let units = shuffled(cohort, groups, seed);
     if units.len() < 2 {
         return Err(CaseError::Subjects {
-            reason: "a training needs at least two subjects: one to train on, one to validate on"
+            reason: "a training needs at least two subjects (of different patients or anatomies): one to train on, one \
+                     to validate on"
                 .to_owned(),
         });
     }
@@ -116,7 +120,7 @@ mod tests {
             mask: None,
             truth: None,
         };
-        Cohort { cases: (0..2 * subjects).map(case).collect() }
+        Cohort { cases: (0..2 * subjects).map(case).collect(), ..Cohort::default() }
     }
 
     fn names(cases: &[CaseFiles]) -> BTreeSet<String> {
@@ -161,7 +165,7 @@ mod tests {
             for outer in grouped_folds(&cohort, &groups, count, seed).unwrap() {
                 prop_assert!(heads(&outer.training).is_disjoint(&heads(&outer.held_out)));
                 if heads(&outer.training).len() > 1 {
-                    let rest = Cohort { cases: outer.training };
+                    let rest = Cohort { cases: outer.training, ..Cohort::default() };
                     let inner = grouped_hold_out(&rest, &groups, 0.3, seed).unwrap();
                     prop_assert!(heads(&inner.training).is_disjoint(&heads(&inner.held_out)));
                 }

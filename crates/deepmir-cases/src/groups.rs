@@ -1,11 +1,12 @@
-//! Subjects that must stay on one side of every split because they share an anatomy: two phantoms
-//! made from one label map are the same head with different lesions.
+//! Subjects that must stay on one side of every split because they share an anatomy: visits of one patient under several
+//! names, and phantoms made from one label map, which are the same head with different lesions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::bids::BidsName;
 use crate::cohort::subject_of;
+use crate::text_table::{TextTable, given};
 use crate::{CaseError, CaseFiles};
 
 /// Which subjects belong together in every split: for each subject its group. A subject that is not listed is a group of
@@ -35,19 +36,51 @@ impl Groups {
         self.of(&subject).to_owned()
     }
 
+    /// Whether every subject is a group of its own.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds those of other subjects.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Puts subjects of `known` into the groups that a table states ([`Groups::read`]), which may name them with `sub-` or
+    /// without.
+    ///
+    /// # Errors
+    /// As [`Groups::read`]; a table that names none of them.
+    pub fn add_table(&mut self, path: &Path, known: &BTreeSet<String>) -> Result<(), CaseError> {
+        let mut found = false;
+        for (subject, group) in Self::read(path)? {
+            let prefixed = format!("sub-{subject}");
+            let subject = if known.contains(&prefixed) { prefixed } else { subject };
+            found |= known.contains(&subject);
+            self.insert(&subject, &group);
+        }
+        if found {
+            return Ok(());
+        }
+        let first: Vec<&str> = known.iter().take(3).map(String::as_str).collect();
+        let reason =
+            format!("no subject of the data is named here; they are {}, …", first.join(", "));
+        Err(CaseError::Table { path: path.to_owned(), reason })
+    }
+
     /// Puts a subject into a group.
     pub fn insert(&mut self, subject: &str, group: &str) {
         self.0.insert(subject.to_owned(), group.to_owned());
     }
 
-    /// Reads the group of each subject from a table (`.csv` or `.tsv`) with the columns `participant_id` and `group` (or
-    /// `anatomy`).
+    /// Reads the group of each subject from a table (`.csv` or `.tsv`) with the columns `participant_id` (or `id`) and
+    /// `group` (or `patient`, `subject`, `anatomy`).
     ///
     /// # Errors
     /// A table that cannot be read or lacks one of them.
     pub fn read(path: &Path) -> Result<BTreeMap<String, String>, CaseError> {
         let fault = |reason: String| CaseError::Table { path: path.to_owned(), reason };
-        match named_column(path, &["group", "anatomy"])? {
+        match named_column(path, &GROUPS)? {
             Some(groups) => Ok(groups),
             None => Err(fault("the header must name participant_id and group".to_owned())),
         }
@@ -83,38 +116,43 @@ impl Groups {
     /// A table that cannot be read.
     pub fn of_dataset(dataset: &Path) -> Result<BTreeMap<String, String>, CaseError> {
         let path = dataset.join("participants.tsv");
-        if !path.is_file() {
+        // Without the column, the table need not be one that this program understands.
+        let text = std::fs::read(&path).unwrap_or_default();
+        let header = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        if !String::from_utf8_lossy(header).to_lowercase().contains("anatomy") {
             return Ok(BTreeMap::new());
         }
         Ok(named_column(&path, &["anatomy"])?.unwrap_or_default())
     }
 }
 
-/// The values of a column by subject; `None` if the table has no column of subjects or none of the names.
+/// Columns that say which subjects belong together.
+pub(crate) const GROUPS: [&str; 4] = ["patient", "subject", "group", "anatomy"];
+
+/// The values of the first of some columns by subject; `None` if the table has no column of subjects or none of the names.
 fn named_column(
     path: &Path,
     names: &[&str],
 ) -> Result<Option<BTreeMap<String, String>>, CaseError> {
-    let fault =
-        |error: csv::Error| CaseError::Table { path: path.to_owned(), reason: error.to_string() };
-    let tabs = path.extension().is_some_and(|ending| ending == "tsv");
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(if tabs { b'\t' } else { b',' })
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(fault)?;
-    let header = reader.headers().map_err(fault)?.clone();
-    let place = |wanted: &[&str]| header.iter().position(|column| wanted.contains(&column));
-    let (Some(subject), Some(value)) = (place(&["participant_id", "id", "subject"]), place(names))
+    let fault = |reason| CaseError::Table { path: path.to_owned(), reason };
+    let table = TextTable::read(path)?;
+    let Some(subject) = table.column(&["id", "participant_id"]).or(table.column(&["subject"]))
     else {
         return Ok(None);
     };
+    let others = names.iter().filter_map(|name| table.column(&[name]));
+    let Some(value) = others.into_iter().find(|column| *column != subject) else {
+        return Ok(None);
+    };
     let mut column = BTreeMap::new();
-    for record in reader.records() {
-        let record = record.map_err(fault)?;
-        let cell = |n: usize| record.get(n).unwrap_or_default();
-        if !cell(value).is_empty() && cell(value) != "n/a" {
-            column.insert(subject_of(cell(subject)), cell(value).to_owned());
+    for (line, row) in &table.rows {
+        let Some(group) = given(&row[value]) else { continue };
+        let subject = subject_of(&row[subject]);
+        let before = column.insert(subject.clone(), group.to_owned());
+        if let Some(before) = before.filter(|before| before != group) {
+            return Err(fault(format!(
+                "line {line}: {subject} is of {before} and of {group}; it can be of one only"
+            )));
         }
     }
     Ok(Some(column))

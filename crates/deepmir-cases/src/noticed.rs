@@ -1,9 +1,12 @@
 //! Warnings that a reconstruction left beside its maps.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use deepmir_volume::{Warning, nifti};
 use serde::Deserialize;
+
+use crate::bids;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,6 +32,13 @@ pub(crate) fn beside<'a>(images: impl IntoIterator<Item = &'a Path>) -> Vec<Warn
     warnings
 }
 
+/// That JSON files of the images are not here: what they say, such as the unit of a map, is not heeded.
+pub(crate) fn not_fetched<'a>(images: impl IntoIterator<Item = &'a Path>) -> Vec<Warning> {
+    let sidecars: BTreeSet<PathBuf> = images.into_iter().flat_map(bids::sidecars).collect();
+    let missing = sidecars.iter().filter_map(|path| nifti::check_fetched(path).err());
+    missing.map(|fault| Warning::new("sidecar_not_here", fault.to_string())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,7 +52,24 @@ mod tests {
         };
         let ours = r#"{"Warnings": [{"Code": "slices_alternate", "Message": "half a turn"}], "Units": "ppm"}"#;
         let paths = [image("swi", ours), image("chi", ours), image("t2", r#"{"Warnings": "hot"}"#)];
-        let told = beside(paths.iter().map(std::path::PathBuf::as_path));
+        let told = beside(paths.iter().map(PathBuf::as_path));
         assert_eq!(told, [Warning::new("slices_alternate", "half a turn")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_sidecar_that_was_not_fetched_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [swi, chi] = ["sub-01_swi", "sub-01_Chimap"].map(|name| folder.path().join(name));
+        std::fs::write(swi.with_extension("json"), "{}").unwrap();
+        let target = "../.git/annex/objects/Wz/0k/MD5E-s6--0c.json";
+        std::os::unix::fs::symlink(target, chi.with_extension("json")).unwrap();
+        let images = [swi, chi].map(|path| path.with_extension("nii.gz"));
+        let told = not_fetched(images.iter().map(PathBuf::as_path));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].message.contains("content is not here")
+                && told[0].message.ends_with("Chimap.json")
+        );
     }
 }

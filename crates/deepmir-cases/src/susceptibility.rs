@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use deepmir_volume::{Mask, Volume, Warning, nifti, statistics};
+use deepmir_volume::{Mask, Volume, Warning, statistics};
 
-use crate::CaseError;
+use crate::{CaseError, bids};
 
 /// Median absolute deviation to standard deviation, of a normal distribution.
 const MAD_TO_DEVIATION: f64 = 1.4826;
@@ -146,12 +146,10 @@ fn explain(stored: &Measured, factor: f64, unit: Option<&str>) -> String {
     format!("{begin}, {guess}")
 }
 
-/// `Units` of the sidecar beside an image.
+/// `Units` of an image's sidecars.
 fn units(image: &Path) -> Option<String> {
-    let path = image.with_file_name(format!("{}.json", nifti::stem(image)));
-    let sidecar: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    let unit = sidecar.get("Units")?.as_str()?.trim();
+    let fields = bids::sidecar_fields(image);
+    let unit = fields.get("Units")?.as_str()?.trim();
     // What says nothing.
     let says_nothing = ["", "n/a", "na", "unknown", "arbitrary", "a.u.", "au"];
     (!says_nothing.contains(&unit.to_lowercase().as_str())).then(|| unit.to_owned())

@@ -37,6 +37,8 @@ const QSM_WEIGHT: f32 = 2.0;
 pub struct CandidateImages<'a> {
     pub(crate) swi: Option<&'a Volume<f32>>,
     pub(crate) qsm: Option<&'a Volume<f32>>,
+    /// What a susceptibility of 1 in it stands for; `None` where its zero is not that of susceptibility.
+    pub(crate) qsm_scale_ppm: Option<f32>,
     pub(crate) t2w: Option<&'a Volume<f32>>,
     pub(crate) brain: &'a Mask,
     /// Depth under the brain's surface.
@@ -77,6 +79,7 @@ impl<'a> CandidateImages<'a> {
         Self {
             swi,
             qsm,
+            qsm_scale_ppm: None,
             t2w,
             brain,
             depth_mm: distance_to(&outside),
@@ -86,6 +89,13 @@ impl<'a> CandidateImages<'a> {
             t2w_response: dark(t2w),
             patch_scorer: None,
         }
+    }
+
+    /// Says what a susceptibility of 1 in the map stands for in ppm, where its zero is that of susceptibility.
+    #[must_use]
+    pub fn with_qsm_scale_ppm(mut self, scale_ppm: f32) -> Self {
+        self.qsm_scale_ppm = Some(scale_ppm);
+        self
     }
 
     /// Adds a patch classifier, whose log-odds become features.

@@ -6,6 +6,7 @@ use deepmir_lesion::{Candidate, LabelMap, Lesion, largest_piece};
 use deepmir_volume::Mask;
 
 use crate::candidate_classifier::Features;
+use crate::plausibility::withdraw_implausible;
 use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule, ProbabilityMaps};
 
 /// Candidates, and what was measured on each.
@@ -36,7 +37,8 @@ impl ProbabilityMaps {
     }
 
     /// Every candidate of a detection, accepted or not, scored by the candidate classifier if the detection has one and
-    /// there are `images`. Blobs are candidates only if the images are on the maps' grid.
+    /// there are `images`. Blobs are candidates only if the images are on the maps' grid. Microbleeds that are diamagnetic
+    /// in their middles, and blobs that are only the rim of a lesion, have a probability of 0.
     ///
     /// # Errors
     /// If the patch classifier fails.
@@ -52,6 +54,7 @@ impl ProbabilityMaps {
         let (Some(classifier), Some(images)) = (classifier, images) else {
             return Ok(ScoredCandidates { candidates, features: Vec::new() });
         };
+        let marked = candidates.len();
         if rule.blobs != Blobs::None {
             let is_disjoint = disjoint_from(&candidates);
             let blobs = self.blob_candidates(images, extent.as_ref(), rule.blobs);
@@ -59,6 +62,7 @@ impl ProbabilityMaps {
         }
         let features = Features::of_all(&candidates, self, images)?;
         classifier.classify_all(&mut candidates, &features, extent.as_ref());
+        withdraw_implausible(&mut candidates, marked, rule, images, self.grid());
         Ok(ScoredCandidates { candidates, features })
     }
 

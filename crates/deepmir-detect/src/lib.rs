@@ -34,6 +34,7 @@ mod error;
 mod large;
 mod neighbourhood;
 pub mod operating_point;
+mod plausibility;
 mod probability_maps;
 mod rule;
 

@@ -11,6 +11,7 @@ use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
 use deepmir_volume::Mask;
 use serde::{Deserialize, Serialize};
 
+use crate::DetectError;
 use crate::candidate_classifier::CandidateClassifier;
 
 /// Thresholds of one class.
@@ -107,6 +108,39 @@ impl DetectionRule {
             blobs: Blobs::None,
             classes,
         }
+    }
+
+    /// Checks that every threshold is one.
+    ///
+    /// # Errors
+    /// Naming the threshold that no probability or no size can be compared with.
+    pub fn validate(&self) -> Result<(), DetectError> {
+        let invalid = |reason: String| Err(DetectError::Invalid { reason });
+        let probability = |value: f32| value > 0.0 && value <= 1.0;
+        if !probability(self.candidate_threshold) {
+            return invalid(format!(
+                "candidate_threshold {} must lie above 0 and not above 1",
+                self.candidate_threshold
+            ));
+        }
+        if let Some(mask) = self.mask_threshold.filter(|mask| !(0.0..=1.0).contains(mask)) {
+            return invalid(format!("mask_threshold {mask} must lie between 0 and 1"));
+        }
+        for (class, threshold) in &self.classes {
+            let ClassThreshold { detection_threshold, min_volume_mm3, min_height_mm } = threshold;
+            if !(0.0..=1.0).contains(detection_threshold) {
+                return invalid(format!(
+                    "detection_threshold {detection_threshold} of {class} must lie between 0 and 1"
+                ));
+            }
+            let sizes = [min_volume_mm3, min_height_mm];
+            if !sizes.iter().all(|size| size.is_finite() && **size >= 0.0) {
+                return invalid(format!(
+                    "min_volume_mm3 and min_height_mm of {class} must be numbers from 0 on"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The thresholds of a class; `None` if the model does not predict it.

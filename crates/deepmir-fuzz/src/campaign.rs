@@ -37,8 +37,10 @@ pub struct Campaign {
     pub jobs: usize,
     /// Of each case.
     pub limits: Limits,
-    /// Folder of `cases/` and `work/`.
-    pub folder: PathBuf,
+    /// Folder that cases are run in.
+    pub work: PathBuf,
+    /// Folder of the cases that show a fault.
+    pub cases_folder: PathBuf,
 }
 
 /// What came out.
@@ -65,7 +67,7 @@ impl Campaign {
         let started = Instant::now();
         let end = self.first.saturating_add(self.cases);
         let worker = |job: usize| -> Result<()> {
-            let work = self.folder.join("work").join(format!("job-{job}"));
+            let work = self.work.join(format!("job-{job}"));
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= end || started.elapsed() > self.time {
@@ -95,7 +97,15 @@ impl Campaign {
         let before = files::list(&folder);
         let finished = self.execute(&case, &folder, &temporary)?;
         let after = files::list(&folder);
-        let found = check(scene, &folder, &before, &after, &files::list(&temporary), &finished);
+        let found = check(
+            scene,
+            case.largest_file.is_some(),
+            &folder,
+            &before,
+            &after,
+            &files::list(&temporary),
+            &finished,
+        );
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         *outcome.counts.entry((case.scene, case.harm)).or_default() += 1;
         if let End::Code(code) = finished.end {
@@ -124,7 +134,7 @@ impl Campaign {
     /// Keeps a case: its input as it was before the run, a script, and what was found.
     fn keep(&self, case: &Case, finding: &Finding, finished: &Finished) -> Result<()> {
         let scene = &self.scenes[case.scene];
-        let folder = self.folder.join("cases").join(format!("{:06}", case.number));
+        let folder = self.cases_folder.join(format!("{:06}", case.number));
         Case::set_up(&self.scenes, self.seed, case.number, &folder.join("input"))?;
         let quoted: Vec<String> = case.arguments.iter().map(|word| format!("'{word}'")).collect();
         let script = format!(
@@ -138,7 +148,7 @@ impl Campaign {
             self.seed,
             scene.name,
             case.what.join("; "),
-            shell_line(self.limits.memory_mib, case.largest_file).replace('\'', "'\\''"),
+            shell_line(&self.limits, case.largest_file).replace('\'', "'\\''"),
             quoted.join(" "),
         );
         let report = format!(

@@ -23,16 +23,19 @@ fn finding(kind: &'static str, detail: impl Into<String>) -> Option<Finding> {
     Some(Finding { kind, detail: detail.into() })
 }
 
-/// The first thing that is wrong: the way it ended, then what it left.
+/// The first thing that is wrong: the way it ended, then what it left. On a disk that fills up, results that were
+/// whole before it was full may stay.
 pub fn check(
     scene: &Scene,
+    full_disk: bool,
     folder: &Path,
     before: &BTreeMap<PathBuf, u64>,
     after: &BTreeMap<PathBuf, u64>,
     temporary: &BTreeMap<PathBuf, u64>,
     finished: &Finished,
 ) -> Option<Finding> {
-    ending(finished).or_else(|| left(scene, folder, before, after, temporary, &finished.end))
+    let nothing_new = scene.all_or_nothing && !full_disk && finished.end != End::Code(0);
+    ending(finished).or_else(|| left(scene, nothing_new, folder, before, after, temporary))
 }
 
 fn ending(finished: &Finished) -> Option<Finding> {
@@ -60,11 +63,11 @@ fn ending(finished: &Finished) -> Option<Finding> {
 
 fn left(
     scene: &Scene,
+    nothing_new: bool,
     folder: &Path,
     before: &BTreeMap<PathBuf, u64>,
     after: &BTreeMap<PathBuf, u64>,
     temporary: &BTreeMap<PathBuf, u64>,
-    end: &End,
 ) -> Option<Finding> {
     let shown = |path: &Path| path.strip_prefix(folder).unwrap_or(path).display().to_string();
     if let Some(path) = temporary.keys().next() {
@@ -78,7 +81,7 @@ fn left(
         }
     }
     let new = |path: &Path, checksum: &u64| before.get(path) != Some(checksum);
-    for (path, checksum) in after.iter().filter(|(path, checksum)| new(path, checksum)) {
+    for (path, _) in after.iter().filter(|(path, checksum)| new(path, checksum)) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".tmp") || name.ends_with(".lock") || name == "lock" {
             return finding("leftover", shown(path));
@@ -87,19 +90,19 @@ fn left(
             return finding("stray file", shown(path));
         }
         let is_file = path.is_file();
-        if scene.all_or_nothing && *end != End::Code(0) && is_file {
+        if nothing_new && is_file {
             return finding("result of a failure", shown(path));
         }
-        if let Some(fault) = is_file.then(|| half(path, &name)).flatten() {
+        if let Some(fault) = is_file.then(|| half(path)).flatten() {
             return finding("half a file", format!("{}: {fault}", shown(path)));
         }
-        let _ = checksum;
     }
     None
 }
 
-/// Why a file is not whole.
-fn half(path: &Path, name: &str) -> Option<String> {
+/// Why a file is not whole; `None` if it is.
+pub fn half(path: &Path) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return Some(error.to_string()),

@@ -16,9 +16,15 @@ const KEPT: usize = 1 << 16;
 pub struct Limits {
     /// Address space, in mebibytes.
     pub memory_mib: u64,
-    /// Seconds by the clock.
+    /// Seconds of processor time: an endless loop, however busy the machine is.
+    pub processor_s: u64,
+    /// By the clock: whoever waits for ever.
     pub time: Duration,
 }
+
+/// The signal of a program whose processor time is over.
+#[cfg(unix)]
+const XCPU: i32 = 24;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +49,11 @@ pub struct Finished {
 }
 
 /// The shell's line that sets the limits and becomes the program.
-pub fn shell_line(memory_mib: u64, largest_file: Option<u64>) -> String {
+pub fn shell_line(limits: &Limits, largest_file: Option<u64>) -> String {
     let file = largest_file.map(|blocks| format!("ulimit -f {blocks}; ")).unwrap_or_default();
-    let memory = memory_mib * 1024;
-    format!("trap '' XFSZ; ulimit -c 0; ulimit -v {memory} 2>/dev/null; {file}exec \"$0\" \"$@\"")
+    let (memory, processor_s) = (limits.memory_mib * 1024, limits.processor_s);
+    let limits = format!("ulimit -c 0; ulimit -S -t {processor_s}; ulimit -v {memory} 2>/dev/null");
+    format!("trap '' XFSZ; {limits}; {file}exec \"$0\" \"$@\"")
 }
 
 /// Runs the program in a folder. Its temporary files would go to `temporary`.
@@ -64,7 +71,7 @@ pub fn execute(
     let started = Instant::now();
     let mut child = Command::new("sh")
         .arg("-c")
-        .arg(shell_line(limits.memory_mib, largest_file))
+        .arg(shell_line(limits, largest_file))
         .arg(program)
         .args(arguments)
         .current_dir(folder)
@@ -105,7 +112,7 @@ fn wait(child: &mut Child, started: Instant, time: Duration) -> Result<End> {
         if let Some(status) = child.try_wait()? {
             #[cfg(unix)]
             if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-                return Ok(End::Signal(signal));
+                return Ok(if signal == XCPU { End::Hang } else { End::Signal(signal) });
             }
             return Ok(End::Code(status.code().unwrap_or(-1)));
         }

@@ -187,8 +187,8 @@ fn misplace(
             format!("{name} a link to nowhere")
         }
         5 => {
-            replaced(Path::new("/dev/zero"))?;
-            format!("{name} a link to /dev/zero")
+            replaced(Path::new("/dev/null"))?;
+            format!("{name} a link to /dev/null")
         }
         6 | 7 => {
             let other = &targets[random.random_range(0..targets.len())];

@@ -3,13 +3,14 @@
 //!
 //! [`scene`] makes small, sound scans, models, stores and results; [`harm`] damages one of them;
 //! [`execute`] runs a command; [`check`] looks at what is left; [`campaign`] does so many times and keeps the
-//! cases that show a fault.
+//! cases that show a fault. [`kill`] kills commands and lets them continue.
 
 pub mod campaign;
 pub mod check;
 pub mod execute;
 pub mod files;
 pub mod harm;
+pub mod kill;
 pub mod mutate;
 pub mod report;
 pub mod scene;

@@ -1,6 +1,7 @@
 //! Programs with planted faults: each is found. A sound one is not.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,8 +37,9 @@ fn fuzz(folder: &Path, script: &str) -> Outcome {
         cases: 8,
         time: Duration::from_secs(60),
         jobs: 1,
-        limits: Limits { memory_mib: 1024, time: Duration::from_secs(2) },
-        folder: folder.join("fuzz"),
+        limits: Limits { memory_mib: 1024, processor_s: 1, time: Duration::from_secs(4) },
+        work: folder.join("fuzz/work"),
+        cases_folder: folder.join("fuzz/cases"),
     };
     campaign.run().unwrap()
 }
@@ -102,16 +104,51 @@ fn a_changed_input_and_a_temporary_file_are_found() {
     finds("echo x >\"$TMPDIR\"/x", "temporary file");
 }
 
-/// As long as the limit on time.
+/// As long as the limits on time, of a waiting and of a busy program.
 #[test]
 fn a_hang_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let outcome = fuzz_once(folder.path());
-    assert_eq!(outcome.faults.values().next().unwrap().1.kind, "hang");
+    for hang in ["exec sleep 60", "while :; do :; done"] {
+        let folder = tempfile::tempdir().unwrap();
+        // The first case hangs, the others find its mark.
+        let mark = folder.path().join("mark");
+        let script = format!("test -e {0} && exit 0; touch {0}; {hang}", mark.display());
+        let outcome = fuzz(folder.path(), &script);
+        assert_eq!(outcome.faults.values().next().unwrap().1.kind, "hang", "{hang}");
+    }
 }
 
-fn fuzz_once(folder: &Path) -> Outcome {
-    // The first case waits, the others find its mark.
-    let mark = folder.join("mark");
-    fuzz(folder, &format!("test -e {0} && exit 0; touch {0}; exec sleep 60", mark.display()))
+/// Kills a script in place of `deepmir run`.
+fn killed(script: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    fs::write(&program, format!("#!/bin/sh\nmkdir -p anew; cd anew; {script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let input = folder.path().join("scene");
+    fs::create_dir_all(&input).unwrap();
+    let scene = Scene {
+        name: "run",
+        folder: input,
+        commands: Vec::new(),
+        targets: Vec::new(),
+        outputs: vec!["anew"],
+        all_or_nothing: false,
+        weight: 1,
+    };
+    let report = deepmir_fuzz::kill::kill(&program, &[scene], folder.path(), 4, 1);
+    report.map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn half_a_file_after_a_kill_and_other_results_after_many_are_found() {
+    let rest = "for name in a b c; do echo 1 >.new; mv .new $name; done";
+    let report = killed(&format!("sleep 0.2; {rest}")).unwrap();
+    assert!(report.contains("killed 4 times"), "{report}");
+    let half = killed(&format!("printf '{{' >a.json; sleep 0.2; echo '}}' >>a.json; {rest}"));
+    assert!(half.clone().unwrap_err().contains("half a file"), "{half:?}");
+    // Whoever comes second does otherwise.
+    let other = killed(
+        "test -e .d && more=5; >.d; sleep 0.2; \
+                        for name in a b c; do echo 1 $more >.new; mv .new $name; done",
+    );
+    assert!(other.clone().unwrap_err().contains("another anew/a"), "{other:?}");
 }

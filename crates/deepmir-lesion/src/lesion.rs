@@ -144,4 +144,13 @@ mod tests {
             assert!((found - drawn).abs() < 0.1);
         }
     }
+
+    #[test]
+    fn lesions_that_touch_keep_their_numbers() {
+        let grid = Grid::new([6, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let lesion = |voxels| Lesion::new(LesionClass::Cmb, voxels, &grid);
+        let lesions = [lesion(vec![1, 2]), lesion(vec![3]), lesion(vec![5])];
+        assert_eq!(numbered(&lesions, &grid).data(), [0, 1, 1, 2, 0, 3]);
+        assert_eq!(lesions_of(&LabelMap::of(grid, &lesions), Connectivity::TwentySix).len(), 2);
+    }
 }

@@ -64,13 +64,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut groups = out_of_fold(&cross_validated, &cohort, training.seed)?;
     let count = groups.len();
-    for (n, case) in cohort.extra_cases(&extra_validation)?.into_iter().enumerate() {
+    for (n, case) in cohort.extra(&extra_validation)?.cases.into_iter().enumerate() {
         groups[n % count].1.push(case);
     }
     let members: Vec<Weights> =
         ensemble.iter().flat_map(|model| model.members.iter().cloned()).collect();
     if !unseen.is_empty() {
-        groups.push((members.clone(), cohort.extra_cases(&unseen)?));
+        groups.push((members.clone(), cohort.extra(&unseen)?.cases));
     }
     // The patch classifier is trained anew.
     let settings = ModelSettings { patch_classifier: None, ..cross_validated[0].settings.clone() };
@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scans: usize = held_out.iter().map(Vec::len).sum();
     std::fs::create_dir_all(out)?;
     let cross_validation = CrossValidation {
+        groups: &cohort.groups,
         models: &models,
         held_out: &held_out,
         init_from: None,

@@ -1,5 +1,6 @@
 //! A detector: a model on a device, from a scan's files to scored candidates.
 
+use deepmir_cases::cohort::subject_of;
 use deepmir_cases::{Case, CaseError, CaseFiles, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
@@ -7,8 +8,8 @@ use deepmir_detect::{Detection, ProbabilityMaps};
 use deepmir_lesion::{Candidate, Lesion};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
-use deepmir_volume::Grid;
 use deepmir_volume::nifti::ReadOptions;
+use deepmir_volume::{Grid, Warning};
 
 use crate::{Bundle, ModelError};
 
@@ -22,6 +23,8 @@ pub struct Detector {
     pub options: InferenceOptions,
     /// How images are read.
     pub read: ReadOptions,
+    /// What was noticed in the files of scans that were [measured](Detector::measure).
+    pub noticed: Vec<Warning>,
 }
 
 /// What a model finds in a subject, on the prepared grid.
@@ -66,6 +69,7 @@ impl Detector {
             bundle,
             options: InferenceOptions::default(),
             read: ReadOptions::default(),
+            noticed: Vec::new(),
         })
     }
 
@@ -89,11 +93,19 @@ impl Detector {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Detected, ModelError> {
+        let case = self.read_images(files)?;
+        self.detect_in(case, progress)
+    }
+
+    /// Reads all images of a subject.
+    ///
+    /// # Errors
+    /// Unreadable or missing images, different grids, no brain.
+    pub fn read_images(&self, files: &CaseFiles) -> Result<Case, ModelError> {
         // Before minutes of reading.
         self.check_inputs(&files.id, |modality| files.images.contains_key(&modality))?;
         let given: Vec<Modality> = files.images.keys().copied().collect();
-        let case = files.read(&given, &self.read)?;
-        self.detect_in(case, progress)
+        Ok(files.read(&given, &self.read)?)
     }
 
     /// As [`Detector::detect`], in images that were read.
@@ -152,6 +164,7 @@ impl Detector {
         truth: Vec<Lesion>,
     ) -> Result<MeasuredSubject, ModelError> {
         let mut detected = self.detect(files, &mut |_, _| {})?;
+        self.noticed.append(&mut detected.case.warnings);
         let extent = self.detection.rule.restricting_extent(&detected.prepared.brain);
         let mut features = std::mem::take(&mut detected.features);
         let there = detected.on_own_grid(&detected.candidates).into_iter();
@@ -159,6 +172,7 @@ impl Detector {
             (candidate, features.get_mut(n).map(std::mem::take).unwrap_or_default())
         });
         let (candidates, features) = there.unzip();
-        Ok(MeasuredSubject { scored: ScoredSubject { truth, candidates }, features, extent })
+        let group = Some(subject_of(&files.id));
+        Ok(MeasuredSubject { scored: ScoredSubject { truth, candidates }, features, extent, group })
     }
 }

@@ -51,12 +51,12 @@ pub enum ModelError {
     },
     /// Scans that a candidate classifier cannot be fine-tuned on.
     #[error(
-        "a candidate classifier is fine-tuned on two scans with lesions or more: give more labelled scans \
-         (there are {scans}, with {})",
+        "a candidate classifier is fine-tuned on two scans (of two patients) with lesions or more: give more labelled \
+         scans (there are {scans}, with {})",
         counts(lesions)
     )]
     TooLittleToAdapt {
-        /// How many scans there are.
+        /// How many patients there are scans of.
         scans: usize,
         /// How many lesions of each class.
         lesions: Vec<(LesionClass, usize)>,

@@ -11,12 +11,16 @@ pub struct ShippedModel {
     pub name: &'static str,
     /// The bytes of its `.deepmir` file.
     pub bytes: &'static [u8],
+    /// The range of scans that it learned from, as `deepmir model range` prints it: measured later than the file was
+    /// made.
+    pub training_range: &'static str,
 }
 
 /// All of them, the default first. A constant would be copied into every crate that names it.
 pub static MODELS: &[ShippedModel] = &[ShippedModel {
     name: "deepmir-11",
     bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
+    training_range: include_str!("../../../models/deepmir-11.range.toml"),
 }];
 
 impl ShippedModel {
@@ -25,7 +29,14 @@ impl ShippedModel {
     /// # Errors
     /// If the program was built with a damaged file.
     pub fn open(&self) -> Result<Bundle, ModelError> {
-        Bundle::from_archive(self.bytes, Path::new(self.name))
+        let mut bundle = Bundle::from_archive(self.bytes, Path::new(self.name))?;
+        let range = toml::from_str(self.training_range).map_err(|error| ModelError::Bundle {
+            path: Path::new(self.name).to_owned(),
+            reason: error.to_string(),
+        })?;
+        bundle.settings.training_range = Some(range);
+        bundle.settings.validate()?;
+        Ok(bundle)
     }
 }
 
@@ -47,6 +58,7 @@ mod tests {
         for model in MODELS {
             let bundle = model.open().unwrap();
             assert_eq!(bundle.settings.name, model.name);
+            assert!(bundle.settings.training_range.is_some());
         }
         let bytes: usize = MODELS.iter().map(|model| model.bytes.len()).sum();
         assert!(bytes < 10_000_000, "{bytes} bytes are too many");

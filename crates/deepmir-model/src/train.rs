@@ -9,7 +9,10 @@ use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange, bundle
 /// # Errors
 /// As [`Training::run`]; a full disk.
 pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<Bundle, ModelError> {
-    let Trained { weights, rule, steps, validation_f1 } = training.run(events)?;
+    let Trained { weights, rule, steps, validation_f1, mut learned_images } =
+        training.run(events)?;
+    learned_images.sort();
+    learned_images.dedup();
     let ids = |cases: &[deepmir_cases::CaseFiles]| -> Vec<String> {
         cases.iter().map(|case| case.id.clone()).collect()
     };
@@ -29,6 +32,7 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
             validation_subjects: ids(&training.validation),
             steps,
             validation_f1,
+            training_images: learned_images,
         },
         // Of scans that are simulated meanwhile, nothing is left to measure.
         training_range: training.synthetic.is_none().then(|| {

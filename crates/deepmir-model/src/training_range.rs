@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_cases::{Case, CaseFiles, Modality, bids};
 use deepmir_detect::DetectionRule;
 use deepmir_lesion::Candidate;
-use deepmir_volume::nifti::{self, ReadOptions};
+use deepmir_volume::nifti::ReadOptions;
 use deepmir_volume::{Mask, Volume, statistics};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// A scan this far outside is warned of: a quarter beyond the range's end. Other measures of the same scanner differ by
-/// less from one person to the next.
-pub const FAR: f64 = 0.25;
+/// A scan this far outside is warned of: half beyond the range's end. Less is no sign of anything, since a range may come from
+/// a dozen scans.
+pub const FAR: f64 = 0.5;
 /// More training scans add little to their range; reading each takes a second.
 const MOST_SCANS: usize = 40;
 /// Median absolute deviation to standard deviation, of a normal distribution.
@@ -212,9 +212,7 @@ pub fn inside(image: &Volume<f32>, brain: &Mask) -> Vec<f32> {
 
 /// Field strength and echo time by the sidecar beside an image, where they are what a scanner can have.
 fn of_sidecar(image: &Path) -> Vec<(Measure, f64)> {
-    let path = image.with_file_name(format!("{}.json", nifti::stem(image)));
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let sidecar: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let sidecar = bids::sidecar_fields(image);
     let number = |key: &str| sidecar.get(key).and_then(serde_json::Value::as_f64);
     let field = number("MagneticFieldStrength").filter(|tesla| (0.01..=20.0).contains(tesla));
     let echo = number("EchoTime").filter(|seconds| (0.0005..=0.2).contains(seconds));
@@ -225,6 +223,7 @@ fn of_sidecar(image: &Path) -> Vec<(Measure, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deepmir_volume::nifti;
 
     fn range() -> TrainingRange {
         let mut range = TrainingRange::default();

@@ -1,6 +1,8 @@
 //! Tuning a finished model's thresholds and adapting its candidate classifier to labelled scans that it did not learn from.
 
-use deepmir_cases::CaseFiles;
+use std::collections::BTreeSet;
+
+use deepmir_cases::{CaseFiles, Groups};
 use deepmir_detect::Detection;
 use deepmir_detect::operating_point::{
     self, Adapted, MIN_LESIONS_TO_TUNE, MeasuredSubject, ScoredSubject, TunedThreshold,
@@ -43,7 +45,7 @@ pub fn tune(
 
 /// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it ([`operating_point::adapt`]); networks
 /// and patch classifier stay as they are. It learns from the images that the scans have: scans without QSM, say, are not
-/// simulated. Otherwise as [`tune`].
+/// simulated. Subjects of one of the `groups` are one in the cross-validation. Otherwise as [`tune`].
 ///
 /// # Errors
 /// As [`Detector::detect`]; a scan without a label map; a model without a candidate classifier; fewer than two scans, or
@@ -53,6 +55,7 @@ pub fn adapt(
     cases: &[CaseFiles],
     data: &str,
     beta: f64,
+    groups: &Groups,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Adapted), ModelError> {
     if detector.detection().classifier.is_none() {
@@ -62,12 +65,16 @@ pub fn adapt(
     }
     let truths = truths(cases)?;
     let lesions = count(detector, &truths);
-    if cases.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
-        return Err(ModelError::TooLittleToAdapt { scans: cases.len(), lesions });
+    let patients: BTreeSet<String> = cases.iter().map(|case| groups.of_scan(&case.id)).collect();
+    if patients.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
+        return Err(ModelError::TooLittleToAdapt { scans: patients.len(), lesions });
     }
-    let measured = measure_all(detector, cases, truths, progress)?;
+    let mut measured = measure_all(detector, cases, truths, progress)?;
+    for (subject, case) in measured.iter_mut().zip(cases) {
+        subject.group = Some(groups.of_scan(&case.id));
+    }
     let adapted = operating_point::adapt(detector.detection(), &measured, beta)
-        .ok_or(ModelError::TooLittleToAdapt { scans: cases.len(), lesions })?;
+        .ok_or(ModelError::TooLittleToAdapt { scans: patients.len(), lesions })?;
     let data = format!("candidate classifier: {data}");
     let detection = adapted.detection.clone();
     Ok((

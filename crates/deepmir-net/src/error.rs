@@ -35,6 +35,17 @@ pub enum NetError {
         /// The subject.
         id: String,
     },
+    /// A brain mask that spans more than a head.
+    #[error(
+        "the brain of {id} spans {:.0} × {:.0} × {:.0} mm, more than any head; look at its mask and at the voxel sizes",
+        extent_mm[0], extent_mm[1], extent_mm[2]
+    )]
+    NoHead {
+        /// The subject.
+        id: String,
+        /// Its extent.
+        extent_mm: [f64; 3],
+    },
     /// An image without contrast in the brain.
     #[error(
         "the {modality} of {id} has the same value nearly everywhere in the brain; look at the file"
@@ -51,6 +62,14 @@ pub enum NetError {
         /// The file.
         path: PathBuf,
         /// Why, and what to do.
+        reason: String,
+    },
+    /// Label maps that nothing can be learned from or chosen on.
+    #[error("{reason}: {}", path.display())]
+    LabelMaps {
+        /// One of them.
+        path: PathBuf,
+        /// What is missing, and what to do.
         reason: String,
     },
     /// The loss became NaN or infinite.

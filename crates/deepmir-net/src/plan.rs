@@ -67,6 +67,15 @@ impl Plan {
         self.inputs.len() * self.context_slices
     }
 
+    /// The susceptibility that 1 stands for in the network's input; `None` if that has another zero.
+    pub(crate) fn qsm_scale_ppm(&self) -> Option<f32> {
+        let place = self.inputs.iter().position(|&input| input == Modality::Qsm)?;
+        match self.normalisation.get(place)? {
+            Normalisation::FixedScale { scale_ppm, .. } => Some(*scale_ppm),
+            Normalisation::RobustBrain { .. } | Normalisation::WholeVolume => None,
+        }
+    }
+
     /// Whether a modality is an input that must not be missing.
     pub fn needs(&self, modality: Modality) -> bool {
         self.inputs.contains(&modality) && !self.optional.contains(&modality)

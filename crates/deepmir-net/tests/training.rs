@@ -105,6 +105,10 @@ impl SyntheticSubjects for NumberedSubjects {
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError> {
         Ok(write_subject(&self.0, 20 + n as u32))
     }
+
+    fn settings(&self) -> String {
+        String::new()
+    }
 }
 
 #[test]

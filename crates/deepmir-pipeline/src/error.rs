@@ -54,6 +54,19 @@ pub enum PipelineError {
         /// What was noticed.
         warnings: Vec<Warning>,
     },
+    /// More memory than there is.
+    #[error(
+        "{id} needs about {need_gb:.1} GB of memory and {limit_gb:.1} may be used: close other programs, or run it where \
+         there is more; if it is no large scan, look at its voxel sizes and its brain mask"
+    )]
+    Memory {
+        /// The scan.
+        id: String,
+        /// What it needs.
+        need_gb: f64,
+        /// What there is.
+        limit_gb: f64,
+    },
     /// Networks.
     #[error(transparent)]
     Net(#[from] deepmir_net::NetError),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
-use deepmir_cases::{BrainMask, Modality, read_mask};
+use deepmir_cases::{Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -13,11 +13,13 @@ use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
 use deepmir_recon::{ReconConfig, Stage, reconstruct};
-use deepmir_volume::{Mask, Volume, Warning, nifti};
+use deepmir_volume::nifti::{self, HeaderNotes};
+use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 use crate::error::tolerate;
+use crate::run::memory;
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -161,19 +163,25 @@ pub fn reconstruct_to<'a>(
     }
     progress("reading");
     let scan = input.files.read(&input.read)?;
-    let (mask, warnings) = match &input.mask {
+    let mut warnings = scan.warnings;
+    let mask = match &input.mask {
         Some(path) => {
             let options = nifti::ReadOptions { nan_to_zero: input.read.non_finite_as_zero };
-            let BrainMask { brain, warnings } = read_mask(path, &options)?;
-            (Some(brain), warnings)
+            let mask = read_mask(path, &options)?;
+            warnings.extend(mask.warnings);
+            Some(mask.brain)
         }
-        None => (None, Vec::new()),
+        None => None,
     };
-    let result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
+    warnings.extend(input.noticed()?);
+    let mut result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
         progress(stage.name());
     })?;
 
+    warnings.append(&mut result.warnings);
     tolerate(&warnings, input.strict)?;
+    // They stand beside the maps, too.
+    result.warnings = warnings;
     folders.create()?;
     let names = OutputNames { folder, stem };
     let intermediate = OutputNames { folder: folders.intermediate, stem };
@@ -210,7 +218,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings,
+        warnings: result.warnings,
     })
 }
 
@@ -227,6 +235,30 @@ pub fn align(
     let found = register_rigid(fixed, brain, moving, &settings.registration)?;
     let aligned = resample_registered(moving, fixed.grid(), &found.transform);
     Ok((correct_bias(&aligned, brain, &settings.bias), found))
+}
+
+impl ReconInput {
+    /// What is noticed in the headers of the images.
+    fn noticed(&self) -> Result<Vec<Warning>, PipelineError> {
+        let mut notes = HeaderNotes::default();
+        for path in self.given() {
+            notes.add(path, &nifti::read_header(path)?);
+        }
+        Ok(notes.warnings())
+    }
+
+    /// That the work fits in the memory that is free, by the images' headers.
+    ///
+    /// # Errors
+    /// [`PipelineError::Memory`]; a header that cannot be read.
+    pub fn check_memory(&self, id: &str) -> Result<(), PipelineError> {
+        let Some(first) = self.given().next() else { return Ok(()) };
+        let header = nifti::read_header(first)?;
+        let echoes = self.files.echoes.len().max(header.volume_count());
+        let t2w = self.t2w.as_deref().map(nifti::read_header).transpose()?;
+        let moving = t2w.as_ref().map(nifti::Header::grid);
+        memory::check(id, memory::need_gb(header.grid(), echoes, moving, None), None)
+    }
 }
 
 /// An image beside the echoes, its missing values treated as theirs.
@@ -275,7 +307,17 @@ mod tests {
         let refused = run(&input).unwrap_err().to_string();
         assert!(refused.contains("mask.nii"), "{refused}");
         input.read.non_finite_as_zero = true;
-        let mask: Volume<f32> = nifti::read(&run(&input).unwrap().mask).unwrap().volume;
+        // What is noticed stands beside the maps, where those who use them read it.
+        std::fs::write(folder.path().join("phase.json"), r#"{"EchoTime": 0.03}"#).unwrap();
+        let made = run(&input).unwrap();
+        let codes: Vec<&str> = made.warnings.iter().map(|warning| warning.code.as_str()).collect();
+        assert!(codes.contains(&"echo_times_differ"), "{codes:?}");
+        for name in ["Chimap", "acq-swi_T2starw"] {
+            let text = std::fs::read_to_string(out.join(format!("sub-01_{name}.json"))).unwrap();
+            let sidecar: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(sidecar["Warnings"], serde_json::json!(made.warnings));
+        }
+        let mask: Volume<f32> = nifti::read(&made.mask).unwrap().volume;
         assert_eq!(mask[[13; 3]], 1.0);
         let field = "sub-01_desc-local_fieldmap.nii.gz";
         assert!(out.join(field).exists());

@@ -76,6 +76,7 @@ pub fn process(
         ScanSource::Echoes(source) => {
             let EchoSource { input, settings, id } = *source;
             check_not_written_over(input.given(), folder, &is_of_lesions)?;
+            input.check_memory(&id)?;
             let (files, made) = reconstruct(&input, &settings, folder, &id, &mut |what| {
                 events(ScanEvent::Reconstructing(what));
             })?;

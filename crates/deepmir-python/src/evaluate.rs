@@ -35,6 +35,7 @@ impl Options {
     fn checked(&self) -> Result<EvaluationOptions, Failure> {
         let classes = self.classes.iter().map(|class| class.parse().map_err(Failure::input));
         Ok(EvaluationOptions {
+            groups: deepmir_cases::Groups::default(),
             rule: self.rule.parse().map_err(Failure::input)?,
             connectivity: match self.connectivity {
                 26 => Connectivity::TwentySix,

@@ -173,6 +173,11 @@ impl Prediction {
         bytes_of(py, self.found.prediction.labels.volume().data(), u8::to_ne_bytes)
     }
 
+    /// The instance map, unsigned 16-bit integers.
+    fn instances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
+        bytes_of(py, self.found.prediction.instances().data(), u16::to_ne_bytes)
+    }
+
     /// The probability maps by class, single precision.
     fn probabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let maps = PyDict::new(py);

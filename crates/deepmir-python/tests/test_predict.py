@@ -30,6 +30,9 @@ def test_results_are_the_command_lines_bit_for_bit(kind, small, arrays, predicte
     label_map = nib.load(next(predicted.glob("*seg-lesions_dseg.nii.gz")))
     assert result.labels.dtype == np.uint8
     assert np.array_equal(result.labels, np.asarray(label_map.dataobj))
+    instances = nib.load(next(predicted.glob("*seg-instances_dseg.nii.gz")))
+    assert result.instances.dtype == np.uint16 and result.instances.max() == len(result.lesions)
+    assert np.array_equal(result.instances, np.asarray(instances.dataobj))
     assert np.array_equal(result.affine, label_map.affine)
     assert set(result.probabilities) == {"CMB", "NHID"}
     for name, map_ in result.probabilities.items():

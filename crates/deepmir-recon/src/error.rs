@@ -54,12 +54,13 @@ pub enum ReconError {
     },
     /// An echo time that no scanner has.
     #[error(
-        "an echo time of {echo_time_s} s cannot be; echo times are in seconds, between 0.0001 and \
-         0.5: {name}"
+        "an echo time of {echo_time_s} s cannot be; echo times are in seconds, {remedy}: {name}"
     )]
     EchoTime {
         /// The time.
         echo_time_s: f64,
+        /// The range, and what it may be instead.
+        remedy: String,
         /// Which echo.
         name: String,
     },
@@ -85,11 +86,35 @@ pub enum ReconError {
         /// The magnitude file.
         path: PathBuf,
     },
+    /// Images that do not belong together.
+    #[error("{reason}; {remedy}: {one} and {other}")]
+    Mispaired {
+        /// What gives it away.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+        /// One image.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// An image that is not what it is given as.
+    #[error("an image {reason}; {remedy}: {}", path.display())]
+    WrongPart {
+        /// What it is given as, and what it is.
+        reason: String,
+        /// What to give.
+        remedy: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// A field strength that no scanner has.
-    #[error("a field strength of {tesla} T cannot be; give it in tesla, between 0.05 and 25")]
+    #[error("a field strength of {tesla} T cannot be; give it in tesla, {remedy}")]
     FieldStrength {
         /// The value.
         tesla: f64,
+        /// The range, and what it may be instead.
+        remedy: String,
     },
     /// A direction of no length.
     #[error(
@@ -120,6 +145,34 @@ pub enum ReconError {
         /// The largest.
         most: f32,
         /// The file.
+        name: String,
+    },
+    /// An echo whose phase is scaled otherwise than the others'.
+    #[error(
+        "the phase of one echo is scaled otherwise: it fills its range from {least} to {most}, that of another echo \
+         from {other_least} to {other_most}; convert the scan again: {name} (the other: {other})"
+    )]
+    EchoScale {
+        /// The smallest value of the odd one.
+        least: f32,
+        /// Its largest.
+        most: f32,
+        /// Which echo it is.
+        name: String,
+        /// The smallest value of another.
+        other_least: f32,
+        /// Its largest.
+        other_most: f32,
+        /// Which echo that is.
+        other: String,
+    },
+    /// An echo whose phase runs the other way.
+    #[error(
+        "the phase of one echo runs against that of the others: it falls where theirs grows; convert the scan again, or \
+         leave this echo out: {name}"
+    )]
+    EchoSign {
+        /// Which echo it is.
         name: String,
     },
     /// A phase image of one value.

@@ -58,6 +58,7 @@ mod error;
 pub mod fourier;
 pub mod input;
 pub mod inversion;
+mod limits;
 pub mod output;
 mod padding;
 pub mod phase;
@@ -66,6 +67,7 @@ pub mod r2star;
 pub mod register;
 pub mod reliability;
 pub mod scan;
+pub mod sign;
 pub mod swi;
 
 pub use config::{ReconConfig, Unwrapping};

@@ -75,7 +75,7 @@ pub struct OutputContext<'a> {
 /// Writes all maps of a reconstruction, each with its JSON: `*_acq-swi_T2starw` (SWI), `*_minIP`,
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
-/// Returns the images' paths.
+/// The JSON of SWI and susceptibility has the warnings (`Warnings`), if there are any. Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
@@ -107,6 +107,15 @@ pub fn write_reconstruction_apart(
             "Sources": context.sources,
         })
     };
+    // What reads the maps later must know what was noticed when they were made.
+    let noticed = |mut sidecar: Value| {
+        if let Some(fields) = sidecar.as_object_mut()
+            && !reconstruction.warnings.is_empty()
+        {
+            fields.insert("Warnings".to_owned(), json!(reconstruction.warnings));
+        }
+        sidecar
+    };
     let hertz_per_ppm = (GYROMAGNETIC_RATIO_HZ_PER_T * context.field_strength_t * 1e-6) as f32;
     let hertz = |field: &Volume<f32>| field.map(|ppm| ppm * hertz_per_ppm);
     let mut paths = vec![
@@ -114,7 +123,7 @@ pub fn write_reconstruction_apart(
             "acq-swi_T2starw",
             &reconstruction.swi,
             header,
-            &describe("Susceptibility-weighted image", "arbitrary", false),
+            &noticed(describe("Susceptibility-weighted image", "arbitrary", false)),
         )?,
         names.volume(
             "minIP",
@@ -130,7 +139,7 @@ pub fn write_reconstruction_apart(
             "Chimap",
             &reconstruction.chi_ppm,
             header,
-            &describe("Magnetic susceptibility, zero at the mask's median", "ppm", true),
+            &noticed(describe("Magnetic susceptibility, zero at the mask's median", "ppm", true)),
         )?,
         intermediate.volume(
             INTERMEDIATE[0],

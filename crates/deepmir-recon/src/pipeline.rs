@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError};
+use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError, Warning};
 
 use crate::ReconError;
 use crate::background::{LocalField, remove_background};
@@ -16,7 +16,8 @@ use crate::phase::{
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
-use crate::swi::{minimum_intensity_projection, susceptibility_weighted};
+use crate::sign;
+use crate::swi::{minimum_intensity_projection, slice_axis, susceptibility_weighted};
 
 /// A step of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +91,8 @@ pub struct Reconstruction {
     pub r2_star_per_s: Option<Volume<f32>>,
     /// How long each stage took.
     pub timings: Vec<(Stage, Duration)>,
+    /// What was noticed: `brain_mask_fallback`, `phase_sign`.
+    pub warnings: Vec<Warning>,
 }
 
 /// Runs all stages on a scan. `brain` replaces the computed mask; `progress` is called as each stage
@@ -107,13 +110,19 @@ pub fn reconstruct(
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let magnitude = combined_magnitude(scan);
+    let mut warnings = Vec::new();
     let brain = match brain {
         Some(mask) => check_mask(mask, scan)?,
-        None => find_brain(scan, &config.brain)?,
+        None => {
+            let (mask, warning) = find_brain(scan, &config.brain)?;
+            warnings.extend(warning);
+            mask
+        }
     };
     clock.begin(Stage::Swi);
     let swi = susceptibility_weighted(scan, &config.swi);
-    let projection = minimum_intensity_projection(&swi, config.swi.slab_mm);
+    let slices = slice_axis(scan.grid(), scan.slice_axis());
+    let projection = minimum_intensity_projection(&swi, slices, config.swi.slab_mm);
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
 
@@ -161,6 +170,18 @@ pub fn reconstruct(
         clear_outside(map, part);
     }
     reference_to_median(&mut chi_ppm, &reliable);
+    let echo = config.swi.echo_of(&scan.echo_times_s(), scan.field_strength_t());
+    let dark = scan.echoes()[echo].magnitude.crop(&place);
+    if let Some(agreement) = sign::agreement(&dark, &chi_ppm, &mask)
+        && agreement < sign::LEAST_AGREEMENT
+    {
+        let message = format!(
+            "what is dark in the magnitude is diamagnetic in the susceptibility map (correlation {agreement:.2}): the phase has \
+             probably the other sign; reconstruct with --invert-phase: {}",
+            scan.echoes()[echo].name
+        );
+        warnings.push(Warning::new("phase_sign", message));
+    }
     let timings = clock.finish();
 
     let whole = |part: &Volume<f32>| {
@@ -181,6 +202,7 @@ pub fn reconstruct(
         r2_star_per_s,
         brain,
         timings,
+        warnings,
     })
 }
 

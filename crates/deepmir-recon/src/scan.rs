@@ -3,7 +3,7 @@
 use deepmir_volume::{Grid, Volume, VolumeError};
 use nalgebra::Vector3;
 
-use crate::ReconError;
+use crate::{ReconError, limits};
 
 /// One echo.
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub struct GradientEchoScan {
     echoes: Vec<Echo>,
     field_strength_t: f64,
     b0_direction: [f64; 3],
+    slice_axis: Option<usize>,
 }
 
 impl GradientEchoScan {
@@ -39,8 +40,8 @@ impl GradientEchoScan {
         b0_direction: [f64; 3],
     ) -> Result<Self, ReconError> {
         let first = echoes.first().ok_or(ReconError::NoEchoes)?;
-        if !(0.05..=25.0).contains(&field_strength_t) {
-            return Err(ReconError::FieldStrength { tesla: field_strength_t });
+        if let Some(remedy) = limits::field_strength_fault(field_strength_t) {
+            return Err(ReconError::FieldStrength { tesla: field_strength_t, remedy });
         }
         let length = Vector3::from(b0_direction).norm();
         if !(length.is_finite() && length > 1e-6) {
@@ -59,7 +60,19 @@ impl GradientEchoScan {
                 });
             }
         }
-        Ok(Self { echoes, field_strength_t, b0_direction })
+        Ok(Self { echoes, field_strength_t, b0_direction, slice_axis: None })
+    }
+
+    /// With the voxel axis (0 to 2) across slices as the acquisition tells it, which decides where the voxels' size
+    /// does not (see [`crate::swi::slice_axis`]).
+    #[must_use]
+    pub fn with_slice_axis(self, slice_axis: Option<usize>) -> Self {
+        Self { slice_axis: slice_axis.filter(|&axis| axis < 3), ..self }
+    }
+
+    /// The voxel axis across slices, if the acquisition tells it.
+    pub fn slice_axis(&self) -> Option<usize> {
+        self.slice_axis
     }
 
     /// The echoes, in order of time.
@@ -100,8 +113,8 @@ impl GradientEchoScan {
 
 fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
     let name = || echo.name.clone();
-    if !(1e-4..=0.5).contains(&echo.echo_time_s) {
-        return Err(ReconError::EchoTime { echo_time_s: echo.echo_time_s, name: name() });
+    if let Some(remedy) = limits::echo_time_fault(echo.echo_time_s) {
+        return Err(ReconError::EchoTime { echo_time_s: echo.echo_time_s, remedy, name: name() });
     }
     let grid = first.magnitude.grid();
     for other in [echo.magnitude.grid(), echo.phase_rad.grid()] {

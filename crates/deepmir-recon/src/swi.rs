@@ -2,12 +2,12 @@
 
 use std::f32::consts::PI;
 
-use deepmir_volume::{Volume, gaussian};
+use deepmir_volume::{Grid, Volume, gaussian};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::phase::wrapped;
-use crate::scan::{Echo, GradientEchoScan};
+use crate::scan::{Echo, GradientEchoScan, field_direction};
 
 /// How the SWI is made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,8 @@ impl SwiConfig {
 /// a quarter of the k-space lines does.
 pub fn susceptibility_weighted(scan: &GradientEchoScan, config: &SwiConfig) -> Volume<f32> {
     let echo = &scan.echoes()[config.echo_of(&scan.echo_times_s(), scan.field_strength_t())];
-    let phase = homodyne_phase(echo, slice_axis(&echo.magnitude), config.high_pass_sigma_mm);
+    let phase =
+        homodyne_phase(echo, slice_axis(scan.grid(), scan.slice_axis()), config.high_pass_sigma_mm);
     let mut swi = echo.magnitude.clone();
     let power = i32::from(config.mask_power);
     swi.data_mut().par_iter_mut().zip(phase.data()).for_each(|(value, &phase)| {
@@ -82,21 +83,39 @@ fn homodyne_phase(echo: &Echo, slices: usize, sigma_mm: f64) -> Volume<f32> {
     phase
 }
 
-/// The axis across slices: the one with the largest voxels, the last of equals.
-fn slice_axis(volume: &Volume<f32>) -> usize {
-    let sizes = volume.grid().voxel_sizes_mm();
-    let mut axis = 2;
-    for other in [1, 0] {
-        if sizes[other] > 1.01 * sizes[axis] {
-            axis = other;
-        }
+/// Voxels whose sizes differ by less have one size.
+const ONE_SIZE: f64 = 1.01;
+
+/// The voxel axis across slices: that of the largest voxels. Of equal ones it is `told`, the one that the acquisition
+/// tells, or else the one that runs nearest to the patient's foot-to-head axis, so that images do not depend on the order
+/// in which their voxels are stored.
+///
+/// ```
+/// use deepmir_recon::swi::slice_axis;
+/// use deepmir_volume::{Affine, Grid};
+///
+/// // Isotropic voxels, stored slice by slice from left to right: the first axis runs upwards.
+/// let rows = [[0., 0., 1., 0.], [0., 1., 0., 0.], [1., 0., 0., 0.], [0., 0., 0., 1.]];
+/// let grid = Grid::new([8, 8, 8], Affine::from_rows(rows)?)?;
+/// assert_eq!(slice_axis(&grid, None), 0);
+/// assert_eq!(slice_axis(&grid, Some(2)), 2);
+/// # Ok::<(), deepmir_volume::VolumeError>(())
+/// ```
+pub fn slice_axis(grid: &Grid, told: Option<usize>) -> usize {
+    let sizes = grid.voxel_sizes_mm();
+    let largest = sizes.into_iter().fold(0.0, f64::max);
+    let equal = |&axis: &usize| sizes[axis] * ONE_SIZE >= largest;
+    if let Some(told) = told.filter(|axis| *axis < 3 && equal(axis)) {
+        return told;
     }
-    axis
+    let upward = field_direction(grid);
+    let candidates = (0..3).filter(equal);
+    candidates.max_by(|&a, &b| upward[a].abs().total_cmp(&upward[b].abs())).unwrap_or(2)
 }
 
-/// The minimum over a slab of `slab_mm` around each slice, across slices.
-pub fn minimum_intensity_projection(swi: &Volume<f32>, slab_mm: f64) -> Volume<f32> {
-    let axis = slice_axis(swi);
+/// The minimum over a slab of `slab_mm` around each slice, across slices along the voxel axis `axis` (see [`slice_axis`]).
+pub fn minimum_intensity_projection(swi: &Volume<f32>, axis: usize, slab_mm: f64) -> Volume<f32> {
+    let axis = axis.min(2);
     let shape = swi.shape();
     let size = swi.grid().voxel_sizes_mm()[axis];
     let reach = (slab_mm / size / 2.0).round().clamp(0.0, shape[axis] as f64) as usize;

@@ -81,9 +81,15 @@ pub fn compare(
     }
     if pairs.is_empty() {
         return Err(StudyError::Subjects {
-            reason: "no scan was finished by two raters; label maps are named \
-                     *_seg-lesions_desc-RATER_dseg.nii.gz"
-                .to_owned(),
+            reason: format!(
+                "no scan was finished by two raters ({}); label maps are named \
+                 *_seg-lesions_desc-RATER_dseg.nii.gz",
+                match raters.as_slice() {
+                    [] => "there are no label maps of raters".to_owned(),
+                    [only] => format!("the only rater is {only}"),
+                    several => format!("there are {} raters, of different scans", several.len()),
+                }
+            ),
         });
     }
     Ok(pairs)

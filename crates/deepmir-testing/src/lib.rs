@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests call it, and a failing one says where")]
 
+mod agreement;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use deepmir_volume::{Affine, Grid, Volume, nifti};
+
+pub use agreement::assert_predictions_agree;
 
 /// The files of a made-up subject.
 #[derive(Clone, Debug)]
@@ -91,6 +95,19 @@ fn write_on(grid: Grid, dataset: &Path, number: u32) -> MadeUpSubject {
     }
     nifti::write(&subject.truth, &truth, None).unwrap();
     subject
+}
+
+/// Writes an image again, not gzipped, with other bytes at some places of its header.
+///
+/// # Panics
+/// If the image cannot be read or the file cannot be written.
+pub fn write_with_header(image: &Path, to: &Path, changes: &[(usize, &[u8])]) {
+    let nifti::Image { volume, header } = nifti::read(image).unwrap();
+    let mut bytes = nifti::encode(&volume, Some(&header));
+    for (at, new) in changes {
+        bytes[*at..at + new.len()].copy_from_slice(new);
+    }
+    fs::write(to, bytes).unwrap();
 }
 
 fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {

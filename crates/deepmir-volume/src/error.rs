@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::Orientation;
+
 /// Why a volume could not be read, written or made.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
@@ -150,7 +152,23 @@ pub struct GridMismatch {
 
 fn grid_mismatch(mismatch: &GridMismatch) -> String {
     let GridMismatch { reference, reference_grid, other, other_grid, remedy } = mismatch;
+    let orientations = [reference_grid, other_grid].map(|grid| Orientation::of(grid.affine()));
+    let [one, two] = orientations.map(|orientation| orientation.codes());
+    let mirrored = reference_grid.affine().is_mirrored(other_grid.affine());
     let apart = match reference_grid.difference_voxels(other_grid) {
+        _ if reference_grid.is_reordered(other_grid) => {
+            let sides = if mirrored { "; see that left and right agree" } else { "" };
+            format!("the same place, but voxels stored in another order: {one} and {two}{sides}")
+        }
+        Some(_) if mirrored => {
+            return format!(
+                "two images do not share a grid (their affines are mirror images of each other, {one} and {two}, so that \
+                 left is right in one of them); find out which is right and copy its geometry to the other, such as with \
+                 `fslcpgeom`, or convert both again\n  {}\n  {}",
+                describe(reference, reference_grid),
+                describe(other, other_grid)
+            );
+        }
         Some(voxels) => format!("corners up to {voxels:.2} voxels apart"),
         None => "different shapes".to_owned(),
     };

@@ -117,6 +117,30 @@ impl Grid {
         self.difference_voxels(other).is_some_and(|most| most <= SAME_GRID_TOLERANCE_VOXELS)
     }
 
+    /// Whether two grids that differ have their voxels at the same places, in another order: axes that run the other way, or
+    /// are exchanged.
+    pub fn is_reordered(&self, other: &Self) -> bool {
+        let to_voxels = self.affine.inverse().after(&other.affine);
+        let last = self.shape.map(|length| length as f64 - 1.0);
+        let corners = other.corners().map(|corner| to_voxels.apply(corner));
+        // Corners lie on corners, and no two on the same one.
+        let mut seen = [false; 8];
+        for corner in corners {
+            let mut bits = 0;
+            for axis in 0..3 {
+                let at_end = (corner[axis] - last[axis]).abs() <= SAME_GRID_TOLERANCE_VOXELS;
+                if !at_end && corner[axis].abs() > SAME_GRID_TOLERANCE_VOXELS {
+                    return false;
+                }
+                bits |= usize::from(at_end) << axis;
+            }
+            seen[bits] = true;
+        }
+        let mut shapes = [self.shape, other.shape];
+        shapes.iter_mut().for_each(|shape| shape.sort_unstable());
+        shapes[0] == shapes[1] && seen == [true; 8] && !self.same_as(other)
+    }
+
     /// The axis-aligned grid (along the same directions) that covers this one with voxels of
     /// `spacing_mm`: the box's outer faces stay where they are as nearly as whole voxels allow,
     /// and its centre exactly.
@@ -171,6 +195,42 @@ mod tests {
         assert!(here.same_as(&near.unwrap()));
         assert!(!here.same_as(&far.unwrap()));
         assert!(!here.same_as(&grid([213, 256, 101])));
+    }
+
+    #[test]
+    fn voxels_in_another_order_are_told_from_mirror_images() {
+        let here = grid([213, 256, 100]);
+        let of = |shape, rows: [[f64; 4]; 3]| {
+            let [x, y, z] = rows;
+            Grid::new(shape, Affine::from_rows([x, y, z, [0.0, 0.0, 0.0, 1.0]]).unwrap()).unwrap()
+        };
+        let (y, z) = ([0.0, 0.75, 0.0, -96.0], [0.0, 0.0, 1.5, -75.0]);
+        let to_the_left = of([213, 256, 100], [[-0.75, 0.0, 0.0, 79.0], y, z]);
+        let exchanged = of([256, 213, 100], [[0.0, 0.75, 0.0, -80.0], [0.75, 0.0, 0.0, -96.0], z]);
+        assert!(here.is_reordered(&to_the_left) && here.is_reordered(&exchanged));
+        assert!(!here.is_reordered(&here));
+        let mirrored = of([213, 256, 100], [[-0.75, 0.0, 0.0, 80.0], y, z]);
+        assert!(!here.is_reordered(&mirrored));
+        let told = |other: Grid| {
+            VolumeError::GridMismatch(Box::new(crate::GridMismatch {
+                reference: "swi.nii".into(),
+                reference_grid: here,
+                other: "qsm.nii".into(),
+                other_grid: other,
+                remedy: "resample".to_owned(),
+            }))
+            .to_string()
+        };
+        let message = told(to_the_left);
+        assert!(message.contains(
+            "stored in another order: RAS and LAS; see that left and right agree); resample"
+        ));
+        assert!(told(exchanged).contains("another order: RAS and ARS; see that"));
+        let message = told(mirrored);
+        assert!(
+            message.contains("mirror images of each other, RAS and LAS, so that left is right")
+        );
+        assert!(!message.contains("resample"), "{message}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deepmir_volume::Grid;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use serde::{Deserialize, Serialize};
 
 pub use layers::{LayerState, Progress};
@@ -73,6 +75,24 @@ impl LayerKey {
     }
 }
 
+/// Whether a database is one of these, or a new one; `false` for that of another program and for any other file.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut query = match connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+    {
+        Ok(query) => query,
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    let names = query.query_map([], |row| row.get::<_, String>(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    Ok(names.is_empty()
+        || ["raters", "cases", "layers", "operations"]
+            .iter()
+            .all(|wanted| names.iter().any(|name| name == wanted)))
+}
+
 /// The database.
 #[derive(Debug)]
 pub struct Store {
@@ -92,6 +112,10 @@ impl Store {
         let fail = |source| AnnotateError::Store { path: path.clone(), source };
         let connection = Connection::open(&path).map_err(fail)?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(fail)?;
+        // Before anything is written: the file of another program must stay as it is.
+        if !is_ours(&connection).map_err(fail)? {
+            return Err(AnnotateError::Foreign { path });
+        }
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         // Each stroke is on the disk before the page hears of it, even if the power fails.
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;

@@ -223,3 +223,31 @@ fn a_contour_is_filled_slice_by_slice_and_other_lesions_keep_their_voxels() {
         Operation::Paint { runs: vec![(at(10, 12), 5)], class: Nhid, lesion: None, apart: true };
     assert!(bench.act(&key, 3, &over).unwrap_err().to_string().contains("another lesion"));
 }
+
+#[test]
+fn the_database_of_another_program_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(deepmir_annotate::store::FILE);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE photos (id INTEGER); INSERT INTO photos VALUES (7);")
+        .unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    let told = Store::open(folder.path()).unwrap_err().to_string();
+    assert!(told.contains("no annotation store") && told.contains("annotate.sqlite"), "{told}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, b"no database at all, a text that is long enough to be one").unwrap();
+    let told = Store::open(folder.path()).unwrap_err().to_string();
+    assert!(told.contains("no annotation store"), "{told}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_store_that_is_opened_twice_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (Store::open(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+    one.add_rater("anna").unwrap();
+    other.add_rater("bert").unwrap();
+    assert_eq!(one.raters().unwrap(), ["anna", "bert"]);
+}

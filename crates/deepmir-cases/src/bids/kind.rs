@@ -158,7 +158,6 @@ impl Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepmir_volume::nifti;
 
     fn kind(name: &str) -> Option<Kind> {
         Kind::of(Path::new(name), &BidsName::parse(Path::new(name)).unwrap())

@@ -5,6 +5,7 @@ mod derivative;
 mod filter;
 mod json;
 mod kind;
+mod label_maps;
 mod name;
 mod raw;
 mod runs;
@@ -13,22 +14,23 @@ mod sessions;
 mod sidecars;
 mod walk;
 
-pub use dataset::{brain_masks, label_maps, only_labels_folder};
+pub use dataset::brain_masks;
 pub use derivative::{check_description, write_dataset_description, write_label_table};
 pub use derivative::{write_json, write_text};
 pub use filter::{Filters, Query};
 pub use json::parse_object;
 pub use kind::{NoSwi, no_swi};
+pub use label_maps::{label_maps, no_label_maps, only_labels_folder, other_segmentations};
 pub use name::{BidsName, DerivedName, of_scan};
 pub use scan::{Scan, scans, scans_of, without_bids_names};
 pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
-pub use sidecars::sidecars;
+pub use sidecars::{sidecar_fields, sidecars};
 pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     /// A dataset of empty files.
-    pub(super) fn dataset(files: &[&str]) -> tempfile::TempDir {
+    pub(crate) fn dataset(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use deepmir_volume::nifti;
 
+use super::parse_object;
+
 /// The JSON files that apply to an image, the most general first: a later one's fields win.
 ///
 /// Those are the file of the image's own name and, beside it and in the folders above up to the dataset's, every one of
@@ -26,10 +28,18 @@ pub fn sidecars(image: &Path) -> Vec<PathBuf> {
             found.extend(here.into_iter().map(|(_, path)| path));
         }
     }
-    if own.is_file() {
+    // A link to nowhere, too: whoever reads it says so.
+    if own.is_file() || own.is_symlink() {
         found.push(own);
     }
     found
+}
+
+/// What the JSON files that apply to an image say together. One that cannot be read says nothing: for fields that only
+/// inform.
+pub fn sidecar_fields(image: &Path) -> serde_json::Map<String, serde_json::Value> {
+    let read = |path: PathBuf| parse_object(&std::fs::read(path).ok()?).ok();
+    sidecars(image).into_iter().filter_map(read).flatten().collect()
 }
 
 /// The image's folder and those above it up to the dataset's.
@@ -78,6 +88,19 @@ impl<'a> Name<'a> {
 mod tests {
     use super::*;
     use crate::bids::tests::dataset;
+
+    #[test]
+    fn fields_of_the_nearer_file_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let anat = folder.path().join("sub-01/anat");
+        std::fs::create_dir_all(&anat).unwrap();
+        std::fs::write(folder.path().join("Chimap.json"), r#"{"Units": "ppb", "A": 1}"#).unwrap();
+        let image = anat.join("sub-01_Chimap.nii.gz");
+        assert_eq!(sidecar_fields(&image)["Units"], "ppb");
+        std::fs::write(anat.join("sub-01_Chimap.json"), r#"{"Units": "ppm"}"#).unwrap();
+        let fields = sidecar_fields(&image);
+        assert_eq!((&fields["Units"], &fields["A"]), (&"ppm".into(), &1.into()));
+    }
 
     #[test]
     fn files_of_fewer_entities_and_of_folders_above_are_inherited() {

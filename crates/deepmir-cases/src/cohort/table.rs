@@ -1,56 +1,52 @@
 //! A cohort from a table.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::{CaseFiles, Modality};
-
-use super::Cohort;
-use crate::CaseError;
+use super::{Cohort, subject_of};
+use crate::text_table::{TextTable, given};
+use crate::{CaseError, CaseFiles, Groups, Modality};
 
 impl Cohort {
     /// From a table with a header: `id`, `truth`, a column for each image (`swi`, `qsm`, `t2w`),
-    /// and perhaps `mask`. Paths are relative to the table's folder; empty cells and `n/a` mean
+    /// and perhaps `mask` and `patient` (or `subject`, `group`): scans of one patient fall on one side of every split.
+    /// Paths are relative to the table's folder; empty cells and `n/a` mean
     /// that there is no such file.
     ///
     /// # Errors
     /// A file that is no such table, a subject listed twice, a file that is not there.
     pub fn from_table(path: &Path) -> Result<Self, CaseError> {
         let fault = |reason: String| CaseError::Table { path: path.to_owned(), reason };
-        let tabs = path.extension().is_some_and(|ending| ending == "tsv");
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(if tabs { b'\t' } else { b',' })
-            .trim(csv::Trim::All)
-            .from_path(path)
-            .map_err(|error| fault(format!("cannot read ({error})")))?;
-        let columns = reader.headers().map_err(|error| fault(error.to_string()))?;
-        let columns: Vec<Column> =
-            columns.iter().map(Column::of).collect::<Result<_, _>>().map_err(fault)?;
-        for needed in [Column::Id, Column::Truth] {
-            if !columns.contains(&needed) {
-                return Err(fault(
-                    "the header must name id, truth and images (swi, qsm, t2w)".to_owned(),
-                ));
-            }
-        }
-
+        let table = TextTable::read(path)?;
+        let columns = columns_of(&table).map_err(fault)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut cases: BTreeMap<String, CaseFiles> = BTreeMap::new();
-        for (row, record) in reader.records().enumerate() {
-            let line = row + 2;
-            let record = record.map_err(|error| fault(format!("line {line}: {error}")))?;
+        let mut groups = Groups::default();
+        for (line, row) in &table.rows {
             let mut case =
                 CaseFiles { id: String::new(), images: BTreeMap::new(), mask: None, truth: None };
-            for (column, cell) in columns.iter().zip(&record) {
-                if cell.is_empty() || cell == "n/a" {
-                    continue;
-                }
+            let mut group = None;
+            let mut files: Vec<(&str, PathBuf)> = Vec::new();
+            for ((column, name), cell) in columns.iter().zip(&table.header).zip(row) {
+                let Some(cell) = given(cell) else { continue };
                 let file = folder.join(cell);
-                if *column != Column::Id && !file.is_file() {
-                    return Err(fault(format!("line {line}: there is no file {}", file.display())));
+                if !matches!(column, Column::Id | Column::Group) {
+                    check_file(&file, *line).map_err(fault)?;
+                    // A skull-stripped image may be its own mask.
+                    let same = files.iter().find(|(_, other)| *other == file);
+                    if let (Some((other, _)), false) = (same, *column == Column::Mask) {
+                        return Err(fault(format!(
+                            "line {line}: {other} and {name} are the same file, {}",
+                            file.display()
+                        )));
+                    }
+                    if *column != Column::Mask {
+                        files.push((name, file.clone()));
+                    }
                 }
                 match column {
                     Column::Id => cell.clone_into(&mut case.id),
+                    Column::Group => group = Some(cell),
                     Column::Truth => case.truth = Some(file),
                     Column::Mask => case.mask = Some(file),
                     Column::Image(modality) => {
@@ -70,18 +66,69 @@ impl Cohort {
             if cases.contains_key(&case.id) {
                 return Err(fault(format!("line {line}: {} is listed twice", case.id)));
             }
+            if let Some(group) = group {
+                let subject = subject_of(&case.id);
+                let before = groups.of(&subject).to_owned();
+                if before != subject && before != group {
+                    return Err(fault(format!(
+                        "line {line}: {subject} is of {before} and of {group}; it can be of one only"
+                    )));
+                }
+                groups.insert(&subject, group);
+            }
             cases.insert(case.id.clone(), case);
         }
         if cases.is_empty() {
             return Err(fault("the table lists no subject".to_owned()));
         }
-        Ok(Self { cases: cases.into_values().collect() })
+        Ok(Self { cases: cases.into_values().collect(), groups, warnings: Vec::new() })
     }
+}
+
+/// What each column of a table stands for.
+fn columns_of(table: &TextTable) -> Result<Vec<Column>, String> {
+    let columns: Vec<Column> =
+        table.header.iter().map(|name| Column::of(name)).collect::<Result<_, _>>()?;
+    let place = |wanted: &[&str]| table.column(wanted);
+    // Where there is an id, `subject` says whose scan it is.
+    let id = place(&["id"]).or(place(&["participant_id"])).or(place(&["subject"]));
+    let of = |(n, column)| match column {
+        Column::Id if Some(n) != id => Column::Group,
+        column => column,
+    };
+    let columns: Vec<Column> = columns.into_iter().enumerate().map(of).collect();
+    if id.is_none() || !columns.contains(&Column::Truth) {
+        return Err("the header must name id, truth and images (swi, qsm, t2w)".to_owned());
+    }
+    let several = |wanted: Column| -> Vec<&str> {
+        let those = columns.iter().zip(&table.header).filter(|(column, _)| **column == wanted);
+        those.map(|(_, name)| name.as_str()).collect()
+    };
+    for wanted in [Column::Truth, Column::Group] {
+        if let [first, second, ..] = several(wanted)[..] {
+            return Err(format!("the columns {first} and {second} mean the same; remove one"));
+        }
+    }
+    Ok(columns)
+}
+
+fn check_file(file: &Path, line: u64) -> Result<(), String> {
+    if file.is_file() {
+        return Ok(());
+    }
+    let hint = if file.to_string_lossy().contains('\\') && !cfg!(windows) {
+        "; folders are separated by / here"
+    } else {
+        ""
+    };
+    Err(format!("line {line}: there is no file {}{hint}", file.display()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
     Id,
+    /// Who belongs together on one side of every split.
+    Group,
     Truth,
     Mask,
     Image(Modality),
@@ -92,9 +139,10 @@ impl Column {
         match name.to_ascii_lowercase().as_str() {
             "id" | "subject" | "participant_id" => Ok(Self::Id),
             "truth" | "label" | "labels" => Ok(Self::Truth),
+            "patient" | "group" | "anatomy" => Ok(Self::Group),
             "mask" => Ok(Self::Mask),
             _ => name.parse().map(Self::Image).map_err(|_| {
-                format!("there is no meaning to the column {name:?}; there are id, truth, mask, swi, qsm and t2w")
+                format!("there is no meaning to the column {name:?}; there are id, patient, truth, mask, swi, qsm and t2w")
             }),
         }
     }
@@ -125,6 +173,33 @@ mod tests {
     }
 
     #[test]
+    fn a_table_says_who_is_one_patient() {
+        for header in ["id,patient,truth,swi", "id,subject,truth,swi", "ID,Group,truth,swi"] {
+            let text = format!("{header}\nv1,p1,t.nii,a.nii\nv2,p1,t.nii,b.nii\nv3,,t.nii,b.nii\n");
+            let groups = table(&text).unwrap().groups;
+            assert_eq!((groups.of("v1"), groups.of("v2"), groups.of("v3")), ("p1", "p1", "v3"));
+        }
+        let alone = table("subject,truth,swi\nv1,t.nii,a.nii\n").unwrap();
+        assert_eq!((alone.cases[0].id.as_str(), alone.groups.is_empty()), ("v1", true));
+        let told = |text| table(text).unwrap_err().to_string();
+        let two = told("id,patient,group,truth,swi\nv1,p1,a,t.nii,a.nii\n");
+        assert!(two.contains("patient and group mean the same"), "{two}");
+        let both =
+            told("id,patient,truth,swi\nsub-1_ses-1,p1,t.nii,a.nii\nsub-1_ses-2,p2,t.nii,b.nii\n");
+        assert!(both.contains("line 3: sub-1 is of p1 and of p2"), "{both}");
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_matter() {
+        let one = table("id,truth,swi\np1,t.nii,a.nii\np2,t.nii,b.nii\n").unwrap();
+        let other = table("id,truth,swi\np2,t.nii,b.nii\np1,t.nii,a.nii\n").unwrap();
+        assert_eq!(
+            one.cases.iter().map(|case| &case.id).collect::<Vec<_>>(),
+            other.cases.iter().map(|case| &case.id).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
     fn faults_in_a_table_name_their_line() {
         let message = |text| table(text).unwrap_err().to_string();
         assert!(
@@ -136,6 +211,9 @@ mod tests {
         assert!(message("id,truth,flair\np1,t.nii,a.nii\n").contains("flair"));
         assert!(message("id,swi\np1,a.nii\n").contains("must name id, truth"));
         assert!(message("id,truth,swi\np1,t.nii\n").contains("line 2"));
+        assert!(message("id,truth,swi\np1,t.nii,s1\\a.nii\n").contains("separated by /"));
+        let same = message("id,truth,swi,qsm\np1,t.nii,a.nii,a.nii\n");
+        assert!(same.contains("line 2: swi and qsm are the same file"), "{same}");
         assert!(message("id,truth,swi\n").contains("no subject"));
         assert!(message("id,truth,swi\n../p,t.nii,a.nii\n").contains("file name"));
     }

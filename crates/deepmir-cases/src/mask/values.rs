@@ -6,8 +6,8 @@ use deepmir_volume::{Mask, Volume, statistics};
 const ROUNDING: f32 = 0.01;
 /// A mask of two values may have noise of this share of the higher.
 const SAME: f32 = 1e-3;
-/// Resampling with splines overshoots by up to a third at corners; a signed distance is far below.
-const OVERSHOOT: f32 = 0.5;
+/// Resampling with splines overshoots by a quarter of the highest value at corners; a signed distance is far below.
+const OVERSHOOT: f32 = 0.4;
 /// The values inside of a mask that was smoothed or resampled lie at one height: half of them this near to their median.
 const PLATEAU: f32 = 0.1;
 /// A mask's plateau is at least this share of what is more than nothing. Few voxels at the top are the highest labels of a

@@ -127,6 +127,9 @@ impl CandidateClassifier {
                 "a candidate classifier of {outputs} outputs needs as many offsets"
             ));
         }
+        if !self.offsets.iter().all(|offset| offset.is_finite()) {
+            return invalid("an offset of the candidate classifier is no number".to_owned());
+        }
         if self.rounds.iter().any(|trees| trees.len() != outputs) {
             return invalid(format!(
                 "each round of the candidate classifier needs {outputs} trees"

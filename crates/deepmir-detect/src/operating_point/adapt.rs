@@ -4,6 +4,7 @@ use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
 
 use super::counts::{OfClass, average_precision};
 use super::tune::{ScoredSubject, TunedThreshold, thresholds};
+use super::units::{self, units};
 use super::validation::{ValidationSubject, true_class};
 use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{Example, Features, warm_start};
@@ -19,6 +20,8 @@ pub struct MeasuredSubject {
     /// The brain's extent, if the rule
     /// [restricts NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia).
     pub extent: Option<BrainExtent>,
+    /// The patient or anatomy: subjects of one are never scored by a classifier that learned from another of it.
+    pub group: Option<String>,
 }
 
 /// A fine-tuned detection, with its gain.
@@ -49,10 +52,14 @@ fn adapt_and_score(
     beta: f64,
 ) -> Option<(Adapted, Vec<ScoredSubject>)> {
     let classifier = detection.classifier.as_ref()?;
-    let examples: Vec<Vec<Example<'_>>> = subjects.iter().map(examples).collect();
-    let tuned = warm_start(classifier, &examples)?;
-    let out_of_fold = subjects.iter().enumerate().map(|(n, subject)| {
-        let MeasuredSubject { scored, features, extent } = subject;
+    let units = units(subjects.iter().map(|subject| subject.group.as_deref()));
+    let mut by_unit: Vec<Vec<Example<'_>>> = vec![Vec::new(); units::count(&units)];
+    for (subject, &unit) in subjects.iter().zip(&units) {
+        by_unit[unit].extend(examples(subject));
+    }
+    let tuned = warm_start(classifier, &by_unit)?;
+    let out_of_fold = subjects.iter().zip(&units).map(|(subject, &n)| {
+        let MeasuredSubject { scored, features, extent, .. } = subject;
         let mut scored = scored.clone();
         tuned.out_of_fold(n).classify_all(&mut scored.candidates, features, extent.as_ref());
         scored
@@ -93,7 +100,8 @@ pub fn warm_started(
         let features: Vec<Features> = at.measured.iter().map(|one| one.features.clone()).collect();
         classifier.classify_all(&mut candidates, &features, subject.extent.as_ref());
         let scored = ScoredSubject { truth: subject.truth.clone(), candidates };
-        Some(MeasuredSubject { scored, features, extent: subject.extent })
+        let group = subject.group.clone();
+        Some(MeasuredSubject { scored, features, extent: subject.extent, group })
     };
     let measured: Option<Vec<MeasuredSubject>> = subjects.iter().map(measured).collect();
     let Some(measured) = measured else { return Ok(None) };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use deepmir_lesion::{Candidate, LesionClass};
 use rayon::prelude::*;
 
+use super::units::{self, units};
 use super::validation::{AtThreshold, MeasuredCandidate, ValidationSubject};
 use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{CandidateClassifier, Example, FOLDS, fit};
@@ -45,7 +46,8 @@ pub(super) fn scored_out_of_fold(
     classes: &[LesionClass],
 ) -> Option<Vec<Vec<Candidate>>> {
     let with_images = subjects.iter().all(|(subject, _)| subject.with_images);
-    if subjects.len() < MIN_SUBJECTS || !with_images {
+    let units = units(subjects.iter().map(|(subject, _)| subject.group.as_deref()));
+    if units::count(&units) < MIN_SUBJECTS || !with_images {
         return None;
     }
     let count = |class: LesionClass| {
@@ -55,19 +57,19 @@ pub(super) fn scored_out_of_fold(
     if classes.iter().any(|&class| count(class) < MIN_LESIONS_OF_A_CLASS) {
         return None;
     }
-    let folds = subjects.len().min(FOLDS);
+    let folds = units::count(&units).min(FOLDS);
     let classifiers: Option<Vec<CandidateClassifier>> = (0..folds)
         .into_par_iter()
         .map(|fold| {
-            let others = subjects.iter().enumerate().filter(|(place, _)| place % folds != fold);
-            fit_to(others.map(|(_, (_, at))| *at), classes)
+            let others = subjects.iter().zip(&units).filter(|(_, unit)| **unit % folds != fold);
+            fit_to(others.map(|((_, at), _)| *at), classes)
         })
         .collect();
     let classifiers = classifiers?;
-    let scored = subjects.iter().enumerate().map(|(place, (subject, at))| {
+    let scored = subjects.iter().zip(&units).map(|((subject, at), unit)| {
         let mut candidates = at.all_candidates();
         let features = at.measured.iter().map(|one| &one.features);
-        classifiers[place % folds].classify_all(&mut candidates, features, subject.extent.as_ref());
+        classifiers[unit % folds].classify_all(&mut candidates, features, subject.extent.as_ref());
         candidates
     });
     Some(scored.collect())

@@ -7,12 +7,14 @@ mod classifier;
 mod counts;
 mod smoothing;
 mod tune;
+mod units;
 mod validation;
 
 pub use adapt::{Adapted, MeasuredSubject, adapt, warm_started};
 pub use candidate_threshold::CandidateThreshold;
 pub use choose::{choose, choose_at};
 pub use tune::{MIN_LESIONS_TO_TUNE, ScoredSubject, ThresholdCounts, TunedThreshold, tune};
+pub use units::units;
 pub use validation::{Site, ValidationSubject, View};
 
 use deepmir_lesion::LesionClass;

@@ -22,6 +22,9 @@ pub struct ValidationSubject {
     at_thresholds: Vec<Option<AtThreshold>>,
     pub(super) with_images: bool,
     pub(super) extent: Option<BrainExtent>,
+    /// The patient or anatomy, where several subjects may be of one: they are never scored by a classifier that learned
+    /// from another of it.
+    pub group: Option<String>,
 }
 
 /// A candidate with its features and its true class.
@@ -103,7 +106,13 @@ impl ValidationSubject {
         };
         let at_thresholds =
             CandidateThreshold::all().map(at).collect::<Result<_, DetectError>>()?;
-        Ok(Self { truth, at_thresholds, with_images: images.is_some(), extent: extent.copied() })
+        Ok(Self {
+            truth,
+            at_thresholds,
+            with_images: images.is_some(),
+            extent: extent.copied(),
+            group: None,
+        })
     }
 
     /// Adds the subject's candidates in a view without some of the images, found in the maps of a network without them.

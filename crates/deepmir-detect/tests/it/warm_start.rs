@@ -24,6 +24,7 @@ fn measured(head: &Head, detection: &Detection) -> MeasuredSubject {
         scored: ScoredSubject { truth, candidates: scored.candidates },
         features: scored.features,
         extent: None,
+        group: None,
     }
 }
 

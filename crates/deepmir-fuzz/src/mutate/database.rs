@@ -61,6 +61,7 @@ fn by_sql(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
 
 fn change(connection: &Connection, random: &mut ChaCha8Rng) -> rusqlite::Result<Option<String>> {
     connection.pragma_update(None, "foreign_keys", false)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
     let Some(&(table, column)) = pick(&COLUMNS, random) else { return Ok(None) };
     let what = match random.random_range(0..12) {
         0 => {

@@ -36,28 +36,39 @@ const fn field(name: &'static str, at: usize, kind: Kind, count: usize) -> Field
     Field { name, at, kind, count }
 }
 
-/// All of nifti1.h, the unused ones too.
-const FIELDS: [Field; 38] = [
+/// What says how large an image is, where it lies, and how voxels are stored.
+const READ: [Field; 16] = [
     field("sizeof_hdr", 0, Kind::Int, 1),
+    field("dim", 40, Kind::Short, 8),
+    field("datatype", 70, Kind::Short, 1),
+    field("bitpix", 72, Kind::Short, 1),
+    field("pixdim", 76, Kind::Float, 8),
+    field("vox_offset", 108, Kind::Float, 1),
+    field("scl_slope", 112, Kind::Float, 1),
+    field("scl_inter", 116, Kind::Float, 1),
+    field("xyzt_units", 123, Kind::Byte, 1),
+    field("qform_code", 252, Kind::Short, 1),
+    field("sform_code", 254, Kind::Short, 1),
+    field("quatern", 256, Kind::Float, 3),
+    field("qoffset", 268, Kind::Float, 3),
+    field("srow", 280, Kind::Float, 12),
+    field("magic", 344, Kind::Byte, 4),
+    field("extension", 348, Kind::Byte, 4),
+];
+
+/// All other fields of nifti1.h.
+const UNREAD: [Field; 20] = [
     field("data_type", 4, Kind::Byte, 10),
     field("db_name", 14, Kind::Byte, 18),
     field("extents", 32, Kind::Int, 1),
     field("session_error", 36, Kind::Short, 1),
     field("regular", 38, Kind::Byte, 1),
     field("dim_info", 39, Kind::Byte, 1),
-    field("dim", 40, Kind::Short, 8),
     field("intent_p", 56, Kind::Float, 3),
     field("intent_code", 68, Kind::Short, 1),
-    field("datatype", 70, Kind::Short, 1),
-    field("bitpix", 72, Kind::Short, 1),
     field("slice_start", 74, Kind::Short, 1),
-    field("pixdim", 76, Kind::Float, 8),
-    field("vox_offset", 108, Kind::Float, 1),
-    field("scl_slope", 112, Kind::Float, 1),
-    field("scl_inter", 116, Kind::Float, 1),
     field("slice_end", 120, Kind::Short, 1),
     field("slice_code", 122, Kind::Byte, 1),
-    field("xyzt_units", 123, Kind::Byte, 1),
     field("cal_max", 124, Kind::Float, 1),
     field("cal_min", 128, Kind::Float, 1),
     field("slice_duration", 132, Kind::Float, 1),
@@ -66,16 +77,7 @@ const FIELDS: [Field; 38] = [
     field("glmin", 144, Kind::Int, 1),
     field("descrip", 148, Kind::Byte, 80),
     field("aux_file", 228, Kind::Byte, 24),
-    field("qform_code", 252, Kind::Short, 1),
-    field("sform_code", 254, Kind::Short, 1),
-    field("quatern", 256, Kind::Float, 3),
-    field("qoffset", 268, Kind::Float, 3),
-    field("srow_x", 280, Kind::Float, 4),
-    field("srow_y", 296, Kind::Float, 4),
-    field("srow_z", 312, Kind::Float, 4),
     field("intent_name", 328, Kind::Byte, 16),
-    field("magic", 344, Kind::Byte, 4),
-    field("extension", 348, Kind::Byte, 4),
 ];
 
 /// Codes of `datatype`, those that nobody reads too.
@@ -121,7 +123,8 @@ pub fn damage(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
 
 fn one_field(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
     let mut bytes = contents.to_vec();
-    let field = pick(&FIELDS, random)?;
+    let field =
+        if random.random_ratio(1, 10) { pick(&UNREAD, random) } else { pick(&READ, random) }?;
     let number = below(field.count, random);
     let width = field.kind.bytes();
     let at = field.at + number * width;
@@ -182,7 +185,7 @@ fn voxels(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
 
 /// Swaps the bytes of all numbers of the header.
 fn swap(bytes: &mut [u8]) {
-    for field in FIELDS.iter().filter(|field| field.kind != Kind::Byte) {
+    for field in READ.iter().chain(&UNREAD).filter(|field| field.kind != Kind::Byte) {
         let width = field.kind.bytes();
         for number in 0..field.count {
             let at = field.at + number * width;

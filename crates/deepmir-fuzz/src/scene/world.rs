@@ -10,56 +10,10 @@ use deepmir_volume::nifti;
 use super::{Scene, echoes};
 use crate::files::copy_folder;
 
-/// A network of some thousand weights on the voxels of the made-up scans, trained for a moment, with
-/// every classifier there is.
-const TRAINING: &str = "\
-[plan]
-voxel_mm = [1.5, 1.5, 3.0]
-optional = [\"T2w\"]
-[architecture]
-widths = [4, 6]
-[training]
-batch_size = 2
-patch = [16, 16]
-learning_rate = 5e-3
-warmup_steps = 2
-validate_every = 2
-[training.patch_classifier]
-size = [4, 8, 8]
-widths = [4, 6]
-hidden = 8
-shift = [0, 1, 1]
-networks = 1
-min_lesions = 6
-steps = 4
-batch_size = 4
-";
-
-const STUDY: &str = "\
-data = [\"bids\"]
-inputs = [\"SWI+QSM\"]
-classes = [\"CMB\"]
-[split]
-folds = 2
-seed = 3
-[evaluation]
-match = \"overlap\"
-min_volume_mm3 = 1.0
-resamples = 20
-[[variants]]
-name = \"small\"
-preset = \"deepmir\"
-[training]
-steps = 2
-patch_classifier = { size = [4, 8, 8], widths = [4], hidden = 4, networks = 1, min_lesions = 1000, steps = 2, batch_size = 4 }
-batch_size = 2
-patch = [16, 16]
-validate_every = 2
-[architecture]
-widths = [4, 6]
-[plan]
-voxel_mm = [1.5, 1.5, 3.0]
-";
+/// A network of some thousand weights, trained for a moment, with every classifier there is.
+const TRAINING: &str = include_str!("settings/training.toml");
+const STUDY: &str = include_str!("settings/study.toml");
+const RECON: &str = include_str!("settings/recon.toml");
 
 const TRUTH: &str = "sub-01_acq-swi_seg-lesions_dseg.nii.gz";
 
@@ -93,6 +47,7 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
         sound.study(Scene::new(world, "study", 3))?,
         sound.collect(Scene::new(world, "study collect", 5))?,
     ];
+    scenes.iter().try_for_each(|scene| sound.succeeds(scene))?;
     Ok(scenes)
 }
 
@@ -118,12 +73,23 @@ impl Sound<'_> {
         Ok(())
     }
 
-    /// Four subjects with sidecars, a table of participants and one of images.
+    /// Undamaged, every command of a scene succeeds: else it would test the first lines of a program only.
+    fn succeeds(&self, scene: &Scene) -> Result<()> {
+        let trial = scene.folder.with_file_name("trial");
+        for command in &scene.commands {
+            copy_folder(&scene.folder, &trial)?;
+            self.deepmir(&trial, &command.join(" "))?;
+            fs::remove_dir_all(&trial)?;
+        }
+        Ok(())
+    }
+
+    /// Six subjects with sidecars, a table of participants and one of images.
     fn dataset(&self) -> Result<()> {
         let bids = self.base.join("bids");
         let mut table = String::from("id,truth,swi,qsm,t2w\n");
         let mut participants = String::from("participant_id\tage\tsex\n");
-        for number in 1..=4 {
+        for number in 1..=6 {
             let made = deepmir_testing::write_coarse_subject(&bids, number);
             let inside = |path: &Path| {
                 path.strip_prefix(self.base)
@@ -153,7 +119,7 @@ impl Sound<'_> {
     fn models(&self) -> Result<()> {
         self.deepmir(
             self.base,
-            "train bids -o folds --folds 2 --steps 2 --config training.toml --name folds",
+            "train bids -o folds --folds 2 --steps 10 --config training.toml --name folds",
         )?;
         self.deepmir(
             self.base,
@@ -216,8 +182,7 @@ impl Sound<'_> {
 
     fn recon(&self, scene: Scene) -> Result<Scene> {
         self.take(&scene, &["raw", "single.deepmir"])?;
-        let settings = "[recon]\nunwrapping = \"romeo\"\n";
-        fs::write(scene.folder.join("recon.toml"), settings)?;
+        fs::write(scene.folder.join("recon.toml"), RECON)?;
         let echo = |n: u32, part: &str| {
             format!("raw/sub-01/anat/sub-01_echo-{n}_part-{part}_MEGRE.nii.gz")
         };

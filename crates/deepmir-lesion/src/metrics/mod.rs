@@ -23,6 +23,6 @@ pub use agreement::{
 pub use bootstrap::{Bootstrap, Estimate};
 pub use confusion::Confusion;
 pub use froc::{Detections, FALSE_POSITIVE_RATES, Froc, FrocPoint, froc};
-pub use pool::{METRICS, Metric, PooledClass, pool};
+pub use pool::{METRICS, Metric, PooledClass, pool, pool_units};
 pub use score::{ClassScore, SubjectScore, score};
 pub use size::{SIZE_CLASSES, SizeClass, SizeCounts};

@@ -153,22 +153,40 @@ pub fn pool(
     classes: &[LesionClass],
     bootstrap: &Bootstrap,
 ) -> (Vec<PooledClass>, Confusion) {
+    let alone: Vec<Vec<usize>> = (0..subjects.len()).map(|subject| vec![subject]).collect();
+    pool_units(subjects, &alone, classes, bootstrap)
+}
+
+/// [`pool`] where some scans are of one patient: each of the `units` lists the places of those that are drawn together.
+/// Scans of one patient resemble each other, so that intervals over scans would be too narrow.
+pub fn pool_units(
+    subjects: &[SubjectScore],
+    units: &[Vec<usize>],
+    classes: &[LesionClass],
+    bootstrap: &Bootstrap,
+) -> (Vec<PooledClass>, Confusion) {
     let mut confusion = Confusion::default();
     subjects.iter().for_each(|subject| confusion.add(&subject.confusion));
     let pooled = classes.iter().map(|&class| {
         let scores: Vec<&ClassScore> =
             subjects.iter().filter_map(|subject| subject.of(class)).collect();
-        pool_class(class, &scores, bootstrap)
+        pool_class(class, &scores, units, bootstrap)
     });
     (pooled.collect(), confusion)
 }
 
-fn pool_class(class: LesionClass, scores: &[&ClassScore], bootstrap: &Bootstrap) -> PooledClass {
+fn pool_class(
+    class: LesionClass,
+    scores: &[&ClassScore],
+    units: &[Vec<usize>],
+    bootstrap: &Bootstrap,
+) -> PooledClass {
     let estimate = |metric: &Metric| {
         let mut drawn = Vec::with_capacity(scores.len());
-        let estimate = bootstrap.estimate(scores.len(), |subjects| {
+        let estimate = bootstrap.estimate(units.len(), |chosen| {
             drawn.clear();
-            drawn.extend(subjects.iter().map(|&subject| scores[subject]));
+            let subjects = chosen.iter().flat_map(|&unit| &units[unit]);
+            drawn.extend(subjects.filter_map(|&subject| scores.get(subject).copied()));
             (metric.compute)(&drawn)
         });
         (metric.name.to_owned(), estimate)

@@ -115,14 +115,17 @@ impl Bundle {
         let mut archive = tar::Archive::new(bytes);
         let entries = archive.entries().map_err(|error| unusable(error.to_string()))?;
         for entry in entries {
-            let entry =
-                entry.map_err(|error| unusable(format!("no .deepmir archive ({error})")))?;
+            let entry = entry.map_err(|error| {
+                unusable(format!("no .deepmir archive, or one that is cut off ({error})"))
+            })?;
             let name = entry.path().map(|name| name.to_string_lossy().into_owned());
             let name = name.map_err(|error| unusable(error.to_string()))?;
             let mut content = Vec::new();
             let outcome = entry.take(MAX_BYTES).read_to_end(&mut content);
-            outcome.map_err(|error| unusable(error.to_string()))?;
-            files.insert(name, content);
+            outcome.map_err(|error| unusable(format!("{name} is cut off ({error})")))?;
+            if files.insert(name.clone(), content).is_some() {
+                return Err(unusable(format!("it holds {name} twice; get the model again")));
+            }
         }
         Self::from_files(path, |name| {
             files.remove(name).ok_or_else(|| unusable(format!("it holds no {name}")))
@@ -149,7 +152,8 @@ impl Bundle {
                      or damaged, get the model again"
                 )));
             }
-            Ok(Weights::from_safetensors(&bytes)?)
+            Weights::from_safetensors(&bytes)
+                .map_err(|error| unusable(format!("{name}: {error}; get the model again")))
         };
         let members = settings.weights.iter().map(&mut read).collect::<Result<_, _>>()?;
         let files = settings.patch_classifier.iter().flat_map(|patches| &patches.weights);

@@ -1,5 +1,6 @@
 //! The content of `model.toml`.
 
+use deepmir_cases::{CaseFiles, Checksums};
 use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
 use deepmir_net::architecture::Output;
 use deepmir_net::patch_classifier::PatchClassifierSettings;
@@ -61,6 +62,20 @@ pub struct Provenance {
     pub steps: u64,
     /// Lesion F1 on the validation subjects, mean over classes, at the thresholds.
     pub validation_f1: f64,
+    /// SHA-256 of the first image (the SWI, where there is one) of each scan that was learned from, so that a test on one
+    /// of them is noticed under whichever name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub training_images: Vec<String>,
+}
+
+impl Provenance {
+    /// The names of those of some scans that the model learned from.
+    pub fn learned_from<'a>(&self, cases: &'a [CaseFiles], sums: &Checksums) -> Vec<&'a str> {
+        let known = |case: &&CaseFiles| {
+            sums.of_scan(case).is_some_and(|sum| self.training_images.iter().any(|own| own == sum))
+        };
+        cases.iter().filter(known).map(|case| case.id.as_str()).collect()
+    }
 }
 
 impl ModelSettings {
@@ -80,7 +95,7 @@ impl ModelSettings {
     ///
     /// # Errors
     /// Naming what contradicts itself.
-    pub(super) fn validate(&self) -> Result<(), ModelError> {
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
         let Self { plan, architecture, detection, .. } = self;
         let invalid = |reason: String| Err(NetError::Config { reason }.into());
         plan.validate()?;
@@ -103,6 +118,7 @@ impl ModelSettings {
         if let Some(class) = without {
             return invalid(format!("there is no detection threshold for {class}"));
         }
+        detection.validate()?;
         self.candidate_classifier.as_ref().map_or(Ok(()), CandidateClassifier::validate)?;
         self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierSettings::validate)?;
         self.training_range.as_ref().map_or(Ok(()), TrainingRange::validate)

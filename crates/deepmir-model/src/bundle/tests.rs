@@ -22,6 +22,7 @@ fn bundle(members: usize) -> Bundle {
             validation_subjects: Vec::new(),
             steps: 0,
             validation_f1: 0.0,
+            training_images: Vec::new(),
         },
         plan: preset.plan,
         architecture: preset.architecture.clone(),
@@ -98,6 +99,76 @@ fn a_bundle_is_read_back_from_a_folder_and_from_an_archive() {
             assert_eq!(Bundle::read(&path).unwrap(), bundle);
         }
     }
+}
+
+/// A `.deepmir` file of some entries; names are written as they are.
+fn archive_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in entries {
+        let mut header = tar::Header::new_old();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        builder.append(&header, *bytes).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn a_damaged_or_foreign_model_is_one_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let good = bundle(1);
+    good.write(&path).unwrap();
+    let settings = std::fs::read_to_string(path.join(SETTINGS)).unwrap();
+    let weights = std::fs::read(path.join("weights.safetensors")).unwrap();
+    let read = |entries: &[(&str, &[u8])]| {
+        let told = Bundle::from_archive(&archive_of(entries), Path::new("m.deepmir"));
+        told.map_err(|error| error.to_string())
+    };
+    let with = |settings: &str| {
+        let entries =
+            [(SETTINGS, settings.as_bytes()), ("weights.safetensors", weights.as_slice())];
+        read(&entries).map(|_| ()).unwrap_err()
+    };
+    for (from, to, words) in [
+        ("detection_threshold = 0.5", "detection_threshold = 1.5", "must lie between 0 and 1"),
+        ("detection_threshold = 0.5", "detection_threshold = nan", "must lie between 0 and 1"),
+        ("candidate_threshold = 0.5", "candidate_threshold = 0.0", "must lie above 0"),
+        ("min_volume_mm3 = 0.0", "min_volume_mm3 = -1.0", "from 0 on"),
+        ("candidate_threshold = 0.5", "candidate_threshold = ", "model.toml"),
+        ("name = \"test\"", "nom = \"test\"", "nom"),
+        ("widths = [", "widths = [7, ", "weights"),
+        ("weights.safetensors", "../weights.safetensors", "no file name"),
+        ("weights.safetensors", "other.safetensors", "it holds no other.safetensors"),
+    ] {
+        assert!(settings.contains(from), "{from} is not in {settings}");
+        let told = with(&settings.replace(from, to));
+        assert!(told.contains(words) && told.contains("m.deepmir"), "{told}");
+    }
+    // Entries outside of the archive's folder are never written, and extra ones never looked at.
+    let entries = [
+        ("../../evil", b"x".as_slice()),
+        ("notes.txt", b"x"),
+        (SETTINGS, settings.as_bytes()),
+        ("weights.safetensors", &weights),
+    ];
+    assert_eq!(read(&entries).unwrap(), good);
+    std::fs::write(path.join("notes.txt"), "x").unwrap();
+    assert_eq!(Bundle::read(&path).unwrap(), good);
+    let twice = read(&[entries[2], entries[3], entries[3]]).unwrap_err();
+    assert!(twice.contains("weights.safetensors twice"), "{twice}");
+    let whole = archive_of(&entries[2..]);
+    for length in [0, 100, 700, 2000, whole.len() / 2, weights.len()] {
+        let told = Bundle::from_archive(&whole[..length], Path::new("cut.deepmir"));
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("cut.deepmir"), "{told}");
+    }
+    let mut wild = good.members[0].clone();
+    wild.0.values_mut().next().unwrap().values[0] = f32::NAN;
+    let told = Bundle::new(good.settings.clone(), vec![wild], Vec::new()).unwrap_err();
+    assert!(told.to_string().contains("NaN"), "{told}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod select;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Groups, Modality};
 use deepmir_detect::operating_point::{CandidateThreshold, ValidationSubject};
 use deepmir_lesion::{BrainExtent, LabelMap};
 use deepmir_net::infer::{InferenceOptions, Network, networks, probability_maps};
@@ -43,6 +43,9 @@ pub struct CrossValidation<'a> {
     pub models: &'a [Bundle],
     /// For each model, the subjects that it did not learn from.
     pub held_out: &'a [Vec<CaseFiles>],
+    /// Which of them belong together, visits of one patient for instance: no classifier scores one and learns from
+    /// another.
+    pub groups: &'a Groups,
     /// The model that their training was initialised from, if any. It learned from other subjects: its patch classifier
     /// is kept where there are too few lesions to train one, and its candidate classifier, fine-tuned, where its F1 is
     /// not below that of a new one.
@@ -101,6 +104,10 @@ impl CrossValidation<'_> {
                 images.extend(out_of_fold.images);
                 progress(Progress::Subjects(n + 1));
             }
+        }
+        let all = self.held_out.iter().flatten();
+        for (subject, case) in subjects.iter_mut().zip(all) {
+            subject.group = Some(self.groups.of_scan(&case.id));
         }
         let selection = Selection { plan, known, config: self.config };
         let selected = selection.run(&mut subjects, &images, progress)?;
@@ -161,10 +168,14 @@ impl CrossValidation<'_> {
         let mut training_range = TrainingRange::default();
         let ranges = self.models.iter().filter_map(|model| model.settings.training_range.as_ref());
         ranges.for_each(|range| training_range.join(range));
+        let images =
+            self.models.iter().flat_map(|model| &model.settings.provenance.training_images);
+        let images: BTreeSet<String> = images.cloned().collect();
         let settings = ModelSettings {
             training_range: (!training_range.0.is_empty()).then_some(training_range),
             patch_classifier,
             provenance: Provenance {
+                training_images: images.into_iter().collect(),
                 data: first.settings.provenance.data.clone() + &source,
                 training_subjects: learned_from.into_iter().collect(),
                 validation_subjects,

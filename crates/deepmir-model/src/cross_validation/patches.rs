@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::Modality;
-use deepmir_detect::operating_point::{CandidateThreshold, Site, ValidationSubject, View};
+use deepmir_detect::operating_point::{CandidateThreshold, Site, ValidationSubject, View, units};
 use deepmir_lesion::LesionClass;
 use deepmir_net::patch_classifier::{Patch, PatchExample, PatchImages, train};
 use deepmir_net::train::PatchClassifierConfig;
@@ -130,10 +130,11 @@ impl PatchClassifierTraining<'_> {
         let subsets = plan.missing_modality_subsets();
         let droppable: Vec<Vec<usize>> =
             subsets.iter().map(|missing| positions(missing, plan)).collect();
+        let units = units(subjects.iter().map(|subject| subject.group.as_deref()));
         let (folds, mut networks) = (config.networks, Vec::new());
         for fold in 0..folds {
-            let others = patches.iter().enumerate().filter(|(place, _)| place % folds != fold);
-            let examples = others.flat_map(|(_, of)| of.candidates.iter().chain(&of.missed));
+            let others = patches.iter().zip(&units).filter(|(_, unit)| **unit % folds != fold);
+            let examples = others.flat_map(|(of, _)| of.candidates.iter().chain(&of.missed));
             let examples: Vec<PatchExample<'_>> = examples
                 .map(|(patch, truth)| PatchExample { patch, output: self.output_of(*truth) })
                 .collect();
@@ -149,8 +150,8 @@ impl PatchClassifierTraining<'_> {
             // As it will be read from a file.
             let weights = Weights::from_safetensors(&weights.to_safetensors(Precision::Half)?)?;
             let classifier = PatchClassifier::new(&settings, plan, std::slice::from_ref(&weights))?;
-            let both = subjects.iter_mut().zip(&patches).enumerate();
-            for (_, (subject, patches)) in both.filter(|(place, _)| place % folds == fold) {
+            let both = subjects.iter_mut().zip(&patches).zip(&units);
+            for ((subject, patches), _) in both.filter(|(_, unit)| **unit % folds == fold) {
                 patches.score(&classifier, subject, threshold)?;
             }
             networks.push(weights);

@@ -37,6 +37,7 @@ impl Study {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Bundle, ModelError> {
         let cross_validation = CrossValidation {
+            groups: &deepmir_cases::Groups::default(),
             models: &self.models,
             held_out: &self.folds,
             init_from,
@@ -146,6 +147,7 @@ fn classifiers_of_the_initial_model_are_kept_with_too_few_lesions(study: &Study,
         let folds = study.folds.iter().zip(&held_out);
         let folds: Vec<Vec<CaseFiles>> = folds.map(|(fold, &n)| fold[..n].to_vec()).collect();
         let cross_validation = CrossValidation {
+            groups: &deepmir_cases::Groups::default(),
             models: &study.models[..models],
             held_out: &folds,
             init_from: Some(joined),
@@ -184,6 +186,7 @@ fn images_that_are_lost_are_an_error_and_not_missing_features(study: &Study, joi
 
     let absent = study.folder.path().join("absent");
     let cross_validation = CrossValidation {
+        groups: &deepmir_cases::Groups::default(),
         models: &study.models,
         held_out: &study.folds,
         init_from: None,
@@ -199,6 +202,7 @@ fn images_that_are_lost_are_an_error_and_not_missing_features(study: &Study, joi
 fn models_of_different_kinds_are_refused(study: &Study) {
     let run = |models: &[Bundle], init_from: Option<&Bundle>| {
         let cross_validation = CrossValidation {
+            groups: &deepmir_cases::Groups::default(),
             models,
             held_out: &study.folds,
             init_from,

@@ -19,6 +19,8 @@ use normalise::normalise;
 
 /// Margin around the brain in millimetres, so that convolutions at its edge see what surrounds it.
 const MARGIN_MM: f64 = 6.0;
+/// A brain mask that is longer, with the margin, holds more than a head with its neck: the sizes or the mask are wrong.
+const LONGEST_MM: f64 = 400.0;
 /// Voxel sizes that differ by a smaller share are not resampled.
 const SAME_SPACING: f64 = 0.05;
 
@@ -48,15 +50,8 @@ impl Prepared {
     pub fn new(case: &Case, plan: &Plan) -> Result<Self, NetError> {
         let orientation = case.orientation();
         let brain = orientation.to_ras(&case.brain);
-        let Some(tight) = BoundingBox::around(&brain) else {
-            return Err(NetError::NoBrain { id: case.id.clone() });
-        };
         let ras = *brain.grid();
-        let margin = ras.voxel_sizes_mm().map(|size| (MARGIN_MM / size).ceil() as usize);
-        let part = tight.grown(margin, &ras);
-        let part_grid = part.grid_of(&ras);
-        let spacing = plan.voxel_mm.filter(|target| differ(*target, part_grid.voxel_sizes_mm()));
-        let target = spacing.map_or(Ok(part_grid), |spacing| part_grid.with_spacing(spacing))?;
+        let Cut { part, spacing, target } = Cut::around(&brain, plan, &case.id)?;
 
         let brain = resample_labels(&brain.crop(&part), &target, false);
         let mut images = Vec::with_capacity(plan.inputs.len());
@@ -120,12 +115,54 @@ impl Prepared {
             (!self.missing.contains(&modality)).then(|| &self.images[place])
         };
         let [swi, qsm, t2w] = [Modality::Swi, Modality::Qsm, Modality::T2w].map(image);
-        CandidateImages::new(&self.brain, swi, qsm, t2w)
+        let images = CandidateImages::new(&self.brain, swi, qsm, t2w);
+        match plan.qsm_scale_ppm() {
+            Some(scale_ppm) => images.with_qsm_scale_ppm(scale_ppm),
+            None => images,
+        }
+    }
+
+    /// The grid that a subject's images come to when they are prepared: for the memory that takes.
+    ///
+    /// # Errors
+    /// An empty brain mask, or one larger than a head.
+    pub fn grid_of(case: &Case, plan: &Plan) -> Result<Grid, NetError> {
+        let brain = case.orientation().to_ras(&case.brain);
+        Ok(Cut::around(&brain, plan, &case.id)?.target)
     }
 
     /// The grid of the prepared images.
     pub fn grid(&self) -> &Grid {
         self.brain.grid()
+    }
+}
+
+/// What is cut out of a subject's images, in RAS order.
+struct Cut {
+    part: BoundingBox,
+    /// The plan's voxel size, if the part is resampled to it.
+    spacing: Option<[f64; 3]>,
+    /// The grid it comes to.
+    target: Grid,
+}
+
+impl Cut {
+    fn around(brain: &Mask, plan: &Plan, id: &str) -> Result<Self, NetError> {
+        let Some(tight) = BoundingBox::around(brain) else {
+            return Err(NetError::NoBrain { id: id.to_owned() });
+        };
+        let ras = brain.grid();
+        let margin = ras.voxel_sizes_mm().map(|size| (MARGIN_MM / size).ceil() as usize);
+        let part = tight.grown(margin, ras);
+        let part_grid = part.grid_of(ras);
+        let (sizes, shape) = (part_grid.voxel_sizes_mm(), part_grid.shape());
+        let extent_mm: [f64; 3] = std::array::from_fn(|axis| sizes[axis] * shape[axis] as f64);
+        if extent_mm.iter().any(|&side| side > LONGEST_MM) {
+            return Err(NetError::NoHead { id: id.to_owned(), extent_mm });
+        }
+        let spacing = plan.voxel_mm.filter(|target| differ(*target, sizes));
+        let target = spacing.map_or(Ok(part_grid), |spacing| part_grid.with_spacing(spacing))?;
+        Ok(Self { part, spacing, target })
     }
 }
 

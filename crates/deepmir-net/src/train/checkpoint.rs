@@ -70,14 +70,19 @@ impl Checkpoint {
     pub(super) fn read(path: &Path, architecture: &Architecture) -> Result<Self, NetError> {
         let bytes = std::fs::read(path)
             .map_err(|source| NetError::Read { path: path.to_owned(), source })?;
-        let invalid = |reason: String| NetError::Checkpoint { path: path.to_owned(), reason };
+        let foreign = |reason: String| NetError::Checkpoint { path: path.to_owned(), reason };
+        let invalid = |reason: String| {
+            foreign(format!(
+                "the checkpoint is damaged or of another network ({reason}); delete it to begin the training again"
+            ))
+        };
         let (_, metadata) =
             SafeTensors::read_metadata(&bytes).map_err(|error| invalid(error.to_string()))?;
         let entry = |name: &str| metadata.metadata().as_ref().and_then(|entries| entries.get(name));
         if entry("format").map(String::as_str) != Some(FORMAT) {
             let reason = "another program or an earlier deepmir wrote this checkpoint, which cannot be \
                           resumed here; delete the file to begin the training again";
-            return Err(invalid(reason.to_owned()));
+            return Err(foreign(reason.to_owned()));
         }
         let progress =
             entry("progress").ok_or_else(|| invalid("it holds no progress".to_owned()))?;
@@ -104,8 +109,12 @@ impl Checkpoint {
             let values: BTreeMap<String, Vec<f32>> = values.collect();
             for tensor in architecture.tensors().iter().filter(|tensor| tensor.trained) {
                 let wanted = tensor.shape.iter().product::<usize>();
-                if values.get(&tensor.name).map(Vec::len) != Some(wanted) {
+                let found = values.get(&tensor.name);
+                if found.map(Vec::len) != Some(wanted) {
                     return Err(invalid(format!("its {part} of {} does not fit", tensor.name)));
+                }
+                if !found.is_some_and(|values| values.iter().all(|value| value.is_finite())) {
+                    return Err(invalid(format!("its {part} of {} is no number", tensor.name)));
                 }
             }
             Ok(values)
@@ -175,7 +184,20 @@ mod tests {
         broken.state.moments.second.get_mut("head.bias").unwrap().pop();
         broken.write(&path).unwrap();
         assert!(message().contains("second_moment of head.bias does not fit"), "{}", message());
-        std::fs::write(&path, b"nothing of the kind").unwrap();
-        assert!(message().contains("checkpoint.safetensors"), "{}", message());
+        let mut wild = checkpoint(&architecture);
+        wild.state.moments.first.get_mut("head.bias").unwrap()[0] = f32::NAN;
+        wild.write(&path).unwrap();
+        assert!(message().contains("first_moment of head.bias is no number"), "{}", message());
+        let mut wild = checkpoint(&architecture);
+        wild.state.weights.0.get_mut("head.bias").unwrap().values[0] = f32::NAN;
+        wild.write(&path).unwrap();
+        assert!(message().contains("NaN"), "{}", message());
+        let whole = std::fs::read(&path).unwrap();
+        for damaged in [b"nothing of the kind".as_slice(), &whole[..whole.len() / 2], b""] {
+            std::fs::write(&path, damaged).unwrap();
+            for words in ["checkpoint.safetensors", "delete it to begin"] {
+                assert!(message().contains(words), "{}", message());
+            }
+        }
     }
 }

@@ -3,9 +3,12 @@
 mod checkpoint;
 mod config;
 mod engine;
+mod files;
 mod history;
+mod lesions;
 mod loader;
 mod loss;
+mod preparing;
 mod sampler;
 mod saved;
 mod state;
@@ -18,6 +21,7 @@ pub use crate::patch_classifier::PatchClassifierConfig;
 pub use config::{LossConfig, SamplingConfig, TrainingConfig};
 pub(crate) use engine::{StepSettings, TrainingEngine, TrainingState};
 pub use history::{History, Validation};
+pub use lesions::{LesionCensus, NOT_VALIDATED, TrainingSides};
 #[cfg(feature = "gpu")]
 pub(crate) use loss::SMOOTH;
 pub(crate) use loss::loss;

@@ -15,6 +15,9 @@ pub trait SyntheticSubjects: Send + Sync {
     /// # Errors
     /// If the subject cannot be generated.
     fn subject(&self, n: usize) -> Result<CaseFiles, NetError>;
+
+    /// All that decides the subjects, in words: a training is not resumed with others.
+    fn settings(&self) -> String;
 }
 
 /// Synthetic subjects that join a training one after another, evenly over its steps. Which subjects a step draws from

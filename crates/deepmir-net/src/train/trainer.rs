@@ -2,20 +2,21 @@
 
 use std::time::Instant;
 
-use deepmir_cases::CaseFiles;
-use deepmir_lesion::LesionClass;
+use deepmir_cases::{CaseFiles, Checksums};
 use deepmir_volume::atomic;
-use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::checkpoint::Progress;
+use super::files::{checksums_of, files_of};
+use super::lesions::TrainingSides;
 use super::loader::Loader;
+use super::preparing::Stored;
 use super::sampler::Sampler;
 use super::saved::{SETTINGS, SavedSettings};
 use super::state::{BEST, State};
-use super::store::{StoredCase, stored_name};
 use super::synthetic::{StopAtEnd, SyntheticQueue};
 use super::training::{Event, Trained, Training, program};
-use crate::{NetError, Plan, Prepared, Weights};
+use crate::{NetError, Precision, Weights};
 
 /// Steps between checkpoints where validations are rarer.
 const CHECKPOINT_EVERY: u64 = 200;
@@ -29,8 +30,19 @@ impl Training {
     /// Contradicting settings, unreadable subjects, the folder of another training, a failing device, a full disk.
     pub fn run(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Trained, NetError> {
         self.validate()?;
-        self.save_settings()?;
-        let stored = self.prepare(events)?;
+        let everyone = self.learned_from().chain(&self.validation);
+        // The first image even where the plan has no use for it: it tells which scan this is.
+        let files = everyone.flat_map(|case| {
+            let read = files_of(case, &self.plan).into_iter().map(|(_, path)| path);
+            read.chain(case.images.values().next().cloned())
+        });
+        let sums = Checksums::of(files)?;
+        let settings = self.settings(&sums)?;
+        self.check_settings(&settings)?;
+        let stored = self.prepare(&sums, events)?;
+        self.check_subjects(&stored, &sums, events)?;
+        // Not before the subjects are known to be usable: mended files are no other files then.
+        self.save_settings(&settings)?;
         let queue = SyntheticQueue::new(self.synthetic_count(), self.config.steps);
         let sampler = Sampler::new(&stored.training, &self.plan, &self.config)
             .with_extra_training(&stored.extra_training, &queue);
@@ -40,7 +52,9 @@ impl Training {
         std::thread::scope(|scope| {
             let _stop = StopAtEnd(&queue);
             if let Some(synthetic) = &self.synthetic {
-                scope.spawn(|| queue.fill(|n| self.store(&synthetic.source.subject(n)?)));
+                scope.spawn(|| {
+                    queue.fill(|n| Ok(self.store(&synthetic.source.subject(n)?, &sums)?.0))
+                });
             }
             let steps = first..self.config.steps;
             let mut loader = Loader::start(scope, &sampler, steps, self.loader_threads());
@@ -68,7 +82,7 @@ impl Training {
             }
             Ok::<_, NetError>(())
         })?;
-        self.finish(&state.progress)
+        self.finish(&state.progress, &sums)
     }
 
     fn validate(&self) -> Result<(), NetError> {
@@ -96,87 +110,88 @@ impl Training {
         }
     }
 
-    fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
+    pub(super) fn learned_from(&self) -> impl Iterator<Item = &CaseFiles> {
         self.training.iter().chain(&self.extra_training)
     }
 
-    fn settings(&self) -> SavedSettings {
+    fn settings(&self, sums: &Checksums) -> Result<SavedSettings, NetError> {
         let ids = |cases: &[CaseFiles]| cases.iter().map(|case| case.id.clone()).collect();
-        SavedSettings {
+        let digest = |weights: &Weights| {
+            let bytes = weights.to_safetensors(Precision::Single)?;
+            let sum = Sha256::digest(&bytes);
+            Ok::<_, NetError>(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+        };
+        let everyone = self.learned_from().chain(&self.validation);
+        Ok(SavedSettings {
             program: program(),
             name: self.name.clone(),
             training_subjects: ids(&self.training),
             extra_training: ids(&self.extra_training),
             validation_subjects: ids(&self.validation),
             synthetic_subjects: self.synthetic_count(),
+            synthetic_settings: self
+                .synthetic
+                .as_ref()
+                .map_or(String::new(), |synthetic| synthetic.source.settings()),
+            initial_weights: self.start.as_ref().map(digest).transpose()?,
+            nan_to_zero: self.read.nan_to_zero,
             config: self.config.clone(),
             architecture: self.architecture.clone(),
             plan: self.plan.clone(),
+            files: checksums_of(everyone, &self.plan, sums),
+        })
+    }
+
+    /// Checks that the settings and files of a training to resume are the same.
+    fn check_settings(&self, settings: &SavedSettings) -> Result<(), NetError> {
+        let Some(saved) = SavedSettings::read(&self.output)? else { return Ok(()) };
+        let path = self.output.join(SETTINGS);
+        match saved.refusal(settings) {
+            Some(reason) => Err(NetError::Checkpoint { path, reason }),
+            None => Ok(()),
         }
     }
 
-    /// Writes the settings, or checks that those of the training to resume are the same.
-    fn save_settings(&self) -> Result<(), NetError> {
+    /// Writes the settings, unless they are there.
+    fn save_settings(&self, settings: &SavedSettings) -> Result<(), NetError> {
         let path = self.output.join(SETTINGS);
-        let settings = self.settings();
-        if let Some(saved) = SavedSettings::read(&self.output)? {
-            let saved = SavedSettings { program: settings.program.clone(), ..saved };
-            if saved != settings {
-                let reason = format!(
-                    "a training with other settings was started here ({}); give another folder, or the \
-                     settings in this file",
-                    saved.differences(&settings).join(", ")
-                );
-                return Err(NetError::Checkpoint { path, reason });
-            }
+        if path.exists() {
             return Ok(());
         }
         std::fs::create_dir_all(&self.output)
             .map_err(|source| NetError::Write { path: self.output.clone(), source })?;
-        let text = toml::to_string(&settings)
+        let text = toml::to_string(settings)
             .map_err(|error| NetError::Config { reason: error.to_string() })?;
         atomic::write(&path, text.as_bytes()).map_err(|source| NetError::Write { path, source })
     }
 
-    fn prepare(&self, events: &mut dyn FnMut(Event<'_>)) -> Result<Stored, NetError> {
-        std::fs::create_dir_all(&self.cache)
-            .map_err(|source| NetError::Write { path: self.cache.clone(), source })?;
-        let total = self.learned_from().count() + self.validation.len();
-        let mut training = Vec::new();
-        let pairs = rayon::current_num_threads().max(1);
-        for cases in self.learned_from().collect::<Vec<_>>().chunks(pairs) {
-            let prepared = cases.par_iter().map(|case| self.store(case));
-            training.extend(prepared.collect::<Result<Vec<_>, NetError>>()?);
-            events(Event::Prepared { done: training.len(), total });
+    /// Checks that there are lesions on both sides, and no scan on both.
+    fn check_subjects(
+        &self,
+        stored: &Stored,
+        sums: &Checksums,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), NetError> {
+        let learned_from: Vec<&CaseFiles> = self.learned_from().collect();
+        let sides = TrainingSides {
+            learned_from: &learned_from,
+            validation: &self.validation,
+            classes: &self.plan.classes,
+            synthetic: self.synthetic_count() > 0,
+        };
+        for warning in stored.census(&self.plan).check(&sides)? {
+            events(Event::Noticed(&warning));
         }
-        let extra_training = training.split_off(self.training.len());
-        let mut validation = Vec::new();
-        for case in &self.validation {
-            validation.push(self.prepare_one(case)?);
-            let done = training.len() + extra_training.len() + validation.len();
-            events(Event::Prepared { done, total });
+        for side in [&self.training, &self.extra_training] {
+            if let Some(twins) = sums.twins(side, &self.validation) {
+                events(Event::Noticed(&twins.warning()));
+            }
         }
-        Ok(Stored { training, extra_training, validation })
+        Ok(())
     }
 
     fn synthetic_count(&self) -> usize {
         self.synthetic.as_ref().map_or(0, |synthetic| synthetic.count)
-    }
-
-    /// Opens a subject in the cache; prepares and stores it there first if need be.
-    fn store(&self, case: &CaseFiles) -> Result<StoredCase, NetError> {
-        let path = self.cache.join(stored_name(case, &self.plan, &self.read)?);
-        if let Some(stored) = StoredCase::open(&case.id, &self.plan, &path)? {
-            return Ok(stored);
-        }
-        // With the lesions of every class, so that trainings on one class can use it, too.
-        let plan = Plan { classes: LesionClass::ALL.to_vec(), ..self.plan.clone() };
-        let prepared = Prepared::new(&case.read(&plan.inputs_of(case), &self.read)?, &plan)?;
-        StoredCase::write(&prepared, &self.plan, &path)
-    }
-
-    fn prepare_one(&self, case: &CaseFiles) -> Result<Prepared, NetError> {
-        Prepared::new(&case.read(&self.plan.inputs_of(case), &self.read)?, &self.plan)
     }
 
     /// Number of threads that cut patches: all where a GPU trains, a quarter where the CPU does.
@@ -190,7 +205,7 @@ impl Training {
     }
 
     /// The best validation's weights and rule.
-    fn finish(&self, progress: &Progress) -> Result<Trained, NetError> {
+    fn finish(&self, progress: &Progress, sums: &Checksums) -> Result<Trained, NetError> {
         let Some(best) = progress.history.best() else {
             return Err(NetError::Config {
                 reason: "training ended without a validation".to_owned(),
@@ -201,13 +216,10 @@ impl Training {
             rule: self.rule.clone().unwrap_or_else(|| best.rule.clone()),
             steps: best.step,
             validation_f1: best.f1,
+            learned_images: self
+                .learned_from()
+                .filter_map(|case| sums.of_scan(case).map(str::to_owned))
+                .collect(),
         })
     }
-}
-
-/// The subjects of a training, prepared.
-struct Stored {
-    training: Vec<StoredCase>,
-    extra_training: Vec<StoredCase>,
-    validation: Vec<Prepared>,
 }

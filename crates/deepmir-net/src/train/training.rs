@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use deepmir_cases::CaseFiles;
 use deepmir_detect::DetectionRule;
+use deepmir_volume::Warning;
 use deepmir_volume::nifti::ReadOptions;
 
 use super::history::Validation;
@@ -58,6 +59,8 @@ pub enum Event<'a> {
         /// All subjects.
         total: usize,
     },
+    /// Something about the subjects that the user must know.
+    Noticed(&'a Warning),
     /// The training was resumed from a checkpoint.
     Resumed {
         /// Steps done before.
@@ -95,6 +98,8 @@ pub struct Trained {
     pub steps: u64,
     /// Lesion F1 on the validation subjects, mean over classes.
     pub validation_f1: f64,
+    /// SHA-256 of the first image (the SWI, where there is one) of each subject that was learned from.
+    pub learned_images: Vec<String>,
 }
 
 /// Name and version of this program.

@@ -1,11 +1,14 @@
 //! One scan: from image files to a label map, probability maps, a lesion table and a page.
 
 pub mod candidates;
+mod contents;
 mod large;
 mod methods;
 mod page;
 pub mod quality;
 pub mod range;
+mod rejected;
+mod tilt;
 mod window;
 mod write;
 
@@ -17,12 +20,13 @@ use deepmir_lesion::{
     Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
 };
 use deepmir_model::{Bundle, Detected, Detector};
-use deepmir_net::{DeviceChoice, NetError};
-use deepmir_volume::Volume;
+use deepmir_net::{DeviceChoice, NetError, Prepared};
+use deepmir_volume::{Volume, nifti};
 
 use crate::PipelineError;
 pub use crate::checksum::sha256;
 use crate::error::tolerate;
+use crate::run::memory;
 pub use large::LargeFinding;
 use quality::Quality;
 use range::RangeComparison;
@@ -35,6 +39,8 @@ pub struct Predictor {
     pub detector: Detector,
     /// Whether a scan with any warning is an error and nothing is written for it.
     pub strict: bool,
+    /// Memory that may be used; `None` for what is free.
+    pub memory_gb: Option<f64>,
 }
 
 /// What was found in a scan, on its own grid.
@@ -81,7 +87,7 @@ impl Predictor {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
-        Ok(Self { detector: Detector::new(bundle, device)?, strict: false })
+        Ok(Self { detector: Detector::new(bundle, device)?, strict: false, memory_gb: None })
     }
 
     /// The model.
@@ -99,7 +105,10 @@ impl Predictor {
         files: &CaseFiles,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
-        let detected = self.detector.detect(files, progress)?;
+        self.check_headers(files)?;
+        let case = self.detector.read_images(files)?;
+        self.check_memory(&case)?;
+        let detected = self.detector.detect_in(case, progress)?;
         let prediction = self.finish(detected, Some(files))?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
@@ -114,10 +123,25 @@ impl Predictor {
         case: Case,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
+        self.check_memory(&case)?;
         let detected = self.detector.detect_in(case, progress)?;
         let prediction = self.finish(detected, None)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
+    }
+
+    /// That the images fit in memory, by the header of one.
+    fn check_headers(&self, files: &CaseFiles) -> Result<(), PipelineError> {
+        let Some(path) = files.images.values().next() else { return Ok(()) };
+        let header = nifti::read_header(path)?;
+        let need_gb = memory::need_gb(header.grid(), 0, None, self.bundle().settings.plan.voxel_mm);
+        memory::check(&files.id, need_gb, self.memory_gb)
+    }
+
+    /// That what is made of the images fits in memory: a brain mask or voxels of a wrong size can make it large.
+    fn check_memory(&self, case: &Case) -> Result<(), PipelineError> {
+        let prepared = Prepared::grid_of(case, &self.bundle().settings.plan)?;
+        memory::check(&case.id, memory::predict_gb(case.grid(), &prepared), self.memory_gb)
     }
 
     /// Selects the lesions among what was detected, brings them to the scan's own grid and measures them.
@@ -151,7 +175,8 @@ impl Predictor {
             .map(|(there, _)| there)
             .collect();
         let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
-        let accepted = candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let accepted: Vec<bool> =
+            candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
@@ -159,7 +184,9 @@ impl Predictor {
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, case, files, &detected.candidates);
         let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
+        quality.warnings.extend(tilt::warning(case));
         quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(rejected::warning(&candidates, &accepted));
         let case = detected.case;
         Ok(Prediction {
             case,

@@ -2,15 +2,16 @@
 
 use deepmir_cases::{Case, CaseFiles, Modality};
 use deepmir_model::training_range::{deviation, inside, snr};
-use deepmir_recon::register;
+use deepmir_recon::{register, sign};
 use deepmir_volume::{Mask, Volume, Warning, statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::contents;
 use super::range::RangeComparison;
 
 /// A whole brain with its ventricles, in millilitres.
-const BRAIN_ML: std::ops::RangeInclusive<f64> = 800.0..=2000.0;
+const BRAIN_ML: std::ops::RangeInclusive<f64> = 900.0..=2000.0;
 /// Spread of susceptibility over a brain, in ppm: outside it, the map has other units or none.
 const CHI_DEVIATION_PPM: std::ops::RangeInclusive<f64> = 0.005..=0.3;
 /// More of the brain than this at the image's highest value was cut off there.
@@ -38,8 +39,7 @@ pub struct Quality {
     #[serde(default)]
     pub training_range: RangeComparison,
     /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range`,
-    /// `outside_training_range` and those of
-    /// the files.
+    /// `susceptibility_sign`, `outside_training_range` and those of the files.
     #[serde(default)]
     pub warnings: Vec<Warning>,
 }
@@ -57,6 +57,7 @@ impl Quality {
         let registration_similarity =
             swi.zip(t2w).and_then(|(swi, t2w)| register::similarity(swi, brain, t2w));
         let mut warnings = case.warnings.clone();
+        warnings.extend(contents::warning(case));
         if !BRAIN_ML.contains(&brain_ml) {
             let message = format!(
                 "the brain measures {brain_ml:.0} mL, where {} to {} are usual: look at the mask's outline on the page",
@@ -83,6 +84,7 @@ impl Quality {
             );
             warnings.push(Warning::new("chi_range", message));
         }
+        warnings.extend(wrong_sign(case));
         Self {
             brain_ml,
             snr: reference.and_then(|image| snr(image, brain)),
@@ -138,6 +140,21 @@ impl Quality {
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
     }
+}
+
+/// Susceptibility whose sign what is dark in the SWI speaks against. Where the echoes told so already, that is enough.
+fn wrong_sign(case: &Case) -> Option<Warning> {
+    let (swi, chi) = (case.images.get(&Modality::Swi)?, case.images.get(&Modality::Qsm)?);
+    let agreement = sign::agreement(swi, chi, &case.brain)?;
+    let told = case.warnings.iter().any(|warning| warning.code == "phase_sign");
+    (agreement < sign::LEAST_AGREEMENT && !told).then(|| {
+        let message = format!(
+            "what is dark in the SWI is diamagnetic in the susceptibility map (correlation {agreement:.2}): its sign is \
+             probably inverted, and lesions are missed; multiply the map by -1, or reconstruct it from the echoes with \
+             --invert-phase"
+        );
+        Warning::new("susceptibility_sign", message)
+    })
 }
 
 fn is_clipped(values: &[f32]) -> bool {

@@ -109,12 +109,16 @@ impl Predictor {
         let sources: Vec<&PathBuf> = files.images.values().chain(&files.mask).collect();
         let checksums = sources.iter().map(|path| self.checksum(prediction, path));
         let checksums = checksums.collect::<Result<Vec<_>, _>>()?;
+        // Whoever evaluates this must know.
+        let known = &settings.provenance.training_images;
+        let learned_from = checksums.iter().flatten().any(|sum| known.contains(sum));
         Ok(json!({
             "Description": "Lesions found by a neural network: research software, not a medical device",
             "Sources": sources,
             "SourcesSHA256": checksums,
             (owner::VOXELS): owner::reference_voxels(prediction),
             "Model": settings.name,
+            "LearnedFrom": learned_from,
             "ModelId": self.bundle().id(),
             "ModelWeights": settings.weights,
             "Detection": settings.detection,

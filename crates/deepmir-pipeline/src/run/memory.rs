@@ -5,6 +5,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use deepmir_volume::Grid;
 
+use crate::PipelineError;
+
 /// Of the program itself with a model.
 const BASE_GB: f64 = 0.10;
 /// Reconstruction, per voxel, and per voxel of each echo.
@@ -24,7 +26,7 @@ const BRAIN_BOX_MM3: f64 = 4.0e6;
 /// A scan is reconstructed, T2w is aligned, lesions are found, one after the other: the largest of the three
 /// counts. The constants follow measurements by `workflow/memory.sh`, of which the tightest has 4 % to spare; the
 /// table of what was used and counted is in `docs/cohorts.md`.
-pub(super) fn need_gb(
+pub(crate) fn need_gb(
     grid: &Grid,
     echoes: usize,
     moving: Option<&Grid>,
@@ -47,12 +49,35 @@ pub(super) fn need_gb(
     BASE_GB + recon.max(align).max(predict) / 1e9
 }
 
+/// What prediction needs, when the grid that the images are prepared on is known.
+pub(crate) fn predict_gb(grid: &Grid, prepared: &Grid) -> f64 {
+    BASE_GB + (PREDICT_BYTES * grid.len() as f64 + PREPARED_BYTES * prepared.len() as f64) / 1e9
+}
+
+/// Checks that what a scan needs can be had, so that it fails with a message where the operating system would end the
+/// program. `limit_gb` is what may be used; if none is given, what is free counts.
+///
+/// # Errors
+/// [`PipelineError::Memory`].
+pub(crate) fn check(id: &str, need_gb: f64, limit_gb: Option<f64>) -> Result<(), PipelineError> {
+    match limit_gb.or_else(free_gb) {
+        Some(limit_gb) if need_gb > limit_gb => {
+            Err(PipelineError::Memory { id: id.to_owned(), need_gb, limit_gb })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The default memory of a run: four fifths of the least of what is free on the machine, the control group's limit and
 /// Slurm's limit; 4 GB where none is known.
 pub fn default_budget_gb() -> f64 {
+    free_gb().map_or(4.0, |free| 0.8 * free)
+}
+
+/// The least of what is free on the machine, the control group's limit and Slurm's limit; `None` where none is known.
+fn free_gb() -> Option<f64> {
     let limits = [available_gb(), control_group_gb(), slurm_gb()];
-    let least = limits.into_iter().flatten().fold(f64::INFINITY, f64::min);
-    if least.is_finite() { 0.8 * least } else { 4.0 }
+    limits.into_iter().flatten().reduce(f64::min)
 }
 
 fn available_gb() -> Option<f64> {
@@ -130,6 +155,24 @@ impl Drop for Share<'_> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn what_does_not_fit_is_an_error_and_no_abort() {
+        let grid = |size: usize, sides: f64| {
+            let affine = deepmir_volume::Affine::from_spacing([sides; 3], [0.0; 3]);
+            Grid::new([size; 3], affine).unwrap()
+        };
+        let (scan, prepared) = (grid(200, 1.0), grid(3000, 0.1));
+        let need = predict_gb(&scan, &prepared);
+        assert!(need > 1000.0, "{need}");
+        let told = check("sub-01", need, Some(16.0)).unwrap_err().to_string();
+        assert!(
+            told.starts_with("sub-01 needs about 1350.5 GB of memory and 16.0 may be used"),
+            "{told}"
+        );
+        assert!(check("sub-01", predict_gb(&scan, &scan), Some(16.0)).is_ok());
+        assert!(check("sub-01", 1e9, None).is_err() || free_gb().is_none());
+    }
 
     #[test]
     fn no_more_work_at_once_than_fits() {

@@ -8,7 +8,7 @@
 
 mod discover;
 pub mod fingerprint;
-mod memory;
+pub(crate) mod memory;
 mod options;
 mod plan;
 mod runner;

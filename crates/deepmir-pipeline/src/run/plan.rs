@@ -138,6 +138,10 @@ impl Planner<'_> {
                     if let (Err(reason), true) = (&scan.echoes, lacks_a_map) {
                         warnings.push(format!("the raw echoes cannot be used: {reason}"));
                     }
+                    if let Source::Maps { t2w: Some((path, _)), .. } = &source {
+                        // Its aligned copy does not tell what its own header did.
+                        warnings.extend(noticed(path));
+                    }
                     ScanPlan {
                         decision: Decision::Predict { model: number, source },
                         warnings,
@@ -230,6 +234,12 @@ fn check_fetched<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> Result<(),
         nifti::check_fetched(&sidecar)
     };
     paths.try_for_each(each).map_err(|error| error.to_string())
+}
+
+/// What was noticed in the header of an image.
+fn noticed(path: &Path) -> Vec<String> {
+    let warnings = nifti::read_header(path).map(|header| header.warnings(path));
+    warnings.unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 fn grid(path: &Path) -> Result<Grid, String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use deepmir_cases::bids::{Scan, session_order};
+use deepmir_cases::bids::{self, Scan, session_order};
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
@@ -46,7 +46,12 @@ impl Worker<'_> {
             let (EchoParts::Polar { magnitude: a, phase: b }
             | EchoParts::Cartesian { real: a, imaginary: b }) = parts;
             paths.extend([a.clone(), b.clone()]);
-            paths.extend([a, b].into_iter().map(|path| sidecar(path)).filter(|path| path.exists()));
+            for sidecar in [a, b].into_iter().flat_map(|path| bids::sidecars(path)) {
+                // One may tell about several images.
+                if !paths.contains(&sidecar) {
+                    paths.push(sidecar);
+                }
+            }
         }
         paths.extend(t2w.into_iter().chain(mask).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
@@ -193,6 +198,7 @@ impl Worker<'_> {
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
                 predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }
         };
@@ -334,11 +340,6 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
         mask: path("Mask"),
         truth: None,
     })
-}
-
-/// The JSON file beside an image.
-pub(super) fn sidecar(path: &Path) -> PathBuf {
-    path.with_file_name(format!("{}.json", deepmir_volume::nifti::stem(path)))
 }
 
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.

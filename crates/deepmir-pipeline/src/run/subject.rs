@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Modality, bids};
 
 use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
-use super::stages::{Ready, sidecar};
+use super::stages::Ready;
 use super::status::{ScanStatus, State, SubjectStatus};
 use super::worker::{Interrupted, Worker};
 use super::{Subject, fingerprint};
@@ -199,8 +199,7 @@ impl Worker<'_> {
                 }
                 let mut paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
                 // It tells the unit of susceptibility.
-                let sidecars = images.values().map(|path| sidecar(path));
-                paths.extend(sidecars.filter(|path| path.exists()));
+                paths.extend(images.values().flat_map(|path| bids::sidecars(path)));
                 let known = known.and_then(|known| known.predict.as_ref());
                 let known = known.map_or(&[][..], |stage| &stage.inputs);
                 let inputs = fingerprint::inputs(&paths, known, self.options.rehash)?;

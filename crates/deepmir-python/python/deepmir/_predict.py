@@ -66,6 +66,9 @@ class Result:
     ----------
     labels
         Label map, ``uint8``, on the grid of the SWI: 0 background, 1 CMB, 2 NHID.
+    instances
+        Instance map, ``uint16``, on the same grid: each lesion's number in the lesion table, also where
+        lesions touch.
     affine
         Matrix (4, 4) from voxels to RAS+ millimetres.
     probabilities
@@ -77,6 +80,7 @@ class Result:
     """
 
     labels: npt.NDArray[np.uint8]
+    instances: npt.NDArray[np.uint16]
     affine: npt.NDArray[np.float64]
     probabilities: "dict[str, npt.NDArray[np.float32]]"
     lesions: "list[Lesion]"
@@ -211,6 +215,7 @@ def predict(
     maps = found.probabilities().items()
     return Result(
         labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
+        instances=_inputs.unpack(found.instances(), np.uint16, found.shape),
         affine=np.array(found.affine),
         probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
         lesions=[_lesion(row) for row in json.loads(found.lesions)],

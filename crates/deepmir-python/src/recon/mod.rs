@@ -80,8 +80,9 @@ fn make(
         Some(mask) => Some(BrainMask::of(&mask.image(&read)?.volume, mask.name())?.brain),
         None => None,
     };
-    let maps =
+    let mut maps =
         reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
+    maps.warnings.splice(0..0, input.warnings.iter().cloned());
     let t2w = match t2w {
         Some(source) => {
             next("aligning T2w");

@@ -1,17 +1,19 @@
 //! The brain, from magnitude, phase quality and decay.
 
 mod fluid;
+mod plausible;
 
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::morphology::{
     close_mm, dilate_mm, erode_mm, fill_holes, largest_component, open_mm,
 };
 use deepmir_volume::{
-    Interpolation, Mask, Volume, gaussian, resample, resample_to_spacing, statistics,
+    Interpolation, Mask, Volume, Warning, gaussian, resample, resample_to_spacing, statistics,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::plausible::Head;
 use crate::ReconError;
 use crate::phase::phase_quality;
 use crate::scan::GradientEchoScan;
@@ -71,43 +73,108 @@ pub fn combined_magnitude(scan: &GradientEchoScan) -> Volume<f32> {
 
 /// Finds the brain in a whole head or takes what is not zero in a skull-stripped image.
 ///
-/// Tissue is where the magnitude, divided by its own surroundings, and the phase quality (see
-/// [`crate::phase::phase_quality`]) are both high: bone has neither. Tissue further than
-/// `bridge_radius_mm` from anything else falls apart into brain and the rest; the largest part grows
-/// back into the tissue around it, and gaps (sulci, vessels, lesions) are closed. Of that, the fluid
-/// outside the brain is left out: it is darker than tissue at echo time zero, or decays more slowly.
+/// Several ways are tried in order ([`Way`]), and the first that gives what can be a brain is taken: of a brain's volume, in
+/// the middle of the head, as large on one side as on the other, and not in the neck. Another than the first is told as a
+/// warning, `brain_mask_fallback`. A field of view that holds no whole head cannot be judged: there, the first counts.
+///
+/// Of what is found, the fluid outside the brain is left out: it is darker than tissue at echo time zero, or decays more
+/// slowly.
 ///
 /// # Errors
-/// [`ReconError::EmptyMask`] if nothing is left.
-pub fn find_brain(scan: &GradientEchoScan, config: &BrainConfig) -> Result<Mask, ReconError> {
+/// [`ReconError::EmptyMask`] if nothing is found that can be a brain.
+pub fn find_brain(
+    scan: &GradientEchoScan,
+    config: &BrainConfig,
+) -> Result<(Mask, Option<Warning>), ReconError> {
     let magnitude = &combined_magnitude(scan);
+    let quality = &phase_quality(scan.echoes());
     let signal = magnitude.map(|&value| value > 0.0);
     let zeros = 1.0 - signal.count() as f64 / signal.data().len() as f64;
-    let tissue = tissue(magnitude, &phase_quality(scan.echoes()), config);
-    let brain = brain_of(&tissue, config.bridge_radius_mm);
-    if zeros >= ZEROS_OF_STRIPPED {
-        let whole = fill_holes(&largest_component(&signal, Connectivity::Six));
-        if brain.count() as f64 >= BRAIN_OF_STRIPPED * whole.count() as f64 {
-            return Ok(whole);
+    let head = Head::of(magnitude);
+    let mut faults: Vec<String> = Vec::new();
+    for way in Way::ALL {
+        let brain = way.brain(magnitude, quality, config);
+        if way == Way::ALL[0] && zeros >= ZEROS_OF_STRIPPED {
+            let whole = fill_holes(&largest_component(&signal, Connectivity::Six));
+            if brain.count() as f64 >= BRAIN_OF_STRIPPED * whole.count() as f64 {
+                return Ok((whole, None));
+            }
         }
+        let fault = if brain.count() == 0 {
+            Some("nothing was found".to_owned())
+        } else {
+            head.as_ref().and_then(|head| head.fault_of(&brain))
+        };
+        if let Some(fault) = fault {
+            faults.push(format!("by {}: {fault}", way.name()));
+            continue;
+        }
+        let parenchyma = fluid::without_fluid(scan, &brain, config);
+        let brain = parenchyma.unwrap_or_else(|| erode_mm(&brain, MEMBRANE_MM));
+        let warning = (!faults.is_empty()).then(|| {
+            let message = format!(
+                "the brain was found by {}, since the usual way gave none ({}): look at the mask's outline, or give a brain mask: {}",
+                way.name(),
+                faults.join("; "),
+                scan.echoes()[0].name,
+            );
+            Warning::new("brain_mask_fallback", message)
+        });
+        return Ok((brain, warning));
     }
-    if brain.count() == 0 {
-        let reason = "no brain was found in the magnitude".to_owned();
-        return Err(ReconError::EmptyMask { reason });
-    }
-    let parenchyma = fluid::without_fluid(scan, &brain, config);
-    Ok(parenchyma.unwrap_or_else(|| erode_mm(&brain, MEMBRANE_MM)))
+    let reason = format!("no brain was found in the magnitude ({})", faults.join("; "));
+    Err(ReconError::EmptyMask { reason })
 }
 
-/// Where magnitude and phase quality are those of tissue.
-fn tissue(magnitude: &Volume<f32>, quality: &Volume<f32>, config: &BrainConfig) -> Mask {
+/// A way to find the brain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Tissue is where the magnitude, divided by its own surroundings, and the phase quality (see
+    /// [`crate::phase::phase_quality`]) are both high: bone has neither. Tissue further than `bridge_radius_mm` from
+    /// anything else falls apart into brain and the rest; the largest part grows back into the tissue around it, and gaps
+    /// (sulci, vessels, lesions) are closed.
+    MagnitudeAndPhase,
+    /// The same without the phase, which distortion, ghosts or a poor combination of coils may have spoilt.
+    Magnitude,
+    /// The same with darker tissue and narrower bridges: where the signal is uneven, less is left that hangs together.
+    DarkMagnitude,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::MagnitudeAndPhase, Self::Magnitude, Self::DarkMagnitude];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MagnitudeAndPhase => "magnitude and phase",
+            Self::Magnitude => "the magnitude alone",
+            Self::DarkMagnitude => "the magnitude alone with a low threshold",
+        }
+    }
+
+    fn brain(self, magnitude: &Volume<f32>, quality: &Volume<f32>, config: &BrainConfig) -> Mask {
+        let mut config = *config;
+        if self == Self::DarkMagnitude {
+            config.signal_fraction *= DARKER;
+            config.bridge_radius_mm *= NARROWER;
+        }
+        let quality = (self == Self::MagnitudeAndPhase).then_some(quality);
+        brain_of(&tissue(magnitude, quality, &config), config.bridge_radius_mm)
+    }
+}
+
+/// How much darker tissue and narrower bridges may be where the usual ones give no brain.
+const DARKER: f32 = 0.7;
+const NARROWER: f32 = 0.6;
+
+/// Where magnitude and phase quality, if it counts, are those of tissue.
+fn tissue(magnitude: &Volume<f32>, quality: Option<&Volume<f32>>, config: &BrainConfig) -> Mask {
     let surroundings = surroundings(magnitude);
-    let quality = gaussian::smooth(quality, [0.7; 3]);
+    let quality = quality.map(|quality| gaussian::smooth(quality, [0.7; 3]));
     let mut tissue = Volume::filled(*magnitude.grid(), false);
     tissue.data_mut().par_iter_mut().enumerate().for_each(|(voxel, value)| {
         let signal = magnitude.data()[voxel];
         *value = signal > config.signal_fraction * surroundings.data()[voxel]
-            && quality.data()[voxel] > config.phase_quality;
+            && quality.as_ref().is_none_or(|quality| quality.data()[voxel] > config.phase_quality);
     });
     tissue
 }

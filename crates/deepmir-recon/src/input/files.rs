@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use deepmir_cases::EchoParts;
-use deepmir_volume::nifti::{self, Header};
-use deepmir_volume::{GridMismatch, Volume, VolumeError};
+use deepmir_volume::nifti::Header;
+use deepmir_volume::{Volume, Warning};
 
+use super::pair::Pair;
 use super::scaling::{HeaderScaling, PhaseRange, PhaseScaling, PhaseUnits};
 use super::sidecar::Sidecar;
+use super::spread::{self, Spread};
+use super::{agreement, alternation, pairing};
 use crate::ReconError;
 use crate::scan::{Echo, GradientEchoScan, field_direction, range};
 
@@ -45,6 +48,8 @@ pub struct ScanInput {
     pub header: Header,
     /// How the phase was scaled; `None` for real and imaginary images.
     pub phase_scaling: Option<PhaseScaling>,
+    /// What was noticed: `echo_times_differ`, `field_strength_differs`, `slices_alternate`, `slices_inverted`.
+    pub warnings: Vec<Warning>,
 }
 
 /// The echoes of a scan in memory, in order.
@@ -96,8 +101,9 @@ impl ScanFiles {
             second: phase,
             header,
             second_scaling: HeaderScaling::NONE,
-            sidecar: Sidecar::default(),
+            sidecars: Default::default(),
             polar: true,
+            of_files: false,
         };
         self.scan_of(vec![pair], options)
     }
@@ -106,15 +112,17 @@ impl ScanFiles {
         let first = pairs.first().ok_or(ReconError::NoEchoes)?;
         let header = first.header.clone();
         let first_path = first.paths.0.clone();
+        let mut warnings = pairing::check(&pairs, &self.echo_times_s, self.field_strength_t)?;
         let echo_times_s = self.echo_times_s(&pairs)?;
         let field_strength_t = self
             .field_strength_t
-            .or_else(|| pairs.iter().find_map(|pair| pair.sidecar.field_strength_t))
+            .or_else(|| told(&pairs, |sidecar| sidecar.field_strength_t))
             .ok_or(ReconError::MissingFieldStrength { path: first_path })?;
         let b0_direction = self
             .b0_direction
-            .or_else(|| pairs.iter().find_map(|pair| pair.sidecar.b0_direction))
+            .or_else(|| told(&pairs, |sidecar| sidecar.b0_direction))
             .unwrap_or_else(|| field_direction(header.grid()));
+        let slice_axis = told(&pairs, |sidecar| sidecar.slice_axis);
         let phase_scaling = phase_scaling(&pairs, options.phase_units)?;
         let mut times = echo_times_s.into_iter();
         let echoes = pairs
@@ -129,7 +137,10 @@ impl ScanFiles {
             })
             .collect();
         let scan = GradientEchoScan::new(echoes, field_strength_t, b0_direction)?;
-        Ok(ScanInput { scan, header, phase_scaling })
+        let mut scan = scan.with_slice_axis(slice_axis);
+        warnings.extend(alternation::undo(scan.echoes_mut()));
+        agreement::check(scan.echoes())?;
+        Ok(ScanInput { scan, header, phase_scaling, warnings })
     }
 
     fn echo_times_s(&self, pairs: &[Pair]) -> Result<Vec<f64>, ReconError> {
@@ -139,7 +150,7 @@ impl ScanFiles {
         if from_sidecars {
             let time = |pair: &Pair| {
                 let path = pair.paths.0.clone();
-                pair.sidecar.echo_time_s.ok_or(ReconError::MissingEchoTime { path })
+                pair.told(|sidecar| sidecar.echo_time_s).ok_or(ReconError::MissingEchoTime { path })
             };
             return pairs.iter().map(time).collect();
         }
@@ -154,78 +165,9 @@ impl ScanFiles {
     }
 }
 
-/// Both images of an echo, or of a series of them, as read.
-struct Pair {
-    paths: (PathBuf, PathBuf),
-    /// Magnitudes or real parts.
-    first: Vec<Volume<f32>>,
-    /// Phases or imaginary parts.
-    second: Vec<Volume<f32>>,
-    header: Header,
-    second_scaling: HeaderScaling,
-    sidecar: Sidecar,
-    polar: bool,
-}
-
-impl Pair {
-    fn read(parts: &EchoParts, options: &ReadOptions) -> Result<Self, ReconError> {
-        let (a, b) = parts.paths();
-        let options = nifti::ReadOptions { nan_to_zero: options.non_finite_as_zero };
-        let (one, other) =
-            rayon::join(|| nifti::read_series(a, &options), || nifti::read_series(b, &options));
-        let ((header, first), (other_header, second)) = (one?, other?);
-        if !header.grid().same_as(other_header.grid()) {
-            return Err(VolumeError::GridMismatch(Box::new(GridMismatch {
-                reference: a.to_owned(),
-                reference_grid: *header.grid(),
-                other: b.to_owned(),
-                other_grid: *other_header.grid(),
-                remedy: "both images of an echo have one grid; convert the scan again".to_owned(),
-            }))
-            .into());
-        }
-        if first.len() != second.len() {
-            return Err(ReconError::EchoCount {
-                magnitudes: first.len(),
-                phases: second.len(),
-                path: a.to_owned(),
-            });
-        }
-        let second_scaling =
-            HeaderScaling { slope: other_header.slope(), intercept: other_header.intercept() };
-        let sidecar = Sidecar::beside(a)?.or(Sidecar::beside(b)?);
-        let polar = matches!(parts, EchoParts::Polar { .. });
-        let paths = (a.to_owned(), b.to_owned());
-        Ok(Self { paths, first, second, header, second_scaling, sidecar, polar })
-    }
-
-    /// Name, magnitude and phase of each echo.
-    fn into_polar(
-        self,
-        scaling: Option<PhaseScaling>,
-        invert: bool,
-    ) -> Vec<(String, Volume<f32>, Volume<f32>)> {
-        let sign = if invert { -1.0 } else { 1.0 };
-        let series = self.first.len() > 1;
-        let mut echoes = Vec::new();
-        for (number, (mut a, mut b)) in self.first.into_iter().zip(self.second).enumerate() {
-            match scaling.filter(|_| self.polar) {
-                Some(scaling) => b.data_mut().iter_mut().for_each(|value| {
-                    *value = sign * scaling.radians(*value, self.second_scaling);
-                }),
-                None => {
-                    for (a, b) in a.data_mut().iter_mut().zip(b.data_mut()) {
-                        (*a, *b) = (a.hypot(*b), sign * b.atan2(*a));
-                    }
-                }
-            }
-            let path = self.paths.1.display();
-            let name =
-                if series { format!("{path} (volume {})", number + 1) } else { path.to_string() };
-            echoes.push((name, a, b));
-        }
-        echoes
-    }
+/// A field of the first pair whose JSON files have it.
+fn told<T>(pairs: &[Pair], field: impl Fn(&Sidecar) -> Option<T>) -> Option<T> {
+    pairs.iter().find_map(|pair| pair.told(&field))
 }
 
 /// One scaling for all phase images; `None` if there are only real and imaginary ones.
@@ -235,17 +177,21 @@ fn phase_scaling(pairs: &[Pair], units: PhaseUnits) -> Result<Option<PhaseScalin
         return Ok(None);
     };
     let mut all = PhaseRange::EMPTY;
+    let mut spreads = Vec::new();
     for pair in phases() {
-        for volume in &pair.second {
+        for (number, volume) in pair.second.iter().enumerate() {
             let (least, most) = range(volume);
             if least == most && pair.second.len() == 1 {
                 let name = pair.paths.1.display().to_string();
                 return Err(ReconError::FlatPhase { value: least, name });
             }
             all = all.with(least, most, pair.second_scaling);
+            spreads.push(Spread::of(volume, (least, most), pair.name(number)));
         }
     }
-    let radians = phases().all(|pair| pair.sidecar.units.as_deref() == Some("rad"));
+    spread::check(&spreads)?;
+    let radians =
+        phases().all(|pair| pair.told(|sidecar| sidecar.units.clone()).as_deref() == Some("rad"));
     let name = first.paths.1.display().to_string();
     PhaseScaling::recognise(&all, radians, units, &name).map(Some)
 }

@@ -60,7 +60,8 @@ fn cisterns_are_left_out_and_ventricles_stay() {
     let many: &[f64] = &[0.006, 0.012, 0.018, 0.024];
     for (fluid, echo_times_s) in [(dark, many), (slow, many), (dark, &many[1..2])] {
         let (scan, brain) = scan(fluid, echo_times_s);
-        let found = find_brain(&scan, &config).unwrap();
+        let (found, warning) = find_brain(&scan, &config).unwrap();
+        assert_eq!(warning, None);
         let overlap = dice(&found, &brain);
         assert!(overlap > 0.96, "Dice {overlap} for {fluid:?}, {} echoes", echo_times_s.len());
         let at = |mm: [f64; 3]| {
@@ -76,7 +77,61 @@ fn cisterns_are_left_out_and_ventricles_stay() {
 #[test]
 fn without_contrast_the_fluid_stays() {
     let (scan, brain) = scan([0.92, 20.0], &[0.012]);
-    let found = find_brain(&scan, &BrainConfig::default()).unwrap();
+    let (found, _) = find_brain(&scan, &BrainConfig::default()).unwrap();
     let overlap = dice(&found, &brain);
     assert!((0.7..0.96).contains(&overlap), "Dice {overlap}");
+}
+
+/// A head as large as an adult's: brain, dark skull, scalp; its phase is noise where `spoilt` says.
+fn adult(brain: bool, spoilt: fn([f64; 3]) -> bool) -> (GradientEchoScan, Mask) {
+    let grid = grid([46, 56, 50], [4.0, 4.0, 4.0]);
+    let within = |at: [f64; 3], half_axes: [f64; 3]| {
+        (0..3).map(|axis| (at[axis] / half_axes[axis]).powi(2)).sum::<f64>() < 1.0
+    };
+    let in_brain = |voxel| within(grid.position_mm(voxel), [62.0, 80.0, 66.0]);
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let magnitude = Volume::from_fn(grid, |voxel| {
+        let at = grid.position_mm(voxel);
+        let skull = !within(at, [66.0, 84.0, 70.0]) && within(at, [74.0, 92.0, 78.0]);
+        if within(at, [84.0, 102.0, 90.0]) && !(brain && skull) { 1.0 } else { 0.02 }
+    });
+    let phase_rad = Volume::from_fn(grid, |voxel| {
+        let at = grid.position_mm(voxel);
+        if magnitude[voxel] < 0.5 || spoilt(at) {
+            random.random_range(-3.1..3.1)
+        } else {
+            0.01 * at[0] as f32
+        }
+    });
+    let echo = Echo { name: "phase.nii".to_owned(), magnitude, phase_rad, echo_time_s: 0.03 };
+    let scan = GradientEchoScan::new(vec![echo], 3.0, [0.0, 0.0, 1.0]).unwrap();
+    (scan, Volume::from_fn(grid, in_brain))
+}
+
+/// As in a real scan of one echo, of whose brain 423 ml were left.
+#[test]
+fn a_brain_mask_that_collapsed_is_found_another_way_and_told() {
+    let config = BrainConfig::default();
+    let (scan, brain) = adult(true, |_| false);
+    let (found, warning) = find_brain(&scan, &config).unwrap();
+    assert!(dice(&found, &brain) > 0.93 && warning.is_none(), "{warning:?}");
+    for spoilt in [|at: [f64; 3]| at[1] < 25.0, |at: [f64; 3]| at[0] > -5.0, |_| true] {
+        let (scan, brain) = adult(true, spoilt);
+        let (found, warning) = find_brain(&scan, &config).unwrap();
+        assert!(dice(&found, &brain) > 0.9, "Dice {}", dice(&found, &brain));
+        let warning = warning.unwrap();
+        assert_eq!(warning.code, "brain_mask_fallback");
+        assert!(warning.message.contains("the magnitude alone"), "{warning}");
+        assert!(warning.message.contains("phase.nii"), "{warning}");
+    }
+}
+
+#[test]
+fn a_head_without_a_plausible_brain_is_refused() {
+    let (scan, _) = adult(false, |_| false);
+    let message = find_brain(&scan, &BrainConfig::default()).unwrap_err().to_string();
+    assert!(
+        message.contains("more than a brain") && message.contains("give a brain mask"),
+        "{message}"
+    );
 }

@@ -6,7 +6,7 @@ use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility
 use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};
 use deepmir_volume::Volume;
 
-use crate::common::{Head, Sphere, distance};
+use crate::common::{Head, Signal, Sphere, distance, field_of, no_offset};
 
 fn strength(result: &Reconstruction, sphere: &Sphere) -> f64 {
     let volume_mm3 = 4.0 / 3.0 * std::f64::consts::PI * sphere.radius_mm.powi(3);
@@ -153,11 +153,48 @@ fn paramagnetic_sources_are_dark_on_swi_and_the_projection_is_the_minimum() {
     };
     assert!(at([15.0, 5.0, 10.5]) < 0.8);
     assert!(at([21.0, 5.0, 5.0]) > 0.95);
-    let projection = minimum_intensity_projection(&swi, 7.5);
+    let projection = minimum_intensity_projection(&swi, 2, 7.5);
     let [nx, ny, nz] = swi.shape();
     let want = Volume::from_fn(head.grid, |[i, j, k]| {
         (k.saturating_sub(2)..(k + 3).min(nz)).map(|k| swi[[i, j, k]]).fold(f32::MAX, f32::min)
     });
     assert_eq!(projection.data()[..nx * ny], want.data()[..nx * ny]);
     assert_eq!(projection, want);
+}
+
+/// Twelve bleeds that are dark in the magnitude.
+#[test]
+fn a_phase_of_the_wrong_sign_is_told() {
+    let mut head = Head::new();
+    let bleeds: Vec<Sphere> = (0..12)
+        .map(|n| {
+            let (angle, level) = (f64::from(n) * 0.9, f64::from(n % 3) * 12.0 - 12.0);
+            let centre_mm = [22.0 * angle.cos(), 22.0 * angle.sin(), level];
+            Sphere { centre_mm, radius_mm: 4.0, chi_ppm: 0.4 }
+        })
+        .collect();
+    for index in 0..head.grid.len() {
+        let at = head.grid.position_mm(head.grid.voxel(index));
+        if bleeds.iter().any(|bleed| distance(at, bleed.centre_mm) < bleed.radius_mm) {
+            head.magnitude.data_mut()[index] *= 0.5;
+        }
+    }
+    let signal = Signal {
+        field_ppm: &field_of(&head.grid, &bleeds, [0.0, 0.0, 1.0]),
+        magnitude: &head.magnitude,
+        echo_times_s: &[0.01, 0.02],
+        noise: 0.01,
+        offset_rad: no_offset,
+        even_offset_rad: no_offset,
+    };
+    let scan = signal.scan();
+    let codes = |scan: &GradientEchoScan| {
+        let made = reconstruct(scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap();
+        made.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&scan), Vec::<String>::new());
+    let mut echoes = scan.echoes().to_vec();
+    echoes.iter_mut().for_each(|echo| echo.phase_rad = echo.phase_rad.map(|&phase| -phase));
+    let inverted = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    assert_eq!(codes(&inverted), ["phase_sign"]);
 }

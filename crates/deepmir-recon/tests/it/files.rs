@@ -161,7 +161,8 @@ fn fails(files: &ScanFiles, words: &[&str]) {
 fn what_is_missing_or_does_not_fit_is_named() {
     let folder = Folder::new();
     let truth = phase(folder.grid);
-    let (one, two) = (folder.echo(1, 0.01, &truth), folder.echo(2, 0.02, &truth));
+    let later = phase(folder.grid).map(|p| -p);
+    let (one, two) = (folder.echo(1, 0.01, &truth), folder.echo(2, 0.02, &later));
     fails(&files(Vec::new()), &["no echoes"]);
     fails(&files(vec![two.clone(), one.clone()]), &["out of order", "0.01", "echo-1_part-phase"]);
     let mut with_times = files(vec![one.clone(), two.clone()]);

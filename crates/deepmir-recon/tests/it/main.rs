@@ -8,6 +8,7 @@ mod background;
 mod brain;
 mod chain;
 mod dipole;
+mod faults;
 mod files;
 mod phase;
 mod registration;

@@ -1,14 +1,16 @@
 //! Predicted against true label maps, over a cohort.
 
+mod doubts;
 mod pairs;
 mod tables;
 
 use std::path::Path;
 
+use deepmir_cases::Groups;
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{
-    Bootstrap, Confusion, Detections, Froc, PooledClass, SubjectScore, froc, pool, score,
+    Bootstrap, Confusion, Detections, Froc, PooledClass, SubjectScore, froc, pool_units, score,
 };
 use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_pipeline::predict::candidates;
@@ -18,6 +20,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::StudyError;
+pub use doubts::doubts;
 pub use pairs::{EvaluationPair, pairs, without_prediction};
 
 /// How maps are compared.
@@ -35,6 +38,8 @@ pub struct EvaluationOptions {
     pub froc_threshold: f32,
     /// Intervals.
     pub bootstrap: Bootstrap,
+    /// Which subjects are one patient: they are drawn together. All scans of one subject (`sub-01_ses-1`) are, too.
+    pub groups: Groups,
 }
 
 impl Default for EvaluationOptions {
@@ -46,6 +51,7 @@ impl Default for EvaluationOptions {
             classes: LesionClass::ALL.to_vec(),
             froc_threshold: 0.3,
             bootstrap: Bootstrap::default(),
+            groups: Groups::default(),
         }
     }
 }
@@ -123,7 +129,8 @@ pub fn evaluate_maps(
 /// Pools the scores of all subjects.
 fn pooled(compared: &[Compared], options: &EvaluationOptions) -> Evaluation {
     let subjects: Vec<SubjectScore> = compared.iter().map(|(score, _)| score.clone()).collect();
-    let (classes, confusion) = pool(&subjects, &options.classes, &options.bootstrap);
+    let units = units(&subjects, &options.groups);
+    let (classes, confusion) = pool_units(&subjects, &units, &options.classes, &options.bootstrap);
     let curve = |class: LesionClass| {
         // Only if every subject has the map: a curve over some would be another cohort's.
         let detections: Option<Vec<Detections>> = compared
@@ -148,6 +155,23 @@ fn pooled(compared: &[Compared], options: &EvaluationOptions) -> Evaluation {
         classes,
         confusion,
     }
+}
+
+/// The places of each patient's scans, patients in the order of their first.
+fn units(subjects: &[SubjectScore], groups: &Groups) -> Vec<Vec<usize>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut units: Vec<Vec<usize>> = Vec::new();
+    for (n, subject) in subjects.iter().enumerate() {
+        let name = groups.of_scan(&subject.subject);
+        match names.iter().position(|known| *known == name) {
+            Some(unit) => units[unit].push(n),
+            None => {
+                names.push(name);
+                units.push(vec![n]);
+            }
+        }
+    }
+    units
 }
 
 type Compared = (SubjectScore, Vec<(LesionClass, Detections)>);

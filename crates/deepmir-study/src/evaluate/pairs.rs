@@ -33,6 +33,25 @@ pub struct EvaluationPair {
 /// label maps.
 pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, StudyError> {
     if truth.is_file() && predicted.is_file() {
+        let names = [truth, predicted].map(BidsName::parse);
+        if let [Some(one), Some(other)] = &names
+            && one.scan() != other.scan()
+        {
+            return Err(StudyError::Subjects {
+                reason: format!(
+                    "by their names the maps are of two scans, {} and {}; give two of one scan",
+                    one.scan(),
+                    other.scan()
+                ),
+            });
+        }
+        let same = truth
+            .canonicalize()
+            .ok()
+            .filter(|path| predicted.canonicalize().ok().as_ref() == Some(path));
+        if same.is_some() {
+            return Err(same_place(truth));
+        }
         let id = BidsName::derived_from(truth).scan();
         return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())]);
     }
@@ -41,11 +60,21 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
             reason: "give two files or two folders, not one of each".to_owned(),
         });
     }
-    let (truths, predictions) = (bids::label_maps(truth)?, bids::label_maps(predicted)?);
-    for (maps, folder) in [(&truths, truth), (&predictions, predicted)] {
+    let (truths, predictions) = (maps_in(truth)?, maps_in(predicted)?);
+    for (maps, folder, option) in [(&truths, truth, "--truth"), (&predictions, predicted, "--pred")]
+    {
         if maps.is_empty() {
-            return Err(CaseError::NoLabels { path: folder.to_owned() }.into());
+            let others = bids::other_segmentations(folder);
+            let reason = format!(
+                "no lesion label maps (*_seg-lesions_dseg.nii.gz) here{others}; give their folder to {option}"
+            );
+            return Err(StudyError::Table { path: folder.to_owned(), reason });
         }
+    }
+    if let Some(same) =
+        truths.values().find(|path| predictions.values().any(|other| other == *path))
+    {
+        return Err(same_place(same));
     }
     let unpaired = |ours: &BTreeMap<String, PathBuf>, theirs: &BTreeMap<String, PathBuf>| {
         let alone = ours.keys().filter(|id| !theirs.contains_key(*id)).cloned();
@@ -72,9 +101,36 @@ pub fn without_prediction(truth: &Path, predicted: &Path) -> Result<Vec<String>,
     if truth.is_file() {
         return Ok(Vec::new());
     }
-    let predictions = bids::label_maps(predicted)?;
-    let truths = bids::label_maps(truth)?.into_keys();
+    let predictions = maps_in(predicted)?;
+    // All of them: then something else is wrong, and told.
+    if predictions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let truths = maps_in(truth)?.into_keys();
     Ok(truths.filter(|id| !predictions.contains_key(id)).collect())
+}
+
+/// The label maps of a folder, which may be a dataset's own where `truth` lies below it.
+fn maps_in(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StudyError> {
+    bids::label_maps(folder).map_err(|error| match error {
+        CaseError::TwoLabelMaps { scan, first, second } => StudyError::Subjects {
+            reason: format!(
+                "{scan} has two label maps; give a folder that has one of them:\n  {}\n  {}",
+                first.display(),
+                second.display()
+            ),
+        },
+        other => other.into(),
+    })
+}
+
+fn same_place(path: &Path) -> StudyError {
+    StudyError::Table {
+        path: path.to_owned(),
+        reason: "truth and prediction are the same file; give the true label maps to --truth and those of a model to \
+                 --pred"
+            .to_owned(),
+    }
 }
 
 impl EvaluationPair {

@@ -58,6 +58,11 @@ impl Checksums {
         Ok(Self(checked.into_iter().collect()))
     }
 
+    /// Without what is remembered of the files.
+    pub(crate) fn known(&self) -> deepmir_cases::Checksums {
+        self.0.iter().map(|(path, known)| (path.clone(), known.sha256.clone())).collect()
+    }
+
     /// Stores them.
     pub(crate) fn write(&self, path: &Path) -> Result<(), StudyError> {
         Ok(bids::write_json(path, &self.0)?)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use deepmir_cases::Groups;
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::Bootstrap;
@@ -262,6 +263,7 @@ impl StudyConfig {
                 resamples: self.evaluation.resamples,
                 seed: self.evaluation.seed,
             },
+            groups: Groups::default(),
         }
     }
 }

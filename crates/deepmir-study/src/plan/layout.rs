@@ -12,10 +12,12 @@ use crate::plan::arm::Arm;
 use crate::plan::cell::Cell;
 use crate::plan::checksums::Checksums;
 use crate::plan::config::StudyConfig;
+use crate::plan::doubts::doubts;
 use crate::plan::participants::Participants;
 use crate::plan::split::{Fold, split};
 use deepmir_cases::bids;
 use deepmir_pipeline::program;
+use deepmir_volume::Warning;
 
 /// Checksum of the sources that decide what a cell stores: those of [`deepmir_pipeline::CODE`], and this crate's `run/`
 /// (from `build.rs`).
@@ -38,6 +40,7 @@ pub struct StudyPlan {
     pub cells: Vec<Cell>,
     pub(crate) participants: Participants,
     checksums: Checksums,
+    warnings: Vec<Warning>,
 }
 
 impl StudyPlan {
@@ -55,8 +58,10 @@ impl StudyPlan {
         let files =
             participants.cohort.cases.iter().chain(&participants.extra_training).flat_map(files_of);
         let checksums = Checksums::of(files, &output.join(CHECKSUMS))?;
+        let warnings = doubts(&participants, &folds, &arms, &checksums.known())?;
+        let cells = Vec::new();
         let mut plan =
-            Self { config, output, arms, folds, cells: Vec::new(), participants, checksums };
+            Self { config, output, arms, folds, cells, participants, checksums, warnings };
         plan.cells = plan.lay_out();
         Ok(plan)
     }
@@ -211,6 +216,11 @@ impl StudyPlan {
     /// Scans that are held out in turn.
     pub fn scans(&self) -> usize {
         self.participants.cohort.cases.len()
+    }
+
+    /// What was noticed about subjects and folds.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Scans that are left out, and why.

@@ -4,6 +4,7 @@ pub(crate) mod arm;
 pub(crate) mod cell;
 mod checksums;
 pub(crate) mod config;
+mod doubts;
 pub(crate) mod factors;
 pub(crate) mod layout;
 pub(crate) mod participants;

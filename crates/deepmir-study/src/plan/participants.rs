@@ -32,41 +32,36 @@ impl Participants {
         needed: &[Modality],
     ) -> Result<Self, StudyError> {
         let fault = |reason: String| StudyError::Experiment { path: path.to_owned(), reason };
-        let mut groups = Groups::default();
-        let mut cohort = Cohort { cases: Vec::new() };
+        let mut cohort = Cohort::default();
         for (number, data) in config.data.iter().enumerate() {
             let mut part = Cohort::read(data, config.labels.as_deref())?;
-            let stated = state_groups(&part.cases, data)?;
-            if config.data.len() > 1 {
-                let name = unique_name(&config.data, number);
-                part.cases.iter_mut().for_each(|case| case.id = within(&name, &case.id));
-            }
-            for (case, group) in part.cases.iter().zip(stated) {
-                if let Some(group) = group {
-                    groups.insert(&subject_of(&case.id), &group);
+            let name = (config.data.len() > 1).then(|| unique_name(&config.data, number));
+            for case in &mut part.cases {
+                let own = subject_of(&case.id);
+                let mut group = part.groups.of(&own).to_owned();
+                let stated = group != own;
+                if let Some(name) = &name {
+                    case.id = within(name, &case.id);
+                    // The patients of a table are its own; an anatomy is the same everywhere.
+                    group = if data.is_dir() { group } else { within(name, &group) };
+                }
+                if stated {
+                    cohort.groups.insert(&subject_of(&case.id), &group);
                 }
             }
             cohort.cases.extend(part.cases);
+            cohort.warnings.extend(part.warnings);
         }
         // Before subjects are left out: held-out subjects must not enter as extra training data.
-        let extra_training = cohort.extra_cases(&config.extra_train)?;
-        let stated_anatomies = config.extra_train.iter().map(|data| {
-            let cases = Cohort::read(data, None)?.cases;
-            state_groups(&cases, data).map(|groups| {
-                let with_truth = cases.iter().zip(groups).filter(|(case, _)| case.truth.is_some());
-                with_truth.map(|(_, group)| group).collect::<Vec<_>>()
-            })
-        });
-        let stated: Vec<Vec<Option<String>>> = stated_anatomies.collect::<Result<_, _>>()?;
-        for (case, group) in extra_training.iter().zip(stated.into_iter().flatten()) {
-            if let Some(group) = group {
-                groups.insert(&subject_of(&case.id), &group);
-            }
-        }
+        let extra = cohort.extra(&config.extra_train)?;
+        let mut groups = cohort.groups.clone();
+        groups.extend(extra.groups);
+        let extra_training = extra.cases;
+        cohort.warnings.extend(extra.warnings);
         if let Some(table) = &config.groups {
-            for (subject, group) in Groups::read(table)? {
-                groups.insert(&subject, &group);
-            }
+            let known = cohort.subjects().into_iter();
+            let known = known.chain(extra_training.iter().map(|case| subject_of(&case.id)));
+            groups.add_table(table, &known.collect())?;
         }
 
         if !config.subjects.is_empty() {
@@ -123,11 +118,6 @@ impl Participants {
     ) -> BTreeSet<String> {
         cases.into_iter().map(|case| self.group(&case.id)).collect()
     }
-}
-
-fn state_groups(cases: &[CaseFiles], data: &Path) -> Result<Vec<Option<String>>, StudyError> {
-    let anatomies = Groups::of_dataset(data)?;
-    cases.iter().map(|case| Ok(Groups::stated(case, &anatomies)?)).collect()
 }
 
 /// A dataset's name, numbered where two have the same name.

@@ -69,7 +69,7 @@ fn outer(
             {
                 return Err(StudyError::Subjects {
                     reason: format!(
-                        "{} shares its anatomy ({}) with a subject of test; put both on one side",
+                        "{} shares its anatomy or patient ({}) with a subject of test; put both on one side",
                         case.id,
                         participants.group(&case.id)
                     ),
@@ -88,7 +88,7 @@ fn inner(
     name: String,
     seed: u64,
 ) -> Result<Fold, StudyError> {
-    let rest = Cohort { cases: split.training };
+    let rest = Cohort { cases: split.training, ..Cohort::default() };
     let too_few = participants.groups_of(&rest.cases).len();
     let (mut training, validation) = match too_few {
         0 => (Vec::new(), Vec::new()),
@@ -143,6 +143,7 @@ mod tests {
         Participants {
             cohort: Cohort {
                 cases: cases((0..2 * subjects).map(|n| format!("sub-{:02}_ses-{}", n / 2, n % 2))),
+                ..Cohort::default()
             },
             extra_training: cases((0..extra_training).map(|n| format!("phantoms-sub-{n:02}"))),
             groups,

@@ -61,7 +61,12 @@ impl Done {
         match std::fs::read_to_string(&path) {
             Ok(text) => match serde_json::from_str(&text) {
                 Ok(done) => Ok(Some(done)),
-                Err(error) => Err(StudyError::Table { path, reason: error.to_string() }),
+                Err(error) => Err(StudyError::Table {
+                    path,
+                    reason: format!(
+                        "this is no record of a finished cell ({error}); delete it, and its cell is done again"
+                    ),
+                }),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StudyError::Read { path, source }),

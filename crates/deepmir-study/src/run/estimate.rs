@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use deepmir_cases::{CaseFiles, lesion_classes};
 use deepmir_net::train::Event;
 use deepmir_net::{DeviceChoice, Plan};
 
@@ -116,9 +117,13 @@ fn measure(plan: &StudyPlan, cell: &Cell, device: DeviceChoice) -> Result<Measur
     let mut training = training(plan, cell, device);
     training.output = folder.path().join("training");
     training.cache = folder.path().join("cache");
-    training.training.truncate(1);
-    training.extra_training.truncate(1);
-    training.validation.truncate(1);
+    for side in [&mut training.training, &mut training.extra_training, &mut training.validation] {
+        // One with a lesion: without any there is nothing to learn.
+        let has_lesion = |case: &CaseFiles| lesion_classes(case).is_ok_and(|all| !all.is_empty());
+        let place = side.iter().position(has_lesion).unwrap_or(0);
+        side.rotate_left(place);
+        side.truncate(1);
+    }
     training.config.steps = STEPS;
     training.config.validate_every = STEPS;
     training.config.warmup_steps = training.config.warmup_steps.min(1);

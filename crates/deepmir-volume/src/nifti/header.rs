@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::encode::{bytes_1, bytes_2};
-use super::parse::HeaderFault;
-use super::{AffineSource, DataType, Spatial};
+use super::{AffineSource, DataType, HeaderNotes, Spatial, limits};
 use crate::{Grid, VolumeError, Warning};
 
 /// The longest axis that version 1 can hold.
@@ -38,11 +37,9 @@ impl Header {
     /// # Errors
     /// If no file can describe the grid, or no head can have its voxels.
     pub fn of(grid: &Grid) -> Result<Self, VolumeError> {
+        limits::check_size(grid, None).map_err(|reason| VolumeError::Geometry { reason })?;
         let bytes = Self::bytes_for(grid, &Spatial::of(grid.affine()), DataType::F32, 1.0, 0.0);
-        Self::parse(&bytes).map_err(|fault| match fault {
-            HeaderFault::Broken(reason) => VolumeError::Geometry { reason },
-            _ => VolumeError::Shape { shape: grid.shape() },
-        })
+        Self::parse(&bytes).map_err(|_| VolumeError::Shape { shape: grid.shape() })
     }
 
     /// Voxels along each axis, and their place.
@@ -87,11 +84,10 @@ impl Header {
 
     /// What was noticed in the header, and in the bytes around the voxels if these were read too: a side that is a guess, a
     /// place that is told in two ways, bytes that were ignored. `path` is the file that the messages name.
-    pub fn warnings(&self, path: &Path) -> impl Iterator<Item = Warning> {
-        let named = |note: &Warning| {
-            Warning::new(&note.code, format!("{}: {}", note.message, path.display()))
-        };
-        self.notes.iter().map(named)
+    pub fn warnings(&self, path: &Path) -> Vec<Warning> {
+        let mut notes = HeaderNotes::default();
+        notes.add(path, self);
+        notes.warnings()
     }
 
     /// Notes something about the file.

@@ -14,11 +14,12 @@ const LONGEST_MM: f64 = 1000.0;
 const WHOLE_VOXELS: usize = 96;
 const SHORTEST_MM: f64 = 30.0;
 
-/// Checks voxels and field of view. `unit` is what the header calls the unit of its lengths.
+/// Checks voxels and field of view. `unit` is what the header calls the unit of its lengths;
+/// `None` if there is no header, because the image is in memory.
 ///
 /// # Errors
 /// With the sizes, the unit and the remedy.
-pub(super) fn check_size(grid: &Grid, unit: &str) -> Result<(), String> {
+pub(super) fn check_size(grid: &Grid, unit: Option<&str>) -> Result<(), String> {
     let sizes = grid.voxel_sizes_mm();
     let sides: [f64; 3] = std::array::from_fn(|axis| sizes[axis] * grid.shape()[axis] as f64);
     let longest = sides.into_iter().fold(0.0, f64::max);
@@ -33,6 +34,9 @@ pub(super) fn check_size(grid: &Grid, unit: &str) -> Result<(), String> {
         format!("a field of view of {} mm", product(sides))
     } else {
         return Ok(());
+    };
+    let Some(unit) = unit else {
+        return Err(format!("{what} cannot be a head's; give the affine in millimetres"));
     };
     Err(format!(
         "{what} cannot be a head's; xyzt_units says {unit}: set it to the unit that the sizes are in, or the sizes to \
@@ -64,7 +68,7 @@ mod tests {
 
     fn check(shape: [usize; 3], sizes: [f64; 3]) -> Result<(), String> {
         let grid = Grid::new(shape, Affine::from_spacing(sizes, [0.0; 3])).unwrap();
-        check_size(&grid, "metres")
+        check_size(&grid, Some("metres"))
     }
 
     #[test]

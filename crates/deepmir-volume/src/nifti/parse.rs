@@ -162,7 +162,7 @@ impl Raw {
             spatial.affine(shape, &mut notes).map_err(HeaderFault::Broken)?;
         let grid =
             Grid::new(shape, affine).map_err(|fault| HeaderFault::Broken(fault.to_string()))?;
-        limits::check_size(&grid, spatial.unit()).map_err(HeaderFault::Broken)?;
+        limits::check_size(&grid, Some(spatial.unit())).map_err(HeaderFault::Broken)?;
         Ok(Header {
             dims,
             data_type,

@@ -53,7 +53,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 /// Voxels and warnings.
 fn read(path: &Path) -> (Vec<f32>, Vec<Warning>) {
     let image = nifti::read(path).unwrap();
-    let warnings = image.header.warnings(path).collect();
+    let warnings = image.header.warnings(path);
     (image.volume.into_data(), warnings)
 }
 
@@ -207,9 +207,8 @@ fn a_quaternion_near_half_a_turn_is_half_a_turn() {
 
 #[test]
 fn an_image_that_says_nothing_of_its_sides_is_told() {
-    let warnings = |path: &Path| -> Vec<Warning> {
-        nifti::read_header(path).unwrap().warnings(path).collect()
-    };
+    let warnings =
+        |path: &Path| -> Vec<Warning> { nifti::read_header(path).unwrap().warnings(path) };
     let neither = fixture("neither_form.nii");
     let told = warnings(&neither);
     assert_eq!(codes(&told), ["side_unknown"]);
@@ -235,7 +234,7 @@ fn an_sform_of_zeros_is_told_and_the_qform_taken() {
         let path = files.altered(&[(280, &sform), qform]);
         let header = nifti::read_header(&path).unwrap();
         assert_eq!(header.affine_source(), AffineSource::Qform);
-        let warnings: Vec<Warning> = header.warnings(&path).collect();
+        let warnings: Vec<Warning> = header.warnings(&path);
         assert_eq!(codes(&warnings), ["sform_unusable"]);
         assert!(warnings[0].message.contains("its qform was taken"), "{warnings:?}");
         let no_qform = files.altered(&[(280, &sform), (252, &[0, 0])]);
@@ -260,7 +259,7 @@ fn an_sform_and_a_qform_that_disagree_are_told() {
         }
         let path = folder.path().join("a.nii");
         fs::write(&path, bytes).unwrap();
-        nifti::read_header(&path).unwrap().warnings(&path).collect()
+        nifti::read_header(&path).unwrap().warnings(&path)
     };
     assert_eq!(warnings(&[]), vec![]);
     assert_eq!(warnings(&[(268, -80.5)]), vec![]);

@@ -14,6 +14,9 @@ use super::sections::{EXIT_STATUS, sections};
 /// bootstrap interval over subjects. Where probability maps or a table of candidates lie beside the
 /// predictions, computes FROC curves (sensitivity against false positives per scan) too.
 ///
+/// Lesions are the connected components of either label map: those of a prediction that touch count as one, as
+/// they do in the truth, so that its lesion table and instance map may have more.
+///
 /// With --raters, measures the agreement of raters instead: Cohen's kappa, ICC, shared lesions, Dice.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
@@ -63,6 +66,11 @@ pub struct Evaluate {
     /// table of candidates
     #[arg(long, value_name = "P", default_value_t = 0.3)]
     pub froc_threshold: f32,
+    /// Table of subjects that are one patient: participant_id and patient
+    ///
+    /// The bootstrap draws them together, as it does all sessions of a BIDS subject.
+    #[arg(long, value_name = "FILE", conflicts_with = "raters")]
+    pub groups: Option<PathBuf>,
     /// Bootstrap resamples over subjects
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub resamples: usize,

@@ -101,8 +101,8 @@ pub enum Model {
     Adapt(Tune),
     /// Measure the range of scans that a model was trained on.
     ///
-    /// A prediction warns of scans outside it. `deepmir train` measures it; use this for a model that was trained before
-    /// it did, or on scans that this command is to add disagreement of networks and candidate classifier for.
+    /// A prediction warns of scans outside it. `deepmir train` measures most of it; this command does so for models of
+    /// earlier versions, and also measures how often networks and candidate classifier disagree. Prints the range.
     #[command(after_long_help = sections(&[
         ("Examples", "  deepmir model range old.deepmir TRAINING_SCANS -o new.deepmir"),
         EXIT_STATUS,
@@ -145,6 +145,10 @@ pub struct Tune {
     // Keep others to test the new thresholds on.
     #[command(flatten)]
     pub only: Labels,
+    /// Table of subjects that are one patient: participant_id and patient [default: the column patient, subject
+    /// or group of DATA]
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
     /// Name of the new model [default: the old one with -tuned or -adapted]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

@@ -24,6 +24,9 @@ use super::sections::{EXIT_STATUS, sections};
   IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
   IMAGE_seg-lesions_dseg.tsv         names of the labels
   IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs
+  IMAGE_seg-instances_dseg.nii.gz    instance map: each lesion's row number in the lesion table, also
+                                     where lesions touch
+  IMAGE_seg-instances_dseg.tsv       names of the instances
   IMAGE_seg-lesions_label-CMB_probseg.nii.gz
   IMAGE_seg-lesions_label-NHID_probseg.nii.gz
                                      probability of each class at each voxel
@@ -33,6 +36,10 @@ use super::sections::{EXIT_STATUS, sections};
                                      of being a lesion, and whether it was accepted as one
   SCAN_desc-lesions_candidates.nii.gz
                                      label map of the candidates' numbers
+  SCAN_desc-lesions_large.tsv        findings that are not counted: macrobleed (longer than 10 mm) or
+                                     large (a candidate of 100 mm³ that was rejected, or a dark region of
+                                     8 mm), with position, size, probabilities and susceptibility
+  SCAN_desc-lesions_large.nii.gz     label map of these findings' numbers
   SCAN_desc-lesions_mosaic.png       slices with the lesions outlined
   SCAN_desc-lesions_report.html      every lesion in three planes, measures, methods, provenance
   SCAN_desc-lesions_qc.json          brain volume, signal-to-noise ratio, similarity of SWI and T2w

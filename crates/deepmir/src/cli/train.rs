@@ -11,15 +11,17 @@ use super::sections::{EXIT_STATUS, sections};
 
 /// Train a network on a cohort with label maps.
 ///
-/// DATA is a BIDS dataset with label maps in its derivatives, or a CSV or TSV table with the columns id,
-/// truth, swi, qsm and t2w.
+/// DATA is a BIDS dataset with label maps (*_seg-lesions_dseg) in its derivatives, or a CSV or TSV table
+/// with the columns id, truth, swi, qsm and t2w. A column patient says whose scans they are, where a
+/// patient has several: those fall on one side of every split.
 ///
 /// With --folds, trains one network per fold of a cross-validation. The model is then their ensemble, with
 /// detection thresholds, a candidate classifier (gradient boosted trees that reject false positives) and,
 /// where there are enough lesions, a patch classifier (small 3D networks that look at a patch around each
 /// candidate), all fitted to predictions of subjects that a network was not trained on.
 ///
-/// An interrupted training continues with --resume and ends in the same weights. The tables [plan],
+/// An interrupted training continues with --resume and ends in the same weights; with other files or
+/// settings it is refused. The tables [plan],
 /// [architecture], [training] and [phantom] in the file of --config set what the options do not.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
@@ -49,6 +51,12 @@ pub struct Train {
     /// Folder of the dataset's label maps [default: the only one in its derivatives]
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,
+    /// Table of subjects that are one patient or anatomy: participant_id and patient [default: the column
+    /// patient, subject or group of DATA]
+    ///
+    /// They fall on one side of every split. Sessions of a BIDS subject (sub-01_ses-1) do without it.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
     /// Auxiliary data to train on in every fold, such as phantoms or another site; never validated on
     #[arg(long, value_name = "DATA", num_args = 1..)]
     pub extra_train: Vec<PathBuf>,

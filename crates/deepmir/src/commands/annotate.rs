@@ -7,6 +7,7 @@ use deepmir_annotate::server::{Options, serve};
 use deepmir_annotate::{Dataset, Store};
 use deepmir_cases::bids;
 use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
+use deepmir_volume::nifti;
 
 use crate::cli::{Annotate, CombineName};
 
@@ -27,6 +28,14 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     }
     let cases = dataset.cases.len();
     let out = dataset.out.clone();
+    for case in &dataset.cases {
+        // Raters must know if the side that they see is a guess.
+        let Some(path) = case.reference() else { continue };
+        let warnings = nifti::read_header(path).map(|header| header.warnings(path));
+        for warning in warnings.unwrap_or_default() {
+            tracing::warn!("{}: {warning}", case.id);
+        }
+    }
     let options = Options {
         dataset,
         rater: arguments.rater.clone(),

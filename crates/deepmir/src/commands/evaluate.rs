@@ -5,12 +5,17 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use deepmir_annotate::Store;
 use deepmir_annotate::store::{self, Stage};
+use deepmir_cases::Groups;
+use deepmir_cases::cohort::subject_of;
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Bootstrap, Confusion, Estimate};
-use deepmir_study::evaluate::{Evaluation, EvaluationOptions, evaluate, pairs, without_prediction};
+use deepmir_study::evaluate::{
+    Evaluation, EvaluationOptions, doubts, evaluate, pairs, without_prediction,
+};
 use deepmir_study::raters;
 use deepmir_volume::components::Connectivity;
 
+use super::warn_of;
 use crate::cli::{Common, Evaluate};
 use crate::progress::Progress;
 
@@ -40,6 +45,13 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         );
     }
     let pairs = pairs(truth, predicted)?;
+    if !missing.is_empty() {
+        tracing::warn!("left out, having no prediction: {}", missing.join(", "));
+    }
+    let mut groups = Groups::default();
+    if let Some(table) = &arguments.groups {
+        groups.add_table(table, &pairs.iter().map(|pair| subject_of(&pair.id)).collect())?;
+    }
     let six = arguments.connectivity == "6";
     let options = EvaluationOptions {
         rule: arguments.rule,
@@ -48,6 +60,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         classes: arguments.classes.clone(),
         froc_threshold: arguments.froc_threshold,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
+        groups,
     };
     let there = |name: &str| arguments.output.join(name).exists();
     if there("subjects.tsv") && !there("evaluation.json") {
@@ -69,6 +82,7 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
         evaluation.refuse_others(&arguments.output)?;
     }
     evaluation.write(&arguments.output)?;
+    warn_of(&doubts(&evaluation, &pairs, &options.groups));
     say!("{}", metrics_table(&evaluation));
     say!("{}", confusion_table(&evaluation.confusion));
     say!("{}", arguments.output.join("evaluation.json").display());
@@ -101,6 +115,11 @@ fn compare_raters(folder: &Path, arguments: &Evaluate) -> anyhow::Result<()> {
                 finished.iter().any(|key| key.case == *case && key.rater == *rater)
             });
         }
+    }
+    let alone: Vec<&str> =
+        maps.iter().filter(|(_, of)| of.len() < 2).map(|(case, _)| case.as_str()).collect();
+    if !alone.is_empty() && alone.len() < maps.len() {
+        tracing::warn!("left out, not finished by two raters: {}", alone.join(", "));
     }
     let bootstrap = Bootstrap { resamples: arguments.resamples, seed: arguments.seed };
     let pairs = raters::compare(&maps, arguments.rule, &bootstrap)?;

@@ -14,12 +14,14 @@ mod run;
 mod scan;
 mod study;
 mod train;
+mod train_subjects;
 mod training;
 
 use std::path::Path;
 
 use deepmir_cases::Cohort;
 use deepmir_model::{Bundle, shipped};
+use deepmir_volume::Warning;
 
 use crate::cli::{Cli, Labels, Verb};
 
@@ -42,6 +44,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     }
+}
+
+/// Tells what was noticed.
+fn warn_of<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
+    warnings.into_iter().for_each(|warning| tracing::warn!("{warning}"));
 }
 
 /// The scans of the subjects and sessions that were asked for, or all.

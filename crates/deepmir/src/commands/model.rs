@@ -7,14 +7,14 @@ use comfy_table::{Table, presets};
 use deepmir_cases::Cohort;
 use deepmir_cases::cohort::dataset_name;
 use deepmir_cases::outputs::check_new;
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Checksums, Groups, Modality, same_patient};
 use deepmir_detect::operating_point::{Adapted, ThresholdCounts, TunedThreshold};
 use deepmir_model::{Bundle, Detector, ModelError, adapt, measure_range, shipped, tune};
 use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
-use super::{chosen, open_model};
+use super::{chosen, open_model, warn_of};
 use crate::cli::{Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
@@ -135,8 +135,9 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
     check_output(arguments)?;
     let mut calibration = Calibration::new(arguments, "adapted", common)?;
+    let groups = calibration.groups.clone();
     let (model, adapted) = calibration.with(common, |detector, cases, data, progress| {
-        adapt(detector, cases, data, arguments.beta, progress)
+        adapt(detector, cases, data, arguments.beta, &groups, progress)
     })?;
     let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
     if rounds == 0 {
@@ -175,13 +176,15 @@ fn range(arguments: &MeasureRange, common: &Common) -> anyhow::Result<()> {
 struct Calibration {
     detector: Detector,
     cases: Vec<CaseFiles>,
+    /// Which of them belong together.
+    groups: Groups,
     /// The scans in words.
     data: String,
 }
 
 impl Calibration {
     fn new(arguments: &Tune, suffix: &str, common: &Common) -> anyhow::Result<Self> {
-        let Tune { data, labels, only, beta, .. } = arguments;
+        let Tune { data, labels, only, groups, beta, .. } = arguments;
         if !(beta.is_finite() && *beta > 0.0) {
             bail!("--beta must be a positive number, such as 1 or 1.5, not {beta}");
         }
@@ -194,16 +197,22 @@ impl Calibration {
         if !without.is_empty() {
             tracing::warn!("left out, having no label map: {}", without.join(", "));
         }
-        let cohort = chosen(cohort, only)?;
+        let mut cohort = chosen(cohort, only)?;
+        if let Some(table) = groups {
+            let known = cohort.subjects().into_iter().collect();
+            cohort.groups.add_table(table, &known)?;
+        }
+        warn_of(&cohort.warnings);
         let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
         let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
 
         let mut model = open_model(&arguments.model)?;
+        warn_of_known(&model, &cohort)?;
         let name = &mut model.settings.name;
         *name = arguments.name.clone().unwrap_or_else(|| format!("{name}-{suffix}"));
         let mut detector = Detector::new(model, common.device)?;
         detector.read = ReadOptions { nan_to_zero: arguments.nan_to_zero };
-        Ok(Self { detector, cases: cohort.cases, data })
+        Ok(Self { detector, cases: cohort.cases, groups: cohort.groups, data })
     }
 
     /// Runs it, with a progress bar.
@@ -221,8 +230,36 @@ impl Calibration {
         let mut tell = |done: usize| progress.set(done as u64, String::new);
         let outcome = work(&mut self.detector, &self.cases, &self.data, &mut tell);
         progress.finish();
+        warn_of(&self.detector.noticed);
         outcome
     }
+}
+
+/// Tells of scans that the model learned from, of scans that are there twice and of visits that count as patients:
+/// thresholds chosen on them are too good.
+fn warn_of_known(model: &Bundle, cohort: &Cohort) -> anyhow::Result<()> {
+    let sums = Checksums::of_images(&cohort.cases)?;
+    let known = model.settings.provenance.learned_from(&cohort.cases, &sums);
+    if !known.is_empty() {
+        tracing::warn!(
+            "{} learned from {} of these scans ({}), on which thresholds would be too good; leave them out",
+            model.settings.name,
+            known.len(),
+            known.join(", ")
+        );
+    }
+    warn_of(sums.twice(&cohort.cases).map(|twins| twins.warning()).iter());
+    let alone = |name: &&String| cohort.groups.of(name) == name.as_str();
+    let subjects = cohort.subjects();
+    let subjects: Vec<&str> = subjects.iter().filter(alone).map(String::as_str).collect();
+    let visits = |n: usize| same_patient(&subjects[n..=n], &subjects[n + 1..]);
+    if let Some((first, second)) = (0..subjects.len()).find_map(visits) {
+        tracing::warn!(
+            "{first} and {second} look like visits of one patient and count as two; say who is one patient in a \
+             column patient of the table, or with --groups"
+        );
+    }
+    Ok(())
 }
 
 fn print_and_write(

@@ -44,4 +44,10 @@ impl SyntheticSubjects for PhantomStream {
         let case = case.ok_or_else(|| failed(format!("nothing in {}", dataset.display())))?;
         Ok(CaseFiles { id: name, ..case })
     }
+
+    fn settings(&self) -> String {
+        let Self { config, randomize, seed, .. } = self;
+        let config = toml::to_string(config).unwrap_or_default();
+        format!("seed {seed}, randomized: {randomize}\n{config}")
+    }
 }

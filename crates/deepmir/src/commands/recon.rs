@@ -111,6 +111,7 @@ fn reconstruct(
     stem: &str,
     common: &Common,
 ) -> anyhow::Result<Reconstructed> {
+    input.check_memory(stem)?;
     let mut progress = ReconProgress::new(common);
     let made = scan::reconstruct(input, settings, folder, stem, &mut |what| progress.next(what));
     progress.finish();

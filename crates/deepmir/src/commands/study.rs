@@ -1,5 +1,6 @@
 //! `deepmir study`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use deepmir_study::{
     Cell, CellEvent, CellState, Collected, StudyPlan, collect, estimate, run_cell, states,
 };
 
+use super::warn_of;
 use crate::cli::Common;
 use crate::cli::{Study, StudyPart};
 use crate::progress::Progress;
@@ -59,6 +61,7 @@ fn plan(file: &Path, output: Option<&Path>) -> anyhow::Result<StudyPlan> {
     for (scan, reason) in plan.left_out() {
         tracing::warn!("left out: {scan}, {reason}");
     }
+    warn_of(plan.warnings());
     Ok(plan)
 }
 
@@ -102,6 +105,7 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
     let steps = plan.arm(cell).preset.training.steps;
     let mut progress = Progress::new("reading", 1, common);
     let mut said = false;
+    let mut told: BTreeSet<String> = BTreeSet::new();
     let state = run_cell(plan, cell, common.device, &mut |event| {
         if !said {
             said = true;
@@ -129,6 +133,15 @@ fn do_cell(plan: &StudyPlan, cell: &Cell, common: &Common) -> anyhow::Result<Cel
                 "step {}: loss {:.4}, lesion F1 {:.3} on the validation subjects",
                 validation.step, validation.training_loss, validation.f1
             )),
+            // Those of the plan were told before.
+            CellEvent::Training(Event::Noticed(warning)) => {
+                let mut before = plan.warnings().iter();
+                if !before.any(|known| known.message.ends_with(&warning.message))
+                    && told.insert(warning.message.clone())
+                {
+                    progress.warn(&warning.message);
+                }
+            }
             CellEvent::Training(Event::StoppedEarly { step }) => {
                 progress.log(&format!("stopped early at step {step}: no improvement"));
             }

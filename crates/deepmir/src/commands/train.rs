@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use deepmir_cases::CaseFiles;
-use deepmir_cases::Cohort;
-use deepmir_cases::cohort::check_apart;
-use deepmir_cases::folds::{Split, folds, hold_out};
+use deepmir_cases::folds::Split;
 use deepmir_cases::outputs::{check_new, check_not_written_over};
+use deepmir_cases::{CaseFiles, Checksums, Cohort, Groups};
 use deepmir_model::Bundle;
 use deepmir_model::bundle::{ModelSettings, Provenance};
 use deepmir_model::cross_validation::{CrossValidation, Progress as Progressed};
@@ -18,14 +16,12 @@ use deepmir_volume::nifti::ReadOptions;
 
 use super::phantom::settings_of as phantom_settings;
 use super::phantom_stream::PhantomStream;
+use super::train_subjects::{check, cohort, splits};
 use super::training::train;
-use super::{chosen, open_model};
+use super::{open_model, warn_of};
 use crate::cli::{Common, Train};
 use crate::config;
 use crate::progress::Progress;
-
-/// Share of the subjects that choose weights and thresholds: the validation subjects.
-const VALIDATION_SHARE: f64 = 0.2;
 
 /// That nothing which was given is written over: a model, or a table or settings in the folder of the results.
 fn check_output(arguments: &Train, common: &Common) -> anyhow::Result<()> {
@@ -59,12 +55,12 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let preset = settings(arguments, common, init_from.as_ref().or(folds.as_ref()))?;
     let common_training = Training {
         name: model_name(arguments),
-        data: data_name(arguments, &cohort, &auxiliary),
+        data: data_name(arguments, &cohort, &auxiliary.cases),
         plan: preset.plan.clone(),
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
         training: Vec::new(),
-        extra_training: auxiliary,
+        extra_training: auxiliary.cases.clone(),
         validation: Vec::new(),
         rule: None,
         synthetic: simulated(arguments, common, preset.training.seed)?,
@@ -79,6 +75,7 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
         return retrain_on_all(folds, everyone, arguments, common);
     }
     let splits = splits(arguments, &cohort, preset.training.seed)?;
+    check(arguments, &splits, &auxiliary, &preset.plan.classes)?;
     let mut models = Vec::new();
     for (n, split) in splits.iter().enumerate() {
         if arguments.fold.is_some_and(|fold| usize::from(fold) != n + 1) {
@@ -103,7 +100,8 @@ pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     let has_classifier = |model: &Bundle| model.settings.candidate_classifier.is_some();
     let several = arguments.folds.is_some() || init_from.as_ref().is_some_and(has_classifier);
     if several && arguments.fold.is_none() {
-        let joined = join(&models, &splits, init_from.as_ref(), &preset, arguments, common)?;
+        let folds = Folds { splits: &splits, groups: &cohort.groups, auxiliary: &auxiliary };
+        let joined = join(&models, &folds, init_from.as_ref(), &preset, arguments, common)?;
         let path = arguments.output.join("model");
         joined.write(&path)?;
         models = vec![(joined, path)];
@@ -153,48 +151,6 @@ fn retrain_on_all(
 fn announce(model: &Bundle, path: &Path) {
     let f1 = model.settings.provenance.validation_f1;
     say!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
-}
-
-/// The subjects to train and validate on, and auxiliary data to train on only.
-fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Vec<CaseFiles>)> {
-    let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
-    // Checked against the whole cohort: a held-out subject must not return as auxiliary data.
-    let auxiliary = cohort.extra_cases(&arguments.extra_train)?;
-    // Read again when the folds are joined; checked here so that an error comes before the training.
-    cohort.extra_cases(&arguments.extra_validation)?;
-    let place = |data: &Path| data.canonicalize().unwrap_or_else(|_| data.to_owned());
-    let validates_on =
-        |data: &PathBuf| arguments.extra_validation.iter().any(|other| place(other) == place(data));
-    if let Some(both) = arguments.extra_train.iter().find(|data| validates_on(data)) {
-        bail!("give data to --extra-train or to --extra-validation, not both: {}", both.display());
-    }
-    cohort = chosen(cohort, &arguments.only)?;
-    let (tables, names): (Vec<String>, Vec<String>) =
-        arguments.held_out.iter().cloned().partition(|item| Path::new(item).is_file());
-    for table in tables {
-        let test = Cohort::from_table(Path::new(&table))?;
-        check_apart(&cohort, "the training data", &test, &table)?;
-        test.extra_cases(&arguments.extra_train)?;
-        test.extra_cases(&arguments.extra_validation)?;
-    }
-    if !names.is_empty() {
-        if arguments.only.participant_label.is_empty() {
-            cohort = cohort.without(&names)?;
-        } else if let Ok(both) = cohort.clone().only(&names) {
-            check_apart(&cohort, "--participant-label", &both, "--held-out")?;
-        }
-    }
-    // Scans without a label map cannot be trained on; a missing image is an error later, by name.
-    let (with, without): (Vec<CaseFiles>, Vec<CaseFiles>) =
-        cohort.cases.into_iter().partition(|case| case.truth.is_some());
-    if !without.is_empty() {
-        let names: Vec<&str> = without.iter().map(|case| case.id.as_str()).collect();
-        tracing::warn!("left out, having no label map: {}", names.join(", "));
-    }
-    if with.is_empty() {
-        bail!("no subject has a label map to train on: {}", arguments.data.display());
-    }
-    Ok((Cohort { cases: with }, auxiliary))
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.
@@ -271,35 +227,36 @@ fn names<T>(items: &[T], name: impl Fn(&T) -> &str) -> String {
     items.iter().map(name).collect::<Vec<_>>().join(",")
 }
 
-fn splits(arguments: &Train, cohort: &Cohort, seed: u64) -> anyhow::Result<Vec<Split>> {
-    if let Some(count) = arguments.folds {
-        if arguments.fold.is_some_and(|fold| fold > count) {
-            bail!("there is no fold {} of {count}", arguments.fold.unwrap_or_default());
-        }
-        return Ok(folds(cohort, usize::from(count), seed)?);
-    }
-    if arguments.validation_label.is_empty() {
-        return Ok(vec![hold_out(cohort, VALIDATION_SHARE, seed)?]);
-    }
-    let training = cohort.clone().without(&arguments.validation_label)?.cases;
-    let held_out = cohort.clone().only(&arguments.validation_label)?.cases;
-    Ok(vec![Split { training, held_out }])
+/// Who took part in which fold.
+struct Folds<'a> {
+    splits: &'a [Split],
+    groups: &'a Groups,
+    auxiliary: &'a Cohort,
 }
 
 fn join(
     models: &[(Bundle, PathBuf)],
-    splits: &[Split],
+    folds: &Folds<'_>,
     init_from: Option<&Bundle>,
     preset: &Preset,
     arguments: &Train,
     common: &Common,
 ) -> anyhow::Result<Bundle> {
     let mut held_out: Vec<Vec<CaseFiles>> =
-        splits.iter().map(|split| split.held_out.clone()).collect();
-    let everyone = Cohort { cases: held_out.iter().flatten().cloned().collect() };
-    let folds = held_out.len();
-    for (n, case) in everyone.extra_cases(&arguments.extra_validation)?.into_iter().enumerate() {
-        held_out[n % folds].push(case);
+        folds.splits.iter().map(|split| split.held_out.clone()).collect();
+    let everyone =
+        Cohort { cases: held_out.iter().flatten().cloned().collect(), ..Cohort::default() };
+    let extra = everyone.extra(&arguments.extra_validation)?;
+    if !extra.cases.is_empty() {
+        let learned_from = [&everyone.cases[..], &folds.auxiliary.cases].concat();
+        let sums = Checksums::of_images(learned_from.iter().chain(&extra.cases))?;
+        warn_of(sums.twins(&learned_from, &extra.cases).map(|twins| twins.warning()).iter());
+    }
+    let mut groups = folds.groups.clone();
+    groups.extend(extra.groups);
+    let count = held_out.len();
+    for (n, case) in extra.cases.into_iter().enumerate() {
+        held_out[n % count].push(case);
     }
     let total = held_out.iter().map(Vec::len).sum::<usize>() as u64;
     let mut progress = Progress::new("choosing thresholds", total, common);
@@ -318,6 +275,7 @@ fn join(
     let cross_validation = CrossValidation {
         models: &models,
         held_out: &held_out,
+        groups: &groups,
         init_from,
         config: training,
         device,

@@ -10,6 +10,7 @@ use deepmir_net::train::{Event, History, SavedSettings, Training, Validation};
 use deepmir_report::curves::{self, Line, Panel};
 use deepmir_volume::atomic;
 
+use super::train_subjects::concerns;
 use crate::cli::{Common, Train};
 use crate::progress::Progress;
 use crate::status::with_causes;
@@ -71,6 +72,10 @@ pub(super) fn train(
                 progress.finish();
             }
         }
+        Event::Noticed(warning) if concerns(arguments, &warning.code) => {
+            progress.warn(&warning.message);
+        }
+        Event::Noticed(_) => {}
         Event::Resumed { step } => {
             progress = Progress::new("steps", training.config.steps, common);
             progress.resume_at(step);

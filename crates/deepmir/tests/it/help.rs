@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["demo"],
     &["predict"],
@@ -24,6 +24,7 @@ const COMMANDS: [&[&str]; 21] = [
     &["model", "copy"],
     &["model", "tune"],
     &["model", "adapt"],
+    &["model", "range"],
     &["completions"],
     &["man"],
 ];
@@ -49,7 +50,7 @@ fn long_help_is_not_hidden_by_the_short_one() {
         (&["predict"], &["Lesion table:", "_desc-lesions_candidates.tsv", "Examples:"]),
         (&["run"], &["Exit status:", "some subjects failed", "docs/cohorts.md", "cmb_grade"]),
         (&["study"], &["docs/study.md", "comparisons.tsv"]),
-        (&["train"], &["label maps in its derivatives", "[architecture]", "Files:"]),
+        (&["train"], &["in its derivatives", "[architecture]", "Files:"]),
         (&["evaluate"], &["pooled.tsv", "agreement.html"]),
         (&["model", "adapt"], &["Warm-starts the candidate classifier", "Examples:"]),
     ];

@@ -40,25 +40,29 @@ fn one_subject_gets_its_files_on_its_own_grid() {
     assert_eq!(
         names,
         [
+            "sub-01_acq-swi_seg-instances_dseg.nii.gz",
+            "sub-01_acq-swi_seg-instances_dseg.tsv",
             "sub-01_acq-swi_seg-lesions_dseg.json",
             "sub-01_acq-swi_seg-lesions_dseg.nii.gz",
             "sub-01_acq-swi_seg-lesions_dseg.tsv",
             "sub-01_acq-swi_seg-lesions_label-CMB_probseg.nii.gz",
             "sub-01_acq-swi_seg-lesions_label-NHID_probseg.nii.gz",
             "sub-01_desc-lesions.tsv",
+            "sub-01_desc-lesions_large.nii.gz",
+            "sub-01_desc-lesions_large.tsv",
             "sub-01_desc-lesions_mosaic.png",
             "sub-01_desc-lesions_qc.json",
             "sub-01_desc-lesions_report.html",
         ]
     );
     let swi = nifti::read(&subject.swi).unwrap();
-    let labels = nifti::read_integers(&out.join(&names[1])).unwrap();
+    let labels = nifti::read_integers(&out.join(&names[3])).unwrap();
     assert_eq!(labels.header.spatial(), swi.header.spatial());
-    let rows = table::read(&out.join(&names[5])).unwrap();
+    let rows = table::read(&out.join(&names[7])).unwrap();
     let voxels: usize = rows.iter().map(|row| row.n_voxels).sum();
     assert_eq!(voxels, labels.volume.data().iter().filter(|&&label| label > 0).count());
     let sidecar: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(out.join(&names[0])).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(out.join(&names[2])).unwrap()).unwrap();
     assert_eq!(sidecar["Model"], "random");
     assert_eq!(sidecar["Sources"].as_array().unwrap().len(), 3);
     assert_eq!(sidecar["SourcesSHA256"][0].as_str().unwrap().len(), 64);
@@ -147,7 +151,7 @@ fn a_mask_wins_over_zeros_and_threads_change_nothing() {
     let model = random_model(folder.path());
     let swi = nifti::read(&subject.swi).unwrap();
     let half =
-        Volume::from_fn(*swi.volume.grid(), |[i, _, _]| i < 32 && swi.volume[[i, 32, 12]] != 0.0);
+        Volume::from_fn(*swi.volume.grid(), |voxel| voxel[0] < 32 && swi.volume[voxel] != 0.0);
     let mask = folder.path().join("mask.nii.gz");
     nifti::write(&mask, &half, None).unwrap();
     let mut maps = Vec::new();
@@ -211,8 +215,10 @@ fn what_the_quality_sheet_warns_of_reaches_the_terminal_and_the_page_and_is_an_e
     let subject = deepmir_testing::write_subject(folder.path(), 1);
     let model = random_model(folder.path());
     let out = folder.path().join("out");
-    let words = ["predict", "--swi", text(&subject.swi), "--model", text(&model), "-o", text(&out)];
-    let strict: Vec<&str> = words.iter().copied().chain(["--strict"]).collect();
+    let [swi, qsm, t2w] = [&subject.swi, &subject.qsm, &subject.t2w].map(|path| text(path));
+    let images = ["--swi", swi, "--qsm", qsm, "--t2w", t2w];
+    let words = [&["predict"], &images[..], &["--model", text(&model), "-o", text(&out)]].concat();
+    let strict = [&words[..], &["--strict"]].concat();
     refused(&strict, &["with --strict a warning is an error", "the brain measures"]);
     assert!(!out.exists());
 
@@ -230,4 +236,51 @@ fn what_the_quality_sheet_warns_of_reaches_the_terminal_and_the_page_and_is_an_e
     let [warning, lesions] =
         ["the brain measures", "<h2>Lesions"].map(|what| page.find(what).unwrap());
     assert!(warning < lesions, "at the page's head");
+}
+
+#[test]
+fn a_haemorrhage_is_told_and_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 3);
+    // A ball of 13 mm, dark and paramagnetic, as a bleed.
+    let bleed = |path: &std::path::Path, value: f32| {
+        let mut image = nifti::read(path).unwrap().volume;
+        let grid = *image.grid();
+        for index in 0..grid.len() {
+            let place = grid.position_mm(grid.voxel(index));
+            if place.iter().map(|mm| mm * mm).sum::<f64>() <= 6.5 * 6.5 {
+                image.data_mut()[index] = value;
+            }
+        }
+        nifti::write(path, &image, None).unwrap();
+    };
+    bleed(&subject.swi, 0.15);
+    bleed(&subject.qsm, 0.5);
+    let model = random_model(folder.path());
+    let out = folder.path().join("out");
+    let images = [text(&subject.swi), text(&subject.qsm), text(&subject.t2w)];
+    let [swi, qsm, t2w] = images;
+    let (code, _, told) = run(&[
+        "predict",
+        "--swi",
+        swi,
+        "--qsm",
+        qsm,
+        "--t2w",
+        t2w,
+        "--model",
+        text(&model),
+        "-o",
+        text(&out),
+    ]);
+    assert_eq!(code, 0, "{told}");
+    let large = fs::read_to_string(out.join("sub-03_desc-lesions_large.tsv")).unwrap();
+    let bleeds: Vec<&str> = large.lines().filter(|line| line.contains("\tmacrobleed\t")).collect();
+    assert_eq!(bleeds.len(), 1, "{large}");
+    let diameter: f64 = bleeds[0].split('\t').nth(7).unwrap().parse().unwrap();
+    assert!((11.5..14.0).contains(&diameter), "{large}");
+    let sheet = fs::read_to_string(out.join("sub-03_desc-lesions_qc.json")).unwrap();
+    assert!(sheet.contains("\"macrobleed\"") && sheet.contains("not counted"), "{sheet}");
+    let page = fs::read_to_string(out.join("sub-03_desc-lesions_report.html")).unwrap();
+    assert!(page.contains("Large findings"));
 }

@@ -14,9 +14,19 @@ pub fn deepmir(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs to the end: exit code, standard output, standard error.
+/// Runs to the end: exit code, standard output, standard error. Of a prediction, table, maps, page and answer agree.
+#[track_caller]
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
-    finished(&deepmir(arguments).output().unwrap())
+    let (code, stdout, told) = finished(&deepmir(arguments).output().unwrap());
+    let output = arguments.iter().position(|&argument| argument == "-o" || argument == "--output");
+    if let (0, Some(&"predict" | &"demo"), Some(place)) = (code, arguments.first(), output) {
+        for [cmb, nhid] in
+            deepmir_testing::assert_predictions_agree(Path::new(arguments[place + 1]))
+        {
+            assert!(stdout.contains(&format!("{cmb} CMB, {nhid} NHID")), "{stdout}");
+        }
+    }
+    (code, stdout, told)
 }
 
 pub fn finished(output: &Output) -> (i32, String, String) {
@@ -63,6 +73,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
             validation_subjects: Vec::new(),
             steps: 0,
             validation_f1: 0.0,
+            training_images: Vec::new(),
         },
         plan: preset.plan,
         architecture: preset.architecture.clone(),

@@ -1,6 +1,6 @@
 //! Which file of the cache belongs to a subject.
 
-use deepmir_cases::CaseFiles;
+use deepmir_cases::{CaseFiles, Checksums};
 use deepmir_volume::nifti::ReadOptions;
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use crate::{NetError, Plan};
 const PREPARATION: u32 = 3;
 
 /// The file name of a prepared subject: the subject's name and a checksum of everything that decides its content.
-/// Images count by path, size and time of modification.
+/// Images count by their contents where `sums` knows them, else by path, size and time of modification.
 ///
 /// # Errors
 /// If one of its files does not exist.
@@ -18,13 +18,23 @@ pub(in crate::train) fn stored_name(
     case: &CaseFiles,
     plan: &Plan,
     read: &ReadOptions,
+    sums: &Checksums,
 ) -> Result<String, NetError> {
     let mut hash = Sha256::new();
     let program = format!("{} {PREPARATION}", env!("CARGO_PKG_VERSION"));
     let settings = (&plan.inputs, plan.voxel_mm, &plan.normalisation);
     hash.update(format!("{program} {settings:?} {}", read.nan_to_zero));
     let images = plan.inputs.iter().filter_map(|input| case.images.get(input));
+    for input in &plan.inputs {
+        // Which files there are: two subjects may have the same file in two places.
+        hash.update(if case.images.contains_key(input) { "1" } else { "0" });
+    }
+    hash.update(format!("{} {}", case.mask.is_some(), case.truth.is_some()));
     for path in images.chain(&case.mask).chain(&case.truth) {
+        if let Some(sum) = sums.get(path) {
+            hash.update(sum);
+            continue;
+        }
         let failed = |source| NetError::Read { path: path.clone(), source };
         let about = path.metadata().map_err(failed)?;
         let changed = about.modified().map_err(failed)?;

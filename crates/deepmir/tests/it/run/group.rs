@@ -45,7 +45,6 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
     assert_eq!(code, 0, "{told}");
     let unfinished = told.lines().find(|line| line.contains("no results yet")).unwrap();
     assert!(unfinished.contains("sub-05") && !unfinished.contains("sub-04"), "{told}");
-    assert!(told.contains("graded by nothing: failed sub-04"), "{told}");
 }
 
 #[test]

@@ -42,7 +42,11 @@ impl Study {
     }
 
     pub fn participants(&self, more: &[&str]) -> (i32, String, String) {
-        run(&self.arguments(more))
+        let finished = run(&self.arguments(more));
+        if finished.0 == 0 && self.out.exists() {
+            deepmir_testing::assert_predictions_agree(&self.out);
+        }
+        finished
     }
 
     pub fn group(&self) -> (i32, String, String) {
