@@ -24,13 +24,14 @@ pub enum CaseError {
         /// Why.
         source: std::io::Error,
     },
-    /// Results would go where a file lies that was given.
+    /// Results would go where a file lies that was given, or that is raw data.
     #[error(
-        "this would write over a file that was given; choose another folder or name for the results: {}",
+        "this would write over a file that was given, or over raw data; choose another folder or name for the \
+         results: {}",
         path.display()
     )]
     WouldOverwrite {
-        /// The file that was given.
+        /// The file.
         path: PathBuf,
     },
     /// A folder that results must not go into.

@@ -153,9 +153,10 @@ pub fn session_order(sessions: &[(&str, ScanTimes)], stated: &[String]) -> Sessi
     let names = |order: &[usize]| {
         order.iter().map(|&n| format!("ses-{}", labels[n])).collect::<Vec<_>>().join(", ")
     };
-    let left_out = match stated {
-        [] => "",
-        _ => "; --session-order does not name all of them",
+    // What was stated may be of other subjects' sessions.
+    let left_out = match labels.iter().any(|label| place(label).is_some()) {
+        true => "; --session-order does not name all of them",
+        false => "",
     };
     for (from, time) in sources {
         let times = sessions.iter().map(|(_, times)| time(times).and_then(|time| seconds(time)));
@@ -319,6 +320,7 @@ mod tests {
         assert_eq!(ordered(&visits, &stated), want);
         assert_eq!(ordered(&visits, &["baseline"]).1, OrderFrom::Guess);
         assert!(ordered(&untimed(&["1", "2"]), &["1"]).2);
+        assert!(!ordered(&untimed(&["1", "2"]), &["pre", "post"]).2);
         assert!(ordered(&untimed(&["pre", "post"]), &[]).2);
     }
 
