@@ -6,7 +6,9 @@ use std::path::Path;
 mod sources;
 
 fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // As the script runs: its own folder may have moved since it was compiled.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let root = Path::new(&here).join("../..");
     // Pages and pictures show results and decide none.
     let mut code = sources::sources_of(&root, "deepmir-pipeline", &["deepmir-report"])?;
     code.push("Cargo.lock".to_owned());

@@ -80,7 +80,7 @@ pub(crate) fn in_pieces(brain: &Mask, path: &Path) -> Option<Warning> {
 pub(crate) fn left_out(ml: f64, path: &Path) -> Option<Warning> {
     (ml >= PIECE_ML).then(|| {
         let message = format!(
-            "the image is in pieces, {ml:.1} mL lie apart from the largest and are not looked at; give a brain mask if they are brain: {}",
+            "the image is in pieces, {ml:.1} mL lie apart from the largest and are left out; give a brain mask if they are brain: {}",
             path.display()
         );
         Warning::new("brain_in_pieces", message)

@@ -216,14 +216,15 @@ fn check_headers(
         (true, false) => "the first has neither sform nor qform",
         _ => RESAMPLE,
     };
-    let remedy = if remedy == RESAMPLE {
+    let known = remedy == RESAMPLE;
+    let remedy = if known {
         remedy.to_owned()
     } else {
         format!(
             "{remedy}: copy the other's geometry into it, such as with `fslcpgeom`, if their voxels agree"
         )
     };
-    check_grids((reference, reference_header.grid()), (path, header.grid()), remedy)
+    check_grids((reference, reference_header.grid()), (path, header.grid()), !known, remedy)
 }
 
 fn check_grid(
@@ -232,12 +233,13 @@ fn check_grid(
     path: &Path,
     grid: &Grid,
 ) -> Result<(), CaseError> {
-    check_grids((reference, reference_grid), (path, grid), RESAMPLE.to_owned())
+    check_grids((reference, reference_grid), (path, grid), false, RESAMPLE.to_owned())
 }
 
 fn check_grids(
     (reference, reference_grid): (&Path, &Grid),
     (path, grid): (&Path, &Grid),
+    placeless: bool,
     remedy: String,
 ) -> Result<(), CaseError> {
     if reference_grid.same_as(grid) {
@@ -248,6 +250,7 @@ fn check_grids(
         reference_grid: *reference_grid,
         other: path.to_owned(),
         other_grid: *grid,
+        placeless,
         remedy,
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())

@@ -20,7 +20,7 @@ const NO_BRIGHT_FLUID: f32 = 1.5;
 const BRIGHT_DETAILS: f32 = 0.06;
 /// Half the width of the square whose mean a voxel is compared with.
 const DETAIL_MM: f64 = 1.5;
-/// Slices that details are looked at in, and voxels that tell their skewness.
+/// Slices whose details are measured, and voxels that tell their skewness.
 const SLICES: usize = 40;
 const ENOUGH_VOXELS: usize = 5000;
 /// A smaller part of a brain may have no ventricles.

@@ -87,7 +87,10 @@ pub(crate) fn given(cell: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn read(text: &[u8]) -> Result<(Vec<String>, Vec<(u64, Vec<String>)>), String> {
+    /// Columns, and the rows with their line.
+    type Read = Result<(Vec<String>, Vec<(u64, Vec<String>)>), String>;
+
+    fn read(text: &[u8]) -> Read {
         TextTable::parse(text, false).map(|table| (table.header, table.rows))
     }
 

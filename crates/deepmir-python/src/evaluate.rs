@@ -120,13 +120,8 @@ impl Evaluation {
     }
 
     /// Writes what `deepmir evaluate` writes.
-    fn write(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<()> {
+    fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
         let evaluation = self.0.clone();
-        work::run(py, None, None, move |_| {
-            if !overwrite {
-                evaluation.refuse_others(&folder)?;
-            }
-            Ok(evaluation.write(&folder)?)
-        })
+        work::run(py, None, None, move |_| Ok(evaluation.write(&folder)?))
     }
 }

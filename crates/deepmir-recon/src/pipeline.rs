@@ -247,6 +247,7 @@ fn check_mask(mask: &Mask, scan: &GradientEchoScan) -> Result<Mask, ReconError> 
             reference_grid: *scan.grid(),
             other: "the brain mask".into(),
             other_grid: *mask.grid(),
+            placeless: false,
             remedy: "draw or resample the mask on the scan's grid".to_owned(),
         }))
         .into());

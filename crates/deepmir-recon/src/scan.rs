@@ -124,6 +124,7 @@ fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
                 reference_grid: *grid,
                 other: (&echo.name).into(),
                 other_grid: *other,
+                placeless: false,
                 remedy: "all echoes of a scan, magnitude and phase, have one grid".to_owned(),
             }))
             .into());

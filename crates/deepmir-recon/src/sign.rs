@@ -5,7 +5,7 @@ use deepmir_volume::{BoundingBox, Mask, Volume, gaussian, statistics};
 
 /// Correlation (see [`agreement`]) below which a map's sign is probably inverted.
 ///
-/// Of the SWI and susceptibility of the fifteen simulated scans and a real crop that this was measured on, it was 0.36 to
+/// Of the SWI and susceptibility of fourteen simulated scans and a real crop that this was measured on, it was 0.36 to
 /// 0.79 with the right sign, and so −0.36 to −0.79 with the wrong one. Of magnitudes it was 0.37 and 0.73 (simulated) and
 /// 0.15 (the crop). Real field maps, of echoes at 2 and 5 ms, in which little is dark, lie between −0.01 and 0.31.
 pub const LEAST_AGREEMENT: f64 = -0.25;

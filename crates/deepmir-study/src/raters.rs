@@ -127,6 +127,7 @@ fn rated(id: &str, one: &Path, other: &Path) -> Result<RatedScan, StudyError> {
             reference_grid: *first.grid(),
             other: other.to_owned(),
             other_grid: *second.grid(),
+            placeless: false,
             remedy: "both raters must mark the same image".to_owned(),
         };
         return Err(VolumeError::GridMismatch(Box::new(mismatch)).into());

@@ -43,7 +43,7 @@ fn assert_prediction_agrees(table: &Path) -> [usize; 2] {
             rest.is_some_and(|rest| rest.ends_with(ending) && !rest.starts_with("_run-"))
         };
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        files.into_iter().find(of_scan).unwrap_or_else(|| panic!("no {ending} of {scan}"))
+        files.into_iter().find(of_scan).ok_or_else(|| format!("no {ending} of {scan}")).unwrap()
     };
     let labels = nifti::read_integers(&map("_seg-lesions_dseg.nii.gz")).unwrap().volume;
     let instances = nifti::read_integers(&map("_seg-instances_dseg.nii.gz")).unwrap().volume;

@@ -146,12 +146,14 @@ pub struct GridMismatch {
     pub other: PathBuf,
     /// Its grid.
     pub other_grid: crate::Grid,
+    /// Whether one of them says nothing of its place, so that its orientation tells nothing.
+    pub placeless: bool,
     /// What the user can do.
     pub remedy: String,
 }
 
 fn grid_mismatch(mismatch: &GridMismatch) -> String {
-    let GridMismatch { reference, reference_grid, other, other_grid, remedy } = mismatch;
+    let GridMismatch { reference, reference_grid, other, other_grid, placeless, remedy } = mismatch;
     let orientations = [reference_grid, other_grid].map(|grid| Orientation::of(grid.affine()));
     let [one, two] = orientations.map(|orientation| orientation.codes());
     let mirrored = reference_grid.affine().is_mirrored(other_grid.affine());
@@ -160,7 +162,7 @@ fn grid_mismatch(mismatch: &GridMismatch) -> String {
             let sides = if mirrored { "; see that left and right agree" } else { "" };
             format!("the same place, but voxels stored in another order: {one} and {two}{sides}")
         }
-        Some(_) if mirrored => {
+        Some(_) if mirrored && !placeless => {
             return format!(
                 "two images do not share a grid (their affines are mirror images of each other, {one} and {two}, so that \
                  left is right in one of them); find out which is right and copy its geometry to the other, such as with \

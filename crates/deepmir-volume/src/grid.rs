@@ -217,6 +217,7 @@ mod tests {
                 reference_grid: here,
                 other: "qsm.nii".into(),
                 other_grid: other,
+                placeless: false,
                 remedy: "resample".to_owned(),
             }))
             .to_string()

@@ -110,7 +110,7 @@ fn each_subject_is_read_once(study: &Study) -> Bundle {
     study.restore_subjects();
     let joined = joined.unwrap();
     assert_eq!(predicted, [1, 2, 3, 4, 5, 6]);
-    assert_eq!((steps.len(), steps[0], steps[119]), (120, (1, 120), (120, 120)));
+    assert_eq!((steps.len(), steps[0], steps[399]), (400, (1, 400), (400, 400)));
     assert!(!study.names().iter().any(|name| name.starts_with(".images")));
 
     assert_eq!((joined.members.len(), joined.patch_members.len()), (2, 2));

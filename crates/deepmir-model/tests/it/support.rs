@@ -53,8 +53,8 @@ pub fn training(folder: &Path, folds: &[Vec<CaseFiles>], fold: usize) -> Trainin
             hidden: 8,
             networks: 2,
             min_lesions: 6,
-            steps: 60,
-            batch_size: 8,
+            steps: 200,
+            batch_size: 16,
             shift: [0, 1, 1],
             ..preset.training.patch_classifier.clone().unwrap()
         }),

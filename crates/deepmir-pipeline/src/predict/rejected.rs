@@ -6,7 +6,7 @@ use deepmir_volume::Warning;
 /// A network is sure of a candidate from this probability on.
 const SURE: f32 = 0.9;
 /// Usual scans have fewer of them among the rejected, most of them veins: up to 14 in twelve simulated whole heads, up to
-/// 81 in the five subjects of the simulated cohort that were looked at.
+/// 81 in the five subjects of the simulated cohort that this was measured on.
 const MANY: usize = 100;
 
 /// What the user is told if there are many.

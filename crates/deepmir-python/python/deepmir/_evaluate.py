@@ -53,22 +53,20 @@ class Evaluation:
     details: "dict[str, Any]" = field(repr=False)
     _evaluation: Any = field(repr=False, compare=False)
 
-    def save(self, folder: Union[str, "os.PathLike[str]"], *, overwrite: bool = False) -> None:
+    def save(self, folder: Union[str, "os.PathLike[str]"]) -> None:
         """Write ``evaluation.json``, ``subjects.tsv`` and ``pooled.tsv``, as ``deepmir evaluate`` does.
 
         Parameters
         ----------
         folder
             Is made if it is not there.
-        overwrite
-            Write over results of another scan in the folder; they are an error without.
 
         Raises
         ------
         DeepmirError
-            If a file cannot be written, or results of another scan are there.
+            If a file cannot be written.
         """
-        self._evaluation.write(_inputs.path("folder", folder), bool(overwrite))
+        self._evaluation.write(_inputs.path("folder", folder))
 
 
 def evaluate(

@@ -40,6 +40,7 @@ impl Pair {
                 reference_grid: *header.grid(),
                 other: b.to_owned(),
                 other_grid: *other_header.grid(),
+                placeless: false,
                 remedy: "both images of an echo have one grid; convert the scan again".to_owned(),
             }))
             .into());

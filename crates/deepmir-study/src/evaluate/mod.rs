@@ -255,6 +255,7 @@ pub(crate) fn same_grid<A, B>(
         reference_grid: *reference_volume.grid(),
         other: other.to_owned(),
         other_grid: *other_volume.grid(),
+        placeless: false,
         remedy: "evaluate on the grid that was predicted on".to_owned(),
     };
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())

@@ -22,13 +22,12 @@ impl Evaluation {
         Ok(bids::write_text(&folder.join("pooled.tsv"), &self.pooled_table())?)
     }
 
-    /// Refuses a folder with the evaluation of other subjects: other names, or other true lesions under the same settings.
-    ///
-    /// # Errors
-    /// If there is such an evaluation.
-    pub fn refuse_others(&self, folder: &Path) -> Result<(), StudyError> {
-        let path = folder.join("evaluation.json");
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+    /// Whether a folder holds the evaluation of other subjects: other names, or other true lesions under the same
+    /// settings.
+    pub fn replaces_others(&self, folder: &Path) -> bool {
+        let Ok(text) = std::fs::read_to_string(folder.join("evaluation.json")) else {
+            return false;
+        };
         let there: Value = serde_json::from_str(&text).unwrap_or_default();
         // As read back: single precision has other digits in a value than in text.
         let own: Value = serde_json::to_string(self)
@@ -46,11 +45,7 @@ impl Evaluation {
             });
             told.collect::<Vec<_>>()
         };
-        if compared(&there) == compared(&own) {
-            return Ok(());
-        }
-        let reason = "the evaluation of other subjects is here; choose another folder, or allow to write over it (--overwrite, in Python overwrite=True)";
-        Err(StudyError::Table { path, reason: reason.to_owned() })
+        compared(&there) != compared(&own)
     }
 
     fn subjects_table(&self) -> String {

@@ -168,7 +168,7 @@ impl Spatial {
         let (sizes, own) = (self.sizes_mm(), sform.voxel_sizes_mm());
         let far = |axis: usize| {
             let ratio = own[axis] / sizes[axis];
-            ratio > OTHER_SIZE || ratio < 1.0 / OTHER_SIZE
+            !(1.0 / OTHER_SIZE..=OTHER_SIZE).contains(&ratio)
         };
         (self.check_pixdim().is_ok() && (0..3).any(far)).then(|| {
             format!(

@@ -80,7 +80,4 @@ pub struct Evaluate {
     /// Ignore subjects with a true label map and no prediction
     #[arg(long)]
     pub allow_missing: bool,
-    /// Write over the evaluation of other subjects in the folder
-    #[arg(long)]
-    pub overwrite: bool,
 }

@@ -36,9 +36,9 @@ use super::sections::{EXIT_STATUS, sections};
                                      of being a lesion, and whether it was accepted as one
   SCAN_desc-lesions_candidates.nii.gz
                                      label map of the candidates' numbers
-  SCAN_desc-lesions_large.tsv        findings that are not counted: macrobleed (longer than 10 mm) or
-                                     large (a candidate of 100 mm³ that was rejected, or a dark region of
-                                     8 mm), with position, size, probabilities and susceptibility
+  SCAN_desc-lesions_large.tsv        findings that are not counted: macrobleed (longer than 10 mm)
+                                     or large (a rejected candidate of 100 mm³, or a dark region of
+                                     8 mm), with position, size and measures
   SCAN_desc-lesions_large.nii.gz     label map of these findings' numbers
   SCAN_desc-lesions_mosaic.png       slices with the lesions outlined
   SCAN_desc-lesions_report.html      every lesion in three planes, measures, methods, provenance

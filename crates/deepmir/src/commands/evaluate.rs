@@ -78,8 +78,11 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Ok(progress) = progress.lock() {
         progress.finish();
     }
-    if !arguments.overwrite {
-        evaluation.refuse_others(&arguments.output)?;
+    if evaluation.replaces_others(&arguments.output) {
+        tracing::warn!(
+            "the evaluation of other subjects was here and is replaced: {}",
+            arguments.output.display()
+        );
     }
     evaluation.write(&arguments.output)?;
     warn_of(&doubts(&evaluation, &pairs, &options.groups));

@@ -203,7 +203,15 @@ fn a_model_goes_without_what_it_calls_optional_and_says_so() {
     assert!(page.contains("from SWI. Images were"), "the methods name what was given");
     // SWI is what it needs.
     refused(
-        &["predict", "--t2w", text(&subject.t2w), "--model", text(&model), "-o", text(&out)],
+        &[
+            "predict",
+            "--t2w",
+            text(&subject.t2w),
+            "--model",
+            text(&model),
+            "-o",
+            text(&folder.path().join("t2w")),
+        ],
         &["sub-01 has no SWI"],
     );
 }

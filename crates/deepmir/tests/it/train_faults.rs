@@ -38,7 +38,7 @@ impl Table {
     }
 
     /// `deepmir train table.csv -o out` with more arguments.
-    fn arguments<'a>(&self, more: &[&'a str]) -> Vec<String> {
+    fn arguments(&self, more: &[&str]) -> Vec<String> {
         let (table, out, config) =
             (self.path("table.csv"), self.path("out"), self.path("quick.toml"));
         let all = ["train", &table, "-o", &out, "--config", &config];

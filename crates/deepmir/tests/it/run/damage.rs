@@ -75,7 +75,7 @@ fn twenty_faults_are_named_and_the_good_are_done() {
     let mut volume = nifti::read(&of("Chimap")).unwrap().volume;
     volume.data_mut()[0] = f32::NAN;
     nifti::write(&of("Chimap"), &volume, None).unwrap();
-    let of = d.subject("failed", "no brain");
+    let of = d.subject("failed", "in every voxel");
     filled(&of(SWI), [64, 64, 24], 0.0);
     // Raw echoes: a part is missing; no JSON.
     let of = d.subject("failed", "one part only");
