@@ -51,7 +51,8 @@ pub enum Level {
     ("Exit status", "  0    success; scans without the images that a model needs are skipped, and named
   1    the command cannot be carried out; the message names the remedy
   2    internal error
-  3    some subjects failed, each of them is named, and the others are done; or nothing could be done
+  3    some subjects failed, each of them is named, and the others are done; or there was
+       nothing that could be done
   130  interrupted; the same command continues"),
 ]))]
 pub struct Run {
