@@ -147,7 +147,7 @@ fn a_damaged_or_foreign_model_is_one_clear_error() {
         let told = with(&settings.replace(from, to));
         assert!(told.contains(words) && told.contains("m.deepmir"), "{told}");
     }
-    // Entries outside of the archive's folder are never written, and extra ones never looked at.
+    // Entries outside of the archive's folder are never written, and extra ones never read.
     let entries = [
         ("../../evil", b"x".as_slice()),
         ("notes.txt", b"x"),

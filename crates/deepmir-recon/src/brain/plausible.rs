@@ -6,7 +6,7 @@ use deepmir_volume::{Interpolation, Mask, Volume, resample, statistics};
 
 use super::coarse;
 
-/// Voxels that heads are looked at on, millimetres.
+/// Size of the voxels that heads are measured on, millimetres.
 const VOXEL_MM: f64 = 4.0;
 /// Signal of a head over that of its brightest parts, at the least.
 const SIGNAL: f32 = 0.15;
