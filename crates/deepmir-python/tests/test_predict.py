@@ -115,7 +115,7 @@ def test_missing_images_as_on_the_command_line(small, tmp_path):
     assert np.array_equal(result.labels, voxels(label_map))
     with pytest.raises(deepmir.DeepmirError) as error:
         deepmir.predict(qsm=small.qsm)
-    done = command("predict", "--qsm", small.qsm, "-o", tmp_path)
+    done = command("predict", "--qsm", small.qsm, "-o", tmp_path / "other")
     assert done.stderr.strip() == f"error: {error.value}"
 
 

@@ -103,5 +103,5 @@ def test_folders_are_paired_and_what_is_missing_is_told(subject, tmp_path):
     steps = []
     evaluation = deepmir.evaluate(truth, truth, progress=lambda *step: steps.append(step))
     assert steps == [("subjects", 1, 1)] and evaluation.details["subjects"][0]["subject"] == "sub-01"
-    with pytest.raises(deepmir.DeepmirError, match="no prediction for sub-01.*allow_missing=True"):
+    with pytest.raises(deepmir.DeepmirError, match="no lesion label maps.*--pred"):
         deepmir.evaluate(truth, tmp_path)

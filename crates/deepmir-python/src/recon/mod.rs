@@ -30,6 +30,7 @@ pub struct Reconstruction(Arc<Made>);
 
 struct Made {
     input: ScanInput,
+    files: ScanFiles,
     maps: deepmir_recon::Reconstruction,
     t2w: Option<Aligned>,
 }
@@ -75,7 +76,7 @@ fn make(
         step += 1;
     };
     next("reading");
-    let input = given.scan(echoes)?;
+    let (input, files) = given.scan(echoes)?;
     let mask = match mask {
         Some(mask) => Some(BrainMask::of(&mask.image(&read)?.volume, mask.name())?.brain),
         None => None,
@@ -94,7 +95,7 @@ fn make(
         }
         None => None,
     };
-    Ok(Made { input, maps, t2w })
+    Ok(Made { input, files, maps, t2w })
 }
 
 #[pymethods]
@@ -165,7 +166,7 @@ impl Reconstruction {
                 Failure::input(format!("cannot write ({error}): {}", folder.display()))
             })?;
             let written = made.write(&OutputNames { folder: &folder, stem: &stem })?;
-            sign_maps(&ScanFiles::default(), magnitude, &stem, &folder)?;
+            sign_maps(&made.files, magnitude, &stem, &folder)?;
             Ok(written)
         })
     }
@@ -173,7 +174,7 @@ impl Reconstruction {
 
 impl Made {
     fn write(&self, names: &OutputNames<'_>) -> Result<Vec<PathBuf>, Failure> {
-        let Self { input, maps, t2w } = self;
+        let Self { input, maps, t2w, .. } = self;
         let sources: Vec<String> =
             input.scan.echoes().iter().map(|echo| echo.name.clone()).collect();
         let context = OutputContext {

@@ -43,8 +43,8 @@ impl Settings {
         nifti::ReadOptions { nan_to_zero: self.nan_to_zero }
     }
 
-    /// Reads or takes the echoes.
-    pub fn scan(&self, echoes: Echoes) -> Result<ScanInput, Failure> {
+    /// Reads or takes the echoes; their files, where they are files.
+    pub fn scan(&self, echoes: Echoes) -> Result<(ScanInput, ScanFiles), Failure> {
         let phase_units: PhaseUnits = serde_json::from_value(self.phase_units.as_str().into())
             .map_err(|error| {
                 Failure::input(format!("phase_units is {:?}: {error}", self.phase_units))
@@ -65,9 +65,9 @@ impl Settings {
                 let parts = pairs.into_iter();
                 files.echoes =
                     parts.map(|(magnitude, phase)| EchoParts::Polar { magnitude, phase }).collect();
-                Ok(files.read(&options)?)
+                Ok((files.read(&options)?, files))
             }
-            Echoes::Arrays(pairs) => self.scan_of(&pairs, &files, &options),
+            Echoes::Arrays(pairs) => Ok((self.scan_of(&pairs, &files, &options)?, files)),
         }
     }
 

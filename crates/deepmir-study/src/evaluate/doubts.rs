@@ -17,6 +17,7 @@ const NAMED: usize = 3;
 pub fn doubts(evaluation: &Evaluation, pairs: &[EvaluationPair], groups: &Groups) -> Vec<Warning> {
     let swapped = swapped(pairs).into_iter();
     swapped
+        .chain(compared_with_itself(pairs))
         .chain(learned_from(pairs))
         .chain(several_visits(pairs, groups))
         .chain(without_lesions(evaluation))
@@ -41,6 +42,20 @@ fn swapped(pairs: &[EvaluationPair]) -> Option<Warning> {
         pair.truth.display()
     );
     Some(Warning::new("truth_and_prediction_swapped", message))
+}
+
+fn compared_with_itself(pairs: &[EvaluationPair]) -> Option<Warning> {
+    let is_one = |pair: &&EvaluationPair| {
+        let place = pair.truth.canonicalize();
+        place.is_ok_and(|truth| pair.predicted.canonicalize().is_ok_and(|other| other == truth))
+    };
+    let pair = pairs.iter().find(is_one)?;
+    let message = format!(
+        "truth and prediction are the same file, so that they agree; give the true label maps to --truth and those of a \
+         model to --pred: {}",
+        pair.truth.display()
+    );
+    Some(Warning::new("compared_with_itself", message))
 }
 
 fn learned_from(pairs: &[EvaluationPair]) -> Option<Warning> {

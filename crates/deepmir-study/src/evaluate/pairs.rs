@@ -45,13 +45,6 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
                 ),
             });
         }
-        let same = truth
-            .canonicalize()
-            .ok()
-            .filter(|path| predicted.canonicalize().ok().as_ref() == Some(path));
-        if same.is_some() {
-            return Err(same_place(truth));
-        }
         let id = BidsName::derived_from(truth).scan();
         return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())]);
     }
@@ -70,11 +63,6 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
             );
             return Err(StudyError::Table { path: folder.to_owned(), reason });
         }
-    }
-    if let Some(same) =
-        truths.values().find(|path| predictions.values().any(|other| other == *path))
-    {
-        return Err(same_place(same));
     }
     let unpaired = |ours: &BTreeMap<String, PathBuf>, theirs: &BTreeMap<String, PathBuf>| {
         let alone = ours.keys().filter(|id| !theirs.contains_key(*id)).cloned();
@@ -122,15 +110,6 @@ fn maps_in(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StudyError> {
         },
         other => other.into(),
     })
-}
-
-fn same_place(path: &Path) -> StudyError {
-    StudyError::Table {
-        path: path.to_owned(),
-        reason: "truth and prediction are the same file; give the true label maps to --truth and those of a model to \
-                 --pred"
-            .to_owned(),
-    }
 }
 
 impl EvaluationPair {

@@ -78,10 +78,13 @@ fn truth_and_prediction_in_each_others_place_are_told() {
     assert!(told.contains("in each other's place"), "{told}");
     maps.sidecar("pred", "sub-01", "{\"Model\": \"m\"}");
     assert!(!maps.evaluate(&[]).2.contains("in each other's place"), "two models are compared");
-    let truth = maps.folder.path().join("truth");
-    maps.refused(&truth, &truth, &["the same file"]);
+    let truth = maps.side("truth");
     let one = maps.path("truth", "sub-01");
-    maps.refused(&one, &one, &["the same file"]);
+    for side in [&truth, text(&one)] {
+        let (code, _, told) =
+            run(&["evaluate", "--truth", side, "--pred", side, "-o", &maps.side("out")]);
+        assert!(code == 0 && told.contains("the same file"), "{told}");
+    }
     let other = maps.write("pred", "sub-02", 1);
     maps.refused(&one, &other, &["two scans, sub-01 and sub-02"]);
 }
