@@ -96,7 +96,7 @@ const ONE_SIZE: f64 = 1.01;
 ///
 /// // Isotropic voxels, stored slice by slice from left to right: the first axis runs upwards.
 /// let rows = [[0., 0., 1., 0.], [0., 1., 0., 0.], [1., 0., 0., 0.], [0., 0., 0., 1.]];
-/// let grid = Grid::new([8, 8, 8], Affine::from_rows(rows)?)?;
+/// let grid = Grid::new([8, 8, 8], Affine::from_rows(rows).unwrap())?;
 /// assert_eq!(slice_axis(&grid, None), 0);
 /// assert_eq!(slice_axis(&grid, Some(2)), 2);
 /// # Ok::<(), deepmir_volume::VolumeError>(())
