@@ -106,7 +106,7 @@ pub fn damage(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
             let voxel =
                 contents.len() - 1 - below(contents.len().saturating_sub(352).min(100), random);
             let cut = *pick(&[&BOUNDARIES[..], &[voxel]].concat(), random)?;
-            Some(Damaged::new(contents[..cut].to_vec(), format!("cut to {cut} bytes")))
+            Some(Damaged::new(contents.get(..cut)?.to_vec(), format!("cut to {cut} bytes")))
         }
         4 => voxels(contents, random),
         5 => {
@@ -114,6 +114,9 @@ pub fn damage(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
             let mut bytes = contents.to_vec();
             *bytes.get_mut(348)? = 1;
             let size = odd::integer(4, random) as i32;
+            if bytes.len() < 352 {
+                return None;
+            }
             bytes.splice(352..352, [size.to_le_bytes(), 6_i32.to_le_bytes()].concat());
             Some(Damaged::new(bytes, format!("an extension of {size} bytes")))
         }
