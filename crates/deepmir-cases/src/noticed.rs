@@ -3,30 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use deepmir_volume::{Warning, nifti};
-use serde::Deserialize;
-
 use crate::bids;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Sidecar {
-    #[serde(default)]
-    warnings: Vec<Warning>,
-}
+use deepmir_volume::{Warning, nifti};
 
 /// The warnings in the JSON files beside images, each once. Where there is none, or no list of ours in it, there is
 /// nothing to tell: the file may be another program's.
 pub(crate) fn beside<'a>(images: impl IntoIterator<Item = &'a Path>) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    for image in images {
+    let of_image = |image: &Path| -> Option<Vec<Warning>> {
         let path = image.with_file_name(format!("{}.json", nifti::stem(image)));
-        let read = std::fs::read(path).ok();
-        let sidecar = read.and_then(|text| serde_json::from_slice::<Sidecar>(&text).ok());
-        for warning in sidecar.into_iter().flat_map(|sidecar| sidecar.warnings) {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
+        let mut sidecar = bids::parse_object(&std::fs::read(path).ok()?).ok()?;
+        serde_json::from_value(sidecar.remove("Warnings")?).ok()
+    };
+    let mut warnings = Vec::new();
+    for warning in images.into_iter().filter_map(of_image).flatten() {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
         }
     }
     warnings

@@ -31,14 +31,14 @@ fn run() -> Result<bool> {
     let (program, folder, campaign, kills) = arguments()?;
     let folder = std::path::absolute(folder)?;
     let program = std::path::absolute(program)?;
-    for name in ["cases", "work"] {
+    for name in ["cases", "running"] {
         remove_folder(&folder.join(name))?;
     }
     let started = Instant::now();
     // In memory where there is such a folder: every result is synced to the disk.
     let memory = tempfile::Builder::new().prefix("deepmir-fuzz-").tempdir_in("/dev/shm").ok();
     let work =
-        memory.as_ref().map_or_else(|| folder.join("work"), |memory| memory.path().to_owned());
+        memory.as_ref().map_or_else(|| folder.join("running"), |memory| memory.path().to_owned());
     let scenes = scene::prepare(&program, &work.join("scenes"))?;
     say(&format!(
         "{} scenes made in {:.0?}; seed {}",

@@ -71,7 +71,7 @@ fn a_sound_program_is_found_sound() {
         "{:?}",
         outcome.faults
     );
-    assert!(!folder.path().join("fuzz/work/job-0").exists());
+    assert!(!folder.path().join("fuzz/running/job-0").exists());
 }
 
 #[test]

@@ -13,7 +13,6 @@
 //! ```
 
 mod align;
-mod checksum;
 mod code;
 mod error;
 pub mod group;

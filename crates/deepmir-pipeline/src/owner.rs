@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::CaseFiles;
 use deepmir_cases::bids::{BidsName, write_json};
+use deepmir_cases::{CaseFiles, sha256};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 use deepmir_volume::Volume;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::PipelineError;
-use crate::checksum::sha256;
 use crate::predict::{Prediction, reference_name};
 
 /// What the sidecar of a label map says of the images it was made from.
@@ -168,7 +167,7 @@ fn parts(echoes: &ScanFiles) -> impl Iterator<Item = &PathBuf> {
 }
 
 fn checksums<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<String>, PipelineError> {
-    paths.map(|path| sha256(path)).collect()
+    paths.map(|path| Ok(sha256(path)?)).collect()
 }
 
 #[cfg(test)]

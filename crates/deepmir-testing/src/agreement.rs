@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use deepmir_volume::nifti;
 
+use crate::files_below;
+
 const TABLE: &str = "_desc-lesions.tsv";
 
 /// For every lesion table below a folder: the instance map, the label map, the page and the table of candidates beside
@@ -14,19 +16,9 @@ const TABLE: &str = "_desc-lesions.tsv";
 /// If they do not, or if a file is missing.
 #[track_caller]
 pub fn assert_predictions_agree(folder: &Path) -> Vec<[usize; 2]> {
-    let mut tables = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(TABLE) {
-                tables.push(path);
-            }
-        }
-    }
-    tables.iter().map(|table| assert_prediction_agrees(table)).collect()
+    let files = files_below(folder).into_iter();
+    let tables = files.filter(|path| path.to_string_lossy().ends_with(TABLE));
+    tables.map(|table| assert_prediction_agrees(&table)).collect()
 }
 
 #[track_caller]

@@ -97,6 +97,23 @@ fn write_on(grid: Grid, dataset: &Path, number: u32) -> MadeUpSubject {
     subject
 }
 
+/// Every file below a folder, in order.
+///
+/// # Panics
+/// If a folder cannot be read.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Writes an image again, not gzipped, with other bytes at some places of its header.
 ///
 /// # Panics

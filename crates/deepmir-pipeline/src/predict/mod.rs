@@ -14,7 +14,7 @@ mod write;
 
 use std::path::Path;
 
-use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_cases::{Case, CaseFiles, Modality, sha256};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::{
     Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
@@ -24,7 +24,6 @@ use deepmir_net::{DeviceChoice, NetError, Prepared};
 use deepmir_volume::{Volume, nifti};
 
 use crate::PipelineError;
-pub use crate::checksum::sha256;
 use crate::error::tolerate;
 use crate::run::memory;
 pub use large::LargeFinding;
@@ -208,7 +207,7 @@ impl Predictor {
         prediction: &Prediction,
         path: &Path,
     ) -> Result<Option<String>, PipelineError> {
-        prediction.from_files.then(|| sha256(path)).transpose()
+        Ok(prediction.from_files.then(|| sha256(path)).transpose()?)
     }
 
     /// The probability of each lesion; `None` where the model has no candidate classifier.

@@ -1,12 +1,12 @@
 //! What a stage depends on, as one checksum: its settings and the contents of its inputs.
 
+use deepmir_cases::sha256;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::checksum::sha256;
 use crate::{CODE, PipelineError};
 
 /// An input as it was when it was read.

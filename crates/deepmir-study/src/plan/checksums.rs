@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
 use deepmir_cases::bids;
-use deepmir_pipeline::predict::sha256;
+use deepmir_cases::sha256;
 
 /// SHA-256 by path.
 #[derive(Debug, Default)]

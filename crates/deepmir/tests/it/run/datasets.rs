@@ -22,20 +22,8 @@ fn listed(files: &[&str]) -> Study {
 
 /// Every file below a folder with its contents.
 fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push((path.clone(), fs::read(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
+    let files = deepmir_testing::files_below(folder).into_iter();
+    files.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }
 
 #[test]
