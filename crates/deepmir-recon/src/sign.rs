@@ -25,39 +25,36 @@ const LEAST_VOXELS: usize = 200;
 /// too little brain to tell.
 pub fn agreement(image: &Volume<f32>, chi_ppm: &Volume<f32>, brain: &Mask) -> Option<f64> {
     let place = BoundingBox::around(brain)?;
-    let [image, chi] = [image, chi_ppm].map(|volume| volume.crop(&place));
-    let brain = brain.crop(&place);
-    let mut inside: Vec<f32> = image
-        .data()
-        .iter()
-        .zip(brain.data())
-        .filter(|(_, inside)| **inside)
-        .map(|(&value, _)| value)
-        .collect();
+    let (chi, brain) = (chi_ppm.crop(&place), brain.crop(&place));
+    let image = image.crop(&place);
+    let values = image.data().iter().zip(brain.data());
+    let mut inside: Vec<f32> =
+        values.filter(|(_, inside)| **inside).map(|(&value, _)| value).collect();
     let level = statistics::median(&mut inside)?;
     if level <= 0.0 {
         return None;
     }
-    // Bright vessels and fat must not outweigh everything else.
-    let image = image.map(|&value| (value / level).clamp(0.0, 3.0));
+    let deep = erode_mm(&brain, EDGE_MM);
+    let voxels: Vec<usize> = (0..chi.data().len())
+        .filter(|&voxel| deep.data()[voxel] && chi.data()[voxel] != 0.0)
+        .collect();
+    drop(deep);
     let weight = brain.map(|&inside| f32::from(inside));
     let around = gaussian::smooth(&weight, [SURROUNDINGS_MM; 3]);
-    let against_surroundings = |mut volume: Volume<f32>| {
-        let mut mean = volume.clone();
-        mean.data_mut().iter_mut().zip(weight.data()).for_each(|(value, &weight)| *value *= weight);
-        let mean = gaussian::smooth(&mean, [SURROUNDINGS_MM; 3]);
-        let means = mean.data().iter().zip(around.data());
-        volume.data_mut().iter_mut().zip(means).for_each(|(value, (&mean, &around))| {
-            *value -= mean / around.max(1e-3);
-        });
-        volume
+    // One image after the other: each takes as much memory again for its surroundings.
+    let against_surroundings = |mut volume: Volume<f32>| -> Vec<f32> {
+        let own: Vec<f32> = voxels.iter().map(|&voxel| volume.data()[voxel]).collect();
+        let weighted = volume.data_mut().iter_mut().zip(weight.data());
+        weighted.for_each(|(value, &weight)| *value *= weight);
+        let mean = gaussian::smooth(&volume, [SURROUNDINGS_MM; 3]);
+        let means = voxels.iter().map(|&at| mean.data()[at] / around.data()[at].max(1e-3));
+        own.into_iter().zip(means).map(|(value, mean)| value - mean).collect()
     };
-    let known: Vec<bool> = chi.data().iter().map(|&chi| chi != 0.0).collect();
-    let (image, chi) = (against_surroundings(image), against_surroundings(chi));
-    let deep = erode_mm(&brain, EDGE_MM);
-    let voxels = (0..known.len()).filter(|&voxel| deep.data()[voxel] && known[voxel]);
+    let chi = against_surroundings(chi);
+    // Bright vessels and fat must not outweigh everything else.
+    let image = against_surroundings(image.map(|&value| (value / level).clamp(0.0, 3.0)));
     let mut pairs: Vec<(f32, f32)> =
-        voxels.map(|voxel| (chi.data()[voxel], -image.data()[voxel])).collect();
+        chi.into_iter().zip(image.into_iter().map(|dark| -dark)).collect();
     let count = (STRONGEST * pairs.len() as f64) as usize;
     if count < LEAST_VOXELS {
         return None;

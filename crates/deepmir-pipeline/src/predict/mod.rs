@@ -149,7 +149,7 @@ impl Predictor {
         detected: Detected,
         files: Option<&CaseFiles>,
     ) -> Result<Prediction, PipelineError> {
-        let Detected { case, prepared, maps, candidates, .. } = &detected;
+        let Detected { prepared, maps, candidates, .. } = &detected;
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model predicts no class".to_owned() })?;
@@ -165,8 +165,11 @@ impl Predictor {
         let owners: Vec<Option<usize>> = found.iter().map(owner).collect();
         let candidates = sorted(&detected, candidates);
         let found = sorted(&detected, &found);
+        // Measuring takes as much memory again as the prepared images, which are not needed any more.
+        let Detected { case, prepared, maps, candidates: scored, features: _ } = detected;
+        drop((prepared, maps));
         let all = candidates.iter().map(|(_, candidate)| candidate);
-        let (large, is_lesion) = large::sift(case, all, found.iter().map(|(_, lesion)| lesion));
+        let (large, is_lesion) = large::sift(&case, all, found.iter().map(|(_, lesion)| lesion));
         let found: Vec<(usize, Candidate)> = found
             .into_iter()
             .zip(is_lesion)
@@ -179,14 +182,13 @@ impl Predictor {
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
-        let rows = measured_images(case).measure_candidates(&labels, &found);
+        let rows = measured_images(&case).measure_candidates(&labels, &found);
         let settings = &self.bundle().settings;
-        let range = RangeComparison::of(settings, case, files, &detected.candidates);
-        let (mut quality, from_files) = (Quality::of(case).beside(range), files.is_some());
-        quality.warnings.extend(tilt::warning(case));
+        let range = RangeComparison::of(settings, &case, files, &scored);
+        let (mut quality, from_files) = (Quality::of(&case).beside(range), files.is_some());
+        quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
         quality.warnings.extend(rejected::warning(&candidates, &accepted));
-        let case = detected.case;
         Ok(Prediction {
             case,
             labels,
