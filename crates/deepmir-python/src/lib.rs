@@ -10,6 +10,7 @@ mod images;
 mod model;
 mod predict;
 mod recon;
+mod warnings;
 mod work;
 
 use std::ffi::OsString;

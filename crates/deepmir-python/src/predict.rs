@@ -17,6 +17,7 @@ use pyo3::types::{PyByteArray, PyDict};
 use crate::failure::Failure;
 use crate::images::{Rows, Source, bytes_of};
 use crate::model::Model;
+use crate::warnings::pairs;
 use crate::work::{self, Reporter};
 
 /// What was found in a scan.
@@ -164,8 +165,7 @@ impl Prediction {
     /// Code and sentence of each warning.
     #[getter]
     fn warnings(&self) -> Vec<(String, String)> {
-        let warnings = self.found.prediction.quality.warnings.iter();
-        warnings.map(|warning| (warning.code.clone(), warning.message.clone())).collect()
+        pairs(&self.found.prediction.quality.warnings)
     }
 
     /// The label map, unsigned bytes.

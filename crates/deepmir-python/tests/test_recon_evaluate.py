@@ -66,6 +66,20 @@ def test_maps_are_the_command_lines_bit_for_bit(kind, subject, made, tmp_path):
             assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+def test_what_the_echoes_are_doubted_for_is_told(subject):
+    known = inputs("images", subject)
+    known["phase"] = [every_second_slice_inverted(image) for image in known["phase"]]
+    with pytest.warns(deepmir.DeepmirWarning, match="alternates from slice to slice"):
+        maps = deepmir.recon(**known)
+    assert "slices_alternate" in maps.warnings
+
+
+def every_second_slice_inverted(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    phase = np.asarray(image.dataobj, dtype=np.float32).copy()
+    phase[:, :, 1::2] = np.angle(-np.exp(1j * phase[:, :, 1::2]))
+    return nib.Nifti1Image(phase, image.affine)
+
+
 def test_an_evaluation_is_the_command_lines(subject, tmp_path):
     result = deepmir.predict(swi=subject.swi, qsm=subject.qsm, t2w=subject.t2w)
     files = map(Path, result.save(tmp_path))

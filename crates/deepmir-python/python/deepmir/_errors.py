@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 class DeepmirError(ValueError):
     """Something that the caller can mend; the message names the image or file and the remedy."""
@@ -26,12 +28,22 @@ class InternalError(DeepmirError, RuntimeError):
     """A fault of the program; please report it."""
 
 
+def told(noticed: "list[tuple[str, str]]", stacklevel: int) -> "dict[str, str]":
+    """Give each warning to :mod:`warnings`; the sentences by code, those of one code in one."""
+    by_code: "dict[str, str]" = {}
+    for code, message in noticed:
+        warnings.warn(message, DeepmirWarning, stacklevel=stacklevel)
+        by_code[code] = f"{by_code[code]}; {message}" if code in by_code else message
+    return by_code
+
+
 # Options by the names that they have here.
 _OPTIONS = {
     "--nan-to-zero": "nan_to_zero=True",
     "--allow-missing": "allow_missing=True",
     "--mask": "mask=",
     "--strict": "strict=True",
+    "--invert-phase": "invert_phase=True",
 }
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _deepmir, _inputs
+from . import _deepmir, _errors, _inputs
 from ._deepmir import Model
-from ._errors import DeepmirWarning, WrongTypeError
+from ._errors import WrongTypeError
 from ._inputs import ImageLike, Progress
 
 
@@ -210,8 +209,6 @@ def predict(
     found = _deepmir.predict(
         images, brain, model, bool(flips), bool(nan_to_zero), bool(strict), threads, progress
     )
-    for _, message in found.warnings:
-        warnings.warn(message, DeepmirWarning, stacklevel=2)
     maps = found.probabilities().items()
     return Result(
         labels=_inputs.unpack(found.labels(), np.uint8, found.shape),
@@ -219,17 +216,9 @@ def predict(
         affine=np.array(found.affine),
         probabilities={name: _inputs.unpack(data, np.float32, found.shape) for name, data in maps},
         lesions=[_lesion(row) for row in json.loads(found.lesions)],
-        warnings=_by_code(found.warnings),
+        warnings=_errors.told(found.warnings, stacklevel=3),
         _found=found,
     )
-
-
-def _by_code(noticed: "list[tuple[str, str]]") -> "dict[str, str]":
-    """Sentences of one code in one."""
-    by_code: "dict[str, str]" = {}
-    for code, message in noticed:
-        by_code[code] = f"{by_code[code]}; {message}" if code in by_code else message
-    return by_code
 
 
 def _lesion(row: "dict[str, Any]") -> Lesion:

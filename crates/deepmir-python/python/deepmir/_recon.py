@@ -9,7 +9,7 @@ from typing import Any, Optional, Sequence, Union
 import numpy as np
 import numpy.typing as npt
 
-from . import _deepmir, _inputs
+from . import _deepmir, _errors, _inputs
 from ._errors import DeepmirError, WrongTypeError
 from ._inputs import ImageLike, Progress
 
@@ -42,6 +42,8 @@ class Reconstruction:
         Matrix (4, 4) from voxels to RAS+ millimetres.
     phase
         How the phase was understood.
+    warnings
+        What was noticed about the echoes that may make the maps wrong: a sentence by its code.
     """
 
     swi: npt.NDArray[np.float32]
@@ -56,6 +58,7 @@ class Reconstruction:
     t2w: Optional[npt.NDArray[np.float32]]
     affine: npt.NDArray[np.float64]
     phase: Optional[str]
+    warnings: "dict[str, str]"
     _made: Any = field(repr=False, compare=False)
 
     def save(
@@ -197,7 +200,14 @@ def recon(
     masks: "dict[str, Any]" = {
         name: _inputs.unpack(data, np.bool_, shape) for name, data in made.masks().items()
     }
-    return Reconstruction(**maps, **masks, affine=np.array(made.affine), phase=made.phase, _made=made)
+    return Reconstruction(
+        **maps,
+        **masks,
+        affine=np.array(made.affine),
+        phase=made.phase,
+        warnings=_errors.told(made.warnings, stacklevel=3),
+        _made=made,
+    )
 
 
 def _each(images: Any) -> "list[Any]":

@@ -18,6 +18,7 @@ use pyo3::types::PyDict;
 
 use crate::failure::Failure;
 use crate::images::{Rows, Source, bytes_of};
+use crate::warnings::pairs;
 use crate::work::{self, Reporter};
 use settings::{Echoes, Settings};
 
@@ -77,13 +78,19 @@ fn make(
     };
     next("reading");
     let (input, files) = given.scan(echoes)?;
+    let mut warnings = input.warnings.clone();
     let mask = match mask {
-        Some(mask) => Some(BrainMask::of(&mask.image(&read)?.volume, mask.name())?.brain),
+        Some(mask) => {
+            let BrainMask { brain, warnings: noticed } =
+                BrainMask::of(&mask.image(&read)?.volume, mask.name())?;
+            warnings.extend(noticed);
+            Some(brain)
+        }
         None => None,
     };
     let mut maps =
         reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
-    maps.warnings.splice(0..0, input.warnings.iter().cloned());
+    maps.warnings.splice(0..0, warnings);
     let t2w = match t2w {
         Some(source) => {
             next("aligning T2w");
@@ -116,6 +123,12 @@ impl Reconstruction {
     #[getter]
     fn phase(&self) -> Option<String> {
         self.0.input.phase_scaling.map(|scaling| scaling.to_string())
+    }
+
+    /// Code and sentence of each warning.
+    #[getter]
+    fn warnings(&self) -> Vec<(String, String)> {
+        pairs(&self.0.maps.warnings)
     }
 
     /// The maps by name, single precision.
