@@ -1,0 +1,5 @@
+//! Where in a head one is: brain mask, parcellation and regions from an image of any contrast.
+
+mod tissue;
+
+pub use tissue::{Side, Tissue};
