@@ -5,6 +5,7 @@
 //! - [`nchw`]: the kernels on NCHW tensors, one call each: 3×3, 1×1 and 2×2 transposed
 //!   convolutions, 2×2 maxima, batch norm with ReLU, all with their gradients.
 //! - [`unet`]: a whole U-Net, for inference on packed weights and for training steps.
+//! - [`unet3d`]: a U-Net of 3×3×3 convolutions with instance norms, likewise.
 //! - [`classifier`]: a small 3D network that classifies patches of images, likewise.
 //! - [`parameters`]: tensors, gradients and batch statistics by name, which both networks share.
 //! - [`conv3x3`], [`conv1x1`], [`upconv`] and the rest: the kernels on [`Map`]s of sixteen-channel
@@ -58,9 +59,11 @@ mod pool;
 mod prologue;
 mod reduction;
 mod simd;
+mod slices;
 mod source;
 mod tiling;
 pub mod unet;
+pub mod unet3d;
 pub mod upconv;
 mod winograd;
 

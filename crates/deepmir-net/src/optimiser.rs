@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 14;
 
 /// AdamW (Loshchilov and Hutter 2019): Adam with bias correction, and weight decay apart from the gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct AdamW {
+pub struct AdamW {
     /// Added to the root of the mean squared gradient.
     pub epsilon: f32,
     /// Share of a weight that a step takes away at learning rate 1.
@@ -25,7 +25,7 @@ pub(crate) struct AdamW {
 
 /// Exponential means of the gradients and of their squares, by tensor.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Moments {
+pub struct Moments {
     /// Steps taken.
     pub steps: u64,
     /// Mean gradients.
@@ -49,7 +49,7 @@ pub(crate) struct Factors {
 
 impl AdamW {
     /// The factors of the step after `steps` others.
-    pub fn factors(&self, rate: f64, steps: u64) -> Factors {
+    pub(crate) fn factors(&self, rate: f64, steps: u64) -> Factors {
         let power = i32::try_from(steps + 1).unwrap_or(i32::MAX);
         Factors {
             kept: (1.0 - rate * f64::from(self.weight_decay)) as f32,
@@ -106,7 +106,7 @@ impl AdamW {
 }
 
 /// Moves an average by `rate` of the difference towards weights of the same network, running statistics included.
-pub(crate) fn follow(average: &mut Weights, weights: &Weights, rate: f32) {
+pub fn follow(average: &mut Weights, weights: &Weights, rate: f32) {
     let tensors = average.0.values_mut().zip(weights.0.values());
     let chunks: Vec<_> = tensors
         .flat_map(|(here, there)| here.values.chunks_mut(CHUNK).zip(there.values.chunks(CHUNK)))

@@ -83,7 +83,10 @@ impl Weights {
     }
 
     /// [`Weights::validate`] against names and shapes.
-    pub(crate) fn validate_tensors(
+    ///
+    /// # Errors
+    /// As [`Weights::validate`].
+    pub fn validate_tensors(
         &self,
         wanted: &BTreeMap<String, Vec<usize>>,
     ) -> Result<(), NetError> {
@@ -187,8 +190,9 @@ fn invalid(error: safetensors::SafeTensorError) -> NetError {
     NetError::Weights { reason: error.to_string() }
 }
 
+/// `count` values of a kernel: normal with standard deviation √(2/`fan_in`), truncated at two standard deviations.
 #[expect(clippy::expect_used, reason = "a positive finite deviation makes a distribution")]
-pub(crate) fn he_normal(fan_in: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
+pub fn he_normal(fan_in: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
     // Truncation reduces the standard deviation by 12 %; as in Keras, this is compensated.
     let deviation = (2.0 / fan_in as f32).sqrt() / 0.879_626;
     let normal = Normal::new(0.0, deviation).expect("a finite deviation");

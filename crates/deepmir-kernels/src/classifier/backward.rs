@@ -3,7 +3,7 @@
 use super::dense::linear_gradient;
 use super::forward::{Convolved, Dropout, Level, Step};
 use super::layers::weights;
-use super::slices::{Neighbour, add_neighbour_gradient, max_pool_slice_pairs_gradient};
+use crate::slices::{Neighbour, add_neighbour_gradient, max_pool_slice_pairs_gradient};
 use crate::arena::FeatureMap;
 use crate::block::{Block, Shape};
 use crate::conv3x3::{self, GatedGradient};

@@ -1,6 +1,6 @@
 //! The convolution and pooling layers, which inference and training share.
 
-use super::slices::{Neighbour, max_pool_slice_pairs, neighbour_slices};
+use crate::slices::{Neighbour, max_pool_slice_pairs, neighbour_slices};
 use crate::arena::FeatureMap;
 use crate::block::Shape;
 use crate::conv3x3;

@@ -9,7 +9,6 @@ mod dense;
 mod forward;
 mod layers;
 mod network;
-mod slices;
 
 pub use architecture::Architecture;
 pub use forward::{Dropout, Step};

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 
 /// A neighbour of a slice within its patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Neighbour {
+pub(crate) enum Neighbour {
     Previous,
     Next,
 }
@@ -29,7 +29,7 @@ fn image_blocks(shape: Shape) -> usize {
 }
 
 /// For each slice its neighbour; zeros where there is none.
-pub(super) fn neighbour_slices(
+pub(crate) fn neighbour_slices(
     engine: &Engine,
     map: Map<'_>,
     slices: usize,
@@ -47,7 +47,7 @@ pub(super) fn neighbour_slices(
 
 /// The backward pass of [`neighbour_slices`]: adds to each slice's gradient what it received as the
 /// neighbour of another slice.
-pub(super) fn add_neighbour_gradient(
+pub(crate) fn add_neighbour_gradient(
     gradient: &mut FeatureMap,
     neighbour_gradient: Map<'_>,
     slices: usize,
@@ -69,7 +69,7 @@ pub(super) fn add_neighbour_gradient(
 }
 
 /// Max pooling of pairs of slices.
-pub(super) fn max_pool_slice_pairs(engine: &Engine, map: Map<'_>) -> FeatureMap {
+pub(crate) fn max_pool_slice_pairs(engine: &Engine, map: Map<'_>) -> FeatureMap {
     let shape = map.shape();
     let size = image_blocks(shape);
     let mut result = engine.arena.map(Shape { batch: shape.batch / 2, ..shape });
@@ -84,7 +84,7 @@ pub(super) fn max_pool_slice_pairs(engine: &Engine, map: Map<'_>) -> FeatureMap 
 }
 
 /// The gradient of the input of [`max_pool_slice_pairs`]: that of the first slice where two are equal.
-pub(super) fn max_pool_slice_pairs_gradient(
+pub(crate) fn max_pool_slice_pairs_gradient(
     engine: &Engine,
     map: Map<'_>,
     gradient: Map<'_>,
