@@ -1,9 +1,12 @@
 //! Where in a head one is: brain mask, parcellation and regions from an image of any contrast.
 
+mod error;
 mod loss;
 mod network;
+pub mod synthesis;
 mod tissue;
-mod train;
+pub mod train;
 
+pub use error::AnatomyError;
 pub use network::VOXEL_MM;
 pub use tissue::{Side, Tissue};

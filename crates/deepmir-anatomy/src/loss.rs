@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use crate::Tissue;
 use crate::network::SIDE;
 
-/// A tissue of the truth that is not known: outside the field of view.
-pub const UNKNOWN: u8 = 255;
+
+
 /// Added to numerator and denominator of each Dice coefficient.
 const SMOOTH: f64 = 1.0;
 /// Voxels that one thread takes at a time.
@@ -57,7 +57,7 @@ impl Sums {
 }
 
 /// Computes the loss of `scores` (one block a voxel: the tissues, then the side) and turns them into its gradient.
-/// `tissue` has [`Tissue`]s or [`UNKNOWN`], `side` 0 for unknown, 1 for left and 2 for right.
+/// `tissue` has [`Tissue`]s or [`crate::synthesis::IGNORED`], `side` 0 for unknown, 1 for left and 2 for right.
 pub(crate) fn loss(mut scores: MapMut<'_>, tissue: &[u8], side: &[u8]) -> Loss {
     let blocks = scores.blocks();
     let truth = || tissue.par_chunks(CHUNK).zip(side.par_chunks(CHUNK));
