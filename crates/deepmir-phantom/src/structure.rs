@@ -146,6 +146,46 @@ impl Structure {
         })
     }
 
+    /// The number that label maps give it on the left or the right: FreeSurfer's, or that of SynthSeg's training outside
+    /// the brain. What neither has is given the number of what it lies in.
+    pub fn to_freesurfer(self, right: bool) -> i32 {
+        let sides = |left: i32, of_right: i32| if right { of_right } else { left };
+        match self {
+            Self::Air => 0,
+            Self::CerebrospinalFluid => 24,
+            Self::LateralVentricle => sides(4, 43),
+            Self::ThirdVentricle | Self::Pineal => 14,
+            Self::FourthVentricle => 15,
+            Self::WhiteMatter => sides(2, 41),
+            Self::Cortex => sides(3, 42),
+            Self::CerebellarWhiteMatter | Self::Dentate => sides(7, 46),
+            Self::CerebellarCortex => sides(8, 47),
+            Self::Thalamus => sides(10, 49),
+            Self::Caudate => sides(11, 50),
+            Self::Putamen => sides(12, 51),
+            Self::OuterPallidum | Self::InnerPallidum => sides(13, 52),
+            Self::Brainstem => 16,
+            Self::Hippocampus => sides(17, 53),
+            Self::Amygdala => sides(18, 54),
+            Self::Accumbens => sides(26, 58),
+            Self::VentralDiencephalon | Self::SubstantiaNigra | Self::RedNucleus => sides(28, 60),
+            Self::ChoroidPlexus => sides(31, 63),
+            Self::WhiteMatterLesion => sides(25, 57),
+            Self::Artery => 502,
+            Self::Vein => 514,
+            Self::Dura => 258,
+            Self::Pituitary => 530,
+            Self::Eye => 506,
+            Self::OpticNerveAndLens => 508,
+            Self::SoftTissue => 507,
+            Self::Mucosa => 509,
+            Self::SkinAndFat => 511,
+            Self::SpinalCord => 512,
+            Self::CorticalBone => 515,
+            Self::Marrow => 516,
+        }
+    }
+
     /// Nervous tissue: where microbleeds can be.
     pub fn is_parenchyma(self) -> bool {
         matches!(
@@ -226,6 +266,26 @@ mod tests {
     fn the_list_is_in_the_order_of_the_numbers() {
         for (number, structure) in Structure::ALL.into_iter().enumerate() {
             assert_eq!(structure as usize, number);
+        }
+    }
+
+    #[test]
+    fn numbers_come_back_as_what_they_stand_for() {
+        for structure in Structure::ALL {
+            for right in [false, true] {
+                let back = Structure::from_freesurfer(structure.to_freesurfer(right));
+                let expected = match structure {
+                    Structure::Pineal => Structure::ThirdVentricle,
+                    Structure::Dentate => Structure::CerebellarWhiteMatter,
+                    Structure::InnerPallidum => Structure::OuterPallidum,
+                    Structure::SubstantiaNigra | Structure::RedNucleus => {
+                        Structure::VentralDiencephalon
+                    }
+                    Structure::Dura => Structure::SoftTissue,
+                    other => other,
+                };
+                assert_eq!(back, Some(expected), "{structure:?}");
+            }
         }
     }
 

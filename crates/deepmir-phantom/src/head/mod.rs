@@ -116,6 +116,24 @@ impl Head {
         labels
     }
 
+    /// The anatomy before the person is drawn, with FreeSurfer's numbers (see [`Structure::to_freesurfer`]). What lies at
+    /// the left of the middle of the map's frame has those of the left: so it is in the built-in anatomy.
+    pub fn label_map(&self) -> Volume<i32> {
+        let labels = self.field.labels();
+        let grid = *labels.grid();
+        let shape = grid.shape();
+        let mut numbers = Volume::filled(grid, 0);
+        let slices = numbers.data_mut().par_chunks_mut(shape[0] * shape[1]);
+        slices.enumerate().for_each(|(k, slice)| {
+            for (n, number) in slice.iter_mut().enumerate() {
+                let [i, j] = [n % shape[0], n / shape[0]];
+                let right = grid.position_mm([i, j, k])[0] > 0.0;
+                *number = labels[[i, j, k]].to_freesurfer(right);
+            }
+        });
+        numbers
+    }
+
     /// The head on voxels of 1 mm, in its own frame.
     pub fn overview(&self) -> &Volume<Structure> {
         &self.overview
