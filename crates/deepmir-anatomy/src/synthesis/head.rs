@@ -90,7 +90,8 @@ impl Head {
     #[inline]
     pub(super) fn at(&self, place: [f32; 3]) -> u8 {
         let [nx, ny, nz] = self.shape;
-        let [x, y, z] = place.map(|value| (value + 0.5).floor() as i32);
+        // Rounding without a call: what is cut off is above zero.
+        let [x, y, z] = place.map(|value| (value + 1024.5) as i32 - 1024);
         if z < 0 && self.cut_below {
             return Code::UNKNOWN.0;
         }

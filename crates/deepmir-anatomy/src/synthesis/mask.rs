@@ -11,8 +11,8 @@ use super::{Example, IGNORED, VOXEL_MM};
 use crate::Tissue;
 
 impl Example {
-    /// Sets the image to zero where it is not shown. What a mask removes becomes [`Tissue::Background`]; what is outside the
-    /// field of view, [`IGNORED`].
+    /// Sets the image to zero where it is not shown. What a mask removes becomes [`Tissue::Background`]; what
+    /// is outside the field of view, [`IGNORED`].
     pub(super) fn hide(&mut self, config: &MaskConfig, strip: f32, rng: &mut ChaCha8Rng) {
         let brain = self.tissue.iter().map(|&number| is_brain(number)).collect();
         let grid = Grid::new(self.shape, Affine::from_spacing([VOXEL_MM; 3], [0.0; 3]));
@@ -35,28 +35,25 @@ impl Example {
         let soft = chance(0.2, rng);
         // A mask of the brain and its fluid only, or one that does not know what it covers.
         let blind = chance(0.4, rng);
-        let mut distance = distance_to(brain).into_data();
-        if margin - 3.0 * uneven < 0.0 {
-            let inner = distance_to(&brain.map(|&inside| !inside));
-            distance.iter_mut().zip(inner.data()).for_each(|(outer, inner)| *outer -= inner);
-        }
+        let closed = chance(0.7, rng);
+        let mut depth = depth(brain, closed, margin - 3.0 * uneven < 0.0);
         let [nx, ny, _] = self.shape;
         let field = Field::draw(self.shape, KNOTS, rng);
         let (mut scratch, mut row) = (Vec::new(), vec![0.0; nx]);
-        for (n, distances) in distance.chunks_exact_mut(nx).enumerate() {
+        for (n, depths) in depth.chunks_exact_mut(nx).enumerate() {
             field.row(n % ny, n / ny, &mut scratch, &mut row);
-            for (distance, unevenness) in distances.iter_mut().zip(&row) {
-                // Above zero inside the mask, from the half of a voxel on.
-                *distance = margin + uneven * unevenness + 0.5 * VOXEL_MM as f32 - *distance;
+            for (depth, unevenness) in depths.iter_mut().zip(&row) {
+                *depth += margin + uneven * unevenness;
             }
         }
         if chance(config.fault_probability, rng) {
-            self.add_faults(&mut distance, rng);
+            self.add_faults(&mut depth, rng);
         }
-        for (index, &depth) in distance.iter().enumerate() {
+        for (index, &depth) in depth.iter().enumerate() {
             let covered = is_brain(self.tissue[index])
                 || self.tissue[index] == Tissue::SulcalFluid as u8
-                || blind;
+                || blind
+                || depth == f32::INFINITY;
             let part = if soft { depth.clamp(0.0, 1.0) } else { f32::from(depth > 0.0) };
             if covered && part > 0.0 {
                 self.image[index] *= part;
@@ -66,10 +63,8 @@ impl Example {
         }
     }
 
-    /// Cuts pieces out of a mask at its edge, or adds some there.
+    /// Cuts pieces out of a mask at its edge, or adds some there: depths without end.
     fn add_faults(&self, depth: &mut [f32], rng: &mut ChaCha8Rng) {
-        /// Stands for deep inside.
-        const INSIDE: f32 = 10.0;
         let [nx, ny, _] = self.shape;
         for _ in 0..rng.random_range(1..5) {
             let near_edge = (0..400).find_map(|_| {
@@ -88,7 +83,7 @@ impl Example {
                     .map(|axis| ((place[axis] as f32 - centre[axis]) * stretch[axis]).powi(2))
                     .sum();
                 if squared < radius * radius {
-                    *depth = if missing { -INSIDE } else { INSIDE };
+                    *depth = if missing { f32::NEG_INFINITY } else { f32::INFINITY };
                 }
             }
         }
@@ -106,7 +101,7 @@ impl Example {
         }
         let centre = sum.map(|sum| (sum / f64::max(count, 1.0)) as f32);
         let (sine, cosine) = (0.8 + 0.2 * normal(rng)).sin_cos();
-        let from_centre = between([15.0, 30.0], rng);
+        let from_centre = between([20.0, 38.0], rng);
         let spared_mm = between([4.0, 12.0], rng);
         for index in 0..self.image.len() {
             let y = (index / nx % ny) as f32 - centre[0];
@@ -126,7 +121,9 @@ impl Example {
             for _ in 0..rng.random_range(1..4) {
                 // Bottom and top are cut the most often.
                 let axis = [2, 2, 2, 1, 0][rng.random_range(0..5_usize)];
-                let depth = (self.shape[axis] as f32 * config.cut * rng.random::<f32>()) as usize;
+                let part: f32 = rng.random();
+                let part = if axis == 2 { part } else { part * part };
+                let depth = (self.shape[axis] as f32 * config.cut * part) as usize;
                 if chance(0.5, rng) {
                     first[axis] = depth;
                 } else {
@@ -159,6 +156,28 @@ impl Example {
             self.tissue[index] = Tissue::Background as u8;
         }
     }
+}
+
+/// How deep each voxel lies below the brain's surface in millimetres, below zero outside. The surface runs half a voxel
+/// beyond the outermost centres; `closed`, it bridges the sulci. The depth inside is 0 unless `inner`.
+fn depth(brain: &Volume<bool>, closed: bool, inner: bool) -> Vec<f32> {
+    /// How far the brain is grown and shrunk again to close the sulci, and as far outside is the depth known.
+    const BRIDGE_MM: f32 = 8.0;
+    const HALF: f32 = 0.5 * VOXEL_MM as f32;
+    let outer = distance_to(brain);
+    if closed {
+        let beyond = outer.map(|&distance| distance > BRIDGE_MM);
+        return distance_to(&beyond).data().iter().map(|depth| depth - BRIDGE_MM - HALF).collect();
+    }
+    let mut depth: Vec<f32> = outer.data().iter().map(|distance| HALF - distance).collect();
+    if inner {
+        let inside = distance_to(&brain.map(|&inside| !inside));
+        depth
+            .iter_mut()
+            .zip(inside.data())
+            .for_each(|(depth, inside)| *depth += (inside - VOXEL_MM as f32).max(0.0));
+    }
+    depth
 }
 
 fn is_brain(number: u8) -> bool {

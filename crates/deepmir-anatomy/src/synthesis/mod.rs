@@ -1,12 +1,13 @@
 //! Examples for a network that segments heads of any contrast, drawn from label maps alone.
 //!
 //! An example is an image that no scanner need ever have made, and the truth of it: the head of a label map is turned,
-//! stretched and bent, every class gets an intensity at random, and the result is measured with a random resolution, noise and
-//! receive field. A network that has seen enough of them relies on shape alone, so that it works for contrasts that it
-//! never saw (Billot et al., "SynthSeg: segmentation of brain MRI scans of any contrast and resolution without
-//! retraining", Medical Image Analysis 2023; with skull and without: Hoopes et al., "SynthStrip: skull-stripping for any
-//! brain image", NeuroImage 2022). About half of the examples have intensities near those of real contrasts, among them
-//! T2*-weighted images with signal loss, veins and haemorrhages, and susceptibility maps.
+//! stretched and bent, every class gets an intensity at random, and the result is measured with a random
+//! resolution, noise and receive field. A network that has seen enough of them relies on shape alone, so that
+//! it works for contrasts that it never saw (Billot et al., "SynthSeg: segmentation of brain MRI scans of any
+//! contrast and resolution without retraining", Medical Image Analysis 2023; with skull and without: Hoopes et
+//! al., "SynthStrip: skull-stripping for any brain image", NeuroImage 2022). About half of the examples have
+//! intensities near those of real contrasts, among them T2*-weighted images with signal loss, veins and
+//! haemorrhages, and susceptibility maps.
 
 mod acquisition;
 mod class;
@@ -54,8 +55,8 @@ pub struct Example {
     pub side: Vec<u8>,
 }
 
-/// Draws an example. The same head, configuration and state of the generator give the same bits with any number of threads.
-/// The configuration is one that [`SynthesisConfig::validate`] accepts.
+/// Draws an example. The same head, configuration and state of the generator give the same bits with any number
+/// of threads. The configuration is one that [`SynthesisConfig::validate`] accepts.
 pub fn draw(head: &Head, config: &SynthesisConfig, rng: &mut ChaCha8Rng) -> Example {
     let fine = config.shape.map(|length| 2 * length);
     let pose = Pose::draw(fine, &config.space, rng);
@@ -100,7 +101,8 @@ impl Example {
                 0.0
             } else {
                 let changed = relative.max(0.0).powf(gamma);
-                if inverted { (1.2 - changed).max(0.0) } else { changed }
+                // Air stays dark: bright air does not occur.
+                if inverted && relative >= least { (1.2 - changed).max(0.0) } else { changed }
             };
         }
     }

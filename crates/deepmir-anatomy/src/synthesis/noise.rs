@@ -4,8 +4,8 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A stream of random numbers addressed by a seed and an index, so that every slice has its own. SplitMix64 (Steele, Lea
-/// and Flood, "Fast splittable pseudorandom number generators", 2014).
+/// A stream of random numbers addressed by a seed and an index, so that every slice has its own. SplitMix64
+/// (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub(super) struct Stream(u64);
 

@@ -3,11 +3,12 @@
 /// Largest magnitude after [`normalise`].
 pub const LIMIT: f32 = 5.0;
 
-/// Brings an image of any unit to a common scale, from the image alone: `(value - median) / ((p95 - p5) / 2)`, limited to
-/// ±[`LIMIT`], where the three are taken over the foreground: the voxels whose magnitude is more than a tenth of the
-/// 99th percentile of the magnitudes that are not zero. Air, noisy or zero, and what is outside the field or a mask so
-/// hardly count, and for signed images (susceptibility maps) foreground is what differs from zero. All zeros get one value, as
-/// has any other intensity. Values that are not finite are taken as zero. An image without contrast becomes 0.
+/// Brings an image of any unit to a common scale, from the image alone: `(value - median) / ((p95 - p5) / 2)`,
+/// limited to ±[`LIMIT`], where the three are taken over the foreground: the voxels whose magnitude is more
+/// than a tenth of the 99th percentile of the magnitudes that are not zero. Air, noisy or zero, and what is
+/// outside the field or a mask so hardly count, and for signed images (susceptibility maps) foreground is what
+/// differs from zero. All zeros get one value, as has any other intensity. Values that are not finite are taken
+/// as zero. An image without contrast becomes 0.
 pub fn normalise(image: &mut [f32]) {
     let mut magnitudes = Vec::with_capacity(image.len());
     for value in image.iter_mut() {

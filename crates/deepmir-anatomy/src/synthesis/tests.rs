@@ -138,7 +138,7 @@ fn values_are_in_range_and_hidden_voxels_look_alike() {
     let mut config = SynthesisConfig { shape: [64, 80, 64], ..SynthesisConfig::default() };
     config.mask.fault_probability = 0.5;
     config.mask.cut_probability = 0.6;
-    for seed in 0..24 {
+    for seed in 0..10 {
         let example = draw(&head, &config, &mut rng(seed));
         let voxels = 64 * 80 * 64;
         let lengths = [example.image.len(), example.tissue.len(), example.side.len()];
@@ -184,6 +184,47 @@ fn other_numbers_and_half_brains_are_refused() {
     assert!(error.to_string().contains("none.nii.gz"), "{error}");
 }
 
+#[test]
+fn the_image_lies_where_the_truth_does() {
+    let head = made_up();
+    let mut config = plain();
+    config.contrast.weights = [1.0, 0.0, 0.0, 0.0, 0.0];
+    config.contrast.spread = [0.0; 2];
+    config.contrast.gamma = [1.0; 2];
+    config.objects = ObjectConfig {
+        void_probability: 0.0,
+        vein_probability: 0.0,
+        lesion_probability: 0.0,
+        haemorrhage_probability: 0.0,
+        ..config.objects
+    };
+    config.acquisition.bias = [0.0; 2];
+    config.acquisition.noise = [0.0; 2];
+    let mut variances = [0.0; 7];
+    for seed in 0..4 {
+        let example = draw(&head, &config, &mut rng(seed));
+        let steps = [1, example.shape[0], example.shape[0] * example.shape[1]];
+        let shifts = [0, steps[0], steps[1], steps[2]];
+        for (n, variance) in variances.iter_mut().enumerate() {
+            // No shift, then by a voxel of 2 mm back and forth along each axis.
+            let (image_shift, truth_shift) =
+                if n % 2 == 1 { (shifts[n / 2 + 1], 0) } else { (0, shifts[n / 2]) };
+            let mut moments = [[0.0_f64; 3]; Tissue::COUNT];
+            let pairs = example.image[image_shift..].iter().zip(&example.tissue[truth_shift..]);
+            for (&value, &tissue) in pairs {
+                let value = f64::from(value);
+                let sums = &mut moments[usize::from(tissue)];
+                [1.0, value, value * value].into_iter().zip(sums).for_each(|(x, sum)| *sum += x);
+            }
+            *variance += moments[1..]
+                .iter()
+                .map(|[count, sum, squares]| squares - sum * sum / count)
+                .sum::<f64>();
+        }
+    }
+    assert!(variances[1..].iter().all(|&shifted| shifted > 1.1 * variances[0]), "{variances:?}");
+}
+
 /// The label maps of real heads, where they are: beside the repository, or in the folder `DEEPMIR_HEADS`.
 fn real_heads() -> Vec<std::path::PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/anatomy");
@@ -211,14 +252,16 @@ fn every_tissue_of_a_whole_head_is_in_an_example() {
     }
 }
 
-/// Writes examples as raw numbers to look at: `DEEPMIR_EXAMPLES` names a folder.
+/// Writes examples as raw numbers to look at: `DEEPMIR_EXAMPLES` names a folder, which may hold a `synthesis.toml`.
 #[test]
 #[ignore = "for looking at examples"]
 fn write_examples() {
     let folder = std::path::PathBuf::from(std::env::var_os("DEEPMIR_EXAMPLES").unwrap());
     let files = real_heads();
-    let heads: Vec<Head> = files.iter().take(3).map(|path| Head::read(path).unwrap()).collect();
-    let config = SynthesisConfig::default();
+    let heads: Vec<Head> = files.iter().map(|path| Head::read(path).unwrap()).collect();
+    let text = std::fs::read_to_string(folder.join("synthesis.toml")).unwrap_or_default();
+    let config: SynthesisConfig = toml::from_str(&text).unwrap();
+    config.validate().unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut lines = String::new();
     for seed in 0..16 {
