@@ -3,10 +3,14 @@
 mod error;
 mod loss;
 mod network;
+mod parcellation;
 pub mod synthesis;
 mod tissue;
 pub mod train;
 
 pub use error::AnatomyError;
 pub use network::VOXEL_MM;
+pub use parcellation::{
+    AnatomyModel, CoarseParcellation, Parcellation, Quality, StructureVolume, Verdict, brain_mask,
+};
 pub use tissue::{Side, Tissue};
