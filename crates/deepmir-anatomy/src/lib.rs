@@ -2,4 +2,5 @@
 
 mod tissue;
 
-pub use tissue::{Side, Tissue};
+pub use deepmir_lesion::Side;
+pub use tissue::Tissue;
