@@ -8,9 +8,10 @@ pub mod synthesis;
 mod tissue;
 pub mod train;
 
+pub use deepmir_lesion::Side;
 pub use error::AnatomyError;
 pub use network::VOXEL_MM;
 pub use parcellation::{
     AnatomyModel, CoarseParcellation, Parcellation, Quality, StructureVolume, Verdict, brain_mask,
 };
-pub use tissue::{Side, Tissue};
+pub use tissue::Tissue;

@@ -1,26 +1,7 @@
 //! The classes that the network tells apart, and FreeSurfer's numbers of them.
 
+use deepmir_lesion::Side;
 use serde::{Deserialize, Serialize};
-
-/// A side of the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The left of the patient.
-    Left,
-    /// The right of the patient.
-    Right,
-}
-
-impl Side {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Right => "right",
-        }
-    }
-}
 
 /// A part of the head that the network tells from others. Sides are told apart beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -36,7 +36,6 @@ pub mod case;
 mod error;
 pub mod export;
 pub mod layer;
-pub mod mars;
 pub mod server;
 pub mod store;
 pub mod view;

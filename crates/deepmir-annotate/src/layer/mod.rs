@@ -11,15 +11,13 @@ mod operation;
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::LesionClass;
+use deepmir_lesion::{LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
 pub use apply::{CaseContext, apply};
 pub use delta::Delta;
 pub use grow::{MOST_GROWTH_MM, RegionGrowing, grow};
 pub use operation::{Annotation as AnnotationChange, Operation, Run};
-
-use crate::mars::MarsRegion;
 
 /// How sure a rater is (MARS: definite, possible; BOMBS: certain, uncertain).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,10 @@
 //! What a rater can do, as the page sends it.
 
-use deepmir_lesion::LesionClass;
+use deepmir_lesion::{LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
 use super::Certainty;
 use crate::case::ImageKind;
-use crate::mars::MarsRegion;
 
 /// Voxels next to each other along the first axis: the first one and how many.
 pub type Run = (u32, u32);

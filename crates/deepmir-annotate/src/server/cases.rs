@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use deepmir_lesion::MarsRegion;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{answer, bytes};
 use super::picture::{self, WINDOW};
 use super::{App, Shared};
-use crate::mars::MarsRegion;
 use crate::store::{ADJUDICATED, Stage};
 use crate::{AnnotateError, ImageKind};
 
