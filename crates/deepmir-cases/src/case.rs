@@ -30,6 +30,27 @@ pub struct CaseFiles {
     pub truth: Option<PathBuf>,
 }
 
+/// Where the brain mask of a case comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrainSource {
+    /// A file.
+    Given,
+    /// The zeros around a skull-stripped image.
+    Stripped,
+    /// Found in a whole head by a [`FindBrain`].
+    Found,
+}
+
+/// Finds the brain of a scan that is not skull-stripped and comes without a mask.
+pub trait FindBrain: std::fmt::Debug + Send + Sync {
+    /// The brain in an image of any contrast, on its grid, and what is to be told of it. `path` is what messages call the
+    /// image.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do, in a sentence without the path.
+    fn find(&self, image: &Volume<f32>, path: &Path) -> Result<BrainMask, String>;
+}
+
 /// A subject's images in the orientation of its files, on one grid.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -41,6 +62,8 @@ pub struct Case {
     pub images: BTreeMap<Modality, Volume<f32>>,
     /// The brain.
     pub brain: Mask,
+    /// Where that comes from.
+    pub brain_source: BrainSource,
     /// The true label map, where there is one.
     pub truth: Option<LabelMap>,
     /// What was noticed in the files.
@@ -55,6 +78,19 @@ impl CaseFiles {
     /// A missing modality, an unreadable file, different grids, a mask that is none (see [`BrainMask::of`]), no mask for an
     /// image that is not skull-stripped, or an image that cannot be what it was given for.
     pub fn read(&self, inputs: &[Modality], options: &ReadOptions) -> Result<Case, CaseError> {
+        self.read_finding(inputs, options, None)
+    }
+
+    /// As [`CaseFiles::read`], the brain being found in an image that is not skull-stripped and has no mask.
+    ///
+    /// # Errors
+    /// As [`CaseFiles::read`]; a brain that is not found.
+    pub fn read_finding(
+        &self,
+        inputs: &[Modality],
+        options: &ReadOptions,
+        finder: Option<&dyn FindBrain>,
+    ) -> Result<Case, CaseError> {
         let mut ordered = inputs.to_vec();
         ordered.sort_unstable();
         let paths = ordered.iter().map(|&modality| {
@@ -86,13 +122,13 @@ impl CaseFiles {
             images.insert(modality, volume.with_grid(reference_grid)?);
         }
         check_not_blank(ordered[0], &images[&ordered[0]], reference)?;
-        let found = match &self.mask {
+        let (found, brain_source) = match &self.mask {
             Some(path) => {
                 let Image { volume, header } = nifti::read_with(path, options)?;
                 notes.add(path, &header);
-                BrainMask::of(&volume, path)?
+                (BrainMask::of(&volume, path)?, BrainSource::Given)
             }
-            None => of_stripped(&images[&ordered[0]], reference)?,
+            None => without_mask(&images[&ordered[0]], reference, finder)?,
         };
         let brain = found.brain.with_grid(reference_grid)?;
         warnings.extend(found.warnings);
@@ -108,7 +144,7 @@ impl CaseFiles {
             }
             None => None,
         };
-        Ok(Case { id: self.id.clone(), header, images, brain, truth, warnings })
+        Ok(Case { id: self.id.clone(), header, images, brain, brain_source, truth, warnings })
     }
 
     /// Checks that the images can be what they were given for, and brings susceptibility to ppm.
@@ -140,6 +176,7 @@ impl CaseFiles {
         header: Header,
         images: BTreeMap<Modality, Volume<f32>>,
         mask: Option<&Volume<f32>>,
+        finder: Option<&dyn FindBrain>,
     ) -> Result<Case, CaseError> {
         let Some((reference, _)) = images.first_key_value() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
@@ -158,9 +195,9 @@ impl CaseFiles {
         if let Some((&modality, image)) = images.first_key_value() {
             check_not_blank(modality, image, reference)?;
         }
-        let found = match (mask, images.first_key_value()) {
-            (Some(mask), _) => BrainMask::of(mask, mask_name)?,
-            (None, Some((_, image))) => of_stripped(image, reference)?,
+        let (found, brain_source) = match (mask, images.first_key_value()) {
+            (Some(mask), _) => (BrainMask::of(mask, mask_name)?, BrainSource::Given),
+            (None, Some((_, image))) => without_mask(image, reference, finder)?,
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
         let brain = found.brain.with_grid(grid)?;
@@ -168,7 +205,8 @@ impl CaseFiles {
         warnings.extend(found.warnings);
         warnings.extend(self.check(&mut images, &brain)?);
         warnings.extend(header.warnings(reference));
-        Ok(Case { id: self.id.clone(), header, images, brain, truth: None, warnings })
+        let id = self.id.clone();
+        Ok(Case { id, header, images, brain, brain_source, truth: None, warnings })
     }
 
     /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
@@ -256,13 +294,24 @@ fn check_grids(
     Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }
 
-/// The brain in a skull-stripped image.
-fn of_stripped(image: &Volume<f32>, path: &Path) -> Result<BrainMask, CaseError> {
-    let brain::Stripped { brain, left_out_ml } = brain::of_stripped(image).map_err(|reason| {
-        CaseError::NeedsMask { path: path.to_owned(), reason: explain(&reason) }
-    })?;
-    let warnings = brain::left_out(left_out_ml, path).into_iter().collect();
-    Ok(BrainMask { brain, warnings })
+/// The brain of an image without a mask: what is not zero, if it is skull-stripped, or what is found in it.
+fn without_mask(
+    image: &Volume<f32>,
+    path: &Path,
+    finder: Option<&dyn FindBrain>,
+) -> Result<(BrainMask, BrainSource), CaseError> {
+    let needs_mask = |reason| CaseError::NeedsMask { path: path.to_owned(), reason };
+    match (brain::of_stripped(image), finder) {
+        (Ok(brain::Stripped { brain, left_out_ml }), _) => {
+            let warnings = brain::left_out(left_out_ml, path).into_iter().collect();
+            Ok((BrainMask { brain, warnings }, BrainSource::Stripped))
+        }
+        (Err(reason), None) => Err(needs_mask(explain(&reason))),
+        (Err(_), Some(finder)) => {
+            let found = finder.find(image, path).map_err(needs_mask)?;
+            Ok((found, BrainSource::Found))
+        }
+    }
 }
 
 fn explain(reason: &NotStripped) -> String {

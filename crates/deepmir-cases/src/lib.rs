@@ -39,7 +39,7 @@ mod twins;
 mod visits;
 
 pub use brain::{NotStripped, Stripped, of_stripped};
-pub use case::{Case, CaseFiles};
+pub use case::{BrainSource, Case, CaseFiles, FindBrain};
 pub use checksum::sha256;
 pub use cohort::Cohort;
 pub use echoes::EchoParts;

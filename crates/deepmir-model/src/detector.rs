@@ -1,7 +1,9 @@
 //! A detector: a model on a device, from a scan's files to scored candidates.
 
+use std::sync::Arc;
+
 use deepmir_cases::cohort::subject_of;
-use deepmir_cases::{Case, CaseError, CaseFiles, Modality};
+use deepmir_cases::{Case, CaseError, CaseFiles, FindBrain, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
 use deepmir_detect::{Detection, ProbabilityMaps};
@@ -23,6 +25,8 @@ pub struct Detector {
     pub options: InferenceOptions,
     /// How images are read.
     pub read: ReadOptions,
+    /// Finds the brain in a whole head without a mask; without it, such a scan is an error.
+    pub find_brain: Option<Arc<dyn FindBrain>>,
     /// What was noticed in the files of scans that were [measured](Detector::measure).
     pub noticed: Vec<Warning>,
 }
@@ -69,6 +73,7 @@ impl Detector {
             bundle,
             options: InferenceOptions::default(),
             read: ReadOptions::default(),
+            find_brain: None,
             noticed: Vec::new(),
         })
     }
@@ -105,7 +110,7 @@ impl Detector {
         // Before minutes of reading.
         self.check_inputs(&files.id, |modality| files.images.contains_key(&modality))?;
         let given: Vec<Modality> = files.images.keys().copied().collect();
-        Ok(files.read(&given, &self.read)?)
+        Ok(files.read_finding(&given, &self.read, self.find_brain.as_deref())?)
     }
 
     /// As [`Detector::detect`], in images that were read.

@@ -279,6 +279,7 @@ mod tests {
             header,
             images,
             brain,
+            brain_source: deepmir_cases::BrainSource::Given,
             truth: None,
             warnings: Vec::new(),
         };

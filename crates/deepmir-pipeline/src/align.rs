@@ -44,7 +44,7 @@ pub fn align_t2w(
     let inputs: Vec<Modality> = reference.into_iter().collect();
     let files =
         CaseFiles { id: id.to_owned(), images: images.clone(), mask: mask.cloned(), truth: None };
-    let case = files.read(&inputs, read)?;
+    let case = files.read_finding(&inputs, read, Some(crate::brain::finder().as_ref()))?;
     let fixed = &case.images[&inputs[0]];
     let moving = nifti::read_with(t2w, read)?.volume;
     let (even, found) = align(&moving, fixed, &case.brain, settings)?;

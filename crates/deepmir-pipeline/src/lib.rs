@@ -13,6 +13,7 @@
 //! ```
 
 mod align;
+pub mod brain;
 mod code;
 mod error;
 pub mod group;

@@ -12,12 +12,13 @@ use deepmir_recon::output::{
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
-use deepmir_recon::{ReconConfig, Stage, reconstruct};
+use deepmir_recon::brain::combined_magnitude;
+use deepmir_recon::{ReconConfig, ReconError, Stage, reconstruct};
 use deepmir_volume::nifti::{self, HeaderNotes};
 use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
-use crate::PipelineError;
+use crate::{PipelineError, brain};
 use crate::error::tolerate;
 use crate::run::memory;
 
@@ -188,9 +189,28 @@ pub fn reconstruct_to<'a>(
         None => None,
     };
     warnings.extend(input.noticed()?);
-    let mut result = reconstruct(&scan.scan, mask.as_ref(), &settings.chain, |stage| {
-        progress(stage.name());
-    })?;
+    let chain = |mask: Option<&Mask>, progress: &mut dyn FnMut(&str)| {
+        reconstruct(&scan.scan, mask, &settings.chain, |stage| progress(stage.name()))
+    };
+    let name = Path::new(&scan.scan.echoes()[0].name);
+    let mut result = match chain(mask.as_ref(), progress) {
+        Err(ReconError::EmptyMask { reason }) if mask.is_none() => {
+            progress("outlining the brain");
+            let failed = |why: String| ReconError::EmptyMask { reason: format!("{reason}; {why}") };
+            let magnitude = combined_magnitude(&scan.scan);
+            let found = brain::finder().find(&magnitude, name).map_err(failed)?;
+            warnings.extend(found.warnings);
+            chain(Some(&found.brain), progress)?
+        }
+        Err(error) => return Err(error.into()),
+        Ok(result) => {
+            if mask.is_none() {
+                progress("checking the brain's outline");
+                warnings.extend(brain::compared(&result.brain, &combined_magnitude(&scan.scan), name));
+            }
+            result
+        }
+    };
 
     warnings.append(&mut result.warnings);
     tolerate(&warnings, input.strict)?;

@@ -117,7 +117,9 @@ fn in_memory(
     }
     let mask = mask.map(|mask| mask.image(&read)).transpose()?;
     let header = header.ok_or_else(|| Failure::input("give at least one image"))?;
-    Ok(files.with_images(header, volumes, mask.as_ref().map(|mask| &mask.volume))?)
+    let finder = deepmir_pipeline::brain::finder();
+    let mask = mask.as_ref().map(|mask| &mask.volume);
+    Ok(files.with_images(header, volumes, mask, Some(finder.as_ref()))?)
 }
 
 /// The lesion table as JSON, with the probability of each lesion where the model has a candidate classifier.

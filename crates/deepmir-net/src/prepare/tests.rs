@@ -58,6 +58,7 @@ pub(crate) fn prepared_subject(plan: &Plan) -> (Prepared, Case) {
             (Modality::T2w, image(1.0, 0.6)),
         ]),
         brain,
+        brain_source: deepmir_cases::BrainSource::Given,
         truth: Some(truth),
         warnings: Vec::new(),
     };

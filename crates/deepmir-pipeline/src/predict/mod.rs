@@ -86,7 +86,9 @@ impl Predictor {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
-        Ok(Self { detector: Detector::new(bundle, device)?, strict: false, memory_gb: None })
+        let mut detector = Detector::new(bundle, device)?;
+        detector.find_brain = Some(crate::brain::finder());
+        Ok(Self { detector, strict: false, memory_gb: None })
     }
 
     /// The model.

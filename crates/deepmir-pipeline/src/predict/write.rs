@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, BidsName, DerivedName};
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{BrainSource, CaseFiles, Modality};
 use deepmir_lesion::{LesionRow, table};
 use deepmir_report::Mosaic;
 use deepmir_volume::{atomic, nifti};
@@ -62,6 +62,11 @@ impl Predictor {
         let names = path(&[INSTANCES], "dseg", ".tsv");
         bids::write_text(&names, &instance_names(&prediction.rows))?;
         all.extend([instances, names]);
+        if prediction.case.brain_source == BrainSource::Found {
+            all.push(path(&[("desc", "brain")], "mask", ".nii.gz"));
+            let inside = prediction.case.brain.map(|&inside| u8::from(inside));
+            nifti::write(&path(&[("desc", "brain")], "mask", ".nii.gz"), &inside, header)?;
+        }
         for (class, map) in prediction.probabilities.iter() {
             let path = path(&[LESIONS, ("label", class.name())], "probseg", ".nii.gz");
             nifti::write_scaled(&path, map, 1.0, header)?;
