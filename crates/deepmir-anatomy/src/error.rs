@@ -63,7 +63,9 @@ pub enum AnatomyError {
         reason: String,
     },
     /// The loss became NaN or infinite.
-    #[error("the loss became infinite at step {step}; train with a lower learning_rate into another folder")]
+    #[error(
+        "the loss became infinite at step {step}; train with a lower learning_rate into another folder"
+    )]
     Diverged {
         /// When.
         step: u64,

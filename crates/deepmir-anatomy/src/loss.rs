@@ -6,8 +6,6 @@ use rayon::prelude::*;
 use crate::Tissue;
 use crate::network::SIDE;
 
-
-
 /// Added to numerator and denominator of each Dice coefficient.
 const SMOOTH: f64 = 1.0;
 /// Voxels that one thread takes at a time.

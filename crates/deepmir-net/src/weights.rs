@@ -86,10 +86,7 @@ impl Weights {
     ///
     /// # Errors
     /// As [`Weights::validate`].
-    pub fn validate_tensors(
-        &self,
-        wanted: &BTreeMap<String, Vec<usize>>,
-    ) -> Result<(), NetError> {
+    pub fn validate_tensors(&self, wanted: &BTreeMap<String, Vec<usize>>) -> Result<(), NetError> {
         let invalid = |reason: String| Err(NetError::Weights { reason });
         for (name, shape) in wanted {
             let found = self.get(name)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
 use deepmir_cases::{Modality, read_mask};
+use deepmir_recon::brain::combined_magnitude;
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -12,15 +13,14 @@ use deepmir_recon::output::{
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
-use deepmir_recon::brain::combined_magnitude;
 use deepmir_recon::{ReconConfig, ReconError, Stage, reconstruct};
 use deepmir_volume::nifti::{self, HeaderNotes};
 use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
-use crate::{PipelineError, brain};
 use crate::error::tolerate;
 use crate::run::memory;
+use crate::{PipelineError, brain};
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -206,7 +206,11 @@ pub fn reconstruct_to<'a>(
         Ok(result) => {
             if mask.is_none() {
                 progress("checking the brain's outline");
-                warnings.extend(brain::compared(&result.brain, &combined_magnitude(&scan.scan), name));
+                warnings.extend(brain::compared(
+                    &result.brain,
+                    &combined_magnitude(&scan.scan),
+                    name,
+                ));
             }
             result
         }

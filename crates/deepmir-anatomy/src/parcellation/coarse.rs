@@ -1,8 +1,6 @@
 //! The image as the network reads it.
 
-use deepmir_volume::{
-    Affine, Grid, Interpolation, Volume, resample_moved, resample_to_spacing, statistics,
-};
+use deepmir_volume::{Affine, Grid, Interpolation, Volume, resample_to_spacing, statistics};
 
 use crate::AnatomyError;
 use crate::network::VOXEL_MM;
@@ -33,9 +31,8 @@ impl Coarse {
         let shape = coarse.shape();
         let window = window(&coarse);
         let inside: [usize; 3] = std::array::from_fn(|axis| window[axis][1] - window[axis][0]);
-        let target: [usize; 3] = std::array::from_fn(|axis| {
-            inside[axis].max(LEAST[axis]).next_multiple_of(MULTIPLE)
-        });
+        let target: [usize; 3] =
+            std::array::from_fn(|axis| inside[axis].max(LEAST[axis]).next_multiple_of(MULTIPLE));
         // The window's first voxel in the target.
         let before: [usize; 3] = std::array::from_fn(|axis| (target[axis] - inside[axis]) / 2);
         let shift: [f64; 3] =
@@ -55,18 +52,27 @@ impl Coarse {
         Ok(Self { image: Volume::new(grid, data)?, field })
     }
 
-    /// As it is seen through another map of its axes: whether a head shows when the image is turned.
-    pub fn turned(&self, turn: &Affine) -> Volume<f32> {
-        let grid = *self.image.grid();
-        let centre = grid.shape().map(|length| (length as f64 - 1.0) / 2.0);
-        let index = grid.affine().inverse();
-        // About the middle of the field, in voxels.
-        let about = Affine::from_spacing([1.0; 3], centre)
-            .after(turn)
-            .after(&Affine::from_spacing([1.0; 3], centre.map(|at| -at)));
-        let moved = grid.affine().after(&about).after(&index);
-        let outside = self.image.data().iter().copied().fold(f32::MAX, f32::min);
-        resample_moved(&self.image, &grid, &moved, Interpolation::Nearest, outside)
+    /// The image as it were if the header named its axes otherwise: `from[axis]` is the axis that lies along `axis`, and the
+    /// values run backwards where `flipped`. The grid is not changed; sides must be multiples of the poolings, which they
+    /// stay.
+    pub fn turned(&self, from: [usize; 3], flipped: [bool; 3]) -> Result<Self, AnatomyError> {
+        let shape = self.image.shape();
+        let target = from.map(|axis| shape[axis]);
+        let grid = Grid::new(target, Affine::from_spacing([VOXEL_MM; 3], [0.0; 3]))?;
+        let image = Volume::from_fn(grid, |voxel| {
+            let mut at = [0; 3];
+            for axis in 0..3 {
+                let place =
+                    if flipped[axis] { target[axis] - 1 - voxel[axis] } else { voxel[axis] };
+                at[from[axis]] = place;
+            }
+            self.image[at]
+        });
+        let field = std::array::from_fn(|axis| {
+            let [first, end] = self.field[from[axis]];
+            if flipped[axis] { [target[axis] - end, target[axis] - first] } else { [first, end] }
+        });
+        Ok(Self { image, field })
     }
 }
 

@@ -89,10 +89,8 @@ fn straighten_midline(found: &mut Probabilities) {
     let grid = *found.values.grid();
     for (index, values) in found.values.data_mut().iter_mut().enumerate() {
         let voxel = grid.voxel(index);
-        let distance_mm: f64 = (0..3)
-            .map(|axis| normal[axis] * voxel[axis] as f64 * VOXEL_MM)
-            .sum::<f64>()
-            + offset;
+        let distance_mm: f64 =
+            (0..3).map(|axis| normal[axis] * voxel[axis] as f64 * VOXEL_MM).sum::<f64>() + offset;
         if distance_mm.abs() > NEAR_PLANE_MM {
             values[SIDE] = if distance_mm > 0.0 { 1.0 } else { 0.0 };
         }

@@ -16,14 +16,16 @@ pub(super) fn labels(found: &Probabilities, grid: &Grid) -> (Volume<u8>, Volume<
     let [nx, ny, _] = grid.shape();
     let mut tissue = Volume::filled(*grid, 0_u8);
     let mut side = Volume::filled(*grid, 0_u8);
-    let slices = tissue.data_mut().par_chunks_mut(nx * ny).zip(side.data_mut().par_chunks_mut(nx * ny));
+    let slices =
+        tissue.data_mut().par_chunks_mut(nx * ny).zip(side.data_mut().par_chunks_mut(nx * ny));
     slices.enumerate().for_each(|(k, (tissues, sides))| {
         let rows = tissues.chunks_exact_mut(nx).zip(sides.chunks_exact_mut(nx));
         for (j, (tissues, sides)) in rows.enumerate() {
             let start = map.apply([0.0, j as f64, k as f64]);
             for (i, (tissue, side)) in tissues.iter_mut().zip(sides).enumerate() {
                 let at: [f64; 3] = std::array::from_fn(|axis| start[axis] + step[axis] * i as f64);
-                let outside = (0..3).any(|axis| at[axis] < -0.5 || at[axis] > shape[axis] as f64 - 0.5);
+                let outside =
+                    (0..3).any(|axis| at[axis] < -0.5 || at[axis] > shape[axis] as f64 - 0.5);
                 if outside {
                     continue;
                 }

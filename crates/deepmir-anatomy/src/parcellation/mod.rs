@@ -107,7 +107,12 @@ impl AnatomyModel {
         let found = self.read(engine, &coarse)?;
         let (tissue, side) = fine::labels(&found, &orientation.grid_to_ras(image.grid()));
         let brain = brain_mask(&tissue);
-        let quality = Quality::of(&found, &coarse);
+        let mut quality = Quality::of(&found, &coarse);
+        if let Some(turn) = self.better_turn(engine, &coarse, &quality)? {
+            quality.verdict = Verdict::Refused(vec![format!(
+                "the head is {turn} against its header; correct the header's orientation"
+            )]);
+        }
         let volumes = volumes::of(&found);
         Ok(Parcellation {
             tissue: orientation.from_ras(&tissue).with_grid(*image.grid())?,
@@ -117,6 +122,36 @@ impl AnatomyModel {
             volumes,
             quality,
         })
+    }
+
+    /// How the head lies against its header, where it is recognised that way and not as the header says.
+    fn better_turn(
+        &self,
+        engine: &Engine,
+        coarse: &Coarse,
+        quality: &Quality,
+    ) -> Result<Option<&'static str>, AnatomyError> {
+        /// Entropy of a head that is recognised, over that of the head as it lies.
+        const CLEARER: f64 = 0.75;
+        const TURNS: [([usize; 3], [bool; 3], &str); 5] = [
+            ([0, 1, 2], [false, false, true], "upside down"),
+            ([0, 1, 2], [false, true, false], "back to front"),
+            ([0, 1, 2], [false, true, true], "upside down and back to front"),
+            ([0, 2, 1], [false, false, true], "lying on its back or face"),
+            ([0, 2, 1], [false, true, false], "lying on its back or face"),
+        ];
+        if quality.verdict == Verdict::Good {
+            return Ok(None);
+        }
+        let mut best = (CLEARER * quality.entropy, None);
+        for (from, flipped, name) in TURNS {
+            let turned = coarse.turned(from, flipped)?;
+            let found = Quality::of(&self.read(engine, &turned)?, &turned);
+            if found.entropy < best.0 && !matches!(found.verdict, Verdict::Refused(_)) {
+                best = (found.entropy, Some(name));
+            }
+        }
+        Ok(best.1)
     }
 
     /// The probabilities on the coarse grid, made consistent.
@@ -178,7 +213,9 @@ pub(crate) fn most_probable(values: &[f32; 16]) -> (u8, u8) {
     }
     let side = match Tissue::ALL[best].has_sides() {
         false => 0,
-        true => side_number(if values[crate::network::SIDE] > 0.5 { Side::Right } else { Side::Left }),
+        true => {
+            side_number(if values[crate::network::SIDE] > 0.5 { Side::Right } else { Side::Left })
+        }
     };
     (best as u8, side)
 }
@@ -199,3 +236,6 @@ pub fn brain_mask(tissue: &Volume<u8>) -> Mask {
     let whole = largest_component(&brain, Connectivity::Six);
     fill_holes(&close_mm(&whole, CLOSING_MM))
 }
+
+#[cfg(test)]
+mod tests;

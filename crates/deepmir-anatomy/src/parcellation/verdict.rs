@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::coarse::Coarse;
-use super::volumes::{self, brain_ml, intracranial_ml};
+use super::volumes::{self, StructureVolume, brain_ml, intracranial_ml};
 use super::{Probabilities, most_probable};
 use crate::Tissue;
 
@@ -37,6 +37,33 @@ pub enum Verdict {
     Refused(Vec<String>),
 }
 
+/// Entropy above which a parcellation is doubtful, and above which it is refused.
+const ENTROPY: [f64; 2] = [0.30, 0.42];
+/// What a brain measures, in millilitres, whole or with its top or bottom outside the field.
+const BRAIN_ML: [f64; 2] = [750.0, 2100.0];
+const PART_OF_BRAIN_ML: f64 = 250.0;
+/// The brain is cut where more of its largest cross-section lies in the field's outermost slice.
+const CUT: f64 = 0.10;
+/// More of it to the left, right, back or front: a part of the head is missing.
+const MISSING: f64 = 0.35;
+/// The smaller side over the larger one, at the least.
+const SYMMETRY: f64 = 0.7;
+/// Volumes of adults of 20 to 95 years in millilitres, of a side where there are two, with a margin of a third for what a
+/// network takes off or adds (Potvin et al., NeuroImage 137:4, 2016; Coupé et al., Hum Brain Mapp 38:5501, 2017).
+const USUAL_ML: [(Tissue, [f64; 2]); 9] = [
+    (Tissue::Thalamus, [3.0, 12.0]),
+    (Tissue::Caudate, [1.8, 8.0]),
+    (Tissue::Putamen, [2.0, 9.0]),
+    (Tissue::Pallidum, [0.7, 3.5]),
+    (Tissue::Hippocampus, [2.5, 10.0]),
+    (Tissue::Brainstem, [10.0, 36.0]),
+    (Tissue::CerebellarCortex, [25.0, 90.0]),
+    (Tissue::CerebellarWhiteMatter, [5.0, 30.0]),
+    (Tissue::WhiteMatter, [110.0, 400.0]),
+];
+/// More structures of unusual volume than this and there is no parcellation.
+const UNUSUAL: usize = 8;
+
 impl Quality {
     /// Measures what was found in an image.
     pub(super) fn of(found: &Probabilities, coarse: &Coarse) -> Self {
@@ -61,7 +88,8 @@ impl Quality {
         let cut = std::array::from_fn(|axis| {
             let largest = areas[axis].iter().copied().max().unwrap_or(0).max(1) as f64;
             let [first, end] = coarse.field[axis];
-            let share = |slice: usize| areas[axis].get(slice).copied().unwrap_or(0) as f64 / largest;
+            let share =
+                |slice: usize| areas[axis].get(slice).copied().unwrap_or(0) as f64 / largest;
             [share(first), share(end - 1)]
         });
         let [_, left, right] = sides.map(|count| count as f64);
@@ -75,11 +103,60 @@ impl Quality {
             symmetry,
             verdict: Verdict::Good,
         };
-        quality.verdict = quality.judge();
+        quality.verdict = quality.judge(&volumes);
         quality
     }
 
-    fn judge(&self) -> Verdict {
-        Verdict::Good
+    fn judge(&self, volumes: &[StructureVolume]) -> Verdict {
+        let mut refused = Vec::new();
+        let mut doubts = Vec::new();
+        let [[left, right], [back, front], [bottom, top]] = self.cut;
+        let is_whole = bottom <= CUT && top <= CUT;
+        let [least, most] = BRAIN_ML;
+        let brain_ml = self.brain_ml;
+        if brain_ml < if is_whole { least } else { PART_OF_BRAIN_ML } || brain_ml > most {
+            refused.push(format!(
+                "what looks like a brain measures {brain_ml:.0} mL, which is no brain"
+            ));
+        }
+        if self.entropy > ENTROPY[1] {
+            let entropy = self.entropy;
+            refused.push(format!(
+                "no part of a head is recognised with certainty (entropy {entropy:.2})"
+            ));
+        }
+        let missing = left.max(right).max(back).max(front);
+        if missing > MISSING || self.symmetry < SYMMETRY {
+            refused.push("a part of the head lies outside the image".to_owned());
+        }
+        let unusual: Vec<String> = unusual(volumes).collect();
+        if is_whole && unusual.len() > UNUSUAL {
+            refused.push(format!("{} parts of the brain have impossible volumes", unusual.len()));
+        }
+        if !refused.is_empty() {
+            return Verdict::Refused(refused);
+        }
+        if self.entropy > ENTROPY[0] {
+            doubts
+                .push(format!("the parts of the head are uncertain (entropy {:.2})", self.entropy));
+        }
+        if !is_whole {
+            doubts.push(
+                "the field of view cuts the brain, so volumes are those of a part".to_owned(),
+            );
+        } else if !unusual.is_empty() {
+            doubts.push(format!("unusual volumes: {}", unusual.join(", ")));
+        }
+        if doubts.is_empty() { Verdict::Good } else { Verdict::Doubtful(doubts) }
     }
+}
+
+/// The structures whose volumes adults do not have.
+fn unusual(volumes: &[StructureVolume]) -> impl Iterator<Item = String> {
+    volumes.iter().filter_map(|one| {
+        let (_, [least, most]) = USUAL_ML.iter().find(|(tissue, _)| *tissue == one.tissue)?;
+        let side = one.side.map_or(String::new(), |side| format!("{} ", side.name()));
+        let outside = one.volume_ml < *least || one.volume_ml > *most;
+        outside.then(|| format!("{side}{} {:.1} mL", one.tissue.name(), one.volume_ml))
+    })
 }

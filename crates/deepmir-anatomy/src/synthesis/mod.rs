@@ -36,7 +36,6 @@ use noise::{between, chance};
 use objects::Scene;
 use space::Pose;
 
-
 use crate::network::VOXEL_MM;
 
 /// The truth where there is none: outside the field of view.
@@ -156,4 +155,4 @@ fn commonest(eight: &[u8; 8]) -> u8 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

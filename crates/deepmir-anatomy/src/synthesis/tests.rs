@@ -7,7 +7,7 @@ use super::*;
 use crate::{AnatomyError, Side, Tissue};
 
 /// Nested ellipsoids with every tissue on both sides, on RAS voxels of `voxel_mm`.
-fn made_up_labels(voxel_mm: f64) -> Volume<i32> {
+pub(crate) fn made_up_labels(voxel_mm: f64) -> Volume<i32> {
     let shape = [180.0, 210.0, 200.0].map(|length: f64| (length / voxel_mm).round() as usize);
     let origin = [-90.0, -105.0, -100.0].map(|edge| edge + voxel_mm / 2.0);
     let grid = Grid::new(shape, Affine::from_spacing([voxel_mm; 3], origin)).unwrap();

@@ -28,7 +28,8 @@ impl State {
     pub fn write(&self, path: &Path) -> Result<(), AnatomyError> {
         let steps = self.moments.steps;
         let steps = vec![(steps / HALF) as f32, (steps % HALF) as f32];
-        let mut all = BTreeMap::from([(STEPS.to_owned(), Tensor { shape: vec![2], values: steps })]);
+        let mut all =
+            BTreeMap::from([(STEPS.to_owned(), Tensor { shape: vec![2], values: steps })]);
         for (prefix, part) in [("weights", &self.weights), ("average", &self.average)] {
             all.extend(part.0.iter().map(|(name, one)| (format!("{prefix}.{name}"), one.clone())));
         }
@@ -74,7 +75,11 @@ impl State {
         }
         let steps = match file.get(STEPS)?.values[..] {
             [high, low] => high as u64 * HALF + low as u64,
-            _ => return Err(wrong("the number of steps is missing; train into another folder".to_owned())),
+            _ => {
+                return Err(wrong(
+                    "the number of steps is missing; train into another folder".to_owned(),
+                ));
+            }
         };
         Ok(Self { weights, moments: Moments { steps, first, second }, average })
     }

@@ -57,9 +57,8 @@ impl TrainingConfig {
     /// # Errors
     /// Naming the first that cannot be used.
     pub fn validate(&self) -> Result<(), AnatomyError> {
-        let setting = |name, value: String, must_be| {
-            Err(AnatomyError::Setting { name, value, must_be })
-        };
+        let setting =
+            |name, value: String, must_be| Err(AnatomyError::Setting { name, value, must_be });
         crate::network::architecture(&self.widths).validate()?;
         let numbers = [
             ("learning_rate", self.learning_rate, 1e-8..=1.0, "from 1e-8 to 1"),

@@ -107,8 +107,12 @@ fn resume_or_begin(config: &TrainingConfig, path: &Path) -> Result<State, Anatom
     if path.is_file() {
         let state = State::read(path)?;
         if architecture_of(&state.weights)? != architecture {
-            let reason = "the folder holds the training of a network with other widths; train into another";
-            return Err(AnatomyError::Checkpoint { path: path.to_owned(), reason: reason.to_owned() });
+            let reason =
+                "the folder holds the training of a network with other widths; train into another";
+            return Err(AnatomyError::Checkpoint {
+                path: path.to_owned(),
+                reason: reason.to_owned(),
+            });
         }
         return Ok(state);
     }
@@ -161,3 +165,6 @@ fn take_step(
     follow(average, weights, 1.0 - decay);
     Ok(StepReport { step, loss: loss.total, dice: loss.dice })
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn scores_loss_and_gradients_are_pytorchs() {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/unet3d.safetensors");
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/unet3d.safetensors");
         let fixture = Weights::read(&path).unwrap();
         let with = |prefix: &str| {
             let tensors = fixture.0.iter().filter_map(|(name, tensor)| {
@@ -67,8 +68,13 @@ mod tests {
         let engine = Engine::new();
         let size = [8, 12, 16];
         let scores = deepmir_kernels::unet3d::scores(
-            &engine, &architecture, &parameters(&weights), image, size,
-        ).unwrap();
+            &engine,
+            &architecture,
+            &parameters(&weights),
+            image,
+            size,
+        )
+        .unwrap();
         let mut values = vec![0.0; scores.shape().values()];
         deepmir_kernels::to_nchw(scores.view(), &mut values);
         let wanted = &fixture.get("scores").unwrap().values;
@@ -94,7 +100,10 @@ mod tests {
             assert_eq!(found.len(), tensor.values.len(), "{name}");
             let size = tensor.values.iter().fold(1e-6_f32, |size, value| size.max(value.abs()));
             for (found, wanted) in found.iter().zip(&tensor.values) {
-                assert!((found - wanted).abs() < 1e-3 * size, "{name}: {found} for {wanted} of {size}");
+                assert!(
+                    (found - wanted).abs() < 1e-3 * size,
+                    "{name}: {found} for {wanted} of {size}"
+                );
             }
         }
     }

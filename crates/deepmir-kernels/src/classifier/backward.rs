@@ -3,7 +3,6 @@
 use super::dense::linear_gradient;
 use super::forward::{Convolved, Dropout, Level, Step};
 use super::layers::weights;
-use crate::slices::{Neighbour, add_neighbour_gradient, max_pool_slice_pairs_gradient};
 use crate::arena::FeatureMap;
 use crate::block::{Block, Shape};
 use crate::conv3x3::{self, GatedGradient};
@@ -13,6 +12,7 @@ use crate::layout::from_nchw;
 use crate::norm::{Gate, ReluGradient, norm_gradient};
 use crate::parameters::{Gradients, Parameters};
 use crate::pool::max_pool_gradient;
+use crate::slices::{Neighbour, add_neighbour_gradient, max_pool_slice_pairs_gradient};
 use crate::source::Source;
 
 impl Step {

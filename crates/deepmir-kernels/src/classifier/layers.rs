@@ -1,6 +1,5 @@
 //! The convolution and pooling layers, which inference and training share.
 
-use crate::slices::{Neighbour, max_pool_slice_pairs, neighbour_slices};
 use crate::arena::FeatureMap;
 use crate::block::Shape;
 use crate::conv3x3;
@@ -11,6 +10,7 @@ use crate::norm::Moments;
 use crate::parameters::Parameters;
 use crate::pool::max_pool;
 use crate::prologue::Affine;
+use crate::slices::{Neighbour, max_pool_slice_pairs, neighbour_slices};
 use crate::source::Source;
 
 /// A 3×3×3 convolution: the previous and the next slice of each, its output, and the moments of

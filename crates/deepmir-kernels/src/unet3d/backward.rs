@@ -48,7 +48,8 @@ impl Step {
             };
             incoming = pass.linear(&format!("{name}.project"), below, at_projected.view())?;
         }
-        while let Some(EncoderLevel { input, convolved: [first, second], .. }) = self.encoder.pop() {
+        while let Some(EncoderLevel { input, convolved: [first, second], .. }) = self.encoder.pop()
+        {
             let level = self.encoder.len();
             let name = format!("encoder.{level}");
             let back = pass.convolution((&name, 2), &first.activation, second, incoming)?;

@@ -68,7 +68,12 @@ impl Forward<'_> {
         convolution(self.engine, self.parameters, (&name, index), input, widths[level], *epsilon)
     }
 
-    fn linear(&self, name: &str, input: &Padded, outputs: usize) -> Result<FeatureMap, KernelError> {
+    fn linear(
+        &self,
+        name: &str,
+        input: &Padded,
+        outputs: usize,
+    ) -> Result<FeatureMap, KernelError> {
         let shape = input.shape();
         let weights = self.parameters.get(&format!("{name}.weight"), shape.channels * outputs)?;
         let bias = self.parameters.get(&format!("{name}.bias"), outputs)?;
@@ -79,7 +84,12 @@ impl Forward<'_> {
     }
 
     /// Adds what comes from below to the features of a level's encoder.
-    fn add_from_below(&self, level: usize, below: &Padded, sum: &mut Padded) -> Result<(), KernelError> {
+    fn add_from_below(
+        &self,
+        level: usize,
+        below: &Padded,
+        sum: &mut Padded,
+    ) -> Result<(), KernelError> {
         let width = self.architecture.widths[level];
         let projected = self.linear(&format!("decoder.{level}.project"), below, width)?;
         add_upsampled(sum.view_mut(), projected.view());

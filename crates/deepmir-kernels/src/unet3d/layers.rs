@@ -76,8 +76,7 @@ pub(super) fn convolution(
     let shape = input.shape();
     let weights = weights(parameters, name, index, shape.channels, channels)?;
     let mut output = engine.arena.map(shape.with_channels(channels));
-    let moments =
-        conv3x3::forward(engine, weights, None, &input.neighbours(), output.view_mut());
+    let moments = conv3x3::forward(engine, weights, None, &input.neighbours(), output.view_mut());
     let norm = norm(parameters, name, index, &moments, epsilon)?;
     let activation = activate(engine, &output, norm.affine());
     Ok(Convolved { output, norm, activation })
@@ -173,12 +172,8 @@ pub(super) fn add_upsampled(mut map: MapMut<'_>, half: Map<'_>) {
 /// The gradient of the map that was repeated: the sums of 2×2×2 voxels.
 pub(super) fn sum_octets(engine: &Engine, gradient: Map<'_>) -> FeatureMap {
     let shape = gradient.shape();
-    let half = Shape {
-        batch: shape.batch / 2,
-        height: shape.height / 2,
-        width: shape.width / 2,
-        ..shape
-    };
+    let half =
+        Shape { batch: shape.batch / 2, height: shape.height / 2, width: shape.width / 2, ..shape };
     let blocks = shape.channel_blocks();
     let mut sums = engine.arena.map(half);
     sums.par_chunks_mut(half.pixels()).enumerate().for_each(|(plane, write)| {
