@@ -37,14 +37,14 @@ impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             widths: vec![16, 48, 80, 112],
-            steps: 4000,
-            learning_rate: 2e-3,
+            steps: 6000,
+            learning_rate: 1e-3,
             warmup_steps: 100,
-            decay: 0.4,
+            decay: 0.35,
             weight_decay: 0.01,
             largest_gradient: 2.0,
             average_decay: 0.995,
-            built_in: 0.2,
+            built_in: 0.15,
             seed: 1,
             synthesis: SynthesisConfig::default(),
         }

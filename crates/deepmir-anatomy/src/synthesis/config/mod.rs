@@ -152,12 +152,12 @@ impl Default for SynthesisConfig {
 impl Default for SpaceConfig {
     fn default() -> Self {
         Self {
-            rotation_deg: 20.0,
-            far_rotation_deg: 45.0,
-            far_probability: 0.1,
-            scale: [0.85, 1.15],
+            rotation_deg: 12.0,
+            far_rotation_deg: 30.0,
+            far_probability: 0.15,
+            scale: [0.9, 1.12],
             shear: 0.1,
-            shift_mm: 15.0,
+            shift_mm: 10.0,
             mirror_probability: 0.5,
             displacement_mm: [0.0, 4.0],
             displacement_spacing_mm: [20.0, 40.0],
@@ -168,12 +168,12 @@ impl Default for SpaceConfig {
 impl Default for ContrastConfig {
     fn default() -> Self {
         Self {
-            weights: [0.45, 0.27, 0.12, 0.04, 0.12],
+            weights: [0.4, 0.35, 0.15, 0.06, 0.04],
             spread: [0.0, 0.1],
             merge_probability: 0.12,
             two_peaks_probability: 0.15,
             texture_spacing_mm: [5.0, 24.0],
-            inversion_probability: 0.08,
+            inversion_probability: 0.05,
             gamma: [0.6, 1.6],
         }
     }
@@ -200,7 +200,7 @@ impl Default for ObjectConfig {
 impl Default for MaskConfig {
     fn default() -> Self {
         Self {
-            strip_probability: 0.6,
+            strip_probability: 0.5,
             margin_mm: [-1.0, 6.0],
             fault_probability: 0.25,
             deface_probability: 0.1,
@@ -214,11 +214,11 @@ impl Default for AcquisitionConfig {
     fn default() -> Self {
         Self {
             in_plane_mm: [0.5, 3.0],
-            thick_probability: 0.6,
-            thickness_mm: [0.7, 5.0],
+            thick_probability: 0.5,
+            thickness_mm: [0.7, 4.0],
             spacing: [1.0, 1.5],
             ringing_probability: 0.1,
-            noise: [0.01, 0.15],
+            noise: [0.005, 0.08],
             bias: [0.0, 0.4],
             bias_spacing_mm: [50.0, 120.0],
             zero_air_probability: 0.3,
