@@ -15,7 +15,7 @@ use crate::view::{label_map, lesions};
 use crate::{AnnotateError, Dataset, Store};
 
 /// Columns after those of every lesion table.
-const COLUMNS: [&str; 6] = ["certainty", "mars_region", "side", "origin", "parts", "comment"];
+const COLUMNS: [&str; 3] = ["origin", "parts", "comment"];
 
 /// Whose marks become one label map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +60,6 @@ pub fn write_layer(
         // A table's cell is one line.
         let comment: Vec<&str> = said.comment.split_whitespace().collect();
         more.push(vec![
-            said.certainty.name().to_owned(),
-            said.region.map_or("n/a", |region| region.key()).to_owned(),
-            view.side.to_owned(),
             said.origin.name().to_owned(),
             view.parts.to_string(),
             if comment.is_empty() { "n/a".to_owned() } else { comment.join(" ") },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::{LabelMap, Lesion, LesionRow, MeasuredImages};
+use deepmir_lesion::{LabelMap, Lesion, LesionRow, MarsRegion, MeasuredImages, Side};
 use deepmir_volume::Volume;
 use deepmir_volume::components::{Connectivity, components};
 use serde::Serialize;
@@ -84,11 +84,16 @@ pub fn lesions(case: &LoadedCase, layer: &Layer) -> Vec<(LesionView, LesionRow)>
             let region = said.region.map(|region| region.region());
             row.lesion_id = usize::from(id);
             row.region = region.or_else(|| case.place.map(|place| place.region(centre)));
+            row.certainty = Some(said.certainty);
+            row.mars_region = said.region;
+            row.lobe = said.region.and_then(MarsRegion::lobe);
+            let side = if centre[0] < 0.0 { Side::Left } else { Side::Right };
+            row.side = Some(side);
             let view = LesionView {
                 id,
                 said: said.clone(),
                 lobe: row.region.map(|region| region.name()),
-                side: if centre[0] < 0.0 { "L" } else { "R" },
+                side: if side == Side::Left { "L" } else { "R" },
                 voxel: middle(case, voxels, centre),
                 measures: Measures::from(&row),
                 parts: parts(case, voxels),
@@ -105,6 +110,7 @@ fn measured(case: &LoadedCase) -> MeasuredImages<'_> {
         qsm_ppm: case.image(ImageKind::Qsm),
         t2w: case.image(ImageKind::T2w),
         brain: None,
+        places: None,
     }
 }
 

@@ -20,6 +20,11 @@ macro_rules! regions {
                 match self { $(Self::$variant => $key,)* }
             }
 
+            /// The column of a scan's table that counts its microbleeds.
+            pub const fn count_column(self) -> &'static str {
+                match self { $(Self::$variant => concat!("cmb_mars_", $key),)* }
+            }
+
             /// As people read it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

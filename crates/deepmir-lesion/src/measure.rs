@@ -2,59 +2,18 @@
 
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Grid, Mask, Volume, morphology, statistics};
-use serde::{Deserialize, Serialize};
 
 use crate::lesion::{cut_out, put_back};
 use crate::shape::{elongation, sphericity};
-use crate::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, Region};
+use crate::{
+    BombsSize, BrainExtent, Candidate, Certainty, FindPlace, LabelMap, Lesion, LesionClass,
+    LesionRow, RegionSource,
+};
 
 /// Width of the shell around a lesion that its contrast is measured against.
 const SHELL_MM: f64 = 2.0;
 /// Least ratio of principal axes of a lesion that may be a piece of a vessel.
 const LINEAR_ELONGATION: f64 = 2.5;
-
-/// One row of a lesion table (TSV). Numbers that could not be measured are `n/a` there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LesionRow {
-    /// Counts from 1, CMB before NHID, larger before smaller.
-    pub lesion_id: usize,
-    /// CMB or NHID.
-    pub class: LesionClass,
-    /// Lobar, deep or infratentorial, where a brain mask was given.
-    pub region: Option<Region>,
-    /// Centre of mass, RAS+.
-    pub x_mm: f64,
-    /// Centre of mass, RAS+.
-    pub y_mm: f64,
-    /// Centre of mass, RAS+.
-    pub z_mm: f64,
-    /// Volume.
-    pub volume_mm3: f64,
-    /// Diameter of the ball of that volume.
-    pub diameter_mm: f64,
-    /// Voxels on the image's own grid.
-    pub n_voxels: usize,
-    /// Mean probability of the class over the lesion.
-    pub mean_probability: Option<f64>,
-    /// Highest probability of the class in the lesion.
-    pub max_probability: Option<f64>,
-    /// Mean susceptibility over the voxels with a value (maps are zero elsewhere); none if more than half
-    /// of the lesion has no value.
-    pub chi_mean_ppm: Option<f64>,
-    /// Susceptibility summed over the volume: for a small lesion independent of blooming and partial
-    /// volume.
-    pub chi_total_ppm_mm3: Option<f64>,
-    /// Mean SWI in the lesion over the median of a 2 mm shell around it, less one: negative is
-    /// darker than its surroundings.
-    pub swi_contrast: Option<f64>,
-    /// The same of T2w.
-    pub t2w_contrast: Option<f64>,
-    /// 1 for a ball ([`sphericity`]).
-    pub sphericity: f64,
-    /// Warnings, separated by commas: `diamagnetic` (mean susceptibility below zero:
-    /// a calcification candidate), `linear` (vessel-like), `touches_mask_edge`.
-    pub note: Option<String>,
-}
 
 /// The images to measure lesions in, all on the lesions' grid.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +26,8 @@ pub struct MeasuredImages<'a> {
     pub t2w: Option<&'a Volume<f32>>,
     /// The brain.
     pub brain: Option<&'a Mask>,
+    /// Where in the brain what lies. Without, regions are told by the box of [`Self::brain`].
+    pub places: Option<&'a dyn FindPlace>,
 }
 
 impl MeasuredImages<'_> {
@@ -76,6 +37,7 @@ impl MeasuredImages<'_> {
         let rows = found.iter().enumerate().map(|(n, candidate)| LesionRow {
             mean_probability: Some(f64::from(candidate.mean_probability)),
             max_probability: Some(f64::from(candidate.peak_probability)),
+            certainty: candidate.lesion_probability.map(Certainty::of_probability),
             ..self.row(n + 1, &candidate.lesion, labels, brain_extent)
         });
         rows.collect()
@@ -86,6 +48,14 @@ impl MeasuredImages<'_> {
         let brain_extent = self.brain_extent();
         let rows = lesions.iter().enumerate();
         rows.map(|(n, lesion)| self.row(n + 1, lesion, labels, brain_extent)).collect()
+    }
+
+    /// What the regions are from.
+    pub fn region_source(&self) -> RegionSource {
+        match self.places {
+            Some(_) => RegionSource::Parcellation,
+            None => RegionSource::BrainBox,
+        }
     }
 
     fn brain_extent(&self) -> Option<BrainExtent> {
@@ -111,15 +81,23 @@ impl MeasuredImages<'_> {
             (around > 0.0).then_some(mean_in(image)? / around - 1.0)
         };
         let chi_mean_ppm = self.qsm_ppm.and_then(|map| mean_susceptibility(map, lesion));
+        let place = self.places.and_then(|places| places.at(lesion.centre_mm));
+        let by_box = || brain_extent.map(|extent| extent.region(lesion.centre_mm));
+        let is_cmb = lesion.class == LesionClass::Cmb;
         LesionRow {
             lesion_id,
             class: lesion.class,
-            region: brain_extent.map(|extent| extent.region(lesion.centre_mm)),
+            certainty: None,
+            region: place.map(|place| place.region()).or_else(by_box),
+            mars_region: place.map(|place| place.mars),
+            lobe: place.and_then(|place| place.lobe),
+            side: place.and_then(|place| place.side),
             x_mm: lesion.centre_mm[0],
             y_mm: lesion.centre_mm[1],
             z_mm: lesion.centre_mm[2],
             volume_mm3: lesion.volume_mm3,
             diameter_mm: lesion.diameter_mm(),
+            bombs_size: BombsSize::of(lesion.diameter_mm()).filter(|_| is_cmb),
             n_voxels: lesion.voxels.len(),
             mean_probability: None,
             max_probability: None,
@@ -196,7 +174,7 @@ fn shell_around(lesion: &Lesion, labels: &LabelMap, brain: Option<&Mask>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lesions_of;
+    use crate::{MarsRegion, Place, Region, Side, lesions_of};
     use deepmir_volume::Affine;
 
     fn grid() -> Grid {
@@ -232,6 +210,49 @@ mod tests {
         assert!((row.chi_mean_ppm.unwrap() - 0.25).abs() < 1e-6);
         assert!((row.chi_total_ppm_mm3.unwrap() - 2.0).abs() < 1e-6);
         assert_eq!((row.t2w_contrast, row.note.clone()), (None, None));
+    }
+
+    /// A brain with a thalamus on the left of x = 5 mm, and nothing that is known beyond.
+    #[derive(Debug)]
+    struct Half;
+
+    impl FindPlace for Half {
+        fn at(&self, point_mm: [f64; 3]) -> Option<Place> {
+            let thalamus = Place { mars: MarsRegion::Thalamus, lobe: None, side: Some(Side::Left) };
+            (point_mm[0] < 5.0).then_some(thalamus)
+        }
+    }
+
+    #[test]
+    fn a_parcellation_tells_the_place_and_the_box_what_it_leaves_open() {
+        let mut labels = block(2..4, 9..11, 5..6);
+        labels.paint(&[grid().index([20, 9, 5])], LesionClass::Nhid);
+        let brain = Volume::filled(grid(), true);
+        let lesions = lesions_of(&labels, Connectivity::TwentySix);
+        let by_box = MeasuredImages { brain: Some(&brain), ..Default::default() };
+        let rows = by_box.measure(&labels, &lesions);
+        assert!(rows.iter().all(|row| row.region.is_some() && row.mars_region.is_none()));
+        let images = MeasuredImages { places: Some(&Half), ..by_box };
+        let [inside, outside] = images.measure(&labels, &lesions).try_into().unwrap();
+        assert_eq!((inside.region, inside.side), (Some(Region::Deep), Some(Side::Left)));
+        assert_eq!((inside.mars_region, inside.lobe), (Some(MarsRegion::Thalamus), None));
+        assert_eq!((outside.mars_region, outside.side), (None, None));
+        assert_eq!(outside.region, rows[1].region);
+        assert_eq!((inside.bombs_size, outside.bombs_size), (Some(BombsSize::Below5), None));
+    }
+
+    #[test]
+    fn only_a_classifiers_probability_tells_how_sure_a_lesion_is() {
+        let labels = block(8..12, 8..12, 5..7);
+        let lesion = lesions_of(&labels, Connectivity::TwentySix).remove(0);
+        let sure = Candidate::new(lesion, 0.99, 0.9, &grid());
+        let certainty = |lesion_probability| {
+            let found = [Candidate { lesion_probability, ..sure.clone() }];
+            MeasuredImages::default().measure_candidates(&labels, &found)[0].certainty
+        };
+        assert_eq!(certainty(None), None);
+        assert_eq!(certainty(Some(0.95)), Some(Certainty::Definite));
+        assert_eq!(certainty(Some(0.5)), Some(Certainty::Possible));
     }
 
     #[test]

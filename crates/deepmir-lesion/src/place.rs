@@ -1,5 +1,7 @@
 //! Where a lesion lies by a parcellation of the brain.
 
+use std::fmt::Debug;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Lobe, MarsRegion, Region};
@@ -9,8 +11,10 @@ use crate::{Lobe, MarsRegion, Region};
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The left of the patient.
+    #[serde(alias = "L")]
     Left,
     /// The right of the patient.
+    #[serde(alias = "R")]
     Right,
 }
 
@@ -40,4 +44,10 @@ impl Place {
     pub fn region(&self) -> Region {
         self.mars.region()
     }
+}
+
+/// What tells where in a brain a point lies: a parcellation.
+pub trait FindPlace: Debug + Sync {
+    /// The place of a point (RAS millimetres); `None` outside the brain.
+    fn at(&self, point_mm: [f64; 3]) -> Option<Place>;
 }

@@ -4,18 +4,23 @@ use std::path::Path;
 
 use deepmir_volume::atomic;
 
-use crate::{LesionError, LesionRow, Region};
+use crate::{BombsSize, Certainty, LesionError, LesionRow, Lobe, MarsRegion, Region, Side};
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 17] = [
+pub const COLUMNS: [&str; 22] = [
     "lesion_id",
     "class",
+    "certainty",
     "region",
+    "mars_region",
+    "lobe",
+    "side",
     "x_mm",
     "y_mm",
     "z_mm",
     "volume_mm3",
     "diameter_mm",
+    "bombs_size",
     "n_voxels",
     "mean_probability",
     "max_probability",
@@ -56,20 +61,25 @@ pub fn write_with(
         .map_err(|source| LesionError::Write { path: path.to_owned(), source })
 }
 
-fn cells(row: &LesionRow) -> [String; 17] {
+fn cells(row: &LesionRow) -> [String; 22] {
     let number = |value: f64, digits: usize| format!("{value:.digits$}");
     let maybe =
         |value: Option<f64>, digits| value.map_or("n/a".to_owned(), |value| number(value, digits));
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "n/a".to_owned());
+    let text = |value: Option<&str>| value.unwrap_or("n/a").to_owned();
     [
         row.lesion_id.to_string(),
         row.class.name().to_owned(),
-        row.region.map_or("n/a", Region::name).to_owned(),
+        text(row.certainty.map(Certainty::name)),
+        text(row.region.map(Region::name)),
+        text(row.mars_region.map(MarsRegion::key)),
+        text(row.lobe.map(Lobe::name)),
+        text(row.side.map(Side::name)),
         number(row.x_mm, 2),
         number(row.y_mm, 2),
         number(row.z_mm, 2),
         number(row.volume_mm3, 3),
         number(row.diameter_mm, 2),
+        text(row.bombs_size.map(BombsSize::name)),
         row.n_voxels.to_string(),
         maybe(row.mean_probability, 4),
         maybe(row.max_probability, 4),
@@ -78,11 +88,11 @@ fn cells(row: &LesionRow) -> [String; 17] {
         maybe(row.swi_contrast, 4),
         maybe(row.t2w_contrast, 4),
         number(row.sphericity, 3),
-        text(&row.note),
+        text(row.note.as_deref()),
     ]
 }
 
-/// Reads a table back.
+/// Reads a table back. Columns that tables of earlier versions lack are without values.
 ///
 /// # Errors
 /// If the file cannot be read or is no lesion table.
@@ -107,20 +117,25 @@ pub fn read(path: &Path) -> Result<Vec<LesionRow>, LesionError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::LesionClass;
 
-    fn row() -> LesionRow {
+    pub(crate) fn row() -> LesionRow {
         LesionRow {
             lesion_id: 1,
             class: LesionClass::Nhid,
-            region: None,
+            certainty: Some(Certainty::Possible),
+            region: Some(Region::Deep),
+            mars_region: Some(MarsRegion::DeepWhiteMatter),
+            lobe: Some(Lobe::Frontal),
+            side: Some(Side::Left),
             x_mm: -20.25,
             y_mm: 4.5,
             z_mm: 0.0,
             volume_mm3: 84.375,
             diameter_mm: 5.44,
+            bombs_size: Some(BombsSize::From5To10),
             n_voxels: 100,
             mean_probability: Some(0.75),
             max_probability: Some(0.99),
@@ -137,15 +152,48 @@ mod tests {
     fn a_table_comes_back_and_has_the_agreed_columns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sub-01_desc-lesions.tsv");
-        write(&path, &[row(), LesionRow { lesion_id: 2, note: None, ..row() }]).unwrap();
+        let bare = LesionRow {
+            lesion_id: 2,
+            note: None,
+            certainty: None,
+            region: None,
+            mars_region: None,
+            lobe: None,
+            side: None,
+            bombs_size: None,
+            ..row()
+        };
+        write(&path, &[row(), bare.clone()]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().next().unwrap(), COLUMNS.join("\t"));
         assert!(text.contains("\tn/a\t"));
         let back = read(&path).unwrap();
-        assert_eq!(back[0], row());
-        assert_eq!(back[1].note, None);
+        assert_eq!(back, [row(), bare]);
         write(&path, &[]).unwrap();
         assert!(read(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn tables_of_earlier_versions_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub-01_desc-lesions.tsv");
+        let header = "lesion_id\tclass\tregion\tx_mm\ty_mm\tz_mm\tvolume_mm3\tdiameter_mm\tn_voxels\t\
+                      mean_probability\tmax_probability\tchi_mean_ppm\tchi_total_ppm_mm3\tswi_contrast\t\
+                      t2w_contrast\tsphericity\tnote";
+        let cells = "1\tCMB\tlobar\t1.00\t2.00\t3.00\t8.000\t2.48\t9\tn/a\tn/a\tn/a\tn/a\tn/a\tn/a\t0.9\tn/a";
+        std::fs::write(&path, format!("{header}\n{cells}\n")).unwrap();
+        let found = &read(&path).unwrap()[0];
+        assert_eq!(
+            (found.region, found.mars_region, found.certainty),
+            (Some(Region::Lobar), None, None)
+        );
+        // A rater's table had these columns behind the others, and one letter for a side.
+        let more = "certainty\tmars_region\tside\torigin\tparts\tcomment";
+        let said = "possible\tinsula\tR\tdrawn\t1\tn/a";
+        std::fs::write(&path, format!("{header}\t{more}\n{cells}\t{said}\n")).unwrap();
+        let found = &read(&path).unwrap()[0];
+        assert_eq!(found.certainty, Some(Certainty::Possible));
+        assert_eq!((found.mars_region, found.side), (Some(MarsRegion::Insula), Some(Side::Right)));
     }
 
     #[test]

@@ -71,6 +71,10 @@ def test_a_whole_head_is_the_command_lines_to_the_byte(subject, tmp_path):
     assert ["class" if name == "lesion_class" else name for name in names] == list(rows[0])
     for lesion, row in zip(result.lesions, rows):
         assert lesion.lesion_class == row["class"] and lesion.region == row["region"]
+        assert lesion.certainty == row["certainty"] in ("definite", "possible")
+        assert (lesion.certainty == "definite") == (lesion.lesion_probability >= 0.7)
+        for name in ("mars_region", "lobe", "side", "bombs_size"):
+            assert (getattr(lesion, name) or "n/a") == row[name]
         assert f"{lesion.volume_mm3:.3f}" == row["volume_mm3"] and f"{lesion.x_mm:.2f}" == row["x_mm"]
         assert f"{lesion.lesion_probability:.4f}" == row["lesion_probability"]
         with pytest.raises(dataclasses.FrozenInstanceError):

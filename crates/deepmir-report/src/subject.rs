@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deepmir_lesion::{LabelMap, Lesion, LesionClass, LesionRow, Region, lesions_of};
+use deepmir_lesion::{Certainty, LabelMap, Lesion, LesionClass, LesionRow, Region, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Mask, Volume};
 use minijinja::context;
@@ -180,10 +180,11 @@ fn facts(row: &LesionRow, probability: Option<&f32>) -> Vec<(&'static str, Strin
         value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
     };
     let mut facts = vec![
-        ("region", row.region.map_or("n/a", Region::name).to_owned()),
+        ("certainty", row.certainty.map_or("n/a", Certainty::name).to_owned()),
+        ("place", place(row)),
         ("centre", format!("{:.1}, {:.1}, {:.1} mm", row.x_mm, row.y_mm, row.z_mm)),
         ("volume", format!("{:.1} mm³ ({} voxels)", row.volume_mm3, row.n_voxels)),
-        ("diameter", format!("{:.1} mm", row.diameter_mm)),
+        ("diameter", diameter(row)),
         ("highest voxel probability", maybe(row.max_probability, 2)),
         ("mean susceptibility", format!("{} ppm", maybe(row.chi_mean_ppm, 3))),
         ("total susceptibility", format!("{} ppm·mm³", maybe(row.chi_total_ppm_mm3, 2))),
@@ -195,6 +196,21 @@ fn facts(row: &LesionRow, probability: Option<&f32>) -> Vec<(&'static str, Strin
         facts.insert(0, ("probability", format!("{probability:.2}")));
     }
     facts
+}
+
+/// `frontal lobe (lobar), left`, as far as it is known.
+fn place(row: &LesionRow) -> String {
+    let region = row.region.map_or("n/a", Region::name);
+    let Some(mars) = row.mars_region else { return region.to_owned() };
+    let lobe = row.lobe.filter(|_| mars.lobe().is_none());
+    let lobe = lobe.map_or(String::new(), |lobe| format!(" near the {} lobe", lobe.name()));
+    let side = row.side.map_or(String::new(), |side| format!(", {}", side.name()));
+    format!("{} ({region}){lobe}{side}", mars.name())
+}
+
+fn diameter(row: &LesionRow) -> String {
+    let size = row.bombs_size.map_or(String::new(), |size| format!(" (BOMBS {} mm)", size.name()));
+    format!("{:.1} mm{size}", row.diameter_mm)
 }
 
 fn picture(title: String, canvas: &Canvas, quality: u8) -> Result<Picture, ReportError> {
@@ -210,7 +226,7 @@ pub(crate) fn data_url(kind: &str, bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::Window;
-    use deepmir_lesion::MeasuredImages;
+    use deepmir_lesion::{Lobe, MarsRegion, MeasuredImages, Side};
     use deepmir_volume::{Affine, Grid};
 
     #[test]
@@ -258,6 +274,29 @@ mod tests {
             let body = html.replace("https://doi.org", "");
             assert!(!body.contains(what), "{what}");
         }
+    }
+
+    #[test]
+    fn a_place_is_told_as_far_as_it_is_known() {
+        let grid = Grid::new([3; 3], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let mut labels = LabelMap::empty(grid);
+        labels.paint(&[13], LesionClass::Cmb);
+        let lesions = lesions_of(&labels, Connectivity::TwentySix);
+        let mut row = MeasuredImages::default().measure(&labels, &lesions).remove(0);
+        assert_eq!(
+            (place(&row), diameter(&row)),
+            ("n/a".to_owned(), "1.2 mm (BOMBS <5 mm)".to_owned())
+        );
+        row.region = Some(Region::Deep);
+        assert_eq!(place(&row), "deep");
+        (row.mars_region, row.side) = (Some(MarsRegion::DeepWhiteMatter), Some(Side::Left));
+        row.lobe = Some(Lobe::Parietal);
+        assert_eq!(
+            place(&row),
+            "deep and periventricular white matter (deep) near the parietal lobe, left"
+        );
+        (row.mars_region, row.region) = (Some(MarsRegion::Parietal), Some(Region::Lobar));
+        assert_eq!(place(&row), "parietal lobe (lobar), left");
     }
 
     #[test]

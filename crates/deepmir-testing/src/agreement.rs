@@ -39,7 +39,8 @@ fn assert_prediction_agrees(table: &Path) -> [usize; 2] {
     };
     let labels = nifti::read_integers(&map("_seg-lesions_dseg.nii.gz")).unwrap().volume;
     let instances = nifti::read_integers(&map("_seg-instances_dseg.nii.gz")).unwrap().volume;
-    let number = |row: &[String], column: usize| row[column].parse::<usize>().unwrap();
+    let number =
+        |row: &[String], column: &str| row[place_of(table, column)].parse::<usize>().unwrap();
     let mut voxels = vec![0_usize; rows.len()];
     for (&label, &instance) in labels.data().iter().zip(instances.data()) {
         let class = match usize::try_from(instance).unwrap().checked_sub(1) {
@@ -57,8 +58,8 @@ fn assert_prediction_agrees(table: &Path) -> [usize; 2] {
         assert_eq!(label, expected, "the label of lesion {instance} of {scan}");
     }
     for (n, row) in rows.iter().enumerate() {
-        assert_eq!(number(row, 0), n + 1, "rows are numbered in their order");
-        assert_eq!(number(row, 8), voxels[n], "voxels of lesion {} of {scan}", n + 1);
+        assert_eq!(number(row, "lesion_id"), n + 1, "rows are numbered in their order");
+        assert_eq!(number(row, "n_voxels"), voxels[n], "voxels of lesion {} of {scan}", n + 1);
     }
     let names = rows_of(&map("_seg-instances_dseg.tsv"));
     assert_eq!(names.len(), rows.len(), "a name for each instance");
@@ -77,6 +78,13 @@ fn assert_prediction_agrees(table: &Path) -> [usize; 2] {
         assert_eq!(accepted.count(), rows.len(), "accepted candidates of {scan}");
     }
     ["CMB", "NHID"].map(of)
+}
+
+/// Where a table has a column.
+fn place_of(table: &Path, column: &str) -> usize {
+    let text = fs::read_to_string(table).unwrap();
+    let heading = text.lines().next().unwrap();
+    heading.split('\t').position(|name| name == column).unwrap()
 }
 
 /// The cells of a table without its heading.

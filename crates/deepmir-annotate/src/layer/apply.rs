@@ -7,8 +7,7 @@ use deepmir_volume::{BoundingBox, Grid, Volume, morphology};
 
 use super::operation::Annotation as Change;
 use super::{
-    Annotation, Certainty, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, RegionGrowing, Run,
-    Verdict, grow,
+    Annotation, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, RegionGrowing, Run, Verdict, grow,
 };
 use crate::AnnotateError;
 use crate::case::ImageKind;
@@ -313,11 +312,4 @@ fn enclosed(slice: &deepmir_volume::Mask) -> deepmir_volume::Mask {
     let mut result = slice.clone();
     result.data_mut().copy_from_slice(filled.slice(1));
     result
-}
-
-impl Certainty {
-    /// The less sure of two.
-    pub fn or_less(self, other: Self) -> Self {
-        if self == Self::Possible { self } else { other }
-    }
 }

@@ -15,30 +15,10 @@ use deepmir_lesion::{LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
 pub use apply::{CaseContext, apply};
+pub use deepmir_lesion::Certainty;
 pub use delta::Delta;
 pub use grow::{MOST_GROWTH_MM, RegionGrowing, grow};
 pub use operation::{Annotation as AnnotationChange, Operation, Run};
-
-/// How sure a rater is (MARS: definite, possible; BOMBS: certain, uncertain).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Certainty {
-    /// Every criterion of the protocol is met.
-    #[default]
-    Definite,
-    /// A mimic could not be excluded.
-    Possible,
-}
-
-impl Certainty {
-    /// As tables have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Definite => "definite",
-            Self::Possible => "possible",
-        }
-    }
-}
 
 /// Where a mark came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,9 @@ use deepmir_annotate::export::{Combine, export, finished, import, write_pending}
 use deepmir_annotate::layer::{Annotation, CaseContext, Layer, Operation, Origin, apply};
 use deepmir_annotate::store::{LayerKey, LayerState, Stage};
 use deepmir_annotate::{AnnotateError, Dataset, Store};
-use deepmir_lesion::{LabelMap, LesionClass};
+use deepmir_lesion::{
+    Certainty, LabelMap, LesionClass, LesionRow, Lobe, MarsRegion, Region, Side, table,
+};
 use deepmir_volume::{Affine, Grid, nifti};
 
 use crate::support::{Layout, open, write_as};
@@ -160,7 +162,8 @@ fn imported_maps_come_out_as_they_were_and_combine_by_the_rules() {
     let ben = LayerKey { case: "sub-01".to_owned(), rater: "ben".to_owned(), stage: Stage::Own };
     // Ben is not sure of the first, does not see the second, and sees one more.
     let change = deepmir_annotate::layer::AnnotationChange {
-        certainty: Some(deepmir_annotate::layer::Certainty::Possible),
+        certainty: Some(Certainty::Possible),
+        region: Some(Some(MarsRegion::Insula)),
         ..Default::default()
     };
     bench.act(&ben, 0, &Operation::Annotate { lesion: 1, change }).unwrap();
@@ -176,6 +179,20 @@ fn imported_maps_come_out_as_they_were_and_combine_by_the_rules() {
         bench.dataset.out.join("sub-01/anat/sub-01_acq-swi_seg-lesions_desc-anna_dseg.nii.gz");
     let (truth, _) = LabelMap::read(&path("sub-01")).unwrap();
     assert_eq!(LabelMap::read(&written).unwrap().0, truth);
+
+    let written =
+        bench.dataset.out.join("sub-01/anat/sub-01_acq-swi_seg-lesions_desc-ben_lesions.tsv");
+    let rows = table::read(&written).unwrap();
+    let unsure: Vec<&LesionRow> =
+        rows.iter().filter(|row| row.certainty == Some(Certainty::Possible)).collect();
+    assert_eq!(unsure.len(), 1, "the others are definite");
+    assert_eq!(
+        (unsure[0].mars_region, unsure[0].lobe),
+        (Some(MarsRegion::Insula), Some(Lobe::Insula))
+    );
+    assert_eq!(unsure[0].region, Some(Region::Lobar));
+    let side = if unsure[0].x_mm < 0.0 { Side::Left } else { Side::Right };
+    assert_eq!(unsure[0].side, Some(side));
 
     let out = bench.folder.path().join("training");
     let both = ["anna".to_owned(), "ben".to_owned()];

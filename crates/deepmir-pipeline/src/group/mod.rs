@@ -6,10 +6,10 @@
 //! subjects ran.
 
 mod collect;
-pub mod grade;
 mod outliers;
 mod page;
 mod parquet;
+mod table;
 mod tables;
 mod timeline;
 
@@ -19,9 +19,9 @@ use deepmir_volume::atomic;
 
 pub use collect::{Row, collect};
 pub use outliers::{MOST_ROBUST_Z, robust_z};
+pub use table::{Cell, Table};
 #[cfg(test)]
 pub(crate) use tables::unmeasured;
-pub use tables::{Cell, Table};
 
 use crate::PipelineError;
 use crate::run::State;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use deepmir_lesion::DEFINITE_PROBABILITY;
 use deepmir_report::{CohortPage, CohortRow, Noticed, OutlierCard, TextTable, thumbnail};
 
 use super::outliers::{Outlier, measures};
@@ -141,11 +142,16 @@ fn timeline(changes: &Table) -> Vec<TextTable> {
 
 fn notes() -> Vec<String> {
     vec![
-        "cmb_grade grades the number of microbleeds by the cut-offs of ARIA-H (1 to 4 mild, 5 to 9 \
-         moderate, 10 or more severe). ARIA-H itself counts new ones under treatment."
+        "cmb_pattern is lobar (strictly lobar), deep (strictly deep or infratentorial) or mixed, by the \
+         regions of MARS: those of a parcellation or, where region_source is brain_box, from the position \
+         in the brain's bounding box alone."
             .to_owned(),
-        "cmb_pattern, and the counts by region, follow the regions of MARS (lobar, deep, \
-         infratentorial), from the position in the brain's bounding box alone."
+        format!(
+            "cmb_definite counts microbleeds with a probability of at least {DEFINITE_PROBABILITY}, \
+             cmb_possible the others."
+        ),
+        "boston2_* are fields of the Boston criteria v2.0 that these images can tell, and no diagnosis: \
+         microbleeds of the cerebellum count neither as lobar nor as deep."
             .to_owned(),
         format!(
             "Outliers lie more than {MOST_ROBUST_Z} robust deviations (1.4826 times \

@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
-use super::tables::{Cell, Table};
+use super::{Cell, Table};
 
 /// A table's bytes: words are strings, numbers doubles, counts 64-bit integers; what is not there is
 /// null.

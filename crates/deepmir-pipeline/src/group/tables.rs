@@ -1,74 +1,13 @@
 //! The cohort's tables: a row a scan, and a row a lesion.
 
-use deepmir_lesion::{LesionClass, LesionRow, Region};
+use deepmir_lesion::{
+    BombsSize, Certainty, LesionClass, LesionRow, Lobe, MarsRegion, MicrobleedCounts, Pattern,
+    Region, RegionSource, Side,
+};
 
 use super::outliers::Outlier;
-use super::{Row, grade};
+use super::{Cell, Row, Table};
 use crate::run::State;
-
-/// One cell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// Words.
-    Text(Option<String>),
-    /// A number, and the digits after the point that tables show.
-    Number(Option<f64>, usize),
-    /// A count.
-    Count(Option<i64>),
-}
-
-impl Cell {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text(Some(text.into()))
-    }
-
-    /// As written: `n/a` where there is none.
-    pub fn shown(&self) -> String {
-        match self {
-            Self::Text(Some(text)) => text.replace(['\t', '\n', '\r'], " "),
-            Self::Number(Some(value), digits) => format!("{value:.digits$}"),
-            Self::Count(Some(value)) => value.to_string(),
-            Self::Text(None) | Self::Number(None, _) | Self::Count(None) => "n/a".to_owned(),
-        }
-    }
-}
-
-/// A table: every column holds one kind of cell.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// Names and, to know the kind of a column in a table without rows, an empty cell of each.
-    pub columns: Vec<(&'static str, Cell)>,
-    /// Cells.
-    pub rows: Vec<Vec<Cell>>,
-}
-
-impl Table {
-    /// Tab-separated, with a header.
-    pub fn tsv(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-        let mut text = names.join("\t") + "\n";
-        for row in &self.rows {
-            text += &row.iter().map(Cell::shown).collect::<Vec<_>>().join("\t");
-            text.push('\n');
-        }
-        text
-    }
-
-    fn of(rows: Vec<Vec<(&'static str, Cell)>>, header: Vec<(&'static str, Cell)>) -> Self {
-        let cells = |row: Vec<(&'static str, Cell)>| row.into_iter().map(|(_, cell)| cell);
-        Self {
-            columns: header
-                .into_iter()
-                .map(|(name, cell)| match cell {
-                    Cell::Text(_) => (name, Cell::Text(None)),
-                    Cell::Number(_, digits) => (name, Cell::Number(None, digits)),
-                    Cell::Count(_) => (name, Cell::Count(None)),
-                })
-                .collect(),
-            rows: rows.into_iter().map(|row| cells(row).collect()).collect(),
-        }
-    }
-}
 
 /// A row a scan.
 pub(super) fn subjects(rows: &[Row], outliers: &[Outlier]) -> Table {
@@ -95,14 +34,19 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         Cell::Number(sum.filter(|_| done).map(|sum| sum + 0.0), 4)
     };
     let (cmb, nhid) = (LesionClass::Cmb, LesionClass::Nhid);
-    let when_done = |text: &str| Cell::Text(done.then(|| text.to_owned()));
     let quality = row.quality.as_ref();
+    let source = quality.filter(|_| done).map(|quality| quality.region_source);
+    let counts = source.map(|source| MicrobleedCounts::of(&row.lesions, source));
+    let counts = counts.unwrap_or_default();
+    let counted = counts.columns().into_iter();
+    let counted = counted.map(|(name, count)| (name, Cell::Count(count.map(|count| count as i64))));
+    let name = |name: Option<&str>| Cell::Text(name.map(str::to_owned));
     let flags = quality.map(|quality| match quality.warnings.is_empty() {
         true => "none".to_owned(),
         false => quality.codes().join(","),
     });
     let unusual: Vec<&str> = outliers.map(|outlier| outlier.measure).collect();
-    vec![
+    let mut cells = vec![
         ("scan_id", Cell::text(&row.scan)),
         ("participant_id", Cell::text(&row.subject)),
         ("session_id", Cell::Text(row.session.as_ref().map(|name| format!("ses-{name}")))),
@@ -110,11 +54,14 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         ("state", Cell::text(row.state.name())),
         ("reason", Cell::Text(row.reason.clone())),
         ("cmb_count", count(cmb, None)),
-        ("cmb_grade", when_done(grade::by_number(of(cmb).count()))),
-        ("cmb_pattern", when_done(grade::pattern(&row.lesions))),
+        ("cmb_pattern", name(counts.pattern.map(Pattern::name))),
         ("cmb_lobar", count(cmb, Some(Region::Lobar))),
         ("cmb_deep", count(cmb, Some(Region::Deep))),
         ("cmb_infratentorial", count(cmb, Some(Region::Infratentorial))),
+        ("region_source", name(source.map(RegionSource::name))),
+    ];
+    cells.extend(counted);
+    cells.extend([
         ("cmb_volume_mm3", volume(cmb, None)),
         ("cmb_lobar_volume_mm3", volume(cmb, Some(Region::Lobar))),
         ("cmb_deep_volume_mm3", volume(cmb, Some(Region::Deep))),
@@ -138,7 +85,8 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         ("outlier_in", Cell::Text((!unusual.is_empty()).then(|| unusual.join(",")))),
         ("model", Cell::Text(row.model.as_ref().map(|(name, _)| name.clone()))),
         ("model_id", Cell::Text(row.model.as_ref().map(|(_, id)| id.clone()))),
-    ]
+    ]);
+    cells
 }
 
 /// A lesion of which nothing is known.
@@ -146,12 +94,17 @@ pub(crate) fn unmeasured() -> LesionRow {
     LesionRow {
         lesion_id: 0,
         class: LesionClass::Cmb,
+        certainty: None,
         region: None,
+        mars_region: None,
+        lobe: None,
+        side: None,
         x_mm: 0.0,
         y_mm: 0.0,
         z_mm: 0.0,
         volume_mm3: 0.0,
         diameter_mm: 0.0,
+        bombs_size: None,
         n_voxels: 0,
         mean_probability: None,
         max_probability: None,
@@ -173,17 +126,23 @@ pub(super) fn lesions(rows: &[Row]) -> Table {
 }
 
 fn lesion(scan: &str, subject: &str, row: &LesionRow) -> Vec<(&'static str, Cell)> {
+    let name = |name: Option<&str>| Cell::Text(name.map(str::to_owned));
     vec![
         ("scan_id", Cell::text(scan)),
         ("participant_id", Cell::text(subject)),
         ("lesion_id", Cell::Count(Some(row.lesion_id as i64))),
         ("class", Cell::text(row.class.name())),
-        ("region", Cell::Text(row.region.map(|region| region.name().to_owned()))),
+        ("certainty", name(row.certainty.map(Certainty::name))),
+        ("region", name(row.region.map(Region::name))),
+        ("mars_region", name(row.mars_region.map(MarsRegion::key))),
+        ("lobe", name(row.lobe.map(Lobe::name))),
+        ("side", name(row.side.map(Side::name))),
         ("x_mm", Cell::Number(Some(row.x_mm), 2)),
         ("y_mm", Cell::Number(Some(row.y_mm), 2)),
         ("z_mm", Cell::Number(Some(row.z_mm), 2)),
         ("volume_mm3", Cell::Number(Some(row.volume_mm3), 3)),
         ("diameter_mm", Cell::Number(Some(row.diameter_mm), 2)),
+        ("bombs_size", name(row.bombs_size.map(BombsSize::name))),
         ("n_voxels", Cell::Count(Some(row.n_voxels as i64))),
         ("mean_probability", Cell::Number(row.mean_probability, 4)),
         ("max_probability", Cell::Number(row.max_probability, 4)),
@@ -194,4 +153,78 @@ fn lesion(scan: &str, subject: &str, row: &LesionRow) -> Vec<(&'static str, Cell
         ("sphericity", Cell::Number(Some(row.sphericity), 3)),
         ("note", Cell::Text(row.note.clone())),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::quality::Quality;
+
+    fn row(state: State, lesions: Vec<LesionRow>) -> Row {
+        Row {
+            scan: "sub-01".to_owned(),
+            subject: "sub-01".to_owned(),
+            session: None,
+            run: None,
+            state,
+            reason: None,
+            model: None,
+            warnings: Vec::new(),
+            lesions,
+            quality: Some(Quality {
+                region_source: RegionSource::Parcellation,
+                ..Quality::default()
+            }),
+            report: None,
+            mosaic: None,
+        }
+    }
+
+    fn at(place: MarsRegion, certainty: Certainty) -> LesionRow {
+        LesionRow {
+            mars_region: Some(place),
+            region: Some(place.region()),
+            certainty: Some(certainty),
+            ..unmeasured()
+        }
+    }
+
+    #[test]
+    fn a_scan_counts_its_microbleeds_by_certainty_region_and_pattern() {
+        let lesions = vec![
+            at(MarsRegion::Frontal, Certainty::Definite),
+            at(MarsRegion::Occipital, Certainty::Possible),
+            at(MarsRegion::Cerebellum, Certainty::Definite),
+        ];
+        let table = subjects(&[row(State::Done, lesions), row(State::Failed, Vec::new())], &[]);
+        let shown = |row: usize, name: &str| {
+            let place = table.columns.iter().position(|(column, _)| *column == name).unwrap();
+            table.rows[row][place].shown()
+        };
+        for (name, value) in [
+            ("cmb_count", "3"),
+            ("cmb_pattern", "mixed"),
+            ("cmb_lobar", "2"),
+            ("cmb_definite", "2"),
+            ("cmb_possible", "1"),
+            ("cmb_mars_frontal", "1"),
+            ("cmb_mars_thalamus", "0"),
+            ("boston2_strictly_lobar_cmb", "2"),
+            ("boston2_deep_cmb", "0"),
+            ("region_source", "parcellation"),
+        ] {
+            assert_eq!(
+                (shown(0, name), shown(1, name)),
+                (value.to_owned(), "n/a".to_owned()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_of_lesions_has_the_columns_of_a_scans() {
+        let columns: Vec<&str> = lesions(&[]).columns.iter().map(|(name, _)| *name).collect();
+        assert_eq!(columns[..2], ["scan_id", "participant_id"]);
+        assert!(columns[2..] == deepmir_lesion::table::COLUMNS, "{columns:?}");
+    }
 }

@@ -4,6 +4,7 @@ pub mod candidates;
 mod contents;
 mod large;
 mod methods;
+mod microbleeds;
 mod page;
 pub mod quality;
 pub mod range;
@@ -170,8 +171,10 @@ impl Predictor {
         // Measuring takes as much memory again as the prepared images, which are not needed any more.
         let Detected { case, prepared, maps, candidates: scored, features: _ } = detected;
         drop((prepared, maps));
+        let images = measured_images(&case);
         let all = candidates.iter().map(|(_, candidate)| candidate);
-        let (large, is_lesion) = large::sift(&case, all, found.iter().map(|(_, lesion)| lesion));
+        let lesions = found.iter().map(|(_, lesion)| lesion);
+        let (large, is_lesion) = large::sift(&case, &images, all, lesions);
         let found: Vec<(usize, Candidate)> = found
             .into_iter()
             .zip(is_lesion)
@@ -184,10 +187,11 @@ impl Predictor {
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
-        let rows = measured_images(&case).measure_candidates(&labels, &found);
+        let rows = images.measure_candidates(&labels, &found);
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, &case, files, &scored);
         let (mut quality, from_files) = (Quality::of(&case).beside(range), files.is_some());
+        quality.region_source = images.region_source();
         quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
         quality.warnings.extend(rejected::warning(&candidates, &accepted));
@@ -228,13 +232,14 @@ fn sorted(detected: &Detected, candidates: &[Candidate]) -> Vec<(usize, Candidat
     there
 }
 
-/// A case's images to measure lesions in.
+/// A case's images to measure lesions in; a parcellation is the caller's to add.
 pub fn measured_images(case: &Case) -> MeasuredImages<'_> {
     MeasuredImages {
         swi: case.images.get(&Modality::Swi),
         qsm_ppm: case.images.get(&Modality::Qsm),
         t2w: case.images.get(&Modality::T2w),
         brain: Some(&case.brain),
+        places: None,
     }
 }
 

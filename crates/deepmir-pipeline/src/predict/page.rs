@@ -7,7 +7,7 @@ use deepmir_volume::Volume;
 
 use super::methods::methods;
 use super::window::window;
-use super::{Prediction, Predictor, large};
+use super::{Prediction, Predictor, large, microbleeds};
 use crate::{PipelineError, program};
 
 impl Predictor {
@@ -53,7 +53,10 @@ impl Predictor {
             rows: &prediction.rows,
             lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
             truth: None,
-            tables: large::page_table(&prediction.large).into_iter().collect(),
+            tables: microbleeds::page_table(prediction)
+                .into_iter()
+                .chain(large::page_table(&prediction.large))
+                .collect(),
             methods: methods(settings, &prediction.case, self.detector.options.flips),
             provenance,
         })

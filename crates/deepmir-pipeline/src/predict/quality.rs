@@ -1,6 +1,7 @@
 //! Measures of image quality, in which outliers show.
 
 use deepmir_cases::{Case, CaseFiles, Modality};
+use deepmir_lesion::RegionSource;
 use deepmir_model::training_range::{deviation, inside, snr};
 use deepmir_recon::{register, sign};
 use deepmir_volume::{Mask, Volume, Warning, statistics};
@@ -38,6 +39,9 @@ pub struct Quality {
     /// The scan beside those that the model learned from.
     #[serde(default)]
     pub training_range: RangeComparison,
+    /// What the regions of its lesions are from.
+    #[serde(default)]
+    pub region_source: RegionSource,
     /// What was noticed in the files and in the images: `brain_volume`, `clipped`, `dark_slices`, `chi_range`,
     /// `susceptibility_sign`, `outside_training_range` and those of the files.
     #[serde(default)]
@@ -91,6 +95,7 @@ impl Quality {
             registration_similarity,
             chi_deviation_ppm,
             training_range: RangeComparison::default(),
+            region_source: RegionSource::default(),
             warnings,
         }
     }

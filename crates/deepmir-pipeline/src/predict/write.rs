@@ -10,7 +10,7 @@ use deepmir_volume::{atomic, nifti};
 use serde_json::json;
 
 use super::window::window;
-use super::{Prediction, Predictor, candidates, large};
+use super::{Prediction, Predictor, candidates, large, microbleeds};
 use crate::{PipelineError, owner};
 
 /// The files written for a subject.
@@ -127,6 +127,7 @@ impl Predictor {
             "ModelId": self.bundle().id(),
             "ModelWeights": settings.weights,
             "Detection": settings.detection,
+            "Counts": microbleeds::counts(prediction),
             "CandidateClassifier": settings.candidate_classifier.is_some(),
             "PatchClassifier": settings.patch_classifier.is_some(),
             "Flips": self.detector.options.flips,

@@ -27,8 +27,14 @@ class Lesion:
     lesion_id: int
     #: ``"CMB"`` or ``"NHID"``.
     lesion_class: str
+    #: ``"definite"`` (a ``lesion_probability`` of at least 0.7) or ``"possible"``.
+    certainty: Optional[str]
     #: ``"lobar"``, ``"deep"`` or ``"infratentorial"``.
     region: Optional[str]
+    #: One of the 13 regions of MARS, the lobe and the side; None without a parcellation.
+    mars_region: Optional[str]
+    lobe: Optional[str]
+    side: Optional[str]
     #: Centre of mass in RAS+ millimetres.
     x_mm: float
     y_mm: float
@@ -37,6 +43,8 @@ class Lesion:
     volume_mm3: float
     #: Diameter of the ball of that volume.
     diameter_mm: float
+    #: Size of a microbleed on BOMBS, in millimetres: ``"<5"`` or ``"5-10"``.
+    bombs_size: Optional[str]
     #: Voxels.
     n_voxels: int
     #: Mean and highest probability of the class in the lesion.

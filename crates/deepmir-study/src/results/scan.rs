@@ -81,6 +81,7 @@ impl Scene {
             qsm_ppm: self.case.images.get(&Modality::Qsm),
             t2w: self.case.images.get(&Modality::T2w),
             brain: Some(&self.case.brain),
+            places: None,
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum CombineName {
                                          the same, after reviewing a model's predictions
   sub-*/*_seg-lesions_desc-adjudicated_dseg.nii.gz
                                          adjudicated between two raters
-  sub-*/*_lesions.tsv                    lesions with certainty, region, side, origin and comment"),
+  sub-*/*_lesions.tsv                    lesions with certainty, place, measures, origin and comment"),
     EXIT_STATUS,
 ]))]
 pub struct Annotate {

@@ -23,7 +23,7 @@ use super::sections::{EXIT_STATUS, sections};
 
   IMAGE_seg-lesions_dseg.nii.gz      label map: 1 CMB, 2 NHID
   IMAGE_seg-lesions_dseg.tsv         names of the labels
-  IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs
+  IMAGE_seg-lesions_dseg.json        model, settings, checksums of the inputs, counts
   IMAGE_seg-instances_dseg.nii.gz    instance map: each lesion's number in the lesion table, which
                                      keeps lesions apart that touch
   IMAGE_seg-instances_dseg.tsv       names of the instances
@@ -49,10 +49,15 @@ use super::sections::{EXIT_STATUS, sections};
 
   lesion_id           from 1; CMB before NHID, larger before smaller
   class               CMB or NHID
+  certainty           definite (lesion_probability of at least 0.7) or possible
   region              lobar, deep or infratentorial
+  mars_region         one of the 13 regions of MARS; n/a without a parcellation, as the next two
+  lobe                frontal, parietal, temporal, occipital or insula
+  side                left or right
   x_mm, y_mm, z_mm    centre of mass, RAS+
   volume_mm3          volume
   diameter_mm         diameter of the ball of that volume
+  bombs_size          size of a CMB on BOMBS: <5 or 5-10 mm
   n_voxels            voxels
   mean_probability    mean probability of the class in the lesion
   max_probability     highest probability of the class in the lesion
@@ -63,7 +68,9 @@ use super::sections::{EXIT_STATUS, sections};
   sphericity          1 for a ball
   note                diamagnetic (a possible calcification), linear (vessel-like),
                       touches_mask_edge
-  lesion_probability  probability of being a lesion, by models with a candidate classifier"),
+  lesion_probability  probability of being a lesion, by models with a candidate classifier
+
+  docs/outputs.md explains every column of every table."),
     EXIT_STATUS,
 ]))]
 pub struct Predict {

@@ -43,8 +43,8 @@ pub enum Level {
 
   Of the group level, tables as .tsv and .parquet:
 
-  OUT/group/subjects.*      one row per scan: state and reason, lesion counts by class and region,
-                            cmb_grade, cmb_pattern, image quality, outlier_in, model
+  OUT/group/subjects.*      one row per scan: state and reason, lesion counts by class, region and
+                            certainty, cmb_pattern, image quality, outlier_in, model
   OUT/group/lesions.*       one row per lesion, with the columns of the lesion table
   OUT/group/timeline.*      one row per lesion and pair of sessions
   OUT/group/index.html      the page: sortable table, distributions, outliers, links to the scans"),

@@ -48,7 +48,7 @@ fn every_command_explains_itself() {
 fn long_help_is_not_hidden_by_the_short_one() {
     let parts: [(&[&str], &[&str]); 6] = [
         (&["predict"], &["Lesion table:", "_desc-lesions_candidates.tsv", "Examples:"]),
-        (&["run"], &["Exit status:", "some subjects failed", "docs/cohorts.md", "cmb_grade"]),
+        (&["run"], &["Exit status:", "some subjects failed", "docs/cohorts.md", "cmb_pattern"]),
         (&["study"], &["docs/study.md", "comparisons.tsv"]),
         (&["train"], &["in its derivatives", "[architecture]", "Files:"]),
         (&["evaluate"], &["pooled.tsv", "agreement.html"]),

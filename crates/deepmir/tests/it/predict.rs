@@ -64,6 +64,12 @@ fn one_subject_gets_its_files_on_its_own_grid() {
     let sidecar: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(out.join(&names[2])).unwrap()).unwrap();
     assert_eq!(sidecar["Model"], "random");
+    let counts = &sidecar["Counts"];
+    let cmb = rows.iter().filter(|row| row.class == deepmir_lesion::LesionClass::Cmb).count();
+    assert_eq!(counts["cmb_count"], cmb);
+    // This model has no candidate classifier, and the scan no parcellation.
+    assert!(rows.iter().all(|row| row.certainty.is_none() && row.mars_region.is_none()));
+    assert!(counts["cmb_mars_insula"].is_null() && counts["boston2_strictly_lobar_cmb"].is_null());
     assert_eq!(sidecar["Sources"].as_array().unwrap().len(), 3);
     assert_eq!(sidecar["SourcesSHA256"][0].as_str().unwrap().len(), 64);
 }
@@ -285,7 +291,8 @@ fn a_haemorrhage_is_told_and_not_counted() {
     let large = fs::read_to_string(out.join("sub-03_desc-lesions_large.tsv")).unwrap();
     let bleeds: Vec<&str> = large.lines().filter(|line| line.contains("\tmacrobleed\t")).collect();
     assert_eq!(bleeds.len(), 1, "{large}");
-    let diameter: f64 = bleeds[0].split('\t').nth(7).unwrap().parse().unwrap();
+    let column = large.lines().next().unwrap().split('\t').position(|name| name == "diameter_mm");
+    let diameter: f64 = bleeds[0].split('\t').nth(column.unwrap()).unwrap().parse().unwrap();
     assert!((11.5..14.0).contains(&diameter), "{large}");
     let sheet = fs::read_to_string(out.join("sub-03_desc-lesions_qc.json")).unwrap();
     assert!(sheet.contains("\"macrobleed\"") && sheet.contains("not counted"), "{sheet}");

@@ -9,14 +9,13 @@ mod table;
 use deepmir_cases::{Case, Modality};
 use deepmir_detect::large_regions;
 use deepmir_lesion::shape::principal_axes_mm;
-use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, LesionRow};
+use deepmir_lesion::{
+    Candidate, LARGEST_MICROBLEED_MM, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
+};
 use deepmir_volume::{Grid, Warning};
 
-use super::measured_images;
 pub(super) use table::{page_table, pictures, write};
 
-/// A microbleed is no larger.
-const MICROBLEED_MM: f64 = 10.0;
 /// A candidate from this volume on, a ball of 5.8 mm, is told although the candidate classifier rejects it. In twelve
 /// simulated heads and five of the cohort the rejected ones are below 83 mm³, but for a cavernoma and a deposit.
 const TOLD_MM3: f64 = 100.0;
@@ -48,7 +47,7 @@ pub struct LargeFinding {
 impl LargeFinding {
     /// `macrobleed` above 10 mm, else `large`.
     pub fn name(&self) -> &'static str {
-        if self.longest_mm > MICROBLEED_MM { "macrobleed" } else { "large" }
+        if self.longest_mm > LARGEST_MICROBLEED_MM { "macrobleed" } else { "large" }
     }
 
     fn place(&self) -> String {
@@ -65,9 +64,10 @@ impl LargeFinding {
 
 /// Tells which of the `found` are lesions of the table, and which are too large for microbleeds. With the latter come
 /// the large regions that are none of the `found`: dark compact ones of the images, and candidates that the networks
-/// are sure of.
+/// are sure of. They are measured in `images`, which are the case's.
 pub(super) fn sift<'a>(
     case: &Case,
+    images: &MeasuredImages<'_>,
     candidates: impl Iterator<Item = &'a Candidate>,
     found: impl Iterator<Item = &'a Candidate>,
 ) -> (Vec<LargeFinding>, Vec<bool>) {
@@ -91,10 +91,10 @@ pub(super) fn sift<'a>(
     large.retain(|region| !is_explained(region, deposits()));
     let is_lesion = |lesion: &&Lesion| {
         let belongs_to = |region: &Lesion| {
-            region.diameter_mm() > MICROBLEED_MM && share(lesion, region) >= SHARED
+            region.diameter_mm() > LARGEST_MICROBLEED_MM && share(lesion, region) >= SHARED
         };
         lesion.class == LesionClass::Nhid
-            || lesion.diameter_mm() <= MICROBLEED_MM && !large.iter().any(belongs_to)
+            || lesion.diameter_mm() <= LARGEST_MICROBLEED_MM && !large.iter().any(belongs_to)
     };
     let kept: Vec<bool> = found.iter().map(is_lesion).collect();
     // What is in the lesion table need not be told twice.
@@ -116,7 +116,7 @@ pub(super) fn sift<'a>(
     }
     large.sort_by(|a, b| b.volume_mm3.total_cmp(&a.volume_mm3));
     let labels = LabelMap::of(*grid, &large);
-    let rows = measured_images(case).measure(&labels, &large);
+    let rows = images.measure(&labels, &large);
     let findings = large.into_iter().zip(rows);
     (findings.map(|(lesion, row)| finding(lesion, row, &candidates, grid)).collect(), kept)
 }
@@ -173,12 +173,13 @@ pub(super) fn warning(findings: &[LargeFinding]) -> Option<Warning> {
          *_large.tsv",
         named.join(", "),
     );
-    let is_macrobleed = findings.iter().any(|finding| finding.longest_mm > MICROBLEED_MM);
+    let is_macrobleed = findings.iter().any(|finding| finding.longest_mm > LARGEST_MICROBLEED_MM);
     Some(Warning::new(if is_macrobleed { "macrobleed" } else { "large_finding" }, message))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured_images;
     use super::*;
     use std::collections::BTreeMap;
 
@@ -208,6 +209,14 @@ mod tests {
             truth: None,
             warnings: Vec::new(),
         }
+    }
+
+    fn sift<'a>(
+        case: &Case,
+        candidates: impl Iterator<Item = &'a Candidate>,
+        found: impl Iterator<Item = &'a Candidate>,
+    ) -> (Vec<LargeFinding>, Vec<bool>) {
+        super::sift(case, &measured_images(case), candidates, found)
     }
 
     fn distance_mm(grid: &Grid, voxel: [usize; 3]) -> f64 {

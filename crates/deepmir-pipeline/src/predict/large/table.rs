@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_lesion::numbered;
+use deepmir_lesion::{Lobe, MarsRegion, Region, Side, numbered};
 use deepmir_report::{Canvas, Patches, Shown, TextTable};
 use deepmir_volume::Grid;
 use deepmir_volume::nifti::{self, Header};
@@ -11,10 +11,13 @@ use super::{LargeFinding, NAMED};
 use crate::PipelineError;
 
 /// The columns of the table.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 18] = [
     "finding_id",
     "finding",
     "region",
+    "mars_region",
+    "lobe",
+    "side",
     "x_mm",
     "y_mm",
     "z_mm",
@@ -74,14 +77,18 @@ pub(in crate::predict) fn write(
     Ok([table.to_owned(), map])
 }
 
-fn cells(finding: &LargeFinding) -> [String; 15] {
+fn cells(finding: &LargeFinding) -> [String; 18] {
     let row = &finding.row;
     let maybe = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
+    let text = |value: Option<&str>| value.unwrap_or("n/a").to_owned();
     let probability = |value: Option<f32>| maybe(value.map(f64::from));
     [
         row.lesion_id.to_string(),
         finding.name().to_owned(),
-        row.region.map_or("n/a", deepmir_lesion::Region::name).to_owned(),
+        text(row.region.map(Region::name)),
+        text(row.mars_region.map(MarsRegion::key)),
+        text(row.lobe.map(Lobe::name)),
+        text(row.side.map(Side::name)),
         format!("{:.2}", row.x_mm),
         format!("{:.2}", row.y_mm),
         format!("{:.2}", row.z_mm),
@@ -93,6 +100,6 @@ fn cells(finding: &LargeFinding) -> [String; 15] {
         maybe(row.chi_mean_ppm),
         maybe(row.swi_contrast),
         format!("{:.3}", row.sphericity),
-        row.note.clone().unwrap_or_else(|| "n/a".to_owned()),
+        text(row.note.as_deref()),
     ]
 }

@@ -36,6 +36,9 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
     assert!(page.contains("../sub-01/anat/sub-01_desc-lesions_report.html"));
     let plain = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!plain.contains("http://") && !plain.contains("https://"));
+    assert_eq!((cell(1, "region_source"), cell(4, "region_source")), ("brain_box", "n/a"));
+    assert_eq!([1, 2].map(|row| cell(row, "boston2_strictly_lobar_cmb")), ["n/a"; 2]);
+    assert!(!lines[0].contains(&"cmb_grade") && !page.contains("cmb_grade"));
     let first = study.tables();
     assert!(first == study.tables(), "twice the same");
     assert!(!subjects.contains("-0.0000"), "{subjects}");
@@ -88,4 +91,47 @@ fn lesions_are_followed_over_sessions() {
     study.tables();
     let all = fs::read_to_string(study.out.join("group/timeline.tsv")).unwrap();
     assert_eq!(all.lines().count(), count);
+}
+
+/// The text under the heading of `docs/outputs.md` that names a table of this file name.
+fn section_of<'a>(dictionary: &'a str, name: &str) -> &'a str {
+    let named = |heading: &str| {
+        heading.split('`').skip(1).step_by(2).any(|pattern| {
+            let ending = pattern.rsplit(['*', '/']).next().unwrap();
+            if pattern.starts_with('*') { name.ends_with(ending) } else { name == ending }
+        })
+    };
+    let mut sections = dictionary.split("\n## ");
+    let found = sections.find(|section| named(section.lines().next().unwrap()));
+    assert!(found.is_some(), "docs/outputs.md has no section on {name}");
+    found.unwrap_or_default()
+}
+
+#[test]
+fn the_data_dictionary_has_every_column_of_every_table() {
+    let dictionary = include_str!("../../../../../docs/outputs.md");
+    let study = Study::new(1);
+    assert_eq!(study.participants(&[]).0, 0);
+    study.tables();
+    let files = deepmir_testing::files_below(&study.out).into_iter();
+    let tables: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|is| is == "tsv")).collect();
+    assert!(tables.len() >= 7, "{tables:?}");
+    for table in tables {
+        let name = table.file_name().unwrap().to_str().unwrap();
+        // The cohort's tables of lesions and changes have the columns of a scan's.
+        let section = match name {
+            "lesions.tsv" => section_of(dictionary, "x_desc-lesions.tsv"),
+            "timeline.tsv" => section_of(dictionary, "x_timeline.tsv"),
+            _ => section_of(dictionary, name),
+        };
+        let text = fs::read_to_string(&table).unwrap();
+        for column in text.lines().next().unwrap().split('\t') {
+            let row = |line: &str| {
+                let first = line.strip_prefix("| ").and_then(|line| line.split(" |").next());
+                first.is_some_and(|cell| cell.contains(&format!("`{column}`")))
+            };
+            assert!(section.lines().any(row), "docs/outputs.md says nothing of {column} of {name}");
+        }
+    }
 }
