@@ -2,5 +2,10 @@
 
 mod tissue;
 
+mod regions;
+mod registration;
+mod template;
+
 pub use deepmir_lesion::Side;
+pub use regions::{Distances, Regions};
 pub use tissue::Tissue;
