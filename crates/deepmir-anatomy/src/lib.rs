@@ -4,7 +4,10 @@ mod error;
 mod loss;
 mod network;
 mod parcellation;
+mod regions;
+mod registration;
 pub mod synthesis;
+mod template;
 mod tissue;
 pub mod train;
 
@@ -14,4 +17,5 @@ pub use network::VOXEL_MM;
 pub use parcellation::{
     AnatomyModel, CoarseParcellation, Parcellation, Quality, StructureVolume, Verdict, brain_mask,
 };
+pub use regions::{Distances, Regions};
 pub use tissue::Tissue;
