@@ -35,6 +35,9 @@ pub struct StructureMosaic {
     labels: Volume<u8>,
     brain: Mask,
     structures: Vec<Structure>,
+    /// Around the brain.
+    tight: BoundingBox,
+    /// What is shown: the same with a margin.
     part: BoundingBox,
     window: Window,
 }
@@ -68,14 +71,14 @@ impl StructureMosaic {
         let orientation = Orientation::of(image.grid().affine());
         let brain = orientation.to_ras(brain);
         let margin = brain.grid().voxel_sizes_mm().map(|size| (MARGIN_MM / size).ceil() as usize);
-        let part = BoundingBox::around(&brain)
-            .unwrap_or_else(|| BoundingBox::whole(brain.grid()))
-            .grown(margin, brain.grid());
+        let tight = BoundingBox::around(&brain).unwrap_or_else(|| BoundingBox::whole(brain.grid()));
+        let part = tight.grown(margin, brain.grid());
         Self {
             image: orientation.to_ras(image),
             labels: orientation.to_ras(labels),
             brain,
             structures,
+            tight,
             part,
             window,
         }
@@ -97,7 +100,8 @@ impl StructureMosaic {
         }
         for (line, y) in lines.iter().zip((y..).step_by(LINE as usize)) {
             for &(x, structure) in line {
-                canvas.text(x, y + 2, &structure.name, structure.colour);
+                (0..64).for_each(|n| canvas.set(x + n % 8, y + 2 + n / 8, structure.colour));
+                canvas.text(x + 12, y + 2, &structure.name, GREY);
             }
         }
         canvas
@@ -114,7 +118,7 @@ impl StructureMosaic {
 
     /// Slices spread evenly over the brain, from left to right, back to front, bottom to top.
     fn slices(&self, plane: &Plane) -> Vec<usize> {
-        let (first, length) = (self.part.start()[plane.across], self.part.shape()[plane.across]);
+        let (first, length) = (self.tight.start()[plane.across], self.tight.shape()[plane.across]);
         let count = SLICES.min(length);
         (0..count).map(|n| first + (2 * n + 1) * length / (2 * count)).collect()
     }
@@ -126,7 +130,7 @@ impl StructureMosaic {
         let mut lines: Vec<Vec<(u32, &Structure)>> = Vec::new();
         let mut x = width;
         for structure in self.structures.iter().filter(|one| there[usize::from(one.number)]) {
-            let length = 8 * (structure.name.chars().count() as u32 + 2);
+            let length = 12 + 8 * (structure.name.chars().count() as u32 + 2);
             if x + length > width {
                 lines.push(Vec::new());
                 x = 4;
