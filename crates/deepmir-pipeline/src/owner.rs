@@ -83,6 +83,21 @@ pub fn refuse_other_maps_of(
     Ok(())
 }
 
+/// Refuses to go on if a folder holds any of `results` and their sidecar does not say that they were made from `source`.
+///
+/// # Errors
+/// As [`refuse_other_results`].
+pub fn refuse_other_source<'a>(
+    source: &Path,
+    sidecar: &Path,
+    results: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), PipelineError> {
+    if sidecar.exists() || results.into_iter().any(Path::exists) {
+        return refuse(sidecar, &[sha256(source)?], None);
+    }
+    Ok(())
+}
+
 /// Writes into the sidecar of a susceptibility map what it was made from: the checksums of the echoes' files, where they
 /// were files, and of the voxels of the first magnitude.
 ///

@@ -1,8 +1,8 @@
 //! Pictures and pages.
 //!
-//! [`Mosaic`] shows axial slices with outlined lesions, [`SubjectReport`] is the page of one
-//! subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`] and [`intervals`]
-//! draw its plots.
+//! [`Mosaic`] shows axial slices with outlined lesions, [`StructureMosaic`] slices with the parts of a head in colour;
+//! [`SubjectReport`] is the page of one subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`]
+//! and [`intervals`] draw its plots.
 //!
 //! ```
 //! use deepmir_report::{StudyPage, histogram};
@@ -24,6 +24,7 @@ mod mosaic;
 mod outlines;
 mod page;
 mod patches;
+mod structures;
 mod study;
 mod subject;
 mod thumbnail;
@@ -35,6 +36,7 @@ pub use error::ReportError;
 pub use histogram::histogram;
 pub use mosaic::{Mosaic, Window};
 pub use patches::{Patches, Shown};
+pub use structures::{Structure, StructureMosaic};
 pub use study::{Card, Figure, Section, StudyPage};
 pub use subject::{SubjectReport, TextTable};
 pub use thumbnail::thumbnail;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod anatomy;
 mod annotate;
 #[cfg(test)]
 mod boutiques;
@@ -19,9 +20,11 @@ mod run;
 pub mod sections;
 mod study;
 mod train;
+mod train_anatomy;
 
 use std::path::PathBuf;
 
+pub use anatomy::Anatomy;
 pub use annotate::{Annotate, CombineName};
 use clap::{Arg, Args, Parser, Subcommand};
 pub use completions::Completions;
@@ -38,6 +41,7 @@ pub use run::{Level, Run};
 use sections::sections;
 pub use study::{Study, StudyPart};
 pub use train::Train;
+pub use train_anatomy::TrainAnatomy;
 
 /// Find cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI.
 ///
@@ -111,6 +115,7 @@ pub enum Verb {
     Predict(Box<Predict>),
     Recon(Box<Recon>),
     Run(Box<Run>),
+    Anatomy(Anatomy),
     Phantom(Phantom),
     Train(Box<Train>),
     Evaluate(Evaluate),

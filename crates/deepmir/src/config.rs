@@ -54,10 +54,12 @@ pub fn read(path: &Path) -> anyhow::Result<toml::Table> {
 
 /// Tables that a command reads from its file besides its options.
 fn tables_of(chain: &[String]) -> &'static [&'static str] {
-    match chain.first().map(String::as_str) {
-        Some("train") => &["plan", "architecture", "training", "phantom"],
-        Some("phantom") => &["phantom"],
-        Some("recon" | "run") => &["recon"],
+    let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
+    match chain[..] {
+        ["train"] => &["plan", "architecture", "training", "phantom"],
+        ["model", "train-anatomy"] => &["training"],
+        ["phantom"] => &["phantom"],
+        ["recon" | "run"] => &["recon"],
         _ => &[],
     }
 }

@@ -120,20 +120,22 @@ impl Progress {
         }
     }
 
+    /// Does something that writes to the terminal without breaking the bar.
+    pub fn aside(&self, work: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
+
     /// Logs a line without breaking the bar.
     pub fn log(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| tracing::info!("{line}")),
-            None => tracing::info!("{line}"),
-        }
+        self.aside(|| tracing::info!("{line}"));
     }
 
     /// Logs a warning without breaking the bar.
     pub fn warn(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| tracing::warn!("{line}")),
-            None => tracing::warn!("{line}"),
-        }
+        self.aside(|| tracing::warn!("{line}"));
     }
 
     /// Removes the bar.

@@ -3,7 +3,8 @@
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use signal_hook::consts::TERM_SIGNALS;
@@ -78,8 +79,8 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 /// Runs the program and turns its result into an exit code and, if it failed, one message.
 pub fn run(program: impl FnOnce() -> anyhow::Result<()>) -> u8 {
     // The message below replaces the default one.
-    let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let kept = std::sync::Arc::clone(&place);
+    let place = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&place);
     std::panic::set_hook(Box::new(move |panic| {
         if let Ok(mut place) = kept.lock() {
             *place = panic.to_string();
@@ -135,6 +136,25 @@ pub fn release_locks_on_signals() -> anyhow::Result<()> {
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             exit_at_once();
+        }
+    });
+    Ok(())
+}
+
+/// The first interrupt (or Slurm's SIGTERM) sets the flag, so that files that are being written are finished; the second
+/// exits at once. No partial file is left either way.
+///
+/// # Errors
+/// If interrupts cannot be listened for.
+pub fn stop_on_signals(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let mut signals = Signals::new(TERM_SIGNALS).context("cannot listen for interrupts")?;
+    let flag = Arc::clone(interrupted);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if flag.swap(true, Ordering::Relaxed) {
+                exit_at_once();
+            }
+            tracing::warn!("stopping after the current step; interrupt again to stop at once");
         }
     });
     Ok(())

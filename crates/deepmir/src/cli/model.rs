@@ -6,11 +6,13 @@ use clap::{Args, Subcommand};
 
 use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
+use super::train_anatomy::TrainAnatomy;
 
 /// List, describe, verify, copy and fine-tune models.
 ///
 /// A model is a folder with model.toml and its weights, or the same in one .deepmir file. Shipped models
-/// are known by their names; `default` is the recommended one.
+/// are known by their names; `default` is the recommended one. The network of `deepmir anatomy` is apart from
+/// them.
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = sections(&[(
     "Examples",
@@ -108,6 +110,26 @@ pub enum Model {
         EXIT_STATUS,
     ]))]
     Range(MeasureRange),
+    /// Train the network of `deepmir anatomy` on label maps.
+    ///
+    /// Draws examples of every contrast, resolution and fault of images from label maps of whole heads and trains on them;
+    /// no measured image is needed. The same command continues a training that was interrupted; with other heads
+    /// or settings it is refused, but for the number of steps. The table [training] in the file of --config sets
+    /// what the options do not: see docs/anatomy.md.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model train-anatomy --built-in 16 -o anatomy
+  deepmir model train-anatomy --heads MAPS --built-in 16 --steps 6000 -o anatomy
+  deepmir anatomy T1w.nii.gz --weights anatomy/anatomy.safetensors -o results"),
+        ("Files", "  DIR/anatomy.safetensors      the weights, in half precision, for `deepmir anatomy --weights`
+  DIR/training.toml            heads and settings of the training
+  DIR/progress.tsv             loss and Dice of each structure, every 25 steps
+  DIR/checkpoint.safetensors   what the training continues from, written every 100 steps"),
+        ("Exit status", "  0    success
+  1    the command or its input is wrong; the message names the remedy
+  2    internal error
+  130  interrupted; the same command continues"),
+    ]))]
+    TrainAnatomy(TrainAnatomy),
 }
 
 #[derive(Debug, Args)]

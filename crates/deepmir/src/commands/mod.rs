@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod anatomy;
 mod annotate;
 mod completions;
 mod demo;
@@ -14,6 +15,7 @@ mod run;
 mod scan;
 mod study;
 mod train;
+mod train_anatomy;
 mod train_subjects;
 mod training;
 
@@ -32,6 +34,7 @@ pub const NOT_A_DEVICE: &str = "Research software, not a medical device.";
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
+        Verb::Anatomy(arguments) => anatomy::run(&arguments, &cli.common),
         Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
         Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),

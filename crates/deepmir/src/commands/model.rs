@@ -14,7 +14,7 @@ use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
-use super::{chosen, open_model, warn_of};
+use super::{chosen, open_model, train_anatomy, warn_of};
 use crate::cli::{Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
@@ -41,6 +41,7 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::Tune(arguments) => tuned(arguments, common),
         Model::Adapt(arguments) => adapted(arguments, common),
         Model::Range(arguments) => range(arguments, common),
+        Model::TrainAnatomy(arguments) => train_anatomy::run(arguments, common),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_cases::{LabelKind, bids};
 use deepmir_net::infer::InferenceOptions;
@@ -17,14 +17,12 @@ use deepmir_pipeline::run::{
 };
 use deepmir_volume::atomic;
 use deepmir_volume::nifti::ReadOptions;
-use signal_hook::consts::TERM_SIGNALS;
-use signal_hook::iterator::Signals;
 
 use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::Common;
 use crate::cli::{Level, Run};
 use crate::progress::Progress;
-use crate::status::{ExitStatus, exit_at_once};
+use crate::status::{ExitStatus, stop_on_signals};
 
 pub fn run(arguments: &Run, common: &Common) -> anyhow::Result<()> {
     match arguments.level {
@@ -223,22 +221,6 @@ fn dry_run(options: &RunOptions, subjects: &[Subject]) -> anyhow::Result<()> {
     if possible == 0 {
         return Err(ExitStatus::SomeFailed("nothing can be done with these".to_owned()).into());
     }
-    Ok(())
-}
-
-/// The first interrupt (or Slurm's SIGTERM) lets files that are being written be finished, the second exits
-/// at once; no partial file is left either way.
-fn stop_on_signals(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    let mut signals = Signals::new(TERM_SIGNALS).context("cannot listen for interrupts")?;
-    let flag = Arc::clone(interrupted);
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if flag.swap(true, Ordering::Relaxed) {
-                exit_at_once();
-            }
-            tracing::warn!("stopping after the current step; interrupt again to stop at once");
-        }
-    });
     Ok(())
 }
 

@@ -4,12 +4,13 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["demo"],
     &["predict"],
     &["recon"],
     &["run"],
+    &["anatomy"],
     &["phantom"],
     &["train"],
     &["evaluate"],
@@ -25,6 +26,7 @@ const COMMANDS: [&[&str]; 22] = [
     &["model", "tune"],
     &["model", "adapt"],
     &["model", "range"],
+    &["model", "train-anatomy"],
     &["completions"],
     &["man"],
 ];

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
+mod anatomy;
 mod annotate;
 mod bad_input;
 mod config;

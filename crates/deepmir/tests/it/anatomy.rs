@@ -1,0 +1,175 @@
+//! `deepmir anatomy` and `deepmir model train-anatomy`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use deepmir_anatomy::Tissue;
+use deepmir_phantom::Head;
+use deepmir_phantom::config::PersonConfig;
+use deepmir_volume::{Affine, Grid, Volume, nifti};
+
+use crate::support::{refused, run, text};
+
+/// A grid of 4 mm whose axes run to the left, back and bottom, turned by 10° about the first.
+fn oblique() -> Grid {
+    let (sin, cos) = 10_f64.to_radians().sin_cos();
+    let rows = [
+        [-4.0, 0.0, 0.0, 86.0],
+        [0.0, -4.0 * cos, 4.0 * sin, 85.0],
+        [0.0, -4.0 * sin, -4.0 * cos, 105.0],
+        [0.0, 0.0, 0.0, 1.0],
+    ];
+    Grid::new([44, 50, 46], Affine::from_rows(rows).unwrap()).unwrap()
+}
+
+/// Writes an image of the built-in head: bright white matter, grey cortex and nuclei, dark fluid.
+fn write_head(path: &Path) {
+    let labels = Head::built_in(0.5, &PersonConfig::default(), 3).unwrap().label_map();
+    let index = labels.grid().affine().inverse();
+    let grid = oblique();
+    let image = Volume::from_fn(grid, |voxel| {
+        let at = index.apply(grid.position_mm(voxel));
+        let voxel: [usize; 3] = at.map(|at| at.round().max(0.0) as usize);
+        let inside = (0..3).all(|axis| at[axis] > -0.5 && voxel[axis] < labels.shape()[axis]);
+        let tissue = inside.then(|| Tissue::from_freesurfer(labels[voxel])).flatten();
+        match tissue.map(|(tissue, _)| tissue) {
+            None | Some(Tissue::Background) => 0.0,
+            Some(Tissue::Outside) => 0.4,
+            Some(Tissue::SulcalFluid | Tissue::Ventricle) => 0.15,
+            Some(Tissue::WhiteMatter | Tissue::CerebellarWhiteMatter | Tissue::Brainstem) => 1.0,
+            Some(_) => 0.6_f32,
+        }
+    });
+    nifti::write(path, &image, None).unwrap();
+}
+
+fn write_text_file(folder: &Path) -> PathBuf {
+    let path = folder.join("text.nii.gz");
+    fs::write(&path, "not an image, a text\n".repeat(30)).unwrap();
+    path
+}
+
+#[test]
+fn a_head_is_parcellated_on_its_own_grid_and_a_text_beside_it_fails_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = folder.path().join("sub-01_T1w.nii.gz");
+    write_head(&head);
+    let bad = write_text_file(folder.path());
+    let out = folder.path().join("out");
+    let (code, said, told) = run(&["anatomy", text(&head), text(&bad), "-o", text(&out)]);
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("not a NIfTI file") && told.contains("text.nii.gz"), "{told}");
+    assert!(said.contains("sub-01_T1w: brain ") && said.contains("desc-anatomy.png"), "{said}");
+    let path = |ending: &str| out.join(format!("sub-01_T1w_desc-{ending}"));
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
+
+    let header = nifti::read(&head).unwrap();
+    let labels = nifti::read_integers(&path("anatomy_dseg.nii.gz")).unwrap().volume;
+    let brain = nifti::read_integers(&path("brain_mask.nii.gz")).unwrap().volume;
+    for grid in [labels.grid(), brain.grid()] {
+        assert_eq!(grid.shape(), header.volume.shape());
+        assert_eq!(grid.affine().rows(), header.volume.grid().affine().rows());
+    }
+    // Left is left, and the mask holds the brain.
+    let mean_x_mm = |number: i32| {
+        let voxels = (0..labels.grid().len()).filter(|&index| labels.data()[index] == number);
+        let xs: Vec<f64> =
+            voxels.map(|index| labels.grid().position_mm(labels.grid().voxel(index))[0]).collect();
+        xs.iter().sum::<f64>() / xs.len() as f64
+    };
+    assert!(mean_x_mm(2) < -10.0 && mean_x_mm(41) > 10.0);
+    let white_outside = labels.data().iter().zip(brain.data()).filter(|&(l, b)| *l == 2 && *b == 0);
+    assert_eq!(white_outside.count(), 0);
+
+    let json = fs::read_to_string(path("anatomy.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(["good", "doubtful"].contains(&json["Verdict"].as_str().unwrap()), "{json}");
+    let brain_ml = json["BrainVolumeMl"].as_f64().unwrap();
+    assert!((800.0..1800.0).contains(&brain_ml), "{brain_ml}");
+    assert!(json["IntracranialVolumeMl"].as_f64().unwrap() > brain_ml);
+    assert_eq!(json["Sources"][0], text(&head));
+    let row = fs::read_to_string(path("anatomy_volumes.tsv")).unwrap();
+    assert!(row.starts_with("image\tintracranial_ml\tbrain_ml\t"), "{row}");
+    assert!(row.contains("\tright_caudate_ml\t") && row.contains("\nsub-01_T1w\t"), "{row}");
+    let table = fs::read_to_string(path("anatomy_dseg.tsv")).unwrap();
+    assert!(table.contains("\n41\tright cerebral white matter\tright\t"), "{table}");
+    assert!(fs::read(path("anatomy.png")).unwrap().starts_with(b"\x89PNG"));
+
+    // Another image of that name.
+    let other = folder.path().join("other/sub-01_T1w.nii.gz");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    nifti::write(&other, &header.volume.map(|value| 2.0 * value), None).unwrap();
+    let again = ["anatomy", text(&other), "-o", text(&out)];
+    refused(&again, &["made from other inputs", "--overwrite", "sub-01_T1w_desc-anatomy.json"]);
+}
+
+#[test]
+fn what_is_no_image_and_what_would_collide_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let bad = write_text_file(folder.path());
+    refused(&["anatomy", text(&bad), "-o", text(&out)], &["not a NIfTI file", "text.nii.gz"]);
+    let absent = folder.path().join("absent.nii");
+    let both = ["anatomy", text(&bad), text(&absent), "-o", text(&out)];
+    let (code, _, told) = run(&both);
+    assert_eq!(code, 1, "{told}");
+    let words = ["error: all images failed", "text.nii.gz", "absent.nii"];
+    assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    let twin = folder.path().join("other/text.nii");
+    let twins = ["anatomy", text(&bad), text(&twin), "-o", text(&out)];
+    refused(&twins, &["two images are called text", "other"]);
+    let weights = ["anatomy", text(&absent), "--weights", text(&bad), "-o", text(&out)];
+    refused(&weights, &["train-anatomy", "text.nii.gz"]);
+    let mask = folder.path().join("text_desc-brain_mask.nii.gz");
+    fs::write(&mask, "").unwrap();
+    let over = ["anatomy", text(&bad), text(&mask), "-o", text(folder.path())];
+    refused(&over, &["text_desc-brain_mask.nii.gz"]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_training_goes_on_and_its_weights_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, out) = (folder.path().join("tiny.toml"), folder.path().join("training"));
+    let tiny =
+        "built-in = 1\n[training]\nwidths = [4, 8]\n[training.synthesis]\nshape = [16, 16, 16]\n";
+    fs::write(&config, tiny).unwrap();
+    let train = |steps: &str| -> Vec<String> {
+        let words = ["model", "train-anatomy", "--config", text(&config), "-o", text(&out)];
+        words.into_iter().chain(["--steps", steps]).map(str::to_owned).collect()
+    };
+    let steps_done = || -> Vec<String> {
+        let table = fs::read_to_string(out.join("progress.tsv")).unwrap();
+        table.lines().filter_map(|row| Some(row.split('\t').next()?.to_owned())).collect()
+    };
+    let call = |words: &[String]| run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let (code, said, told) = call(&train("2"));
+    assert_eq!(code, 0, "{told}");
+    assert!(said.contains("anatomy.safetensors"), "{said}");
+    assert_eq!(steps_done(), ["step", "2"]);
+    let first = fs::read(out.join("anatomy.safetensors")).unwrap();
+    let (code, _, told) = call(&train("3"));
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("resuming after step 2"), "{told}");
+    assert_eq!(steps_done(), ["step", "2", "3"]);
+    let weights = out.join("anatomy.safetensors");
+    assert!(fs::read(&weights).unwrap() != first);
+
+    // Other settings are another training.
+    fs::write(&config, tiny.replace("widths", "learning_rate = 1e-4\nwidths")).unwrap();
+    let (code, _, told) = call(&train("3"));
+    assert!(code == 1 && told.contains("begun with other settings"), "{told}");
+    assert!(told.contains("training.toml"), "{told}");
+    refused(&["model", "train-anatomy", "-o", text(&out)], &["no head to train on", "--built-in"]);
+
+    // Whatever such weights find, the file beside it says whose they were.
+    let image = folder.path().join("image.nii");
+    let grid = Grid::new([20, 24, 20], Affine::from_spacing([8.0; 3], [-80.0; 3])).unwrap();
+    nifti::write(&image, &Volume::from_fn(grid, |[i, j, k]| (i + j + k) as f32), None).unwrap();
+    let found = folder.path().join("found");
+    let parcellate = ["anatomy", text(&image), "--weights", text(&weights), "-o", text(&found)];
+    let (_, _, told) = run(&parcellate);
+    let json = fs::read_to_string(found.join("image_desc-anatomy.json"));
+    let json = json.unwrap_or_else(|error| panic!("{error}: {told}"));
+    assert!(json.contains("anatomy.safetensors") && json.contains("WeightsSHA256"), "{json}");
+}
