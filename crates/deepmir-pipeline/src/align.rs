@@ -9,6 +9,7 @@ use deepmir_recon::output::{OutputContext, OutputNames, write_aligned};
 use deepmir_volume::nifti::{self, ReadOptions};
 
 use crate::PipelineError;
+use crate::anatomy::Anatomy;
 use crate::recon::{ReconSettings, align};
 
 /// A T2w image that was brought to another grid.
@@ -44,7 +45,7 @@ pub fn align_t2w(
     let inputs: Vec<Modality> = reference.into_iter().collect();
     let files =
         CaseFiles { id: id.to_owned(), images: images.clone(), mask: mask.cloned(), truth: None };
-    let case = files.read_finding(&inputs, read, Some(crate::brain::finder().as_ref()))?;
+    let case = files.read_finding(&inputs, read, Some(&Anatomy::default()))?;
     let fixed = &case.images[&inputs[0]];
     let moving = nifti::read_with(t2w, read)?.volume;
     let (even, found) = align(&moving, fixed, &case.brain, settings)?;

@@ -13,7 +13,7 @@
 //! ```
 
 mod align;
-pub mod brain;
+pub mod anatomy;
 mod code;
 mod error;
 pub mod group;

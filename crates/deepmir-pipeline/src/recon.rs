@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
-use deepmir_cases::{Modality, read_mask};
+use deepmir_cases::{FindBrain, Modality, read_mask};
 use deepmir_recon::brain::combined_magnitude;
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
@@ -18,9 +18,10 @@ use deepmir_volume::nifti::{self, HeaderNotes};
 use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
+use crate::PipelineError;
+use crate::anatomy::Anatomy;
 use crate::error::tolerate;
 use crate::run::memory;
-use crate::{PipelineError, brain};
 
 /// All settings of a reconstruction and the alignment after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -198,7 +199,7 @@ pub fn reconstruct_to<'a>(
             progress("outlining the brain");
             let failed = |why: String| ReconError::EmptyMask { reason: format!("{reason}; {why}") };
             let magnitude = combined_magnitude(&scan.scan);
-            let found = brain::finder().find(&magnitude, name).map_err(failed)?;
+            let found = Anatomy::default().find(&magnitude, name).map_err(failed)?;
             warnings.extend(found.warnings);
             chain(Some(&found.brain), progress)?
         }
@@ -206,11 +207,8 @@ pub fn reconstruct_to<'a>(
         Ok(result) => {
             if mask.is_none() {
                 progress("checking the brain's outline");
-                warnings.extend(brain::compared(
-                    &result.brain,
-                    &combined_magnitude(&scan.scan),
-                    name,
-                ));
+                let magnitude = combined_magnitude(&scan.scan);
+                warnings.extend(Anatomy::default().compared(&result.brain, &magnitude, name));
             }
             result
         }

@@ -117,9 +117,9 @@ fn in_memory(
     }
     let mask = mask.map(|mask| mask.image(&read)).transpose()?;
     let header = header.ok_or_else(|| Failure::input("give at least one image"))?;
-    let finder = deepmir_pipeline::brain::finder();
+    let finder = deepmir_pipeline::anatomy::Anatomy::default();
     let mask = mask.as_ref().map(|mask| &mask.volume);
-    Ok(files.with_images(header, volumes, mask, Some(finder.as_ref()))?)
+    Ok(files.with_images(header, volumes, mask, Some(&finder))?)
 }
 
 /// The lesion table as JSON, with the probability of each lesion where the model has a candidate classifier.

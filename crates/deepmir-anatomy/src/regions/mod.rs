@@ -4,7 +4,7 @@ mod distances;
 mod nearest;
 mod rules;
 
-use deepmir_lesion::{Lobe, MarsRegion, Place, Side};
+use deepmir_lesion::{FindPlace, Lobe, MarsRegion, Place, Side};
 use deepmir_volume::{Grid, Mask, Volume};
 use rayon::prelude::*;
 
@@ -116,6 +116,12 @@ impl Regions {
         let shape = self.cut.shape();
         let inside = (0..3).all(|axis| at[axis] > -0.5 && at[axis] < shape[axis] as f64 - 0.5);
         inside.then(|| self.cut.index(at.map(|index| index.round().max(0.0) as usize)))
+    }
+}
+
+impl FindPlace for Regions {
+    fn at(&self, point_mm: [f64; 3]) -> Option<Place> {
+        self.place(point_mm)
     }
 }
 

@@ -14,17 +14,19 @@ mod window;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use deepmir_cases::{Case, CaseFiles, Modality, sha256};
+use deepmir_cases::{Case, CaseFiles, FindBrain, Modality, sha256};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::{
-    Candidate, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
+    Candidate, FindPlace, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
 };
 use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError, Prepared};
 use deepmir_volume::{Volume, nifti};
 
 use crate::PipelineError;
+use crate::anatomy::Anatomy;
 use crate::error::tolerate;
 use crate::run::memory;
 pub use large::LargeFinding;
@@ -37,6 +39,8 @@ pub use write::{Written, reference_name};
 pub struct Predictor {
     /// The model.
     pub detector: Detector,
+    /// Where in a brain one is.
+    anatomy: Arc<Anatomy>,
     /// Whether a scan with any warning is an error and nothing is written for it.
     pub strict: bool,
     /// Memory that may be used; `None` for what is free.
@@ -88,8 +92,9 @@ impl Predictor {
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, PipelineError> {
         let mut detector = Detector::new(bundle, device)?;
-        detector.find_brain = Some(crate::brain::finder());
-        Ok(Self { detector, strict: false, memory_gb: None })
+        let anatomy = Arc::new(Anatomy::default());
+        detector.find_brain = Some(Arc::clone(&anatomy) as Arc<dyn FindBrain>);
+        Ok(Self { detector, anatomy, strict: false, memory_gb: None })
     }
 
     /// The model.
@@ -171,7 +176,9 @@ impl Predictor {
         // Measuring takes as much memory again as the prepared images, which are not needed any more.
         let Detected { case, prepared, maps, candidates: scored, features: _ } = detected;
         drop((prepared, maps));
-        let images = measured_images(&case);
+        let regions = case.images.values().next().and_then(|image| self.anatomy.regions(image));
+        let places = regions.as_ref().map(|regions| regions as &dyn FindPlace);
+        let images = MeasuredImages { places, ..measured_images(&case) };
         let all = candidates.iter().map(|(_, candidate)| candidate);
         let lesions = found.iter().map(|(_, lesion)| lesion);
         let (large, is_lesion) = large::sift(&case, &images, all, lesions);

@@ -127,8 +127,8 @@ fn movement(
 ) -> Result<Affine, PipelineError> {
     let one = |files: &CaseFiles| -> Result<_, PipelineError> {
         let modalities: Vec<Modality> = files.images.keys().copied().take(1).collect();
-        let finder = crate::brain::finder();
-        Ok((files.read_finding(&modalities, read, Some(finder.as_ref()))?, modalities))
+        let finder = crate::anatomy::Anatomy::default();
+        Ok((files.read_finding(&modalities, read, Some(&finder))?, modalities))
     };
     let (fixed, fixed_names) = one(earlier)?;
     let (moving, moving_names) = one(later)?;
