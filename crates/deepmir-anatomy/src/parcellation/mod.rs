@@ -132,7 +132,7 @@ impl AnatomyModel {
         quality: &Quality,
     ) -> Result<Option<&'static str>, AnatomyError> {
         /// Entropy of a head that is recognised, over that of the head as it lies.
-        const CLEARER: f64 = 0.75;
+        const CLEARER: f64 = 0.98;
         const TURNS: [([usize; 3], [bool; 3], &str); 5] = [
             ([0, 1, 2], [false, false, true], "upside down"),
             ([0, 1, 2], [false, true, false], "back to front"),
@@ -140,14 +140,17 @@ impl AnatomyModel {
             ([0, 2, 1], [false, false, true], "lying on its back or face"),
             ([0, 2, 1], [false, true, false], "lying on its back or face"),
         ];
-        if quality.verdict == Verdict::Good {
+        if !quality.may_be_turned() {
             return Ok(None);
         }
         let mut best = (CLEARER * quality.entropy, None);
         for (from, flipped, name) in TURNS {
             let turned = coarse.turned(from, flipped)?;
             let found = Quality::of(&self.read(engine, &turned)?, &turned);
-            if found.entropy < best.0 && !matches!(found.verdict, Verdict::Refused(_)) {
+            if found.entropy < best.0
+                && found.unusual_volumes <= quality.unusual_volumes
+                && !matches!(found.verdict, Verdict::Refused(_))
+            {
                 best = (found.entropy, Some(name));
             }
         }

@@ -21,6 +21,8 @@ pub struct Quality {
     pub cut: [[f64; 2]; 3],
     /// The smaller of the two sides over the larger one.
     pub symmetry: f64,
+    /// How many of the structures, left and right apart, have volumes that adults do not have.
+    pub unusual_volumes: usize,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -62,7 +64,7 @@ const USUAL_ML: [(Tissue, [f64; 2]); 9] = [
     (Tissue::WhiteMatter, [110.0, 400.0]),
 ];
 /// More structures of unusual volume than this and there is no parcellation.
-const UNUSUAL: usize = 8;
+const UNUSUAL: usize = 3;
 
 impl Quality {
     /// Measures what was found in an image.
@@ -101,17 +103,28 @@ impl Quality {
             intracranial_ml: intracranial_ml(&volumes),
             cut,
             symmetry,
+            unusual_volumes: unusual(&volumes).count(),
             verdict: Verdict::Good,
         };
         quality.verdict = quality.judge(&volumes);
         quality
     }
 
+    /// Whether top and bottom of the brain are in the field.
+    fn is_whole(&self) -> bool {
+        self.cut[2].iter().all(|&share| share <= CUT)
+    }
+
+    /// Whether the head may lie otherwise than its header says.
+    pub(super) fn may_be_turned(&self) -> bool {
+        self.entropy > ENTROPY[0] || (self.is_whole() && self.unusual_volumes > 0)
+    }
+
     fn judge(&self, volumes: &[StructureVolume]) -> Verdict {
         let mut refused = Vec::new();
         let mut doubts = Vec::new();
-        let [[left, right], [back, front], [bottom, top]] = self.cut;
-        let is_whole = bottom <= CUT && top <= CUT;
+        let [[left, right], [back, front], _] = self.cut;
+        let is_whole = self.is_whole();
         let [least, most] = BRAIN_ML;
         let brain_ml = self.brain_ml;
         if brain_ml < if is_whole { least } else { PART_OF_BRAIN_ML } || brain_ml > most {
