@@ -176,7 +176,8 @@ impl StructureMosaic {
             }
         }
         let at_mm = self.image.grid().position_mm(middle(self.image.grid(), plane, slice));
-        let caption = format!("{} {:.0} mm", plane.name, at_mm[plane.across]);
+        // Zero has no sign.
+        let caption = format!("{} {:.0} mm", plane.name, at_mm[plane.across].round() + 0.0);
         canvas.text(left + 4, above + 2, &caption, GREY);
         canvas.text(left + 4, top + height / 2, plane.ends[0], GREY);
         canvas.text(left + width.saturating_sub(12), top + height / 2, plane.ends[1], GREY);

@@ -2,46 +2,55 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use deepmir_anatomy::Tissue;
 use deepmir_phantom::Head;
 use deepmir_phantom::config::PersonConfig;
-use deepmir_volume::{Affine, Grid, Volume, nifti};
+use deepmir_volume::{Affine, Grid, Volume, nifti, resample_labels};
 
 use crate::support::{refused, run, text};
 
-/// A grid of 4 mm whose axes run to the left, back and bottom, turned by 10° about the first.
+/// A grid of 3 mm whose axes run to the left, back and bottom, turned by 10° about the first.
 fn oblique() -> Grid {
     let (sin, cos) = 10_f64.to_radians().sin_cos();
     let rows = [
-        [-4.0, 0.0, 0.0, 86.0],
-        [0.0, -4.0 * cos, 4.0 * sin, 85.0],
-        [0.0, -4.0 * sin, -4.0 * cos, 105.0],
+        [-3.0, 0.0, 0.0, 84.0],
+        [0.0, -3.0 * cos, 3.0 * sin, 85.0],
+        [0.0, -3.0 * sin, -3.0 * cos, 105.0],
         [0.0, 0.0, 0.0, 1.0],
     ];
-    Grid::new([44, 50, 46], Affine::from_rows(rows).unwrap()).unwrap()
+    Grid::new([57, 66, 62], Affine::from_rows(rows).unwrap()).unwrap()
 }
 
-/// Writes an image of the built-in head: bright white matter, grey cortex and nuclei, dark fluid.
+/// FreeSurfer's numbers of a built-in head on that grid. It takes seconds to make and is made once.
+fn labels() -> &'static Volume<i32> {
+    static LABELS: OnceLock<Volume<i32>> = OnceLock::new();
+    LABELS.get_or_init(|| {
+        let labels = Head::built_in(0.5, &PersonConfig::default(), 3).unwrap().label_map();
+        resample_labels(&labels, &oblique(), 0)
+    })
+}
+
+/// Writes an image of it: bright white matter, grey cortex and nuclei, dark fluid.
 fn write_head(path: &Path) {
-    let labels = Head::built_in(0.5, &PersonConfig::default(), 3).unwrap().label_map();
-    let index = labels.grid().affine().inverse();
-    let grid = oblique();
-    let image = Volume::from_fn(grid, |voxel| {
-        let at = index.apply(grid.position_mm(voxel));
-        let voxel: [usize; 3] = at.map(|at| at.round().max(0.0) as usize);
-        let inside = (0..3).all(|axis| at[axis] > -0.5 && voxel[axis] < labels.shape()[axis]);
-        let tissue = inside.then(|| Tissue::from_freesurfer(labels[voxel])).flatten();
-        match tissue.map(|(tissue, _)| tissue) {
-            None | Some(Tissue::Background) => 0.0,
-            Some(Tissue::Outside) => 0.4,
-            Some(Tissue::SulcalFluid | Tissue::Ventricle) => 0.15,
-            Some(Tissue::WhiteMatter | Tissue::CerebellarWhiteMatter | Tissue::Brainstem) => 1.0,
-            Some(_) => 0.6_f32,
-        }
+    let image = labels().map(|&number| match Tissue::from_freesurfer(number).unwrap().0 {
+        Tissue::Background => 0.0,
+        Tissue::Outside => 0.4,
+        Tissue::SulcalFluid | Tissue::Ventricle => 0.15,
+        Tissue::WhiteMatter | Tissue::CerebellarWhiteMatter | Tissue::Brainstem => 1.0,
+        _ => 0.6_f32,
     });
     nifti::write(path, &image, None).unwrap();
 }
+
+/// Settings of a training that takes seconds.
+const TINY: &str = "\
+[training]
+widths = [4, 8]
+[training.synthesis]
+shape = [16, 16, 16]
+";
 
 fn write_text_file(folder: &Path) -> PathBuf {
     let path = folder.join("text.nii.gz");
@@ -131,24 +140,24 @@ fn what_is_no_image_and_what_would_collide_is_refused() {
 fn a_training_goes_on_and_its_weights_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     let (config, out) = (folder.path().join("tiny.toml"), folder.path().join("training"));
-    let tiny =
-        "built-in = 1\n[training]\nwidths = [4, 8]\n[training.synthesis]\nshape = [16, 16, 16]\n";
-    fs::write(&config, tiny).unwrap();
-    let train = |steps: &str| -> Vec<String> {
-        let words = ["model", "train-anatomy", "--config", text(&config), "-o", text(&out)];
-        words.into_iter().chain(["--steps", steps]).map(str::to_owned).collect()
+    fs::write(&config, TINY).unwrap();
+    let heads = folder.path().join("heads");
+    fs::create_dir(&heads).unwrap();
+    nifti::write(&heads.join("head_dseg.nii.gz"), labels(), None).unwrap();
+    let train = |steps: &str| {
+        let files = ["--config", text(&config), "--heads", text(&heads), "-o", text(&out)];
+        run(&[&["model", "train-anatomy"], &files[..], &["--steps", steps]].concat())
     };
     let steps_done = || -> Vec<String> {
         let table = fs::read_to_string(out.join("progress.tsv")).unwrap();
         table.lines().filter_map(|row| Some(row.split('\t').next()?.to_owned())).collect()
     };
-    let call = |words: &[String]| run(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    let (code, said, told) = call(&train("2"));
+    let (code, said, told) = train("2");
     assert_eq!(code, 0, "{told}");
     assert!(said.contains("anatomy.safetensors"), "{said}");
     assert_eq!(steps_done(), ["step", "2"]);
     let first = fs::read(out.join("anatomy.safetensors")).unwrap();
-    let (code, _, told) = call(&train("3"));
+    let (code, _, told) = train("3");
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("resuming after step 2"), "{told}");
     assert_eq!(steps_done(), ["step", "2", "3"]);
@@ -156,11 +165,15 @@ fn a_training_goes_on_and_its_weights_are_taken() {
     assert!(fs::read(&weights).unwrap() != first);
 
     // Other settings are another training.
-    fs::write(&config, tiny.replace("widths", "learning_rate = 1e-4\nwidths")).unwrap();
-    let (code, _, told) = call(&train("3"));
+    fs::write(&config, TINY.replace("widths", "learning_rate = 1e-4\nwidths")).unwrap();
+    let (code, _, told) = train("3");
     assert!(code == 1 && told.contains("begun with other settings"), "{told}");
     assert!(told.contains("training.toml"), "{told}");
     refused(&["model", "train-anatomy", "-o", text(&out)], &["no head to train on", "--built-in"]);
+
+    let (code, _, told) =
+        run(&["model", "train-anatomy", "--built-in", "1", "-o", text(&out), "--steps", "3"]);
+    assert!(code == 1 && told.contains("begun with other heads"), "{told}");
 
     // Whatever such weights find, the file beside it says whose they were.
     let image = folder.path().join("image.nii");
@@ -172,4 +185,17 @@ fn a_training_goes_on_and_its_weights_are_taken() {
     let json = fs::read_to_string(found.join("image_desc-anatomy.json"));
     let json = json.unwrap_or_else(|error| panic!("{error}: {told}"));
     assert!(json.contains("anatomy.safetensors") && json.contains("WeightsSHA256"), "{json}");
+}
+
+#[test]
+fn heads_of_the_built_in_anatomy_need_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, out) = (folder.path().join("tiny.toml"), folder.path().join("training"));
+    fs::write(&config, format!("built-in = 1\nsteps = 1\n{TINY}")).unwrap();
+    let files = ["--config", text(&config), "-o", text(&out)];
+    let (code, said, told) = run(&[&["model", "train-anatomy"], &files[..]].concat());
+    assert_eq!(code, 0, "{told}");
+    assert!(said.contains("anatomy.safetensors"), "{said}");
+    let settings = fs::read_to_string(out.join("training.toml")).unwrap();
+    assert!(settings.contains("built-in = 1") && settings.contains("steps = 1"), "{settings}");
 }
