@@ -30,6 +30,9 @@ const LEAST_CENTRES: usize = 8;
 /// Gauss-Newton steps.
 const STEPS: usize = 12;
 
+/// Steps go on while each lowers the cost to less than this part.
+const STILL_IMPROVING: f64 = 0.995;
+
 /// Points further apart than the lattice's are enough for twelve numbers.
 const STRIDE: usize = 2;
 
@@ -99,10 +102,13 @@ pub(super) fn refine(
     let mut best: Option<(f64, SMatrix<f64, 4, 3>)> = None;
     for _ in 0..STEPS {
         let equations = Equations::at(&columns, &points, head, template, scaled);
-        if best.as_ref().is_some_and(|(cost, _)| equations.cost > *cost) {
+        let before = best.as_ref().map_or(f64::INFINITY, |(cost, _)| *cost);
+        if equations.cost < before {
+            best = Some((equations.cost, columns));
+        }
+        if equations.cost > STILL_IMPROVING * before {
             break;
         }
-        best = Some((equations.cost, columns));
         let Some(step) = equations.solve() else { break };
         columns += step;
     }

