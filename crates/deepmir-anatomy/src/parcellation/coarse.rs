@@ -8,8 +8,9 @@ use crate::synthesis::normalise;
 
 /// Voxels of the field that the network learned from: smaller fields are padded to it.
 const LEAST: [usize; 3] = [96, 128, 96];
-/// A larger field is cut to this around the head: 224 × 272 × 256 mm.
-const MOST: [usize; 3] = [112, 136, 128];
+/// A larger field is cut to this around the upper part of the head: 208 × 256 × 192 mm. The neck is not what the network
+/// learned from.
+const MOST: [usize; 3] = [104, 128, 96];
 /// Sides are multiples of this, for the network's poolings.
 const MULTIPLE: usize = 8;
 /// Magnitude of the head over that of its brightest parts, at the least.

@@ -201,7 +201,7 @@ impl Probabilities {
 
     /// The most probable tissue, and its side.
     pub(crate) fn labels(&self) -> CoarseParcellation {
-        let label = self.values.map(|values| most_probable(values));
+        let label = self.values.map(most_probable);
         CoarseParcellation { tissue: label.map(|label| label.0), side: label.map(|label| label.1) }
     }
 }

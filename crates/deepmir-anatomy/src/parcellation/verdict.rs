@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// Entropy above which a parcellation is doubtful, and above which it is refused.
-const ENTROPY: [f64; 2] = [0.30, 0.42];
+const ENTROPY: [f64; 2] = [0.33, 0.40];
 /// What a brain measures, in millilitres, whole or with its top or bottom outside the field.
 const BRAIN_ML: [f64; 2] = [750.0, 2100.0];
 const PART_OF_BRAIN_ML: f64 = 250.0;
