@@ -107,6 +107,7 @@ mod tests {
                 intracranial_ml: 8.0,
                 cut: [[0.0, 0.25], [0.0; 2], [0.5, 0.0]],
                 symmetry: 1.0,
+                unusual_volumes: 0,
                 verdict,
             };
             let coarse = CoarseParcellation { tissue: tissue.clone(), side: side.clone() };
