@@ -11,7 +11,7 @@ use super::sections::{EXIT_STATUS, sections};
 ///
 /// Give the SWI, and QSM and T2w where you have them, all on one grid; or raw echoes, from which SWI and
 /// QSM are reconstructed first and to which T2w is aligned. Images are skull-stripped with zeros outside
-/// the brain, or come with --mask.
+/// the brain, or come with --mask; in whole heads without one, a network outlines the brain.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir predict --swi SWI.nii.gz --qsm QSM.nii.gz --t2w T2w.nii.gz -o results
@@ -83,7 +83,7 @@ pub struct Predict {
     /// T2-weighted image
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
-    /// Brain mask; values from one half of its highest on are inside [default: nonzero voxels of a skull-stripped image]
+    /// Brain mask; values from one half of its highest on are inside [default: nonzero voxels of a skull-stripped image, or the brain that a network outlines in a whole head]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
     /// Folder for the results
