@@ -9,9 +9,9 @@ use super::sections::sections;
 /// Parcellate heads in images of any contrast, and mask the brain.
 ///
 /// Takes T1-, T2- and T2*-weighted images, SWI, FLAIR or susceptibility maps, of the whole head or of the
-/// brain alone, in any orientation and of any voxel size; no registration and no other image is needed.
-/// Every image is looked at by itself. What is found is in FreeSurfer's numbers, on the image's own grid,
-/// with volumes, a picture and a verdict on whether to trust it.
+/// brain alone, in any orientation and of any voxel size. Each image is parcellated by itself: nothing is
+/// registered, and no other image is needed. The label map has FreeSurfer's numbers and is on the image's own
+/// grid; volumes, a picture and a verdict on whether to trust it come with it.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir anatomy sub-01_T1w.nii.gz -o results
