@@ -1,5 +1,7 @@
 //! Lobes and regions of real heads, where their label maps are there.
 
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
+
 use std::path::{Path, PathBuf};
 
 use deepmir_anatomy::{Regions, Side, Tissue};
