@@ -34,9 +34,10 @@ pub struct Regions {
     mars: Volume<u8>,
     lobe: Volume<u8>,
     side: Volume<u8>,
-    /// The whole grid, and the labels of the cut around the brain spread beyond the tissue.
-    spread: Vec<Label>,
+    /// The grid of the part around the brain.
     cut: Grid,
+    /// The labels of its voxels, spread beyond the tissue.
+    spread: Vec<Label>,
     distances: DistanceMaps,
 }
 
@@ -136,18 +137,15 @@ fn labels(parcellation: &Parcellation, registration: &Registration) -> Volume<La
             if is_brain { place() } else { [0.0; 3] }
         })
         .collect();
-    let mask = |inside: &(dyn Fn(usize) -> bool + Sync)| -> Mask {
-        let mut position = 0..grid.len();
-        parcellation.tissues().map(|_| position.next().is_some_and(inside))
+    let of_tissue = |wanted: Tissue, condition: &dyn Fn([f64; 3]) -> bool| -> Mask {
+        Volume::from_fn(grid, |voxel| {
+            let position = grid.index(voxel);
+            parcellation.tissue_at(position) == wanted && condition(places[position])
+        })
     };
-    let is = |position: usize, tissue: Tissue| parcellation.tissue_at(position) == tissue;
-    let cortex = mask(&|position| is(position, Tissue::Cortex));
-    let insula = mask(&|position| {
-        is(position, Tissue::Cortex) && template::lobe(places[position]) == Lobe::Insula
-    });
-    let lateral_ventricle = mask(&|position| {
-        is(position, Tissue::Ventricle) && template::near_ventricular_body(places[position])
-    });
+    let cortex = parcellation.mask(|tissue| tissue == Tissue::Cortex);
+    let insula = of_tissue(Tissue::Cortex, &|place| template::lobe(place) == Lobe::Insula);
+    let lateral_ventricle = of_tissue(Tissue::Ventricle, &template::near_ventricular_body);
     let (nearest, surroundings) = rayon::join(
         || Nearest::to(&cortex),
         || Surroundings::of(parcellation, insula, lateral_ventricle),
@@ -177,10 +175,7 @@ fn labels(parcellation: &Parcellation, registration: &Registration) -> Volume<La
         }
     };
     let labels: Vec<Label> = positions().map(label).collect();
-    let mut position = 0..grid.len();
-    parcellation
-        .tissues()
-        .map(|_| position.next().map_or_else(Label::default, |position| labels[position]))
+    Volume::from_fn(grid, |voxel| labels[grid.index(voxel)])
 }
 
 /// The labels, also of places close outside the tissue.

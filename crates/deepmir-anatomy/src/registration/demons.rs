@@ -185,3 +185,47 @@ fn slopes(image: &PartImage) -> Vec<[[f32; Part::COUNT]; 3]> {
     });
     slopes.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Balls of every part around places that differ by `shift_mm`.
+    fn balls(lattice: Lattice, shift_mm: f64) -> PartImage {
+        let data = (0..lattice.len())
+            .map(|position| {
+                let place = lattice.place_mm(position);
+                std::array::from_fn(|part| {
+                    let x = place[0] - 30.0 * (part % 3) as f64 + 30.0 - shift_mm;
+                    let y = place[1] - 30.0 * (part / 3) as f64 + 30.0;
+                    let distance = (x * x + y * y + place[2] * place[2]).sqrt();
+                    (0.5 - (distance - 12.0) / 8.0).clamp(0.0, 1.0) as f32
+                })
+            })
+            .collect();
+        PartImage { lattice, data }
+    }
+
+    #[test]
+    fn balls_are_carried_onto_shifted_balls_without_a_fold() {
+        let lattice = Lattice { shape: [30; 3], origin_mm: [-58.0; 3], spacing_mm: 4.0 };
+        let inside = vec![true; lattice.len()];
+        let (head, template) = (balls(lattice, 0.0), balls(lattice, 6.0));
+        let field = Displacement::between(&head, &inside, &template).unwrap();
+        for centre in [[-30.0, 0.0, 0.0], [0.0, 0.0, 0.0], [30.0, 30.0, 0.0]] {
+            let moved = field.apply(centre);
+            assert!((moved[0] - centre[0] - 6.0).abs() < 1.0, "{moved:?} of {centre:?}");
+            assert!((moved[1] - centre[1]).abs() < 1.0 && moved[2].abs() < 1.0, "{moved:?}");
+        }
+        assert!(field.least_growth() >= LEAST_GROWTH);
+    }
+
+    #[test]
+    fn what_folds_is_found() {
+        let lattice = Lattice { shape: [4; 3], origin_mm: [0.0; 3], spacing_mm: 4.0 };
+        let mut field = Displacement { lattice, millimetres: vec![[0.0; 3]; lattice.len()] };
+        assert_eq!(field.least_growth(), 1.0);
+        field.millimetres[21] = [6.0, 0.0, 0.0];
+        assert!(field.least_growth() < 0.0);
+    }
+}

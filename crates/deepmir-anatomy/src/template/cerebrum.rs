@@ -4,7 +4,8 @@ use super::shapes::{Point, ellipsoid, ramp, smooth_cut, smooth_union, tube, turn
 
 /// The smooth outline of a hemisphere, sulci closed; `p` is mirrored to positive x.
 ///
-/// The numbers are those of the closest such shape to the mean of eight hemispheres of each side.
+/// The numbers are those of the closest such shape to the mean hemisphere of eight heads (label maps of
+/// SynthSeg's training, registered to MNI space), both sides alike.
 pub(super) fn outline(p: Point) -> f64 {
     let body = ellipsoid(p, [3.6, -12.8, 19.0], [60.7, 72.0, 52.9]);
     let frontal = ellipsoid(p, [4.2, 32.6, 1.5], [51.0, 39.2, 40.7]);
