@@ -80,8 +80,9 @@ impl FindBrain for Anatomy {
         let mut warnings = vec![Warning::new(
             "brain_found",
             format!(
-                "the image is not skull-stripped and there is no mask, so the brain was outlined by a network that \
-                 learned from simulated images; look at the outline on the page, or give a mask with --mask: {path}"
+                "the image is not skull-stripped and there is no mask, so the brain was outlined by a network, which \
+                 leaves out a rim of some millimetres in places: lesions at the edge may be missed; look at the outline \
+                 on the page, or give a mask with --mask: {path}"
             ),
         )];
         match &found.quality.verdict {
