@@ -46,6 +46,7 @@ pub mod morphology;
 pub mod nifti;
 mod orientation;
 mod resample;
+pub mod shapes;
 pub mod statistics;
 mod volume;
 mod warning;

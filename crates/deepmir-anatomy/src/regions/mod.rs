@@ -4,6 +4,8 @@ mod distances;
 mod nearest;
 mod rules;
 
+use std::sync::OnceLock;
+
 use deepmir_lesion::{FindPlace, Lobe, MarsRegion, Place, Side};
 use deepmir_volume::{Grid, Mask, Volume};
 use rayon::prelude::*;
@@ -38,7 +40,9 @@ pub struct Regions {
     cut: Grid,
     /// The labels of its voxels, spread beyond the tissue.
     spread: Vec<Label>,
-    distances: DistanceMaps,
+    parcellation: Parcellation,
+    /// Made when they are first asked for.
+    distances: OnceLock<DistanceMaps>,
 }
 
 /// Numbers of region, lobe and side; 0 for none.
@@ -69,7 +73,8 @@ impl Regions {
             side: whole(|label| label.side),
             spread: spread(&labels),
             cut: *labels.grid(),
-            distances: DistanceMaps::of(&parcellation),
+            distances: OnceLock::new(),
+            parcellation,
         })
     }
 
@@ -108,7 +113,8 @@ impl Regions {
     /// How far a place (RAS millimetres of the parcellation) is from parts of the brain; `None` if it
     /// is not near the brain.
     pub fn distances(&self, place_mm: [f64; 3]) -> Option<Distances> {
-        self.position(place_mm).map(|position| self.distances.at(position))
+        let maps = || self.distances.get_or_init(|| DistanceMaps::of(&self.parcellation));
+        self.position(place_mm).map(|position| maps().at(position))
     }
 
     /// The position of the nearest voxel in the data of the cut; `None` outside.

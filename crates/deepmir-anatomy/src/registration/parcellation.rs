@@ -10,6 +10,7 @@ use crate::Tissue;
 const MARGIN_MM: f64 = 14.0;
 
 /// Tissues and sides on one grid.
+#[derive(Clone, Debug)]
 pub(crate) struct Parcellation {
     tissue: Volume<u8>,
     side: Volume<u8>,

@@ -1,6 +1,6 @@
 //! The outline of the hemispheres and the corpus callosum.
 
-use super::shapes::{Point, ellipsoid, ramp, smooth_cut, smooth_union, tube, turned};
+use deepmir_volume::shapes::{Point, ellipsoid, ramp, smooth_cut, smooth_union, tube, turned};
 
 /// The smooth outline of a hemisphere, sulci closed; `p` is mirrored to positive x.
 ///

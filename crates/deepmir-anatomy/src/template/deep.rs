@@ -1,6 +1,6 @@
 //! Ventricles, nuclei and hippocampus of one side; all points are mirrored to positive x.
 
-use super::shapes::{Point, ellipsoid, smooth_union, tube, turned};
+use deepmir_volume::shapes::{Point, ellipsoid, smooth_union, tube, turned};
 
 /// The lateral ventricle with its three horns, of a middle-aged person.
 pub(super) fn lateral_ventricle(p: Point) -> f64 {

@@ -1,6 +1,6 @@
 //! Brainstem and cerebellum; points are mirrored to positive x.
 
-use super::shapes::{Point, ellipsoid, smooth_cut, smooth_union, tube};
+use deepmir_volume::shapes::{Point, ellipsoid, smooth_cut, smooth_union, tube};
 
 /// The height of the tentorium: a tent with its ridge in the middle, sloping to the sides and the
 /// back.

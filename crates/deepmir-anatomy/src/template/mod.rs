@@ -7,7 +7,6 @@ mod cerebrum;
 mod deep;
 mod hindbrain;
 mod lobes;
-mod shapes;
 
 use std::sync::LazyLock;
 

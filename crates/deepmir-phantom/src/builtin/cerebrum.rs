@@ -2,10 +2,12 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::shapes::{Point, ellipsoid, length, ramp, smooth_cut, smooth_union, tube, turned};
 use crate::config::uniform;
 use crate::noise::Noise;
 use crate::structure::Structure;
+use deepmir_volume::shapes::{
+    Point, ellipsoid, length, ramp, smooth_cut, smooth_union, tube, turned,
+};
 
 /// The smooth outline of both hemispheres, sulci closed, in MNI millimetres. Left and right are
 /// mirror images; folds are not.

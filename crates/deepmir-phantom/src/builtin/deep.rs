@@ -1,7 +1,7 @@
 //! Ventricles and the grey nuclei around them.
 
-use super::shapes::{Point, ellipsoid, smooth_union, tube, turned};
 use crate::structure::Structure;
+use deepmir_volume::shapes::{Point, ellipsoid, smooth_union, tube, turned};
 
 /// Sizes that differ between people.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::cerebrum::tentorium_height;
-use super::shapes::{Point, ellipsoid, smooth_cut, smooth_union, tube};
 use crate::noise::Noise;
 use crate::structure::Structure;
+use deepmir_volume::shapes::{Point, ellipsoid, smooth_cut, smooth_union, tube};
 
 /// Outline of midbrain, pons, medulla and the uppermost cord.
 pub(crate) fn brainstem(p: Point) -> f64 {

@@ -4,7 +4,6 @@
 mod cerebrum;
 mod deep;
 mod hindbrain;
-mod shapes;
 
 use deepmir_volume::{Affine, Grid, Volume, VolumeError};
 use rand::rngs::ChaCha8Rng;
@@ -15,8 +14,8 @@ use crate::structure::Structure;
 use cerebrum::Cortex;
 pub(crate) use cerebrum::tentorium_height;
 use deep::DeepShape;
+pub(crate) use deepmir_volume::shapes::{Point, ellipsoid, ramp, smooth_union, tube, turned};
 use hindbrain::Cerebellum;
-pub(crate) use shapes::{Point, ellipsoid, ramp, smooth_union, tube, turned};
 
 /// The MNI template is larger than most brains: its millimetres times this are a person's.
 pub(crate) const TEMPLATE_SCALE: f64 = 0.92;
