@@ -1,6 +1,7 @@
 //! The cases of a dataset: which files there are, and their images brought to one grid.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use deepmir_cases::{Modality, read_mask};
 use deepmir_lesion::{BrainExtent, LabelMap};
@@ -154,6 +155,10 @@ pub struct ShownImage {
     pub resampled: bool,
 }
 
+/// Finds the regions of a head in one of its images: on its grid, 0 or one more than the position in
+/// [`deepmir_lesion::MarsRegion::ALL`]. An error says why they are not known.
+pub type FindRegions = dyn Fn(&Volume<f32>) -> Result<Volume<u8>, String> + Send + Sync;
+
 /// A case with its images read, everything in RAS order.
 #[derive(Debug)]
 pub struct LoadedCase {
@@ -173,6 +178,8 @@ pub struct LoadedCase {
     pub place: Option<BrainExtent>,
     /// A model's lesions.
     pub candidates: Option<LabelMap>,
+    /// Found when they are first asked for.
+    regions: OnceLock<Result<Volume<u8>, String>>,
 }
 
 impl LoadedCase {
@@ -247,7 +254,20 @@ impl LoadedCase {
             brain,
             place,
             candidates,
+            regions: OnceLock::new(),
         })
+    }
+
+    /// The regions of MARS, one number a voxel, as `find` sees them in the SWI or else in the first image.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub fn regions(&self, find: &FindRegions) -> Result<&Volume<u8>, &str> {
+        let found = self.regions.get_or_init(|| {
+            let image = self.image(ImageKind::Swi).or(self.images.first().map(|one| &one.volume));
+            find(image.ok_or("there is no image")?)
+        });
+        found.as_ref().map_err(String::as_str)
     }
 
     /// An image.

@@ -40,6 +40,6 @@ pub mod server;
 pub mod store;
 pub mod view;
 
-pub use case::{CaseFiles, Dataset, ImageKind};
+pub use case::{CaseFiles, Dataset, FindRegions, ImageKind};
 pub use error::AnnotateError;
 pub use store::Store;

@@ -36,6 +36,12 @@ export const saveSettings = (rater, settings) => json('PUT', `/api/raters/${part
 export const cases = (rater) => json('GET', `/api/raters/${part(rater)}/cases`);
 export const caseOf = (id) => json('GET', `/api/cases/${part(id)}`);
 export const image = async (id, kind) => (await ask('GET', `/api/cases/${part(id)}/images/${part(kind)}`)).arrayBuffer();
+/** A byte a voxel; or words, why there are none. */
+export async function regions(id) {
+  const answer = await ask('GET', `/api/cases/${part(id)}/regions`);
+  const known = answer.headers.get('Content-Type') === 'application/octet-stream';
+  return known ? new Uint8Array(await answer.arrayBuffer()) : (await answer.json()).reason;
+}
 export const readLayer = (at) => json('GET', layer(at));
 export const operate = (at, revision, operation) => json('POST', `${layer(at)}/operations`, { revision, operation });
 export const undo = (at, revision) => json('POST', `${layer(at)}/undo`, { revision });

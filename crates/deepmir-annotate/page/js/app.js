@@ -5,10 +5,10 @@ import { brushAt, line } from './brush.js';
 import { ACTIONS, Keys } from './keys.js';
 import * as lists from './lists.js';
 import {
-  active, beginAt, changeWindow, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
+  active, beginAt, changeWindow, draw, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
   startPanes, step, zoom,
 } from './panes.js';
-import { $, indexOf, lesionAt, lesionById, placeOf, state } from './state.js';
+import { $, indexOf, lesionAt, lesionById, placeOf, regionAt, state } from './state.js';
 import { DEPTH, MARK } from './viewer.js';
 import * as work from './work.js';
 
@@ -39,6 +39,7 @@ async function open(id, stage = 'own', opened = null) {
       work.setLayer(layer);
       await layOut();
     } else {
+      Object.assign(state, { regionMap: null, noRegions: null });
       Object.assign(state, { voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
       // One can begin at the first image, while the others come.
       await openCase(() => {
@@ -50,12 +51,43 @@ async function open(id, stage = 'own', opened = null) {
     document.body.dataset.allImagesMs ??= String(Math.round(performance.now()));
     document.body.dataset.openedMs = String(Math.round(performance.now() - asked));
     await refreshCases();
+    if (!same) findRegions(id);
     // So that it is there when this one is done.
     const next = state.cases.find((other) => other.status === 'unread');
     if (next) api.caseOf(next.id).catch(() => {});
   } catch (error) {
     work.banner(error.message, [['Try again', () => open(id, stage, opened)]]);
   }
+}
+
+/** Asks for the regions of the case; they come after some seconds. */
+async function findRegions(id) {
+  showRegions();
+  const found = await api.regions(id).catch((error) => error.message);
+  if (state.case?.id !== id) return;
+  if (typeof found === 'string') state.noRegions = `The regions of this head are not known: ${found}.`;
+  else state.regionMap = found;
+  document.body.dataset.regions = state.regionMap ? id : `${id} unknown`;
+  show();
+  showRegions();
+  draw();
+}
+
+function showRegions() {
+  const box = $('show-regions');
+  box.disabled = !state.regionMap;
+  box.checked = state.showRegions && Boolean(state.regionMap);
+  box.parentElement.title = state.noRegions ?? (state.regionMap ? '' : 'Being found…');
+}
+
+function toggleRegions() {
+  if (!state.regionMap) {
+    work.banner(state.noRegions ?? 'The regions of this head are still being found.', [['Good', () => {}]], true);
+    return;
+  }
+  state.showRegions = !state.showRegions;
+  showRegions();
+  draw();
 }
 
 async function openNext() {
@@ -144,7 +176,8 @@ function showWhere() {
   if (!state.case) return;
   const place = placeOf(state.voxel).map((mm) => mm.toFixed(1).replace('-', '−'));
   const lesion = lesionAt(indexOf(state.voxel));
-  $('where').textContent = `slice ${state.voxel[2] + 1} of ${state.case.shape[2]}; ${place.join(', ')} mm${lesion ? `; lesion ${lesion}` : ''}${state.startNew ? '; next mark is a new lesion' : ''}`;
+  const region = regionAt(state.voxel)?.name;
+  $('where').textContent = `slice ${state.voxel[2] + 1} of ${state.case.shape[2]}; ${place.join(', ')} mm${region ? `, ${region}` : ''}${lesion ? `; lesion ${lesion}` : ''}${state.startNew ? '; next mark is a new lesion' : ''}`;
 }
 
 function choose(id) {
@@ -181,6 +214,13 @@ async function decide(type) {
   if (open.length && state.layer.candidates.find((other) => other.key === key)?.verdict) chooseCandidate(open[0].key);
 }
 
+/** Says of the chosen lesion what is proposed, unless the rater has said something. */
+function takeProposed() {
+  const lesion = lesionById(state.lesion);
+  const proposed = lesion && !lesion.region && regionAt(lesion.voxel);
+  if (proposed) annotate({ region: proposed.key });
+}
+
 const annotate = (change) => { if (state.lesion) work.operate({ type: 'annotate', lesion: state.lesion, ...change }); };
 
 // What can be done
@@ -201,13 +241,13 @@ const actions = {
   cmb: () => { state.cls = 'CMB'; }, nhid: () => { state.cls = 'NHID'; },
   class: () => annotate({ class: lesionById(state.lesion)?.class === 'CMB' ? 'NHID' : 'CMB' }),
   certainty: () => annotate({ certainty: lesionById(state.lesion)?.certainty === 'definite' ? 'possible' : 'definite' }),
-  region: () => $('region').focus(), comment: () => $('comment').focus(),
+  region: () => $('region').focus(), propose: () => takeProposed(), comment: () => $('comment').focus(),
   delete: () => { if (state.lesion) work.operate({ type: 'delete', lesion: state.lesion }); },
   'next-lesion': () => chooseNext(state.layer.lesions.map((lesion) => lesion.id), state.lesion, 1, choose),
   'previous-lesion': () => chooseNext(state.layer.lesions.map((lesion) => lesion.id), state.lesion, -1, choose),
   deselect: () => { state.lesion = null; show(); paintLayer(); },
   undo: () => work.undo(), redo: () => work.redo(),
-  hide: () => setHidden(!state.hidden), view: () => { state.planes = !state.planes; layOut(); },
+  hide: () => setHidden(!state.hidden), regions: () => toggleRegions(), view: () => { state.planes = !state.planes; layOut(); },
   side: () => { set({ radiological: !state.settings.radiological }); layOut(); },
   pane: () => setActive((active + 1) % 4), fourth: () => nextFourth(),
   'zoom-in': () => zoom(1.4), 'zoom-out': () => zoom(1 / 1.4), reset: () => resetView(),
@@ -361,6 +401,8 @@ function listenToButtons() {
   $('radius').addEventListener('input', (event) => { set({ radius: Number(event.target.value) }); showTools(); });
   $('tolerance').addEventListener('input', (event) => { set({ tolerance: Number(event.target.value) }); showTools(); });
   $('brush-3d').addEventListener('change', (event) => set({ ball: event.target.checked }));
+  $('propose').addEventListener('click', takeProposed);
+  $('show-regions').addEventListener('change', (event) => { toggleRegions(); event.target.blur(); });
   $('region').addEventListener('change', (event) => { annotate({ region: event.target.value || null }); event.target.blur(); });
   $('comment').addEventListener('change', (event) => annotate({ comment: event.target.value }));
   $('lesion').addEventListener('submit', (event) => event.preventDefault());

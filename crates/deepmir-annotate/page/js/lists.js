@@ -1,6 +1,6 @@
 // The lists beside the panes.
 
-import { $, lesionById, state } from './state.js';
+import { $, lesionById, regionAt, state } from './state.js';
 
 const STATUS = { unread: ['○', 'unread'], open: ['◐', 'begun'], done: ['●', 'done'], reviewing: ['◑', 'in review'], reviewed: ['✔', 'reviewed'] };
 const number = (value, digits) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
@@ -45,6 +45,13 @@ export function showCases(open) {
 const size = (lesion) => `${number(lesion.diameter_mm, 1)} mm`;
 const chi = (lesion) => (lesion.chi_mean_ppm === null ? '' : ` χ ${number(lesion.chi_mean_ppm, 2)}`);
 
+/** What the rater said, else what is proposed, else what the place in the brain suggests. */
+function regionOf(lesion) {
+  const said = lesion.region?.replaceAll('_', ' ');
+  const proposed = regionAt(lesion.voxel)?.key.replaceAll('_', ' ');
+  return said ?? (proposed ? `${proposed}?` : lesion.lobe ?? '');
+}
+
 export function showLesions(choose) {
   const { lesions } = state.layer;
   const count = (cls) => lesions.filter((lesion) => lesion.class === cls).length;
@@ -53,7 +60,7 @@ export function showLesions(choose) {
     ['span', `${lesion.id}`],
     ['b', lesion.class, lesion.class.toLowerCase()],
     ['span', lesion.certainty === 'possible' ? '?' : ''],
-    ['span', `${lesion.side} ${lesion.region?.replaceAll('_', ' ') ?? lesion.lobe ?? ''}`],
+    ['span', `${lesion.side} ${regionOf(lesion)}`],
     ['small', size(lesion) + chi(lesion)],
   ], () => choose(lesion.id), { lesion: lesion.id })));
 }
@@ -83,7 +90,10 @@ export function showLesion() {
       return group;
     }));
   }
-  region.options[0].text = lesion.region ? 'not said' : `${lesion.lobe ?? 'not known'} (by place)`;
+  const proposed = regionAt(lesion.voxel);
+  const guess = proposed ? `${proposed.name} (proposed)` : `${lesion.lobe ?? 'not known'} (by place)`;
+  region.options[0].text = lesion.region ? 'not said' : guess;
+  $('propose').hidden = !proposed || Boolean(lesion.region);
   region.value = lesion.region ?? '';
   if (document.activeElement !== $('comment')) $('comment').value = lesion.comment;
 }

@@ -11,6 +11,8 @@ const VIEWS = { axial: SLICE_TYPE.AXIAL, coronal: SLICE_TYPE.CORONAL, sagittal: 
 /** NiiVue's texture units of the image and of marks. */
 const IMAGE = 33984;
 const MARKS = 33991;
+/** How much of a region's colour covers the image. */
+const TINT = 0.35;
 /** What is off while NiiVue makes ready for an image. */
 const NOTHING = ['drawArrays', 'framebufferTextureLayer', 'texStorage3D', 'texSubImage3D'];
 
@@ -27,6 +29,17 @@ export async function readImage(kind, bytes, [low, high]) {
     url: `${kind}.nii`, name: `${kind}.nii`, buffer: bytes, colormap: 'gray', cal_min: low, cal_max: high,
   });
   return { volume, texture: null, window: [low, high], sent: new Map() };
+}
+
+/** Mixes the regions' colours into a slice whose first voxel is the case's `first`. */
+function tint(rgba, { map, colours }, first) {
+  for (let n = 0; n < rgba.length / 4; n += 1) {
+    const colour = colours[map[first + n]];
+    if (!colour) continue;
+    for (let channel = 0; channel < 3; channel += 1) {
+      rgba[4 * n + channel] = (1 - TINT) * rgba[4 * n + channel] + TINT * colour[channel];
+    }
+  }
 }
 
 export class SliceViewer extends Niivue {
@@ -49,7 +62,7 @@ export class SliceViewer extends Niivue {
   }
 
   /** Draws one view of an image with marks over it to the canvas. */
-  show({ image, marks, view, hidden, radiological, voxel, pan, zoom, size: [width, height] }) {
+  show({ image, marks, regions, view, hidden, radiological, voxel, pan, zoom, size: [width, height] }) {
     const { canvas } = this;
     const dpr = window.devicePixelRatio || 1;
     if (canvas.width !== width || canvas.height !== height) {
@@ -60,6 +73,7 @@ export class SliceViewer extends Niivue {
     this.textSizePoints();
     Object.assign(this.opts, { sliceType: VIEWS[view], isRadiologicalConvention: radiological });
     this.choose(image);
+    this.regions = regions;
     if (view === 'axial') this.sendSlice(image, voxel[2]);
     else for (let slice = 0; slice < this.shape()[2]; slice += 1) this.sendSlice(image, slice);
     this.sendMarks(marks);
@@ -118,7 +132,7 @@ export class SliceViewer extends Niivue {
   /** Sends an axial slice, its window applied, if the card has it not or with another window. */
   sendSlice(image, slice) {
     const [low, high] = image.window;
-    const wanted = `${image.window}`;
+    const wanted = `${image.window} ${Boolean(this.regions)}`;
     if (image.sent.get(slice) === wanted) return;
     image.sent.set(slice, wanted);
     const { gl } = this;
@@ -132,6 +146,7 @@ export class SliceViewer extends Niivue {
       const grey = Math.max(0, Math.min(255, values[n] * scale + offset)) & 255;
       colours[n] = 0xff000000 | (grey * 0x010101);
     }
+    if (this.regions) tint(new Uint8Array(colours.buffer), this.regions, slice * nx * ny);
     gl.activeTexture(IMAGE);
     gl.bindTexture(gl.TEXTURE_3D, image.texture);
     gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, slice, nx, ny, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(colours.buffer));

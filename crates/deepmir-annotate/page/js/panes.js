@@ -30,8 +30,10 @@ export function startPanes() {
 }
 
 function drawNow(pane) {
-  const { voxel, pan: panned, zoom: zoomed, hidden, settings } = state;
-  pane.draw(viewer, { voxel, pan: panned, zoom: zoomed, hidden, radiological: settings.radiological });
+  const { voxel, pan: panned, zoom: zoomed, hidden, settings, showRegions, regionMap: map } = state;
+  const colours = [null, ...state.regions.map(({ colour }) => colour)];
+  const regions = showRegions && map ? { map, colours } : null;
+  pane.draw(viewer, { voxel, pan: panned, zoom: zoomed, hidden, regions, radiological: settings.radiological });
 }
 
 export function setActive(n) {

@@ -10,7 +10,9 @@ export const state = {
   layer: null,
   voxel: [0, 0, 0], pan: [0, 0, 0], zoom: 1,
   lesion: null, candidate: null, startNew: false,
-  tool: 'brush', cls: 'CMB', hidden: false, planes: false, fourth: 'minIP',
+  tool: 'brush', cls: 'CMB', hidden: false, showRegions: false,
+  /** Of the open case: what each voxel is, or why that is not known. */
+  regionMap: null, noRegions: null, planes: false, fourth: 'minIP',
   settings: { brush: 1.5, ball: false, radius: 4, tolerance: 0.5, radiological: true, keys: {} },
 };
 
@@ -21,6 +23,9 @@ export const placeOf = (voxel) =>
   state.case.affine.slice(0, 3).map((row) => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
 
 export const indexOf = ([i, j, k]) => i + state.case.shape[0] * (j + state.case.shape[1] * k);
+
+/** The region of a voxel; null where there is none or it is not known yet. */
+export const regionAt = (voxel) => state.regions[(state.regionMap?.[indexOf(voxel)] ?? 0) - 1] ?? null;
 
 export const lesionById = (id) => state.layer?.lesions.find((lesion) => lesion.id === id);
 

@@ -28,7 +28,14 @@ pub async fn session(State(app): State<Shared>) -> Response {
         };
         let regions: Vec<Value> = MarsRegion::ALL
             .iter()
-            .map(|region| json!({ "key": region.key(), "name": region.name(), "lobe": region.region().name() }))
+            .map(|region| {
+                json!({
+                    "key": region.key(),
+                    "name": region.name(),
+                    "lobe": region.region().name(),
+                    "colour": region.colour(),
+                })
+            })
             .collect();
         Ok(json!({
             "program": concat!("deepmir ", env!("CARGO_PKG_VERSION")),
@@ -156,6 +163,22 @@ pub async fn image(
     image.map_or_else(IntoResponse::into_response, |bytes| {
         ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
     })
+}
+
+/// The regions of a case: a byte a voxel in RAS order, 0 or one more than the position in the session's list of regions. JSON
+/// with a reason where they are not known, which is no fault.
+pub async fn regions(State(app): State<Shared>, Path(id): Path<String>) -> Response {
+    let regions = bytes(app, move |app| {
+        let case = app.load(&id)?;
+        let find = app.find_regions.as_deref();
+        let found = find.map_or(Err("not asked for"), |find| case.regions(find));
+        Ok(found.map(|map| map.data().to_vec()).map_err(str::to_owned))
+    });
+    match regions.await {
+        Ok(Ok(map)) => ([(header::CONTENT_TYPE, "application/octet-stream")], map).into_response(),
+        Ok(Err(reason)) => Json(json!({ "reason": reason })).into_response(),
+        Err(fault) => fault.into_response(),
+    }
 }
 
 fn encoded(app: &App, id: &str, kind: &str) -> Result<Vec<u8>, AnnotateError> {

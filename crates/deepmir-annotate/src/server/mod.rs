@@ -18,7 +18,7 @@ use axum::routing::{get, post, put};
 
 use crate::case::LoadedCase;
 use crate::store::LayerKey;
-use crate::{AnnotateError, CaseFiles, Dataset, Store, export};
+use crate::{AnnotateError, CaseFiles, Dataset, FindRegions, Store, export};
 use guard::Guard;
 
 /// No request is larger: a stroke of runs takes a few kilobytes.
@@ -29,7 +29,6 @@ const KEPT_CASES: usize = 3;
 const QUIET: Duration = Duration::from_millis(800);
 
 /// What is served, to whom.
-#[derive(Debug)]
 pub struct Options {
     /// The cases.
     pub dataset: Dataset,
@@ -39,6 +38,8 @@ pub struct Options {
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// Where regions come from, to be shown and proposed; `None`: from nowhere.
+    pub find_regions: Option<Box<FindRegions>>,
 }
 
 /// What every request can reach.
@@ -46,6 +47,7 @@ struct App {
     dataset: Dataset,
     store: Store,
     rater: Option<String>,
+    find_regions: Option<Box<FindRegions>>,
     guard: Guard,
     loaded: Mutex<VecDeque<Arc<LoadedCase>>>,
     changed: Mutex<Option<mpsc::Sender<()>>>,
@@ -81,6 +83,7 @@ pub fn serve(options: Options, ready: impl FnOnce(&str)) -> Result<(), AnnotateE
         dataset: options.dataset,
         store,
         rater: options.rater,
+        find_regions: options.find_regions,
         guard,
         loaded: Mutex::default(),
         changed: Mutex::new(Some(sender)),
@@ -157,6 +160,7 @@ fn router(app: Shared) -> Router {
         .route("/api/raters/{rater}/cases", get(cases::list))
         .route("/api/cases/{case}", get(cases::case))
         .route("/api/cases/{case}/images/{kind}", get(cases::image))
+        .route("/api/cases/{case}/regions", get(cases::regions))
         .route("/api/layers/{case}/{rater}/{stage}", get(layers::read))
         .route("/api/layers/{case}/{rater}/{stage}/operations", post(layers::operate))
         .route("/api/layers/{case}/{rater}/{stage}/undo", post(layers::undo))

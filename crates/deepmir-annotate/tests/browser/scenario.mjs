@@ -129,6 +129,43 @@ const scenarios = {
     assert.equal(await page.evaluate(() => globalThis.deepmir.state.hidden), true, 'the key was kept');
   },
 
+  /** The left half is thalamus, the right one frontal lobe. */
+  async regions(window) {
+    const page = await open(window.context, url);
+    await page.waitForSelector('body[data-regions="sub-01"]');
+    const middle = await page.evaluate(() => Math.floor(globalThis.deepmir.state.case.shape[0] / 2));
+    const [name, key] = given.cmb[0] < middle ? ['thalamus', 'thalamus'] : ['frontal lobe', 'frontal'];
+    await page.keyboard.press('r');
+    await clickVoxel(page, given.cmb);
+    await revision(page, 1);
+    await page.click('#lesions button[data-lesion="1"]');
+    assert.match(await page.textContent('#where'), new RegExp(`mm, ${name}; lesion 1`));
+    assert.match(await page.textContent('#lesions'), new RegExp(`${key}\\?`));
+    assert.equal(await page.textContent('#region option'), `${name} (proposed)`);
+    assert.equal((await layer(page)).lesions[0].region, null, 'a proposal is not said by the rater');
+    await page.keyboard.press('Shift+P');
+    await revision(page, 2);
+    assert.equal((await layer(page)).lesions[0].region, key);
+    assert.equal(await page.isVisible('#propose'), false);
+    // In colour, and grey again.
+    const colourful = () => page.evaluate(() => {
+      const [pane] = globalThis.deepmir.panes;
+      const { data } = pane.paper.getImageData(0, 0, pane.canvas.width, pane.canvas.height);
+      let count = 0;
+      for (let n = 0; n < data.length; n += 4) count += Math.abs(data[n] - data[n + 2]) > 25;
+      return count;
+    });
+    const before = await colourful();
+    await page.keyboard.press('Shift+H');
+    assert.equal(await page.isChecked('#show-regions'), true);
+    await page.waitForTimeout(800);
+    const during = await colourful();
+    assert.ok(during > before + 10000, `${before} coloured points, then ${during}`);
+    await page.click('#show-regions');
+    await page.waitForTimeout(800);
+    assert.ok(await colourful() < before + 1000);
+  },
+
   /** Candidates are hidden until the own pass is done; then each is decided on. */
   async review(window) {
     const page = await open(window.context, url);

@@ -202,6 +202,15 @@ fn everything_can_be_done_with_keys() {
 }
 
 #[test]
+fn regions_are_shown_proposed_and_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    write_as(folder.path(), 1, Layout::Codes("LPS"));
+    let truth = Truth::of(folder.path(), 1);
+    let server = Server::start(folder.path(), Some("anna"));
+    played("regions", &server.url, &truth.places());
+}
+
+#[test]
 fn candidates_are_reviewed_after_the_own_pass() {
     let folder = tempfile::tempdir().unwrap();
     write_as(folder.path(), 1, Layout::Codes("RAS"));

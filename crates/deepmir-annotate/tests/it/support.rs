@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use deepmir_annotate::server::{Options, serve};
 use deepmir_annotate::{CaseFiles, Dataset, ImageKind};
+use deepmir_lesion::MarsRegion;
 use deepmir_testing::write_subject;
-use deepmir_volume::{Affine, Grid, Orientation, nifti};
+use deepmir_volume::{Affine, Grid, Orientation, Volume, nifti};
 
 /// How a subject's files lie in space.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +152,12 @@ fn serves_when_another_test_starts_it() {
         rater,
         host: std::env::var("DEEPMIR_HOST").unwrap().parse().unwrap(),
         port: 0,
+        // Left thalamus, right frontal lobe.
+        find_regions: Some(Box::new(|image| {
+            let middle = image.shape()[0] / 2;
+            let of = |left| if left { MarsRegion::Thalamus } else { MarsRegion::Frontal };
+            Ok(Volume::from_fn(*image.grid(), |[i, ..]| of(i < middle) as u8 + 1))
+        })),
     };
     serve(options, |url| {
         use std::io::Write;

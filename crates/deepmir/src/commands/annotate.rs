@@ -4,10 +4,11 @@ use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
-use deepmir_annotate::{Dataset, Store};
+use deepmir_annotate::{Dataset, FindRegions, Store};
 use deepmir_cases::bids;
 use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
-use deepmir_volume::nifti;
+use deepmir_pipeline::anatomy::Anatomy;
+use deepmir_volume::{Volume, nifti};
 
 use crate::cli::{Annotate, CombineName};
 
@@ -41,6 +42,7 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
         rater: arguments.rater.clone(),
         host: arguments.host,
         port: arguments.port,
+        find_regions: Some(find_regions()),
     };
     serve(options, |url| {
         print_line(url);
@@ -50,6 +52,19 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
         );
     })?;
     Ok(())
+}
+
+/// Regions by the anatomy network, those close outside the tissue too: lesions reach beyond what is outlined.
+fn find_regions() -> Box<FindRegions> {
+    let anatomy = Anatomy::default();
+    Box::new(move |image| {
+        let regions = anatomy.regions(image)?;
+        let grid = *image.grid();
+        Ok(Volume::from_fn(grid, |voxel| {
+            let place = regions.place(grid.position_mm(voxel));
+            place.map_or(0, |place| place.mars as u8 + 1)
+        }))
+    })
 }
 
 /// A line, for programs that wait for it.
