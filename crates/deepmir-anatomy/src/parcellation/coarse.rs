@@ -12,7 +12,7 @@ const LEAST: [usize; 3] = [96, 128, 96];
 /// learned from.
 const MOST: [usize; 3] = [104, 128, 96];
 /// Sides are multiples of this, for the network's poolings.
-const MULTIPLE: usize = 8;
+const MULTIPLE: usize = 16;
 /// Magnitude of the head over that of its brightest parts, at the least.
 const SIGNAL: f32 = 0.1;
 

@@ -23,6 +23,9 @@ pub use volumes::StructureVolume;
 /// Gaps of the brain mask up to twice this wide are closed: sulci, as the masks of phantoms have them. Millimetres.
 const CLOSING_MM: f32 = 3.0;
 
+/// What is more probably brain than this is brain.
+const BRAIN_PROBABILITY: f32 = 0.5;
+
 /// A trained network.
 #[derive(Clone, Debug)]
 pub struct AnatomyModel {
@@ -158,18 +161,20 @@ impl AnatomyModel {
     }
 
     /// The probabilities on the coarse grid, made consistent.
+    /// The mean of what the network finds in the image and in its mirror image: what it finds beyond chance is the same on
+    /// both sides.
     fn read(&self, engine: &Engine, coarse: &Coarse) -> Result<Probabilities, AnatomyError> {
         let [columns, rows, slices] = coarse.image.shape();
         let parameters = parameters(&self.weights);
-        let scores = unet3d::scores(
-            engine,
-            &self.architecture,
-            &parameters,
-            coarse.image.data(),
-            [slices, rows, columns],
-        )?;
-        let mut found = Probabilities::of(*coarse.image.grid(), &scores)?;
-        drop(scores);
+        let scores = |image: &[f32]| {
+            unet3d::scores(engine, &self.architecture, &parameters, image, [slices, rows, columns])
+        };
+        let mut found = Probabilities::of(*coarse.image.grid(), &scores(coarse.image.data())?)?;
+        let mut mirrored = coarse.image.data().to_vec();
+        mirrored.par_chunks_exact_mut(columns).for_each(<[f32]>::reverse);
+        let mirrored = Probabilities::of(*coarse.image.grid(), &scores(&mirrored)?)?;
+        found.average_with_mirrored(&mirrored);
+        drop(mirrored);
         engine.arena().trim();
         consistency::enforce(&mut found);
         Ok(found)
@@ -199,6 +204,21 @@ impl Probabilities {
         Ok(Self { values })
     }
 
+    /// The mean of these and those of the image mirrored at the middle of its columns.
+    fn average_with_mirrored(&mut self, mirrored: &Self) {
+        let columns = self.values.shape()[0];
+        let rows = self.values.data_mut().par_chunks_exact_mut(columns);
+        rows.zip(mirrored.values.data().par_chunks_exact(columns)).for_each(|(row, mirrored)| {
+            for (values, mirrored) in row.iter_mut().zip(mirrored.iter().rev()) {
+                for (value, mirrored) in values[..Tissue::COUNT].iter_mut().zip(mirrored) {
+                    *value = 0.5 * (*value + mirrored);
+                }
+                let right = &mut values[crate::network::SIDE];
+                *right = 0.5 * (*right + 1.0 - mirrored[crate::network::SIDE]);
+            }
+        });
+    }
+
     /// The most probable tissue, and its side.
     pub(crate) fn labels(&self) -> CoarseParcellation {
         let label = self.values.map(most_probable);
@@ -206,12 +226,15 @@ impl Probabilities {
     }
 }
 
-/// The most probable tissue's number and its side: 0 where it has none.
+/// The most probable tissue's number and its side: 0 where it has none. Whether it is brain is decided first, by the sum
+/// over its tissues: where cortex and white matter are equally probable, fluid may be more probable than either.
 pub(crate) fn most_probable(values: &[f32; 16]) -> (u8, u8) {
+    let is_brain = brain_probability(values) > BRAIN_PROBABILITY;
     let mut best = 0;
+    let mut most = -1.0;
     for (class, value) in values[..Tissue::COUNT].iter().enumerate() {
-        if *value > values[best] {
-            best = class;
+        if Tissue::ALL[class].is_brain() == is_brain && *value > most {
+            (best, most) = (class, *value);
         }
     }
     let side = match Tissue::ALL[best].has_sides() {
@@ -221,6 +244,12 @@ pub(crate) fn most_probable(values: &[f32; 16]) -> (u8, u8) {
         }
     };
     (best as u8, side)
+}
+
+/// The sum over the tissues of the brain.
+pub(crate) fn brain_probability(values: &[f32; 16]) -> f32 {
+    let tissues = Tissue::ALL.iter().zip(values);
+    tissues.filter(|(tissue, _)| tissue.is_brain()).map(|(_, value)| value).sum()
 }
 
 /// 1 for left, 2 for right.

@@ -7,8 +7,8 @@ use crate::parameters::TensorSpec;
 ///
 /// At each level of the encoder two 3×3×3 convolutions with instance norm and ReLU, then 2×2×2 max pooling. On
 /// the way up a 1×1×1 convolution to the width of the level above, each voxel repeated 2×2×2 times, the
-/// encoder's features added, then two convolutions (one at full resolution) with instance norm and ReLU. A 1×1×1
-/// convolution at the end.
+/// encoder's features added, then convolutions with instance norm and ReLU: one at full resolution, where they cost the
+/// most time, two at the next two levels, and one below, where they have the most weights. A 1×1×1 convolution at the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// Channels of each level, from full resolution down to the centre; at least one.
@@ -28,7 +28,7 @@ impl Architecture {
 
     /// Convolutions of a level of the decoder.
     pub(super) const fn decoder_convolutions(level: usize) -> usize {
-        if level == 0 { 1 } else { 2 }
+        if matches!(level, 1 | 2) { 2 } else { 1 }
     }
 
     /// Every tensor, in the order data flows: `encoder.L.convN.weight` (`[out, 3, in, 3, 3]`, slices before
