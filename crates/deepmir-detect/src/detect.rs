@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use deepmir_lesion::{Candidate, LabelMap, Lesion, largest_piece};
+use deepmir_lesion::{BasalGanglia, Candidate, LabelMap, Lesion, largest_piece};
 use deepmir_volume::Mask;
 
 use crate::candidate_classifier::Features;
 use crate::plausibility::withdraw_implausible;
+use crate::rule::by_extent;
 use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule, ProbabilityMaps};
 
 /// Candidates, and what was measured on each.
@@ -30,14 +31,15 @@ impl ProbabilityMaps {
         brain: Option<&Mask>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<(LabelMap, Vec<Candidate>), DetectError> {
-        let scored = self.score_candidates(detection, brain, images)?;
+        let scored = self.score_candidates(detection, brain, None, images)?;
         let found = self.accepted(scored.candidates, &detection.rule);
         let labels = LabelMap::of(*self.grid(), found.iter().map(|candidate| &candidate.lesion));
         Ok((labels, found))
     }
 
     /// Every candidate of a detection, accepted or not, scored by the candidate classifier if the detection has one and
-    /// there are `images`. Blobs are candidates only if the images are on the maps' grid. Microbleeds that are diamagnetic
+    /// there are `images`. A rule that restricts NHID goes by the `nuclei` of a parcellation, or else by the brain's extent.
+    /// Blobs are candidates only if the images are on the maps' grid. Microbleeds that are diamagnetic
     /// in their middles, and blobs that are only the rim of a lesion, have a probability of 0.
     ///
     /// # Errors
@@ -46,22 +48,25 @@ impl ProbabilityMaps {
         &self,
         detection: &Detection,
         brain: Option<&Mask>,
+        nuclei: Option<&dyn BasalGanglia>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<ScoredCandidates, DetectError> {
         let Detection { rule, classifier } = detection;
         let extent = brain.and_then(|brain| rule.restricting_extent(brain));
-        let mut candidates = self.candidates(rule.candidate_threshold, brain, extent.as_ref());
+        let nuclei = nuclei.filter(|_| rule.restrict_nhid_to_basal_ganglia);
+        let basal_ganglia = nuclei.or_else(|| by_extent(extent.as_ref()));
+        let mut candidates = self.candidates(rule.candidate_threshold, brain, basal_ganglia);
         let (Some(classifier), Some(images)) = (classifier, images) else {
             return Ok(ScoredCandidates { candidates, features: Vec::new() });
         };
         let marked = candidates.len();
         if rule.blobs != Blobs::None {
             let is_disjoint = disjoint_from(&candidates);
-            let blobs = self.blob_candidates(images, extent.as_ref(), rule.blobs);
+            let blobs = self.blob_candidates(images, basal_ganglia, rule.blobs);
             candidates.extend(blobs.into_iter().filter(|blob| is_disjoint(&blob.lesion)));
         }
         let features = Features::of_all(&candidates, self, images)?;
-        classifier.classify_all(&mut candidates, &features, extent.as_ref());
+        classifier.classify_all(&mut candidates, &features, basal_ganglia);
         withdraw_implausible(&mut candidates, marked, rule, images, self.grid());
         Ok(ScoredCandidates { candidates, features })
     }
@@ -156,6 +161,22 @@ mod tests {
         assert_eq!(labels.class_at(cerebellum), Some(LesionClass::Cmb));
         assert_eq!(labels.class_at(putamen), Some(LesionClass::Nhid));
         assert!((found[0].peak_probability - 0.88).abs() < 1e-6);
+
+        // The nuclei of a parcellation come before the brain's extent.
+        #[derive(Debug)]
+        struct Turned;
+        impl BasalGanglia for Turned {
+            fn may_hold(&self, point_mm: [f64; 3]) -> bool {
+                point_mm[2] < 0.0
+            }
+        }
+        let scored = maps.score_candidates(&rule, Some(&brain), Some(&Turned), None).unwrap();
+        let class_at = |voxel: usize| {
+            let of = |one: &&Candidate| one.lesion.voxels == [voxel];
+            scored.candidates.iter().find(of).map(|one| one.lesion.class)
+        };
+        assert_eq!(class_at(cerebellum), Some(LesionClass::Nhid));
+        assert_eq!(class_at(putamen), Some(LesionClass::Cmb));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Probability maps, and the candidates in them.
 
-use deepmir_lesion::{BrainExtent, Candidate, Lesion, LesionClass};
+use deepmir_lesion::{BasalGanglia, Candidate, Lesion, LesionClass};
 use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Grid, Mask, Volume};
 
@@ -61,16 +61,15 @@ impl ProbabilityMaps {
     }
 
     /// Every connected region (by faces, edges and corners) where the probability of any lesion is at least
-    /// `threshold`, inside `brain` where one is given, in the order of [`lesions_of`]. With a brain's `extent`, a
-    /// region outside the basal ganglia is a microbleed even where NHID is likelier; its probability is then that of
-    /// any lesion.
+    /// `threshold`, inside `brain` where one is given, in the order of [`lesions_of`]. With `basal_ganglia`, a
+    /// region outside of them is a microbleed even where NHID is likelier; its probability is then that of any lesion.
     ///
     /// [`lesions_of`]: deepmir_lesion::lesions_of
     pub fn candidates(
         &self,
         threshold: f32,
         brain: Option<&Mask>,
-        extent: Option<&BrainExtent>,
+        basal_ganglia: Option<&dyn BasalGanglia>,
     ) -> Vec<Candidate> {
         let mut any = Volume::filled(self.grid, false);
         for (index, inside) in any.data_mut().iter_mut().enumerate() {
@@ -78,30 +77,30 @@ impl ProbabilityMaps {
                 && brain.is_none_or(|brain| brain.data()[index]);
         }
         let regions = components(&any, false, Connectivity::TwentySix);
-        self.as_candidates(regions.into_iter().map(|region| region.voxels), extent)
+        self.as_candidates(regions.into_iter().map(|region| region.voxels), basal_ganglia)
     }
 
     /// The blobs of images as candidates; none where the images are on another grid than the maps.
     pub(crate) fn blob_candidates(
         &self,
         images: &CandidateImages<'_>,
-        extent: Option<&BrainExtent>,
+        basal_ganglia: Option<&dyn BasalGanglia>,
         blobs: Blobs,
     ) -> Vec<Candidate> {
         let regions = if images.grid() == &self.grid { images.blobs(blobs) } else { Vec::new() };
-        self.as_candidates(regions.into_iter(), extent)
+        self.as_candidates(regions.into_iter(), basal_ganglia)
     }
 
     fn as_candidates(
         &self,
         regions: impl Iterator<Item = Vec<usize>>,
-        extent: Option<&BrainExtent>,
+        basal_ganglia: Option<&dyn BasalGanglia>,
     ) -> Vec<Candidate> {
         let lesions = regions.map(|voxels| {
             let class = self.likelier_class(&voxels);
             let lesion = Lesion::new(class, voxels, &self.grid);
             let elsewhere = class == LesionClass::Nhid
-                && extent.is_some_and(|extent| !extent.may_hold_basal_ganglia(lesion.centre_mm));
+                && basal_ganglia.is_some_and(|there| !there.may_hold(lesion.centre_mm));
             if elsewhere && self.of(LesionClass::Cmb).is_some() {
                 Lesion { class: LesionClass::Cmb, ..lesion }
             } else {
@@ -110,7 +109,8 @@ impl ProbabilityMaps {
         });
         let mut lesions: Vec<Lesion> = lesions.collect();
         Lesion::sort(&mut lesions);
-        lesions.into_iter().map(|lesion| self.candidate(lesion, extent.is_some())).collect()
+        let restricted = basal_ganglia.is_some();
+        lesions.into_iter().map(|lesion| self.candidate(lesion, restricted)).collect()
     }
 
     /// The class with more probability over the region.

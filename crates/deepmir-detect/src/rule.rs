@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
+use deepmir_lesion::{BasalGanglia, BrainExtent, Candidate, LesionClass};
 use deepmir_volume::Mask;
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +80,8 @@ impl Blobs {
 pub struct DetectionRule {
     /// Voxels whose probability of any lesion reaches this form candidates.
     pub candidate_threshold: f32,
-    /// Whether NHID is restricted to pallidum and putamen: elsewhere a candidate is a microbleed. Without a brain mask
-    /// this does nothing.
+    /// Whether NHID is restricted to pallidum and putamen: elsewhere a candidate is a microbleed. They are those of a
+    /// parcellation, or else a part of the brain's extent; without a brain mask this does nothing.
     #[serde(default)]
     pub restrict_nhid_to_basal_ganglia: bool,
     /// A lesion's mask keeps the voxels whose probability of any lesion reaches this, if any does: with a low candidate
@@ -162,6 +162,11 @@ impl DetectionRule {
     pub fn restricting_extent(&self, brain: &Mask) -> Option<BrainExtent> {
         if self.restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None }
     }
+}
+
+/// The basal ganglia by a brain's extent.
+pub(crate) fn by_extent(extent: Option<&BrainExtent>) -> Option<&dyn BasalGanglia> {
+    extent.map(|extent| extent as &dyn BasalGanglia)
 }
 
 /// A detection rule with its candidate classifier, if it has one.

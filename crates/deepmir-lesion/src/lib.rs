@@ -50,7 +50,7 @@ pub use lesion::{Lesion, diameter_of_ball_mm, largest_piece, lesions_of, numbere
 pub use mars::{Lobe, MarsRegion};
 pub use measure::MeasuredImages;
 pub use microbleeds::{Boston2, MicrobleedCounts, Pattern, RegionSource};
-pub use place::{FindPlace, Place, Side};
+pub use place::{BasalGanglia, FindPlace, Place, Side};
 pub use rating::{BombsSize, Certainty, DEFINITE_PROBABILITY, LARGEST_MICROBLEED_MM};
 pub use region::{BrainExtent, Region};
 pub use row::LesionRow;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Region;
 
 macro_rules! regions {
-    ($($variant:ident, $key:literal, $name:literal, $region:ident;)*) => {
+    ($($variant:ident, $key:literal, $name:literal, $region:ident, $colour:expr;)*) => {
         /// One of the thirteen regions that MARS counts in.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "the names say it")]
@@ -34,24 +34,29 @@ macro_rules! regions {
             pub fn region(self) -> Region {
                 match self { $(Self::$variant => Region::$region,)* }
             }
+
+            /// Red, green and blue in overlays.
+            pub const fn colour(self) -> [u8; 3] {
+                match self { $(Self::$variant => $colour,)* }
+            }
         }
     };
 }
 
 regions! {
-    Brainstem, "brainstem", "brainstem", Infratentorial;
-    Cerebellum, "cerebellum", "cerebellum", Infratentorial;
-    BasalGanglia, "basal_ganglia", "basal ganglia", Deep;
-    Thalamus, "thalamus", "thalamus", Deep;
-    InternalCapsule, "internal_capsule", "internal capsule", Deep;
-    ExternalCapsule, "external_capsule", "external capsule", Deep;
-    CorpusCallosum, "corpus_callosum", "corpus callosum", Deep;
-    DeepWhiteMatter, "deep_white_matter", "deep and periventricular white matter", Deep;
-    Frontal, "frontal", "frontal lobe", Lobar;
-    Parietal, "parietal", "parietal lobe", Lobar;
-    Temporal, "temporal", "temporal lobe", Lobar;
-    Occipital, "occipital", "occipital lobe", Lobar;
-    Insula, "insula", "insula", Lobar;
+    Brainstem, "brainstem", "brainstem", Infratentorial, [119, 159, 176];
+    Cerebellum, "cerebellum", "cerebellum", Infratentorial, [230, 159, 0];
+    BasalGanglia, "basal_ganglia", "basal ganglia", Deep, [204, 121, 167];
+    Thalamus, "thalamus", "thalamus", Deep, [0, 158, 115];
+    InternalCapsule, "internal_capsule", "internal capsule", Deep, [240, 228, 66];
+    ExternalCapsule, "external_capsule", "external capsule", Deep, [166, 118, 29];
+    CorpusCallosum, "corpus_callosum", "corpus callosum", Deep, [190, 190, 255];
+    DeepWhiteMatter, "deep_white_matter", "deep and periventricular white matter", Deep, [140, 140, 140];
+    Frontal, "frontal", "frontal lobe", Lobar, [86, 180, 233];
+    Parietal, "parietal", "parietal lobe", Lobar, [213, 94, 0];
+    Temporal, "temporal", "temporal lobe", Lobar, [120, 94, 240];
+    Occipital, "occipital", "occipital lobe", Lobar, [220, 38, 127];
+    Insula, "insula", "insula", Lobar, [100, 220, 160];
 }
 
 impl MarsRegion {

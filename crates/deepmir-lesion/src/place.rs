@@ -46,6 +46,12 @@ impl Place {
     }
 }
 
+/// What tells where iron deposits may lie: the nuclei of a parcellated brain, or else the extent of the brain.
+pub trait BasalGanglia: Debug + Sync {
+    /// Whether a point (RAS millimetres) may belong to pallidum or putamen.
+    fn may_hold(&self, point_mm: [f64; 3]) -> bool;
+}
+
 /// What tells where in a brain a point lies: a parcellation.
 pub trait FindPlace: Debug + Sync {
     /// The place of a point (RAS millimetres); `None` outside the brain.

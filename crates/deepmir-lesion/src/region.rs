@@ -8,6 +8,8 @@
 use deepmir_volume::{Mask, Volume};
 use serde::{Deserialize, Serialize};
 
+use crate::BasalGanglia;
+
 /// Where in the brain a lesion lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,19 +67,20 @@ impl BrainExtent {
         }
     }
 
-    /// Whether a place (RAS millimetres) may belong to pallidum or putamen: the deep region and a
-    /// margin, off the midline.
-    pub fn may_hold_basal_ganglia(&self, place_mm: [f64; 3]) -> bool {
-        let [lateral, y, z] = self.relative(place_mm);
-        lateral > 0.04 && deep_distance(lateral, y, z) < 1.15
-    }
-
     /// Distance from the midline, place from back to front and from bottom to top, as parts of the
     /// box.
     pub fn relative(&self, place_mm: [f64; 3]) -> [f64; 3] {
         let [x, y, z] =
             std::array::from_fn(|axis| (place_mm[axis] - self.low_mm[axis]) / self.size_mm[axis]);
         [(x - 0.5).abs(), y, z]
+    }
+}
+
+impl BasalGanglia for BrainExtent {
+    /// The deep region and a margin, off the midline.
+    fn may_hold(&self, point_mm: [f64; 3]) -> bool {
+        let [lateral, y, z] = self.relative(point_mm);
+        lateral > 0.04 && deep_distance(lateral, y, z) < 1.15
     }
 }
 

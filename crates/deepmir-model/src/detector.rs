@@ -7,7 +7,7 @@ use deepmir_cases::{Case, CaseError, CaseFiles, FindBrain, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
 use deepmir_detect::{Detection, ProbabilityMaps};
-use deepmir_lesion::{Candidate, Lesion};
+use deepmir_lesion::{BasalGanglia, Candidate, Lesion};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
 use deepmir_volume::nifti::ReadOptions;
@@ -99,7 +99,7 @@ impl Detector {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Detected, ModelError> {
         let case = self.read_images(files)?;
-        self.detect_in(case, progress)
+        self.detect_in(case, None, progress)
     }
 
     /// Reads all images of a subject.
@@ -113,13 +113,15 @@ impl Detector {
         Ok(files.read_finding(&given, &self.read, self.find_brain.as_deref())?)
     }
 
-    /// As [`Detector::detect`], in images that were read.
+    /// As [`Detector::detect`], in images that were read. `nuclei` tells where iron deposits may lie, if the scan is
+    /// parcellated.
     ///
     /// # Errors
     /// A missing image, a failing device.
     pub fn detect_in(
         &mut self,
         case: Case,
+        nuclei: Option<&dyn BasalGanglia>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Detected, ModelError> {
         let settings = &self.bundle.settings;
@@ -143,8 +145,8 @@ impl Detector {
         });
         // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and lower
         // peaks.
-        let scored =
-            maps.score_candidates(&self.detection, Some(&prepared.brain), images.as_ref())?;
+        let brain = Some(&prepared.brain);
+        let scored = maps.score_candidates(&self.detection, brain, nuclei, images.as_ref())?;
         let (candidates, features) = (scored.candidates, scored.features);
         Ok(Detected { case, prepared, maps, candidates, features })
     }

@@ -6,7 +6,7 @@ mod rules;
 
 use std::sync::OnceLock;
 
-use deepmir_lesion::{FindPlace, Lobe, MarsRegion, Place, Side};
+use deepmir_lesion::{BasalGanglia, FindPlace, Lobe, MarsRegion, Place, Side};
 use deepmir_volume::{Grid, Mask, Volume};
 use rayon::prelude::*;
 
@@ -84,6 +84,24 @@ impl Regions {
         &self.mars
     }
 
+    /// As [`Regions::mars`], on another grid of the same space: that of the nearest voxel.
+    pub fn mars_on(&self, grid: &Grid) -> Volume<u8> {
+        let source = self.mars.grid();
+        let map = source.affine().inverse().after(grid.affine());
+        let (shape, [nx, ny, _]) = (source.shape(), grid.shape());
+        let mut mars = Volume::filled(*grid, 0);
+        mars.data_mut().par_chunks_mut(nx).enumerate().for_each(|(row, numbers)| {
+            for (i, number) in numbers.iter_mut().enumerate() {
+                let at = map.apply([i, row % ny, row / ny].map(|index| index as f64));
+                if (0..3).all(|axis| at[axis] > -0.5 && at[axis] < shape[axis] as f64 - 0.5) {
+                    let nearest = at.map(|index| index.round().max(0.0) as usize);
+                    *number = self.mars.data()[source.index(nearest)];
+                }
+            }
+        });
+        mars
+    }
+
     /// On the parcellation's grid: 0 where there is no lobe, else one more than the position in
     /// [`Lobe::ALL`]. Lobar regions and deep white matter have one.
     pub fn lobe(&self) -> &Volume<u8> {
@@ -129,6 +147,14 @@ impl Regions {
 impl FindPlace for Regions {
     fn at(&self, point_mm: [f64; 3]) -> Option<Place> {
         self.place(point_mm)
+    }
+}
+
+impl BasalGanglia for Regions {
+    /// Within 6 mm of pallidum or putamen: as far as the network's outlines may be off.
+    fn may_hold(&self, point_mm: [f64; 3]) -> bool {
+        const MARGIN_MM: f32 = 6.0;
+        self.distances(point_mm).is_some_and(|distances| distances.lentiform_mm <= MARGIN_MM)
     }
 }
 

@@ -128,6 +128,13 @@ fn distances_are_those_of_the_head() {
     let at_vertex = at([20.0, -20.0, 72.0]);
     assert!(at_vertex.edge_mm < 6.0 && at_vertex.cortex_mm <= 2.0, "{at_vertex:?}");
     assert!(at_vertex.ventricle_mm > 35.0, "{at_vertex:?}");
+    // Iron may lie in the nuclei and close to them.
+    let may_hold = |place| regions.may_hold(to_head().apply(place));
+    assert!(
+        may_hold([28.0, 2.0, 0.0])
+            && !may_hold([20.0, -20.0, 72.0])
+            && !may_hold([500.0, 0.0, 0.0])
+    );
     assert!(regions.distances([500.0, 0.0, 0.0]).is_none());
 }
 

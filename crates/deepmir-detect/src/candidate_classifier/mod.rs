@@ -19,7 +19,7 @@ pub use trees::Tree;
 pub(crate) use warm_start::FOLDS;
 pub use warm_start::{WarmStart, warm_start};
 
-use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
+use deepmir_lesion::{BasalGanglia, Candidate, LesionClass};
 use serde::{Deserialize, Serialize};
 
 use crate::DetectError;
@@ -74,16 +74,16 @@ impl CandidateClassifier {
         shares
     }
 
-    /// Sets each candidate's probability of being a lesion, and its likelier class. With a brain's `extent`, NHID is
-    /// restricted to the basal ganglia.
+    /// Sets each candidate's probability of being a lesion, and its likelier class. With `basal_ganglia`, NHID is
+    /// restricted to them.
     pub fn classify_all<'a>(
         &self,
         candidates: &mut [Candidate],
         features: impl IntoIterator<Item = &'a Features>,
-        extent: Option<&BrainExtent>,
+        basal_ganglia: Option<&dyn BasalGanglia>,
     ) {
         for (candidate, features) in candidates.iter_mut().zip(features) {
-            self.classify(candidate, features, extent);
+            self.classify(candidate, features, basal_ganglia);
         }
     }
 
@@ -91,11 +91,11 @@ impl CandidateClassifier {
         &self,
         candidate: &mut Candidate,
         features: &Features,
-        extent: Option<&BrainExtent>,
+        basal_ganglia: Option<&dyn BasalGanglia>,
     ) {
         let probabilities = self.probabilities(features);
         let elsewhere =
-            extent.is_some_and(|extent| !extent.may_hold_basal_ganglia(candidate.lesion.centre_mm));
+            basal_ganglia.is_some_and(|there| !there.may_hold(candidate.lesion.centre_mm));
         let may_be = |class: LesionClass| {
             class == LesionClass::Cmb || !elsewhere || !self.classes.contains(&LesionClass::Cmb)
         };

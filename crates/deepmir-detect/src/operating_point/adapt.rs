@@ -8,6 +8,7 @@ use super::units::{self, units};
 use super::validation::{ValidationSubject, true_class};
 use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{Example, Features, warm_start};
+use crate::rule::by_extent;
 use crate::{Blobs, DetectError, Detection};
 
 /// A subject with scored candidates and their features.
@@ -61,7 +62,11 @@ fn adapt_and_score(
     let out_of_fold = subjects.iter().zip(&units).map(|(subject, &n)| {
         let MeasuredSubject { scored, features, extent, .. } = subject;
         let mut scored = scored.clone();
-        tuned.out_of_fold(n).classify_all(&mut scored.candidates, features, extent.as_ref());
+        tuned.out_of_fold(n).classify_all(
+            &mut scored.candidates,
+            features,
+            by_extent(extent.as_ref()),
+        );
         scored
     });
     let after: Vec<ScoredSubject> = out_of_fold.collect();
@@ -98,7 +103,7 @@ pub fn warm_started(
             Blobs::Qsm | Blobs::SwiQsm => at.all_candidates(),
         };
         let features: Vec<Features> = at.measured.iter().map(|one| one.features.clone()).collect();
-        classifier.classify_all(&mut candidates, &features, subject.extent.as_ref());
+        classifier.classify_all(&mut candidates, &features, by_extent(subject.extent.as_ref()));
         let scored = ScoredSubject { truth: subject.truth.clone(), candidates };
         let group = subject.group.clone();
         Some(MeasuredSubject { scored, features, extent: subject.extent, group })

@@ -9,6 +9,7 @@ use super::units::{self, units};
 use super::validation::{AtThreshold, MeasuredCandidate, ValidationSubject};
 use super::{CandidateThreshold, OperatingPoint};
 use crate::candidate_classifier::{CandidateClassifier, Example, FOLDS, fit};
+use crate::rule::by_extent;
 use crate::{Blobs, DetectionRule};
 
 /// Fewest subjects for a candidate classifier: each must be scored out of fold.
@@ -69,7 +70,11 @@ pub(super) fn scored_out_of_fold(
     let scored = subjects.iter().zip(&units).map(|((subject, at), unit)| {
         let mut candidates = at.all_candidates();
         let features = at.measured.iter().map(|one| &one.features);
-        classifiers[unit % folds].classify_all(&mut candidates, features, subject.extent.as_ref());
+        classifiers[unit % folds].classify_all(
+            &mut candidates,
+            features,
+            by_extent(subject.extent.as_ref()),
+        );
         candidates
     });
     Some(scored.collect())

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::CandidateThreshold;
 use crate::candidate_classifier::Features;
 use crate::detect::disjoint_from;
+use crate::rule::by_extent;
 use crate::{Blobs, CandidateImages, ClassLogOdds, DetectError, ProbabilityMaps};
 
 /// A threshold is skipped if a subject has more candidates than this: nobody would review so many, and matching them takes
@@ -90,7 +91,7 @@ impl ValidationSubject {
         let blobs =
             images.map(|images| MeasuredBlobs::of(maps, images, &truth, extent)).transpose()?;
         let at = |threshold: CandidateThreshold| {
-            let candidates = maps.candidates(threshold.value(), None, extent);
+            let candidates = maps.candidates(threshold.value(), None, by_extent(extent));
             if candidates.len() > MAX_CANDIDATES {
                 return Ok(None);
             }
@@ -129,7 +130,7 @@ impl ValidationSubject {
         let blobs = MeasuredBlobs::of(maps, images, &self.truth, extent)?;
         for (threshold, at) in CandidateThreshold::all().zip(&mut self.at_thresholds) {
             let Some(at) = at else { continue };
-            let candidates = maps.candidates(threshold.value(), None, extent);
+            let candidates = maps.candidates(threshold.value(), None, by_extent(extent));
             let mut view = Vec::new();
             if candidates.len() <= MAX_CANDIDATES {
                 view = measure(&candidates, maps, images, &self.truth)?;
@@ -200,7 +201,7 @@ impl MeasuredBlobs {
         truth: &[Lesion],
         extent: Option<&BrainExtent>,
     ) -> Result<Self, DetectError> {
-        let blobs = maps.blob_candidates(images, extent, Blobs::SwiQsm);
+        let blobs = maps.blob_candidates(images, by_extent(extent), Blobs::SwiQsm);
         let measured = measure(&blobs, maps, images, truth)?;
         Ok(Self(blobs.into_iter().zip(measured).collect()))
     }

@@ -8,6 +8,7 @@ mod microbleeds;
 mod page;
 pub mod quality;
 pub mod range;
+mod regions;
 mod rejected;
 mod tilt;
 mod window;
@@ -16,10 +17,12 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
+use deepmir_anatomy::Regions;
 use deepmir_cases::{Case, CaseFiles, FindBrain, Modality, sha256};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::{
-    Candidate, FindPlace, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages, numbered,
+    BasalGanglia, Candidate, FindPlace, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
+    numbered,
 };
 use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError, Prepared};
@@ -34,6 +37,9 @@ use quality::Quality;
 use range::RangeComparison;
 pub use window::window;
 pub use write::{Written, reference_name};
+
+/// Brains smaller than this are parts of one.
+const WHOLE_ML: f64 = 600.0;
 
 /// A model ready to run, and what is made of its detections.
 pub struct Predictor {
@@ -68,6 +74,8 @@ pub struct Prediction {
     pub rows: Vec<LesionRow>,
     /// Measures of the images.
     pub quality: Quality,
+    /// Regions of the brain; `None` where its parts are not recognised, and `region` comes from the brain's box.
+    pub regions: Option<Regions>,
     /// Whether the images were read from files, whose checksums tell what the result comes from; else they were in
     /// memory.
     pub from_files: bool,
@@ -114,9 +122,7 @@ impl Predictor {
     ) -> Result<Prediction, PipelineError> {
         self.check_headers(files)?;
         let case = self.detector.read_images(files)?;
-        self.check_memory(&case)?;
-        let detected = self.detector.detect_in(case, progress)?;
-        let prediction = self.finish(detected, Some(files))?;
+        let prediction = self.found_in(case, Some(files), progress)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
     }
@@ -130,11 +136,24 @@ impl Predictor {
         case: Case,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
-        self.check_memory(&case)?;
-        let detected = self.detector.detect_in(case, progress)?;
-        let prediction = self.finish(detected, None)?;
+        let prediction = self.found_in(case, None, progress)?;
         tolerate(&prediction.quality.warnings, self.strict)?;
         Ok(prediction)
+    }
+
+    fn found_in(
+        &mut self,
+        case: Case,
+        files: Option<&CaseFiles>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Prediction, PipelineError> {
+        self.check_memory(&case)?;
+        let no_image = || Err("there is no image".to_owned());
+        let first = case.images.values().next();
+        let regions = first.map_or_else(no_image, |image| self.anatomy.regions(image));
+        let nuclei = regions.as_ref().ok().map(|regions| regions as &dyn BasalGanglia);
+        let detected = self.detector.detect_in(case, nuclei, progress)?;
+        self.finish(detected, regions, files)
     }
 
     /// That the images fit in memory, by the header of one.
@@ -155,6 +174,7 @@ impl Predictor {
     fn finish(
         &self,
         detected: Detected,
+        regions: Result<Regions, String>,
         files: Option<&CaseFiles>,
     ) -> Result<Prediction, PipelineError> {
         let Detected { prepared, maps, candidates, .. } = &detected;
@@ -176,8 +196,7 @@ impl Predictor {
         // Measuring takes as much memory again as the prepared images, which are not needed any more.
         let Detected { case, prepared, maps, candidates: scored, features: _ } = detected;
         drop((prepared, maps));
-        let regions = case.images.values().next().and_then(|image| self.anatomy.regions(image));
-        let places = regions.as_ref().map(|regions| regions as &dyn FindPlace);
+        let places = regions.as_ref().ok().map(|regions| regions as &dyn FindPlace);
         let images = MeasuredImages { places, ..measured_images(&case) };
         let all = candidates.iter().map(|(_, candidate)| candidate);
         let lesions = found.iter().map(|(_, lesion)| lesion);
@@ -201,6 +220,7 @@ impl Predictor {
         quality.region_source = images.region_source();
         quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
+        quality.warnings.extend(regions::warning(regions.as_ref(), &case.brain, rows.len()));
         quality.warnings.extend(rejected::warning(&candidates, &accepted));
         Ok(Prediction {
             case,
@@ -212,6 +232,7 @@ impl Predictor {
             large,
             rows,
             quality,
+            regions: regions.ok(),
             from_files,
         })
     }

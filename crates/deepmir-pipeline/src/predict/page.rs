@@ -2,7 +2,10 @@
 
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_detect::ProbabilityMaps;
-use deepmir_report::{Canvas, Shown, SubjectReport, brain_outline, checkerboard};
+use deepmir_lesion::MarsRegion;
+use deepmir_report::{
+    Canvas, Shown, Structure, StructureMosaic, SubjectReport, brain_outline, checkerboard,
+};
 use deepmir_volume::Volume;
 
 use super::methods::methods;
@@ -63,14 +66,26 @@ impl Predictor {
     }
 }
 
-/// Each finding that is too large for a microbleed, the brain mask outlined on the reference image, and a checkerboard
-/// of that image and T2w.
+/// Each finding that is too large for a microbleed, the brain mask outlined on the reference image, the regions that
+/// lesions are counted by, and a checkerboard of that image and T2w.
 fn checks(prediction: &Prediction, images: &[Shown<'_>]) -> Vec<(String, Canvas)> {
     let brain = &prediction.case.brain;
     let Some((reference, others)) = images.split_first() else { return Vec::new() };
     let outline = format!("{}, brain mask outlined", reference.name);
     let mut checks = large::pictures(&prediction.large, images, brain.grid());
     checks.push((outline, brain_outline(reference, brain)));
+    if let Some(regions) = &prediction.regions {
+        let title = format!("{}, regions of MARS as a network outlines them", reference.name);
+        let structures = MarsRegion::ALL.map(|region| Structure {
+            number: region as u8 + 1,
+            name: region.name().to_owned(),
+            colour: region.colour(),
+        });
+        let labels = regions.mars_on(brain.grid());
+        let (image, window) = (reference.volume, reference.window);
+        let mosaic = StructureMosaic::new(image, &labels, brain, structures.to_vec(), window);
+        checks.push((title, mosaic.draw()));
+    }
     if let Some(t2w) = others.iter().find(|other| other.name == Modality::T2w.name()) {
         let title = format!(
             "{} and {} in a checkerboard: edges are continuous where the two are aligned",

@@ -3,14 +3,14 @@
 use deepmir_cases::{Case, Modality};
 use deepmir_volume::{Affine, Mask, Orientation, Warning};
 
+use super::WHOLE_ML;
+
 /// More than this between slices and scanner is told. Slices along the line of the commissures are tilted by 10° to 15°,
 /// the phantoms that the models learned from by up to 15° about each of two axes, which make 21°.
 const OBLIQUE_DEG: f64 = 22.0;
 /// More than this between the head's plane of symmetry and the image is told. In thirty simulated heads, with upright and
 /// tilted slices, it was up to 17°; the rule of regions is less reliable from 15° on.
 const ASKEW_DEG: f64 = 18.0;
-/// Smaller parts of a brain have no plane of symmetry to go by.
-const WHOLE_ML: f64 = 600.0;
 /// What part of a whole brain its mirror image covers at least: 0.94 to 0.97 in the thirty heads.
 const SYMMETRIC: f64 = 0.85;
 /// Distance of the points whose mirror images are looked up.

@@ -7,7 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, numbered};
+use deepmir_lesion::{
+    BasalGanglia, BrainExtent, Candidate, LabelMap, Lesion, LesionClass, numbered,
+};
 use deepmir_volume::nifti;
 
 use crate::StudyError;
@@ -66,8 +68,11 @@ pub(crate) fn store(
     nifti::write(&files.labels, prediction.labels.volume(), header)?;
 
     let brain = &prediction.case.brain;
-    let deep = if restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None };
-    let mut candidates = prediction.probabilities.candidates(threshold, Some(brain), deep.as_ref());
+    let extent = if restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None };
+    let by_extent = extent.as_ref().map(|extent| extent as &dyn BasalGanglia);
+    let nuclei = prediction.regions.as_ref().filter(|_| restrict_nhid_to_basal_ganglia);
+    let nuclei = nuclei.map(|regions| regions as &dyn BasalGanglia).or(by_extent);
+    let mut candidates = prediction.probabilities.candidates(threshold, Some(brain), nuclei);
     candidates.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
     // More than enough; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
