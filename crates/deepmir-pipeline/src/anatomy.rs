@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deepmir_anatomy::{AnatomyModel, Parcellation, Regions, Verdict};
 use deepmir_cases::{BrainMask, FindBrain};
 use deepmir_kernels::Engine;
+use deepmir_volume::morphology::dilate_mm;
 use deepmir_volume::{Grid, Mask, Volume, Warning};
 
 /// Dice coefficient of two masks of one brain, at the least: masks with and without the fluid around the brain have more.
 const LEAST_AGREEMENT: f64 = 0.8;
+
+/// So far beyond its outline a brain is searched for lesions, in millimetres: the network's outline may be a voxel off, and
+/// lesions are on the surface, too.
+const MARGIN_MM: f32 = 2.0;
 
 /// Outlines the parts of heads with the network that comes with the program. Remembers the last scan, so that its brain
 /// and its regions cost one reading.
@@ -40,13 +45,17 @@ impl Anatomy {
         Ok(found)
     }
 
-    /// The regions of an image's brain; `None` where its parts are not recognised with certainty.
-    pub fn regions(&self, image: &Volume<f32>) -> Option<Regions> {
-        let found = self.parcellation(image).ok()?;
-        if matches!(found.quality.verdict, Verdict::Refused(_)) {
-            return None;
+    /// The regions of an image's brain.
+    ///
+    /// # Errors
+    /// Why its parts are not recognised with certainty.
+    pub fn regions(&self, image: &Volume<f32>) -> Result<Regions, String> {
+        let found = self.parcellation(image)?;
+        if let Verdict::Refused(reasons) = &found.quality.verdict {
+            return Err(reasons.join("; "));
         }
         Regions::of(&found.coarse.tissue, &found.coarse.side)
+            .ok_or_else(|| "too much of the brain is outside the image".to_owned())
     }
 
     /// A warning of a brain found in some other way that is not the one that the network outlines. None where the network
@@ -93,7 +102,7 @@ impl FindBrain for Anatomy {
             )),
             Verdict::Refused(reasons) => return Err(reasons.join("; ")),
         }
-        Ok(BrainMask { brain: found.brain.clone(), warnings })
+        Ok(BrainMask { brain: dilate_mm(&found.brain, MARGIN_MM), warnings })
     }
 }
 
@@ -124,7 +133,7 @@ mod tests {
         });
         let (anatomy, path) = (Anatomy::default(), Path::new("noise.nii"));
         assert!(anatomy.find(&noise, path).is_err());
-        assert!(anatomy.regions(&noise).is_none());
+        assert!(anatomy.regions(&noise).is_err());
         assert!(anatomy.compared(&noise.map(|_| true), &noise, path).is_none());
     }
 }

@@ -9,7 +9,7 @@ use deepmir_phantom::Head;
 use deepmir_phantom::config::PersonConfig;
 use deepmir_volume::{Affine, Grid, Volume, nifti, resample_labels};
 
-use crate::support::{refused, run, text};
+use crate::support::{random_model, refused, run, text};
 
 /// A grid of 3 mm whose axes run to the left, back and bottom, turned by 10° about the first.
 fn oblique() -> Grid {
@@ -110,6 +110,47 @@ fn a_head_is_parcellated_on_its_own_grid_and_a_text_beside_it_fails_alone() {
     nifti::write(&other, &header.volume.map(|value| 2.0 * value), None).unwrap();
     let again = ["anatomy", text(&other), "-o", text(&out)];
     refused(&again, &["made from other inputs", "--overwrite", "sub-01_T1w_desc-anatomy.json"]);
+}
+
+#[test]
+fn a_whole_head_without_a_mask_is_searched_where_the_network_outlines_the_brain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (swi, qsm, out) = (path("sub-01_swi.nii.gz"), path("sub-01_Chimap.nii.gz"), path("out"));
+    write_head(&swi);
+    let is_brain = |number: i32| Tissue::from_freesurfer(number).unwrap().0.is_brain();
+    let chi_ppm = labels().map(|&n| if is_brain(n) { 0.01 * (n % 7 - 3) as f32 } else { 0.0 });
+    nifti::write(&qsm, &chi_ppm, None).unwrap();
+    let model = random_model(folder.path());
+    let images = ["--swi", text(&swi), "--qsm", text(&qsm), "--t2w", text(&swi)];
+    let rest = ["--model", text(&model), "-o", text(&out)];
+    let (code, _, told) = run(&[&["predict"], &images[..], &rest[..]].concat());
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("outlined by a network") && told.contains("sub-01_swi"), "{told}");
+
+    let mask = nifti::read_integers(&out.join("sub-01_desc-brain_mask.nii.gz")).unwrap();
+    assert!(mask.volume.grid().same_as(labels().grid()));
+    let pairs = || labels().data().iter().zip(mask.volume.data());
+    let (mut both, mut either) = (0, 0);
+    for (&number, &inside) in pairs() {
+        both += 2 * usize::from(is_brain(number) && inside > 0);
+        either += usize::from(is_brain(number)) + usize::from(inside > 0);
+    }
+    // The mask has the fluid of sulci and a margin, too.
+    assert!(both as f64 > 0.8 * either as f64, "{both} of {either}");
+
+    let sheet = fs::read_to_string(out.join("sub-01_desc-lesions_qc.json")).unwrap();
+    let sheet: serde_json::Value = serde_json::from_str(&sheet).unwrap();
+    let codes: Vec<&str> = sheet["Warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|warning| warning["Code"].as_str().or(warning["code"].as_str()))
+        .collect();
+    assert!(codes.contains(&"brain_found"), "{sheet}");
+    assert_eq!(sheet["RegionSource"], "parcellation", "{sheet}");
+    let page = fs::read_to_string(out.join("sub-01_desc-lesions_report.html")).unwrap();
+    assert!(page.contains("regions of MARS as a network outlines them"));
 }
 
 #[test]
