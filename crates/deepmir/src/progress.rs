@@ -70,6 +70,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     what: String,
     total: u64,
+    /// Steps of earlier runs.
+    before: u64,
     started: Instant,
     last_line: Instant,
     lines: bool,
@@ -93,6 +95,7 @@ impl Progress {
             bar,
             what: what.to_owned(),
             total,
+            before: 0,
             started: now,
             last_line: now,
             lines: !terminal && !common.quiet,
@@ -107,13 +110,15 @@ impl Progress {
         } else if self.lines && self.last_line.elapsed() >= EVERY {
             self.last_line = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
-            let left = seconds / done.max(1) as f64 * self.total.saturating_sub(done) as f64;
+            let left = seconds_left(seconds, self.before, done, self.total);
             tracing::info!("{} {done}/{} ({left:.0} s left) {}", self.what, self.total, message());
         }
     }
 
     /// Steps that were done before this run do not count towards the time left.
     pub fn resume_at(&mut self, done: u64) {
+        self.before = done;
+        self.started = Instant::now();
         if let Some(bar) = &self.bar {
             bar.set_position(done);
             bar.reset_eta();
@@ -143,5 +148,23 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Seconds for the steps that are left, by those of this run: `done` less those `before` it.
+fn seconds_left(seconds: f64, before: u64, done: u64, total: u64) -> f64 {
+    let of_this_run = done.saturating_sub(before).max(1);
+    seconds / of_this_run as f64 * total.saturating_sub(done) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_an_earlier_run_do_not_shorten_the_time_left() {
+        assert_eq!(seconds_left(40.0, 0, 20, 100), 160.0);
+        assert_eq!(seconds_left(20.0, 80, 90, 100), 20.0);
+        assert_eq!(seconds_left(3.0, 80, 80, 100), 60.0);
     }
 }
