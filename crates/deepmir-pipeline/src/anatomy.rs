@@ -14,7 +14,7 @@ const LEAST_AGREEMENT: f64 = 0.8;
 
 /// So far beyond its outline a brain is searched for lesions, in millimetres: the network's outline may be a voxel off, and
 /// lesions are on the surface, too.
-const MARGIN_MM: f32 = 2.0;
+const MARGIN_MM: f32 = 1.0;
 
 /// Outlines the parts of heads with the network that comes with the program. Remembers the last scan, so that its brain
 /// and its regions cost one reading.
@@ -89,9 +89,9 @@ impl FindBrain for Anatomy {
         let mut warnings = vec![Warning::new(
             "brain_found",
             format!(
-                "the image is not skull-stripped and there is no mask, so the brain was outlined by a network, which \
-                 leaves out a rim of some millimetres in places: lesions at the edge may be missed; look at the outline \
-                 on the page, or give a mask with --mask: {path}"
+                "the image is not skull-stripped and there is no mask, so the brain was outlined by a network, whose outline \
+                 is some millimetres off in places: lesions at the edge may be missed or false; look at the outline on the \
+                 page, or give a mask with --mask: {path}"
             ),
         )];
         match &found.quality.verdict {

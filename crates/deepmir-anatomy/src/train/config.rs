@@ -36,14 +36,14 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
-            widths: vec![16, 48, 80, 112],
-            steps: 6000,
+            widths: vec![16, 48, 80, 112, 64],
+            steps: 10_000,
             learning_rate: 1e-3,
             warmup_steps: 100,
-            decay: 0.35,
+            decay: 0.4,
             weight_decay: 0.01,
             largest_gradient: 2.0,
-            average_decay: 0.995,
+            average_decay: 0.998,
             built_in: 0.15,
             seed: 1,
             synthesis: SynthesisConfig::default(),

@@ -13,7 +13,7 @@ pub struct TrainAnatomy {
     /// Heads of the built-in anatomy to train on, from young to atrophic
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub built_in: u16,
-    /// Steps of one example each [default: 6000, or that of the config file]
+    /// Steps of one example each [default: 10000, or that of the config file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// Folder for the checkpoint and the weights
