@@ -106,7 +106,7 @@ fn a_failing_patch_classifier_is_an_error_and_not_missing_features() {
         let errors = [
             Features::of_all(&candidates, &head.maps, &images).map(drop),
             head.maps.detect(&detection, None, Some(&images)).map(drop),
-            head.maps.score_candidates(&detection, None, Some(&images)).map(drop),
+            head.maps.score_candidates(&detection, None, None, Some(&images)).map(drop),
             head.subject_in(Some(&images)).map(drop),
             subject.add_missing_modality_view(&head.maps, &images),
         ];

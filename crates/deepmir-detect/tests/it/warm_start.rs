@@ -19,7 +19,8 @@ fn on_another_scanner(seed: u32) -> Head {
 fn measured(head: &Head, detection: &Detection) -> MeasuredSubject {
     let truth = lesions_of(&head.truth, Connectivity::TwentySix);
     let images = head.images();
-    let scored = head.maps.score_candidates(detection, Some(&head.brain), Some(&images)).unwrap();
+    let scored =
+        head.maps.score_candidates(detection, Some(&head.brain), None, Some(&images)).unwrap();
     MeasuredSubject {
         scored: ScoredSubject { truth, candidates: scored.candidates },
         features: scored.features,
