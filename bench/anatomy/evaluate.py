@@ -3,6 +3,9 @@
     pip install numpy nibabel scipy
     python bench/anatomy/evaluate.py DEEPMIR OUT LABEL_MAP...
 
+Label maps of built-in heads are made by
+    cargo run --release -p deepmir-phantom --example built_in_heads -- OUT N SEED
+
 Each label map (FreeSurfer's numbers, 1 mm, with the skull) is painted six times: each structure gets an intensity at random,
 then come a smooth receive field, blur and noise; four of the six have voxels of 1 mm, the other two are the first two
 in slices of 3 mm. The painter shares no code with the one that the network learned from. What the program outlines is

@@ -11,7 +11,7 @@ const LEAST: [usize; 3] = [96, 128, 96];
 /// A larger field is cut to this around the upper part of the head: 208 × 256 × 192 mm. The neck is not what the network
 /// learned from.
 const MOST: [usize; 3] = [104, 128, 96];
-/// Sides are multiples of this, for the network's poolings.
+/// Sides are padded to multiples of this, for the network's poolings.
 const MULTIPLE: usize = 16;
 /// Magnitude of the head over that of its brightest parts, at the least.
 const SIGNAL: f32 = 0.1;
