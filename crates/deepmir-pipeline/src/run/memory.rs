@@ -15,6 +15,9 @@ const ECHO_BYTES: f64 = 12.0;
 /// Prediction, per voxel of the image's grid, and per voxel of the model's grid around the brain.
 const PREDICT_BYTES: f64 = 48.0;
 const PREPARED_BYTES: f64 = 50.0;
+/// Parcellation on voxels of 2 mm, whatever the grid, beside three images.
+const PARCELLATION_GB: f64 = 0.52;
+const IMAGES_BYTES: f64 = 12.0;
 /// Registration of T2w, per voxel of both images.
 const ALIGN_BYTES: f64 = 45.0;
 /// The box around a large brain: images are cropped to the brain before they are resampled.
@@ -45,13 +48,18 @@ pub(crate) fn need_gb(
         }
         None => voxels,
     };
-    let predict = PREDICT_BYTES * voxels + PREPARED_BYTES * prepared;
-    BASE_GB + recon.max(align).max(predict) / 1e9
+    BASE_GB + (recon.max(align) / 1e9).max(detection_gb(voxels, prepared))
 }
 
 /// What prediction needs, when the grid that the images are prepared on is known.
 pub(crate) fn predict_gb(grid: &Grid, prepared: &Grid) -> f64 {
-    BASE_GB + (PREDICT_BYTES * grid.len() as f64 + PREPARED_BYTES * prepared.len() as f64) / 1e9
+    BASE_GB + detection_gb(grid.len() as f64, prepared.len() as f64)
+}
+
+/// The head is parcellated, then searched: the larger of the two.
+fn detection_gb(voxels: f64, prepared: f64) -> f64 {
+    let search = (PREDICT_BYTES * voxels + PREPARED_BYTES * prepared) / 1e9;
+    search.max(PARCELLATION_GB + IMAGES_BYTES * voxels / 1e9)
 }
 
 /// Checks that what a scan needs can be had, so that it fails with a message where the operating system would end the

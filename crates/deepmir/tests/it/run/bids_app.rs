@@ -111,14 +111,14 @@ fn the_smaller_of_jobs_and_threads_counts_and_is_told() {
 #[test]
 fn memory_bounds_the_subjects_at_once_and_says_so() {
     let study = Study::new(3);
-    // Each needs a little more than 0.1 GB: the program with its model.
-    let (code, out, told) = study.participants(&["--jobs", "3", "--mem", "150M"]);
+    // Each needs a little more than 0.6 GB: the program with its model, and the parcellation of a head.
+    let (code, out, told) = study.participants(&["--jobs", "3", "--mem", "800M"]);
     assert_eq!((code, out.trim()), (0, "3 done, 0 skipped, 0 failed"), "{told}");
     let waiting = "memory allows fewer subjects at once than threads: sub-0";
     assert_eq!(told.matches(waiting).count(), 1, "{told}");
     let (code, out, told) = study.participants(&["--dry-run", "--mem-gb", "0.04"]);
     assert_eq!(code, 3, "{told}");
-    assert!(out.contains("sub-01: cannot be done in 0.0 GB of memory (0.1 GB)"), "{out}");
+    assert!(out.contains("sub-01: cannot be done in 0.0 GB of memory (0.6 GB)"), "{out}");
 }
 
 #[test]
