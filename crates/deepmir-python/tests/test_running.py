@@ -74,7 +74,9 @@ def test_progress_is_told_and_can_stop_the_work(arrays):
 
 
 SLOW = """
-import sys, time, numpy as np, deepmir
+import signal, sys, numpy as np, deepmir
+# Jobs in the background of a script inherit that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 shape = (160, 192, 120)
 affine = np.diag([1.0, 1.0, 1.0, 1.0])
 index = np.indices(shape) - np.array(shape).reshape(3, 1, 1, 1) / 2
