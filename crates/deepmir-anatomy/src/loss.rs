@@ -126,7 +126,8 @@ fn to_probabilities(block: &mut Block, tissue: u8, side: u8, sums: &mut Sums) {
         *predicted += f64::from(*score);
     }
     sums.cross_entropy += f64::from(total.ln() + most - of_truth);
-    sums.cross_entropy -= f64::from(group_probability(scores, truth).max(f32::MIN_POSITIVE).ln());
+    let of_group = Tissue::probability_of_brain(Tissue::ALL[truth].is_brain(), scores);
+    sums.cross_entropy -= f64::from(of_group.max(f32::MIN_POSITIVE).ln());
     sums.overlap[truth] += f64::from(scores[truth]);
     sums.present[truth] += 1.0;
 }
@@ -153,28 +154,13 @@ fn to_gradient(
     let mut at: [f32; Tissue::COUNT] = *outside;
     at[truth] = inside[truth];
     let mean: f32 = at.iter().zip(values.iter()).map(|(at, p)| at * p).sum();
-    let of_group = 1.0 / group_probability(values, truth).max(f32::MIN_POSITIVE);
+    let is_brain = Tissue::ALL[truth].is_brain();
+    let of_group = Tissue::probability_of_brain(is_brain, values).max(f32::MIN_POSITIVE);
     for (class, value) in values[..Tissue::COUNT].iter_mut().enumerate() {
         let is_truth = if class == truth { 1.0 } else { 0.0 };
-        let is_group = if IS_BRAIN[class] == IS_BRAIN[truth] { of_group } else { 0.0 };
-        let entropies = 2.0 * *value - is_truth - *value * is_group;
+        let in_group =
+            if Tissue::ALL[class].is_brain() == is_brain { *value / of_group } else { 0.0 };
+        let entropies = 2.0 * *value - is_truth - in_group;
         *value = *value * (at[class] - mean) + entropies * per_voxel;
     }
-}
-
-/// Whether each tissue is brain.
-const IS_BRAIN: [bool; Tissue::COUNT] = {
-    let mut is_brain = [false; Tissue::COUNT];
-    let mut class = 0;
-    while class < Tissue::COUNT {
-        is_brain[class] = Tissue::ALL[class].is_brain();
-        class += 1;
-    }
-    is_brain
-};
-
-/// The probability of brain where the truth is brain, and of everything else where it is not.
-fn group_probability(probabilities: &[f32], truth: usize) -> f32 {
-    let tissues = IS_BRAIN.iter().zip(probabilities);
-    tissues.filter(|(is_brain, _)| **is_brain == IS_BRAIN[truth]).map(|(_, p)| p).sum()
 }

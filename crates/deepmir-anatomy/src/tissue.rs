@@ -154,6 +154,12 @@ impl Tissue {
         !matches!(self, Self::Background | Self::Outside | Self::SulcalFluid)
     }
 
+    /// The probability of brain among those of all tissues, or of what is not brain.
+    pub(crate) fn probability_of_brain(is_brain: bool, probabilities: &[f32]) -> f32 {
+        let tissues = Self::ALL.iter().zip(probabilities);
+        tissues.filter(|(tissue, _)| tissue.is_brain() == is_brain).map(|(_, p)| p).sum()
+    }
+
     /// Whether it lies on both sides of the midline, so that its side has a meaning.
     pub const fn has_sides(self) -> bool {
         self.is_brain() && !matches!(self, Self::Brainstem)

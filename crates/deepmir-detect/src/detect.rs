@@ -7,7 +7,6 @@ use deepmir_volume::Mask;
 
 use crate::candidate_classifier::Features;
 use crate::plausibility::withdraw_implausible;
-use crate::rule::by_extent;
 use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule, ProbabilityMaps};
 
 /// Candidates, and what was measured on each.
@@ -53,8 +52,7 @@ impl ProbabilityMaps {
     ) -> Result<ScoredCandidates, DetectError> {
         let Detection { rule, classifier } = detection;
         let extent = brain.and_then(|brain| rule.restricting_extent(brain));
-        let nuclei = nuclei.filter(|_| rule.restrict_nhid_to_basal_ganglia);
-        let basal_ganglia = nuclei.or_else(|| by_extent(extent.as_ref()));
+        let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());
         let mut candidates = self.candidates(rule.candidate_threshold, brain, basal_ganglia);
         let (Some(classifier), Some(images)) = (classifier, images) else {
             return Ok(ScoredCandidates { candidates, features: Vec::new() });

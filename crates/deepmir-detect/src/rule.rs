@@ -162,6 +162,17 @@ impl DetectionRule {
     pub fn restricting_extent(&self, brain: &Mask) -> Option<BrainExtent> {
         if self.restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None }
     }
+
+    /// Where NHID may lie by the rule: near the `nuclei` of a parcellation, or else by the `extent` of the brain; `None`
+    /// if it is not restricted.
+    pub fn basal_ganglia<'a>(
+        &self,
+        nuclei: Option<&'a dyn BasalGanglia>,
+        extent: Option<&'a BrainExtent>,
+    ) -> Option<&'a dyn BasalGanglia> {
+        let restricted = self.restrict_nhid_to_basal_ganglia;
+        nuclei.or_else(|| by_extent(extent)).filter(|_| restricted)
+    }
 }
 
 /// The basal ganglia by a brain's extent.

@@ -5,7 +5,7 @@ use deepmir_volume::morphology::{dilate, largest_component};
 use deepmir_volume::{Mask, Volume};
 use nalgebra::{Matrix4, Vector4};
 
-use super::{Probabilities, brain_probability, most_probable};
+use super::{BRAIN_PROBABILITY, Probabilities, most_probable};
 use crate::Tissue;
 use crate::network::{SIDE, VOXEL_MM};
 
@@ -35,8 +35,8 @@ fn is_brain(number: u8) -> bool {
 
 /// Outside the largest component of the brain nothing is brain.
 fn keep_one_brain(found: &mut Probabilities) {
-    let brain: Mask =
-        found.values.map(|values| brain_probability(values) > super::BRAIN_PROBABILITY);
+    let brain = |values: &[f32; 16]| Tissue::probability_of_brain(true, values);
+    let brain: Mask = found.values.map(|values| brain(values) > BRAIN_PROBABILITY);
     // Thin bridges to what was taken for brain outside do not count.
     let eroded = deepmir_volume::morphology::erode(&brain, Connectivity::Six);
     let core = largest_component(&eroded, Connectivity::Six);

@@ -230,7 +230,7 @@ impl Probabilities {
 /// The most probable tissue's number and its side: 0 where it has none. Whether it is brain is decided first, by the sum
 /// over its tissues: where cortex and white matter are equally probable, fluid may be more probable than either.
 pub(crate) fn most_probable(values: &[f32; 16]) -> (u8, u8) {
-    let is_brain = brain_probability(values) > BRAIN_PROBABILITY;
+    let is_brain = Tissue::probability_of_brain(true, values) > BRAIN_PROBABILITY;
     let mut best = 0;
     let mut most = -1.0;
     for (class, value) in values[..Tissue::COUNT].iter().enumerate() {
@@ -245,12 +245,6 @@ pub(crate) fn most_probable(values: &[f32; 16]) -> (u8, u8) {
         }
     };
     (best as u8, side)
-}
-
-/// The sum over the tissues of the brain.
-pub(crate) fn brain_probability(values: &[f32; 16]) -> f32 {
-    let tissues = Tissue::ALL.iter().zip(values);
-    tissues.filter(|(tissue, _)| tissue.is_brain()).map(|(_, value)| value).sum()
 }
 
 /// 1 for left, 2 for right.

@@ -84,24 +84,6 @@ impl Regions {
         &self.mars
     }
 
-    /// As [`Regions::mars`], on another grid of the same space: that of the nearest voxel.
-    pub fn mars_on(&self, grid: &Grid) -> Volume<u8> {
-        let source = self.mars.grid();
-        let map = source.affine().inverse().after(grid.affine());
-        let (shape, [nx, ny, _]) = (source.shape(), grid.shape());
-        let mut mars = Volume::filled(*grid, 0);
-        mars.data_mut().par_chunks_mut(nx).enumerate().for_each(|(row, numbers)| {
-            for (i, number) in numbers.iter_mut().enumerate() {
-                let at = map.apply([i, row % ny, row / ny].map(|index| index as f64));
-                if (0..3).all(|axis| at[axis] > -0.5 && at[axis] < shape[axis] as f64 - 0.5) {
-                    let nearest = at.map(|index| index.round().max(0.0) as usize);
-                    *number = self.mars.data()[source.index(nearest)];
-                }
-            }
-        });
-        mars
-    }
-
     /// On the parcellation's grid: 0 where there is no lobe, else one more than the position in
     /// [`Lobe::ALL`]. Lobar regions and deep white matter have one.
     pub fn lobe(&self) -> &Volume<u8> {

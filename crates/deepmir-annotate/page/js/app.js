@@ -39,8 +39,7 @@ async function open(id, stage = 'own', opened = null) {
       work.setLayer(layer);
       await layOut();
     } else {
-      Object.assign(state, { regionMap: null, noRegions: null });
-      Object.assign(state, { voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
+      Object.assign(state, { regionMap: null, noRegions: null, voxel: wanted.shape.map((length) => Math.floor(length / 2)), zoom: 1, pan: [0, 0, 0] });
       // One can begin at the first image, while the others come.
       await openCase(() => {
         document.body.dataset.firstImageMs ??= String(Math.round(performance.now()));

@@ -10,9 +10,9 @@ export const state = {
   layer: null,
   voxel: [0, 0, 0], pan: [0, 0, 0], zoom: 1,
   lesion: null, candidate: null, startNew: false,
-  tool: 'brush', cls: 'CMB', hidden: false, showRegions: false,
+  tool: 'brush', cls: 'CMB', hidden: false, showRegions: false, planes: false, fourth: 'minIP',
   /** Of the open case: what each voxel is, or why that is not known. */
-  regionMap: null, noRegions: null, planes: false, fourth: 'minIP',
+  regionMap: null, noRegions: null,
   settings: { brush: 1.5, ball: false, radius: 4, tolerance: 0.5, radiological: true, keys: {} },
 };
 

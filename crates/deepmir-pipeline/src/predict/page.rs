@@ -6,7 +6,7 @@ use deepmir_lesion::MarsRegion;
 use deepmir_report::{
     Canvas, Shown, Structure, StructureMosaic, SubjectReport, brain_outline, checkerboard,
 };
-use deepmir_volume::Volume;
+use deepmir_volume::{Volume, resample_labels};
 
 use super::methods::methods;
 use super::window::window;
@@ -81,7 +81,7 @@ fn checks(prediction: &Prediction, images: &[Shown<'_>]) -> Vec<(String, Canvas)
             name: region.name().to_owned(),
             colour: region.colour(),
         });
-        let labels = regions.mars_on(brain.grid());
+        let labels = resample_labels(regions.mars(), brain.grid(), 0);
         let (image, window) = (reference.volume, reference.window);
         let mosaic = StructureMosaic::new(image, &labels, brain, structures.to_vec(), window);
         checks.push((title, mosaic.draw()));

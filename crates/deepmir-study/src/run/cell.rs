@@ -172,7 +172,7 @@ fn predict(
 ) -> Result<(), StudyError> {
     let settings = &predictor.bundle().settings;
     let inputs = settings.plan.inputs.clone();
-    let restrict_nhid_to_basal_ganglia = settings.detection.restrict_nhid_to_basal_ganglia;
+    let rule = settings.detection.clone();
     let images = case.images.iter().filter(|(modality, _)| inputs.contains(modality));
     let files = CaseFiles {
         images: images.map(|(modality, path)| (*modality, path.clone())).collect(),
@@ -181,13 +181,7 @@ fn predict(
     };
     let prediction = predictor.predict(&files, &mut |_, _| {})?;
     let threshold = plan.config.evaluation.froc_threshold;
-    stored_predictions::store(
-        folder,
-        &case.id,
-        &prediction,
-        threshold,
-        restrict_nhid_to_basal_ganglia,
-    )
+    stored_predictions::store(folder, &case.id, &prediction, threshold, &rule)
 }
 
 /// The table of a training's validations.

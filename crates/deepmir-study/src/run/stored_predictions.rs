@@ -7,9 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_lesion::{
-    BasalGanglia, BrainExtent, Candidate, LabelMap, Lesion, LesionClass, numbered,
-};
+use deepmir_detect::DetectionRule;
+use deepmir_lesion::{BasalGanglia, Candidate, LabelMap, Lesion, LesionClass, numbered};
 use deepmir_volume::nifti;
 
 use crate::StudyError;
@@ -58,7 +57,7 @@ pub(crate) fn store(
     scan: &str,
     prediction: &Prediction,
     threshold: f32,
-    restrict_nhid_to_basal_ganglia: bool,
+    rule: &DetectionRule,
 ) -> Result<(), StudyError> {
     let folder = cell.join(FOLDER);
     std::fs::create_dir_all(&folder)
@@ -68,11 +67,10 @@ pub(crate) fn store(
     nifti::write(&files.labels, prediction.labels.volume(), header)?;
 
     let brain = &prediction.case.brain;
-    let extent = if restrict_nhid_to_basal_ganglia { BrainExtent::of(brain) } else { None };
-    let by_extent = extent.as_ref().map(|extent| extent as &dyn BasalGanglia);
-    let nuclei = prediction.regions.as_ref().filter(|_| restrict_nhid_to_basal_ganglia);
-    let nuclei = nuclei.map(|regions| regions as &dyn BasalGanglia).or(by_extent);
-    let mut candidates = prediction.probabilities.candidates(threshold, Some(brain), nuclei);
+    let extent = rule.restricting_extent(brain);
+    let nuclei = prediction.regions.as_ref().map(|regions| regions as &dyn BasalGanglia);
+    let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());
+    let mut candidates = prediction.probabilities.candidates(threshold, Some(brain), basal_ganglia);
     candidates.sort_by(|a, b| b.peak_probability.total_cmp(&a.peak_probability));
     // More than enough; the number must fit the file's voxels.
     candidates.truncate(usize::from(u16::MAX));
