@@ -8,14 +8,28 @@ pub(crate) fn solve(
     right: &[f32],
     iterations: usize,
     tolerance: f64,
+    operator: impl FnMut(&[f32], &mut [f32]),
+) -> Vec<f32> {
+    solve_from(vec![0.0; right.len()], right, iterations, tolerance, operator)
+}
+
+/// The same from a first guess.
+pub(crate) fn solve_from(
+    mut solution: Vec<f32>,
+    right: &[f32],
+    iterations: usize,
+    tolerance: f64,
     mut operator: impl FnMut(&[f32], &mut [f32]),
 ) -> Vec<f32> {
-    let mut solution = vec![0.0_f32; right.len()];
     let mut residual = right.to_vec();
-    let mut direction = right.to_vec();
     let mut applied = vec![0.0_f32; right.len()];
+    if solution.iter().any(|&value| value != 0.0) {
+        operator(&solution, &mut applied);
+        add_scaled(&mut residual, -1.0, &applied);
+    }
+    let mut direction = residual.clone();
+    let enough = dot(right, right) * tolerance * tolerance;
     let mut square = dot(&residual, &residual);
-    let enough = square * tolerance * tolerance;
     for _ in 0..iterations {
         if square <= enough || square == 0.0 {
             break;

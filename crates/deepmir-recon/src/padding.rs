@@ -42,6 +42,16 @@ impl Padding {
         padded
     }
 
+    /// The volume, its outermost voxels repeated over the room around it.
+    pub fn extend<T: Copy>(&self, volume: &Volume<T>) -> Volume<T> {
+        let inner = self.inner.shape();
+        Volume::from_fn(self.outer, |voxel| {
+            volume[std::array::from_fn(|axis| {
+                voxel[axis].saturating_sub(self.start[axis]).min(inner[axis] - 1)
+            })]
+        })
+    }
+
     /// The inner part of padded voxels.
     pub fn crop_data<T: Copy + Default>(&self, padded: &[T]) -> Volume<T> {
         let mut volume = Volume::filled(self.inner, T::default());

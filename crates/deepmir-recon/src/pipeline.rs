@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError, Warning};
 
 use crate::ReconError;
-use crate::background::{LocalField, remove_background};
+use crate::background::{BackgroundInput, LocalField, remove_background};
 use crate::brain::{combined_magnitude, find_brain};
 use crate::config::{ReconConfig, Unwrapping};
 use crate::inversion::{InversionInput, invert, reference_to_median};
@@ -143,8 +143,14 @@ pub fn reconstruct(
     fill_voids(&mut fit.field_ppm, &wide, &quality, &config.reliability);
     clock.begin(Stage::Background);
     let b0_direction = scan.b0_direction();
-    let LocalField { mut field_ppm, mask: wide } =
-        remove_background(&fit.field_ppm, &wide, &quality, b0_direction, &config.background)?;
+    let input = BackgroundInput {
+        total_field_ppm: &fit.field_ppm,
+        mask: &wide,
+        weights: &quality,
+        magnitude: &magnitude,
+        b0_direction,
+    };
+    let LocalField { mut field_ppm, mask: wide } = remove_background(&input, &config.background)?;
     clock.begin(Stage::Inversion);
     let input = InversionInput {
         local_field_ppm: &field_ppm,

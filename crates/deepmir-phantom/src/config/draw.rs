@@ -65,24 +65,24 @@ impl PhantomConfig {
 /// Other methods and settings than the usual ones: sites differ in them as much as in scanners.
 fn chain(usual: &ReconConfig, generator: &mut ChaCha8Rng) -> ReconConfig {
     let mut recon = *usual;
-    recon.background = if generator.random_bool(0.75) {
-        BackgroundRemoval::Vsharp {
+    recon.background = match *pick(&[0, 1, 2], &[0.4, 0.4, 0.2], generator) {
+        0 => BackgroundRemoval::TFI,
+        1 => BackgroundRemoval::Vsharp {
             largest_radius_mm: uniform([5.0, 12.0], generator),
             smallest_radius_mm: uniform([1.5, 2.5], generator),
             truncation: 0.05,
-        }
-    } else {
-        BackgroundRemoval::Resharp {
+        },
+        _ => BackgroundRemoval::Resharp {
             radius_mm: uniform([2.5, 4.5], generator),
             tikhonov: 1e-4,
             iterations: 30,
-        }
+        },
     };
     recon.inversion = match *pick(&[0, 1, 2], &[0.6, 0.2, 0.2], generator) {
         0 => Inversion::TotalVariation {
             regularisation: log_uniform([3e-5, 5e-4], generator) as f32,
             edge_fraction: uniform([0.0, 0.2], generator) as f32,
-            iterations: 40,
+            iterations: 25,
         },
         1 => Inversion::ThresholdedKernel { threshold: uniform([0.1, 0.25], generator) as f32 },
         _ => {

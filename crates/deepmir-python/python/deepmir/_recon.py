@@ -108,7 +108,7 @@ def recon(
     phase_units: str = "auto",
     invert_phase: bool = False,
     unwrapping: str = "romeo",
-    background: str = "vsharp",
+    background: str = "tfi",
     inversion: str = "tv",
     nan_to_zero: bool = False,
     threads: Optional[int] = None,
@@ -140,7 +140,7 @@ def recon(
     unwrapping
         ``"romeo"`` or ``"laplacian"``.
     background
-        Background field removal: ``"vsharp"``, ``"resharp"`` or ``"pdf"``.
+        Background field removal: ``"tfi"``, ``"vsharp"``, ``"resharp"`` or ``"pdf"``.
     inversion
         Dipole inversion: ``"tv"``, ``"tkd"`` or ``"l2"``.
     nan_to_zero

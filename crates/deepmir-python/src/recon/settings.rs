@@ -104,10 +104,11 @@ impl Settings {
             name => return Err(unknown("unwrapping", name, "romeo and laplacian")),
         };
         settings.chain.background = match self.background.as_str() {
+            "tfi" => BackgroundRemoval::TFI,
             "vsharp" => BackgroundRemoval::VSHARP,
             "resharp" => BackgroundRemoval::RESHARP,
             "pdf" => BackgroundRemoval::PDF,
-            name => return Err(unknown("background", name, "vsharp, resharp and pdf")),
+            name => return Err(unknown("background", name, "tfi, vsharp, resharp and pdf")),
         };
         settings.chain.inversion = match self.inversion.as_str() {
             "tv" => Inversion::TOTAL_VARIATION,

@@ -3,6 +3,7 @@
 mod pdf;
 mod resharp;
 mod sphere;
+mod tfi;
 mod trend;
 mod vsharp;
 
@@ -40,6 +41,22 @@ pub enum BackgroundRemoval {
         /// Steps of conjugate gradients.
         iterations: usize,
     },
+    /// Linear inversion of the total field (Liu et al. 2017; Sun et al. 2018): sources inside and outside
+    /// the brain and a polynomial of second order (the shim) are fitted together, each source as large as
+    /// is expected where it lies; what those outside and the polynomial make is background. A source at
+    /// the brain's edge need not be explained from outside, as in PDF.
+    Tfi {
+        /// Standard deviation of the susceptibility of brain tissue, ppm.
+        tissue_ppm: f32,
+        /// That of voxels of the brain whose field is not trusted: lesions, blood.
+        lesion_ppm: f32,
+        /// That of what is outside the brain and bright in the magnitude: fluid, fat, muscle.
+        surroundings_ppm: f32,
+        /// That of what is dark outside the brain: bone, air.
+        air_ppm: f32,
+        /// Steps of conjugate gradients on the scan's voxels; four times as many on voxels twice as large, and so on.
+        iterations: usize,
+    },
 }
 
 impl BackgroundRemoval {
@@ -48,13 +65,21 @@ impl BackgroundRemoval {
         Self::Vsharp { largest_radius_mm: 7.0, smallest_radius_mm: 1.5, truncation: 0.05 };
     /// RESHARP with its usual settings.
     pub const RESHARP: Self = Self::Resharp { radius_mm: 4.0, tikhonov: 1e-4, iterations: 30 };
+    /// Total field inversion with its usual settings.
+    pub const TFI: Self = Self::Tfi {
+        tissue_ppm: 0.02,
+        lesion_ppm: 0.3,
+        surroundings_ppm: 0.2,
+        air_ppm: 1.0,
+        iterations: 6,
+    };
     /// PDF with its usual settings.
     pub const PDF: Self = Self::Pdf { iterations: 30 };
 }
 
 impl Default for BackgroundRemoval {
     fn default() -> Self {
-        Self::VSHARP
+        Self::TFI
     }
 }
 
@@ -67,19 +92,31 @@ pub struct LocalField {
     pub mask: Mask,
 }
 
-/// Removes the background from a total field (ppm) known inside `mask`. `weights` (0 to 1, how far
-/// each voxel's field is trusted) are used by PDF; `b0_direction` is a unit vector along voxel axes.
+/// What background removal starts from.
+#[derive(Clone, Copy, Debug)]
+pub struct BackgroundInput<'a> {
+    /// Total field in ppm.
+    pub total_field_ppm: &'a Volume<f32>,
+    /// Where it is known.
+    pub mask: &'a Mask,
+    /// How far each voxel's field is trusted, 0 to 1; used by PDF and total field inversion.
+    pub weights: &'a Volume<f32>,
+    /// Magnitude in any unit, also outside the mask; used by total field inversion.
+    pub magnitude: &'a Volume<f32>,
+    /// Unit vector of the main field along the voxel axes.
+    pub b0_direction: [f64; 3],
+}
+
+/// Removes the background from a total field.
 ///
 /// # Errors
 /// [`ReconError::EmptyMask`] if the mask is empty or too thin for the method,
 /// [`ReconError::Setting`] if a radius, count or threshold cannot be.
 pub fn remove_background(
-    total_field_ppm: &Volume<f32>,
-    mask: &Mask,
-    weights: &Volume<f32>,
-    b0_direction: [f64; 3],
+    input: &BackgroundInput,
     method: &BackgroundRemoval,
 ) -> Result<LocalField, ReconError> {
+    let BackgroundInput { total_field_ppm, mask, weights, b0_direction, .. } = *input;
     let local = match *method {
         BackgroundRemoval::Vsharp { largest_radius_mm, smallest_radius_mm, truncation } => {
             check_radius("largest_radius_mm", largest_radius_mm)?;
@@ -93,6 +130,24 @@ pub fn remove_background(
         }
         BackgroundRemoval::Pdf { iterations } => {
             pdf::pdf(total_field_ppm, mask, weights, b0_direction, iterations)
+        }
+        BackgroundRemoval::Tfi {
+            tissue_ppm,
+            lesion_ppm,
+            surroundings_ppm,
+            air_ppm,
+            iterations,
+        } => {
+            for (setting, value) in [
+                ("tissue_ppm", tissue_ppm),
+                ("lesion_ppm", lesion_ppm),
+                ("surroundings_ppm", surroundings_ppm),
+                ("air_ppm", air_ppm),
+            ] {
+                check_deviation(setting, value)?;
+            }
+            let expected = tfi::Expected { tissue_ppm, lesion_ppm, surroundings_ppm, air_ppm };
+            tfi::tfi(input, expected, iterations)
         }
     };
     if local.mask.count() == 0 {
@@ -108,6 +163,14 @@ fn check_radius(setting: &'static str, radius_mm: f64) -> Result<(), ReconError>
     }
     let remedy = "give millimetres between 0.1 and 60";
     Err(ReconError::Setting { setting, value: radius_mm.to_string(), remedy })
+}
+
+fn check_deviation(setting: &'static str, value_ppm: f32) -> Result<(), ReconError> {
+    if (1e-3..=100.0).contains(&value_ppm) {
+        return Ok(());
+    }
+    let remedy = "give ppm between 0.001 and 100";
+    Err(ReconError::Setting { setting, value: value_ppm.to_string(), remedy })
 }
 
 /// A volume's values where `mask` is true, else zero.

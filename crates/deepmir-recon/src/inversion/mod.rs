@@ -40,7 +40,7 @@ pub enum Inversion {
 impl Inversion {
     /// Total variation with its usual settings.
     pub const TOTAL_VARIATION: Self =
-        Self::TotalVariation { regularisation: 1e-4, edge_fraction: 0.1, iterations: 40 };
+        Self::TotalVariation { regularisation: 1e-4, edge_fraction: 0.1, iterations: 25 };
     /// Thresholded division with its usual setting.
     pub const THRESHOLDED_KERNEL: Self = Self::ThresholdedKernel { threshold: 0.19 };
     /// Closed form with its usual setting.

@@ -70,6 +70,8 @@ pub enum UnwrappingName {
 /// Background field removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackgroundName {
+    /// Total field inversion: sources inside and outside the brain fitted together
+    Tfi,
     /// V-SHARP: spherical means of varying radius
     Vsharp,
     /// RESHARP: one radius, regularised
@@ -140,7 +142,7 @@ pub struct Recon {
     /// Phase unwrapping [default: romeo]
     #[arg(long, value_name = "METHOD")]
     pub unwrapping: Option<UnwrappingName>,
-    /// Background field removal [default: vsharp]
+    /// Background field removal [default: tfi]
     #[arg(long, value_name = "METHOD")]
     pub background: Option<BackgroundName>,
     /// Dipole inversion [default: tv]

@@ -208,6 +208,7 @@ fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings>
     }
     if let Some(name) = arguments.background {
         chain.background = match name {
+            BackgroundName::Tfi => BackgroundRemoval::TFI,
             BackgroundName::Vsharp => BackgroundRemoval::VSHARP,
             BackgroundName::Resharp => BackgroundRemoval::RESHARP,
             BackgroundName::Pdf => BackgroundRemoval::PDF,
