@@ -9,7 +9,7 @@ use crate::inversion::Inversion;
 use crate::phase::OffsetConfig;
 use crate::r2star::R2StarFit;
 use crate::reliability::ReliabilityConfig;
-use crate::swi::SwiConfig;
+use crate::swi::{SusceptibilityWeighting, SwiConfig};
 
 /// How the phase is unwrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +96,28 @@ impl ReconConfig {
             "give radians from 0.001 to 100",
         )?;
         let echo_time_s = self.swi.echo_time_s.unwrap_or(0.0);
-        within("swi.echo_time_s", echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")
+        within("swi.echo_time_s", echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")?;
+        self.swi.from_susceptibility.map_or(Ok(()), check_weighting)
     }
+}
+
+fn check_weighting(weighting: SusceptibilityWeighting) -> Result<(), ReconError> {
+    let power = match weighting {
+        SusceptibilityWeighting::Tswi { low_ppm, high_ppm, power } => {
+            let remedy = "give ppm from -1 to 10";
+            within("swi.from_susceptibility.low_ppm", low_ppm, -1.0, 10.0, remedy)?;
+            let remedy = "give ppm above low_ppm (by 0.001 or more) up to 20";
+            within("swi.from_susceptibility.high_ppm", high_ppm, low_ppm + 1e-3, 20.0, remedy)?;
+            power
+        }
+        SusceptibilityWeighting::Smwi { threshold_ppm, power } => {
+            let remedy = "give ppm from 0.001 to 20";
+            within("swi.from_susceptibility.threshold_ppm", threshold_ppm, 1e-3, 20.0, remedy)?;
+            power
+        }
+    };
+    let remedy = "give a whole number from 1 to 255";
+    within("swi.from_susceptibility.power", f64::from(power), 1.0, 255.0, remedy)
 }
 
 fn within(

@@ -8,6 +8,7 @@ use deepmir_volume::nifti::{self, Header};
 use serde_json::{Value, json};
 
 use crate::pipeline::Reconstruction;
+use crate::swi::{SusceptibilityWeighting, SwiFromSusceptibility};
 use crate::{GYROMAGNETIC_RATIO_HZ_PER_T, ReconError};
 
 /// Where and under which name results are written.
@@ -23,9 +24,21 @@ pub struct OutputNames<'a> {
 pub const INTERMEDIATE: [&str; 3] =
     ["desc-total_fieldmap", "desc-local_fieldmap", "desc-quality_fieldmap"];
 
+/// Endings of images darkened by susceptibility, which nothing takes for an SWI or a magnitude.
+const TSWI: &str = "tSWI";
+const SMWI: &str = "SMWI";
+
 /// Endings of all other maps.
-const RESULTS: [&str; 6] =
-    ["acq-swi_T2starw", "minIP", "Chimap", "R2starmap", "desc-brain_mask", "desc-reliable_mask"];
+const RESULTS: [&str; 8] = [
+    "acq-swi_T2starw",
+    "minIP",
+    TSWI,
+    SMWI,
+    "Chimap",
+    "R2starmap",
+    "desc-brain_mask",
+    "desc-reliable_mask",
+];
 
 /// Whether a reconstruction under a stem writes a file of this name, T2w and its transform among them if it aligns one.
 pub fn writes(stem: &str, aligns_t2w: bool, name: &str) -> bool {
@@ -75,7 +88,9 @@ pub struct OutputContext<'a> {
 /// Writes all maps of a reconstruction, each with its JSON: `*_acq-swi_T2starw` (SWI), `*_minIP`,
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
-/// The JSON of SWI and susceptibility has the warnings (`Warnings`), if there are any. Returns the images' paths.
+/// `*_tSWI` or `*_SMWI`, where it was made, has method and settings in its JSON
+/// (`SusceptibilityWeighting`). The JSON of these, SWI and susceptibility has the warnings
+/// (`Warnings`), if there are any. Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
@@ -160,6 +175,11 @@ pub fn write_reconstruction_apart(
             &describe("Quality of the field, 0 to 1", "arbitrary", true),
         )?,
     ];
+    if let Some(weighted) = &reconstruction.swi_from_susceptibility {
+        let (ending, text) = ending_and_description(weighted.weighting);
+        let sidecar = with_settings(noticed(describe(text, "arbitrary", false)), weighted);
+        paths.push(names.volume(ending, &weighted.image, header, &sidecar)?);
+    }
     if let Some(rate) = &reconstruction.r2_star_per_s {
         let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1", true);
         paths.push(names.volume("R2starmap", rate, header, &sidecar)?);
@@ -175,6 +195,35 @@ pub fn write_reconstruction_apart(
         paths.push(path);
     }
     Ok(paths)
+}
+
+/// Ending and description of an image darkened by susceptibility.
+fn ending_and_description(weighting: SusceptibilityWeighting) -> (&'static str, &'static str) {
+    match weighting {
+        SusceptibilityWeighting::Tswi { .. } => (
+            TSWI,
+            "True susceptibility-weighted image (Liu et al. 2014): the magnitude of one echo, \
+             darkened where susceptibility is high",
+        ),
+        SusceptibilityWeighting::Smwi { .. } => (
+            SMWI,
+            "Susceptibility map-weighted image (Gho et al. 2014): the combined magnitude of all \
+             echoes, darkened where susceptibility is high",
+        ),
+    }
+}
+
+/// The sidecar with method, settings and the times of the echoes that the image shows.
+fn with_settings(mut sidecar: Value, weighted: &SwiFromSusceptibility) -> Value {
+    if let Some(fields) = sidecar.as_object_mut() {
+        fields.insert("SusceptibilityWeighting".to_owned(), json!(weighted.weighting));
+        let time = match weighted.echo_times_s[..] {
+            [one] => json!(one),
+            _ => json!(weighted.echo_times_s),
+        };
+        fields.insert("EchoTime".to_owned(), time);
+    }
+    sidecar
 }
 
 /// Writes an image that was brought to the scan's grid: `*_space-GRE_T2w`, say, by its suffix.

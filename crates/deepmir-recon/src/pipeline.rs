@@ -17,7 +17,10 @@ use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
 use crate::sign;
-use crate::swi::{minimum_intensity_projection, slice_axis, susceptibility_weighted};
+use crate::swi::{
+    SwiFromSusceptibility, minimum_intensity_projection, slice_axis, susceptibility_weighted,
+    weighted_by_susceptibility,
+};
 
 /// A step of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +90,9 @@ pub struct Reconstruction {
     pub swi: Volume<f32>,
     /// Its minimum-intensity projection.
     pub minimum_intensity_projection: Volume<f32>,
+    /// Magnitude of the whole head, darkened by susceptibility where this is reliable; `None` unless
+    /// the settings ask for it.
+    pub swi_from_susceptibility: Option<SwiFromSusceptibility>,
     /// R2* per second inside the brain; `None` for a single echo.
     pub r2_star_per_s: Option<Volume<f32>>,
     /// How long each stage took.
@@ -183,7 +189,7 @@ pub fn reconstruct(
     {
         let message = format!(
             "what is dark in the magnitude is diamagnetic in the susceptibility map (correlation {agreement:.2}): the phase has \
-             probably the other sign; reconstruct with --invert-phase: {}",
+             probably the other sign, and the SWI darkens what is diamagnetic; reconstruct with --invert-phase: {}",
             scan.echoes()[echo].name
         );
         warnings.push(Warning::new("phase_sign", message));
@@ -197,14 +203,18 @@ pub fn reconstruct(
     };
     let mut reliable_whole = Volume::filled(*scan.grid(), false);
     reliable_whole.paste(&reliable, &place);
+    let chi_ppm = whole(&chi_ppm);
+    let swi_from_susceptibility =
+        weighted_by_susceptibility(scan, &chi_ppm, &reliable_whole, &config.swi);
     Ok(Reconstruction {
         reliable: reliable_whole,
         total_field_ppm: whole(&fit.field_ppm),
         local_field_ppm: whole(&field_ppm),
-        chi_ppm: whole(&chi_ppm),
+        chi_ppm,
         quality: whole(&quality),
         swi,
         minimum_intensity_projection: projection,
+        swi_from_susceptibility,
         r2_star_per_s,
         brain,
         timings,

@@ -1,5 +1,7 @@
 //! Susceptibility-weighted images.
 
+mod from_susceptibility;
+
 use std::f32::consts::PI;
 
 use deepmir_volume::{Grid, Volume, gaussian};
@@ -8,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::phase::wrapped;
 use crate::scan::{Echo, GradientEchoScan, field_direction};
+
+pub use from_susceptibility::{
+    SusceptibilityWeighting, SwiFromSusceptibility, weighted_by_susceptibility,
+};
 
 /// How the SWI is made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,11 +29,19 @@ pub struct SwiConfig {
     pub mask_power: u8,
     /// Thickness of the slab of the minimum-intensity projection, millimetres.
     pub slab_mm: f64,
+    /// A second image, whose mask is made of the susceptibility map; by default there is none.
+    pub from_susceptibility: Option<SusceptibilityWeighting>,
 }
 
 impl Default for SwiConfig {
     fn default() -> Self {
-        Self { echo_time_s: None, high_pass_sigma_mm: 2.5, mask_power: 4, slab_mm: 8.0 }
+        Self {
+            echo_time_s: None,
+            high_pass_sigma_mm: 2.5,
+            mask_power: 4,
+            slab_mm: 8.0,
+            from_susceptibility: None,
+        }
     }
 }
 
@@ -50,6 +64,10 @@ impl SwiConfig {
 /// The phase is high-passed by homodyne filtering: the complex signal divided by its own smoothed
 /// copy, which needs no unwrapping. The Gaussian of 2.5 mm passes about what the usual Hann window of
 /// a quarter of the k-space lines does.
+///
+/// The phase must grow where the field is higher (see [`Echo::phase_rad`]). With the other sign, which
+/// some vendors store, what is diamagnetic is darkened and what is paramagnetic is not; the phase
+/// alone cannot tell.
 pub fn susceptibility_weighted(scan: &GradientEchoScan, config: &SwiConfig) -> Volume<f32> {
     let echo = &scan.echoes()[config.echo_of(&scan.echo_times_s(), scan.field_strength_t())];
     let phase =

@@ -6,7 +6,7 @@ use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility
 use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};
 use deepmir_volume::Volume;
 
-use crate::common::{Head, Signal, Sphere, distance, field_of, no_offset};
+use crate::common::{Head, Signal, Sphere, distance, field_of, inverted, no_offset};
 
 fn strength(result: &Reconstruction, sphere: &Sphere) -> f64 {
     let volume_mm3 = 4.0 / 3.0 * std::f64::consts::PI * sphere.radius_mm.powi(3);
@@ -190,13 +190,15 @@ fn a_phase_of_the_wrong_sign_is_told() {
         even_offset_rad: no_offset,
     };
     let scan = signal.scan();
-    let codes = |scan: &GradientEchoScan| {
+    let warnings = |scan: &GradientEchoScan| {
         let made = reconstruct(scan, Some(&head.brain), &ReconConfig::default(), |_| ()).unwrap();
-        made.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+        made.warnings
     };
-    assert_eq!(codes(&scan), Vec::<String>::new());
-    let mut echoes = scan.echoes().to_vec();
-    echoes.iter_mut().for_each(|echo| echo.phase_rad = echo.phase_rad.map(|&phase| -phase));
-    let inverted = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
-    assert_eq!(codes(&inverted), ["phase_sign"]);
+    assert_eq!(warnings(&scan), []);
+    let told = warnings(&inverted(&scan));
+    let [warning] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(warning.code, "phase_sign");
+    for words in ["--invert-phase", "SWI darkens what is diamagnetic", "echo 2"] {
+        assert!(warning.message.contains(words), "{}", warning.message);
+    }
 }

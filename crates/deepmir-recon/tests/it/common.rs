@@ -103,6 +103,13 @@ pub fn no_offset(_: [f64; 3]) -> f64 {
     0.0
 }
 
+/// The same scan by a scanner whose phase falls where the field is higher.
+pub fn inverted(scan: &GradientEchoScan) -> GradientEchoScan {
+    let mut echoes = scan.echoes().to_vec();
+    echoes.iter_mut().for_each(|echo| echo.phase_rad = echo.phase_rad.map(|&phase| -phase));
+    GradientEchoScan::new(echoes, scan.field_strength_t(), scan.b0_direction()).unwrap()
+}
+
 /// A brain of 40 mm radius in a dark skull and a bright scalp, with a haemorrhage, a calcification
 /// and an air cavity below the brain.
 pub struct Head {

@@ -13,3 +13,4 @@ mod files;
 mod phase;
 mod registration;
 mod robustness;
+mod swi;

@@ -1,4 +1,5 @@
 use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
+use deepmir_recon::swi::SusceptibilityWeighting;
 use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_recon::{ReconConfig, ReconError, reconstruct};
 use deepmir_volume::{Volume, nifti};
@@ -91,11 +92,37 @@ fn settings_are_read_back_and_unknown_ones_refused() {
         r#"{"swi": {"slab_mm": -1}}"#,
         r#"{"brain": {"signal_fraction": 7}}"#,
         r#"{"reliability": {"residual_rad": 0}}"#,
+        &weighting(r#""tswi", "low_ppm": 0.5, "high_ppm": 0.5, "power": 2"#),
+        &weighting(r#""tswi", "low_ppm": -7, "high_ppm": 0.5, "power": 2"#),
+        &weighting(r#""tswi", "low_ppm": 0, "high_ppm": 0.45, "power": 0"#),
+        &weighting(r#""smwi", "threshold_ppm": 0, "power": 4"#),
+        &weighting(r#""smwi", "threshold_ppm": 1, "power": 0"#),
     ] {
         let config: ReconConfig = serde_json::from_str(wrong).unwrap();
         let message = config.validate().unwrap_err().to_string();
         assert!(message.contains("give "), "{message}");
     }
+    for unreadable in [
+        r#""swi", "power": 2"#,
+        r#""tswi", "power": 2"#,
+        r#""smwi", "threshold_ppm": 1, "power": 300"#,
+        r#""smwi", "threshold_ppm": 1, "power": 4, "high_ppm": 0.45"#,
+    ] {
+        assert!(serde_json::from_str::<ReconConfig>(&weighting(unreadable)).is_err());
+    }
+    let text = weighting(r#""smwi", "threshold_ppm": 1, "power": 4"#);
+    let config: ReconConfig = serde_json::from_str(&text).unwrap();
+    assert_eq!(config.swi.from_susceptibility, Some(SusceptibilityWeighting::SMWI));
+    assert_eq!(
+        serde_json::to_string(&config.swi.from_susceptibility).unwrap(),
+        r#"{"method":"smwi","threshold_ppm":1.0,"power":4}"#
+    );
+    assert!(config.validate().is_ok());
+}
+
+/// Settings of an image from susceptibility, from its method on.
+fn weighting(method: &str) -> String {
+    format!(r#"{{"swi": {{"from_susceptibility": {{"method": {method}}}}}}}"#)
 }
 
 /// Files with bytes changed, cut off or scrambled, and voxels of any value: an error or a result,
