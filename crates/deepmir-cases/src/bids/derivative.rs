@@ -16,6 +16,8 @@ const IGNORED: &str = "\
 **/*_lesions.tsv
 annotate.sqlite*
 **/*_minIP.*
+**/*_tSWI.*
+**/*_SMWI.*
 **/*_fieldmap.*
 **/*_xfm.*
 status

@@ -105,6 +105,7 @@ pub enum InversionName {
 
   *_acq-swi_T2starw.nii.gz          SWI
   *_minIP.nii.gz                    its minimum-intensity projection
+  *_tSWI.nii.gz, *_SMWI.nii.gz      SWI from susceptibility, if --config asks for it
   *_Chimap.nii.gz                   susceptibility in ppm
   *_R2starmap.nii.gz                R2* per second
   *_desc-brain_mask.nii.gz          brain mask
