@@ -6,6 +6,7 @@ mod laplacian;
 mod offset;
 mod romeo;
 mod temporal;
+mod turns;
 
 use std::f32::consts::TAU;
 

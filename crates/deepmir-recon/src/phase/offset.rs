@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edges::EdgeWeights;
 use super::romeo::unwrap_romeo;
+use super::turns::{Growth, add_turns, missing_turns};
 use super::wrapped;
 use crate::scan::{Echo, GradientEchoScan};
 
@@ -16,8 +17,8 @@ pub enum Readout {
     /// The same way in all.
     #[default]
     Monopolar,
-    /// To and fro: even echoes carry another offset than odd ones. Told apart from three evenly
-    /// spaced echoes on; with two, the difference stays in the field, where it is smooth.
+    /// To and fro: even echoes carry another offset than odd ones. Told apart from three echoes on;
+    /// with two, the difference stays in the field, where it is smooth.
     Bipolar,
 }
 
@@ -43,7 +44,8 @@ impl Default for OffsetConfig {
 /// MCPC-3D-S for combined coils (Eckstein et al., "Computationally efficient combination of
 /// multi-channel phase data from multi-echo acquisitions", 2018): the phase between the first two
 /// echoes, unwrapped, tells how far the first has come; what remains of the first echo's phase is
-/// the offset, smoothed as a complex number. Bipolar read-out: the second differences of the first
+/// the offset, smoothed as a complex number. Echo times need not be even: the later echoes tell the
+/// number of turns between the first two. Bipolar read-out: the second differences of the first
 /// three echoes' phases show twice the step between odd and even echoes, taken off first.
 pub fn remove_phase_offset(scan: &mut GradientEchoScan, mask: &Mask, config: &OffsetConfig) {
     let echoes = scan.echoes_mut();
@@ -66,12 +68,13 @@ pub fn remove_phase_offset(scan: &mut GradientEchoScan, mask: &Mask, config: &Of
 /// The phase of the first echo at time zero.
 fn offset(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
     let (first, second) = (&echoes[0], &echoes[1]);
-    let mut between = first.phase_rad.clone();
-    let later = second.phase_rad.data().par_iter();
-    between.data_mut().par_iter_mut().zip(later).for_each(|(a, &b)| *a = wrapped(b - *a));
-    let edges = EdgeWeights::new(&between, None, &second.magnitude);
-    unwrap_romeo(&mut between, &edges, mask);
-    let ratio = (first.echo_time_s / (second.echo_time_s - first.echo_time_s)) as f32;
+    let mut between = phase_between(first, second, mask);
+    let apart_s = second.echo_time_s - first.echo_time_s;
+    let later: Vec<Growth> =
+        echoes[2..].iter().map(|echo| Growth { echo, since: Some(first) }).collect();
+    let turns = missing_turns(&between, apart_s, &later, mask);
+    add_turns(&mut between, turns);
+    let ratio = (first.echo_time_s / apart_s) as f32;
     let angle = |voxel: usize| first.phase_rad.data()[voxel] - ratio * between.data()[voxel];
     let weight = |voxel: usize| first.magnitude.data()[voxel] * second.magnitude.data()[voxel];
     let mut offset = smooth_angle(mask, sigma_mm, |voxel| (angle(voxel), weight(voxel)));
@@ -83,13 +86,43 @@ fn offset(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
     offset
 }
 
+/// The growth of the phase from one echo to another, unwrapped in space.
+fn phase_between(first: &Echo, second: &Echo, mask: &Mask) -> Volume<f32> {
+    let mut between = first.phase_rad.clone();
+    let later = second.phase_rad.data().par_iter();
+    between.data_mut().par_iter_mut().zip(later).for_each(|(a, &b)| *a = wrapped(b - *a));
+    let edges = EdgeWeights::new(&between, None, &second.magnitude);
+    unwrap_romeo(&mut between, &edges, mask);
+    between
+}
+
+/// Three times are even if the second is no further from the middle than this share of their span.
+const EVEN: f64 = 0.005;
+
 /// How far even echoes lag behind odd ones: half the phase of S₁·S₃·S̄₂², which the field does not
-/// touch if the echoes are evenly spaced (as bipolar read-outs are).
+/// touch if the echoes are evenly spaced. If they are not, what it adds is known from the first and
+/// third echo, which run the same way.
 fn bipolar_step(echoes: &[Echo], mask: &Mask, sigma_mm: f64) -> Volume<f32> {
     let phase = |echo: usize| echoes[echo].phase_rad.data();
+    let time_s = |echo: usize| echoes[echo].echo_time_s;
+    let apart_s = time_s(2) - time_s(0);
+    let excess = (time_s(0) + time_s(2) - 2.0 * time_s(1)) / apart_s;
+    let field = (excess.abs() > 2.0 * EVEN).then(|| {
+        let mut between = phase_between(&echoes[0], &echoes[2], mask);
+        // Echoes two apart run the same way too.
+        let later: Vec<Growth> = echoes[3..]
+            .iter()
+            .zip(&echoes[1..])
+            .map(|(echo, since)| Growth { echo, since: Some(since) })
+            .collect();
+        let turns = missing_turns(&between, apart_s, &later, mask);
+        add_turns(&mut between, turns);
+        between
+    });
+    let of_field = |voxel: usize| field.as_ref().map_or(0.0, |field| field.data()[voxel]);
     let mut twice = smooth_angle(mask, sigma_mm, |voxel| {
         let angle = phase(0)[voxel] + phase(2)[voxel] - 2.0 * phase(1)[voxel];
-        (angle, echoes[1].magnitude.data()[voxel].powi(2))
+        (angle - excess as f32 * of_field(voxel), echoes[1].magnitude.data()[voxel].powi(2))
     });
     // Half of it is known but for half turns: follow it through space before halving.
     let even = Volume::filled(*mask.grid(), 1.0);

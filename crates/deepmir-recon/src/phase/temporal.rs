@@ -5,21 +5,26 @@ use std::f32::consts::TAU;
 use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
+use super::turns::{Growth, add_turns, missing_turns};
 use crate::scan::Echo;
 
 /// Unwraps the later echoes by the earlier ones: each is brought within half a turn of the straight
 /// line through zero that the unwrapped echoes before it describe, weighted by squared magnitude and
-/// time. The first echo's phase must be unwrapped and without offset.
+/// time. The first echo's phase must be unwrapped and without offset; whole turns that it lacks
+/// everywhere are added if the other echoes tell them.
 ///
 /// Returns the unwrapped phases of all echoes; outside the mask they are zero.
 pub fn unwrap_in_time(
     echoes: &[Echo],
-    first_unwrapped: Volume<f32>,
+    mut first_unwrapped: Volume<f32>,
     mask: &Mask,
 ) -> Vec<Volume<f32>> {
     let Some(first) = echoes.first() else {
         return Vec::new();
     };
+    let later: Vec<Growth> = echoes[1..].iter().map(|echo| Growth { echo, since: None }).collect();
+    let turns = missing_turns(&first_unwrapped, first.echo_time_s, &later, mask);
+    add_turns(&mut first_unwrapped, turns);
     let inside = mask.data();
     let mut unwrapped = vec![first_unwrapped];
     // Sums of w·t·φ and w·t² over the echoes so far.
