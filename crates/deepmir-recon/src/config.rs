@@ -22,6 +22,17 @@ pub enum Unwrapping {
     Laplacian,
 }
 
+/// How the field is fitted over echoes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldFitMethod {
+    /// A weighted line through the unwrapped phases (see [`crate::phase::fit_field`]).
+    #[default]
+    Line,
+    /// The line, then complex signals (see [`crate::phase::refine_field`]). Needs exact unwrapping.
+    Complex,
+}
+
 /// All settings; the defaults are those of the documentation's figures.
 ///
 /// ```
@@ -42,6 +53,8 @@ pub struct ReconConfig {
     pub offset: OffsetConfig,
     /// Unwrapping.
     pub unwrapping: Unwrapping,
+    /// Field fit.
+    pub field_fit: FieldFitMethod,
     /// Which voxels to trust.
     pub reliability: ReliabilityConfig,
     /// Background removal.
@@ -58,8 +71,16 @@ impl ReconConfig {
     /// Checks every setting that the stages do not check themselves.
     ///
     /// # Errors
-    /// [`ReconError::Setting`] for a length, time or fraction that cannot be.
+    /// [`ReconError::Setting`] for a length, time or fraction that cannot be, and for settings that
+    /// do not go together.
     pub fn validate(&self) -> Result<(), ReconError> {
+        if self.field_fit == FieldFitMethod::Complex && self.unwrapping == Unwrapping::Laplacian {
+            return Err(ReconError::Setting {
+                setting: "field_fit",
+                value: "complex".to_owned(),
+                remedy: "laplacian unwrapping changes the phases; unwrap with romeo, or fit a line",
+            });
+        }
         let lengths_mm = [
             ("brain.bridge_radius_mm", f64::from(self.brain.bridge_radius_mm)),
             ("brain.sulcus_radius_mm", f64::from(self.brain.sulcus_radius_mm)),

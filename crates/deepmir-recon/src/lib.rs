@@ -70,7 +70,7 @@ pub mod scan;
 pub mod sign;
 pub mod swi;
 
-pub use config::{ReconConfig, Unwrapping};
+pub use config::{FieldFitMethod, ReconConfig, Unwrapping};
 pub use error::ReconError;
 pub use padding::Padding;
 pub use pipeline::{Reconstruction, Stage, reconstruct};

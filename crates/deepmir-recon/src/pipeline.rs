@@ -7,11 +7,11 @@ use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError, Warni
 use crate::ReconError;
 use crate::background::{BackgroundInput, LocalField, remove_background};
 use crate::brain::{combined_magnitude, find_brain};
-use crate::config::{ReconConfig, Unwrapping};
+use crate::config::{FieldFitMethod, ReconConfig, Unwrapping};
 use crate::inversion::{InversionInput, invert, reference_to_median};
 use crate::phase::{
-    EdgeWeights, FieldFit, fit_field, remove_phase_offset, unwrap_in_time, unwrap_laplacian,
-    unwrap_romeo,
+    EdgeWeights, FieldFit, fit_field, refine_field, remove_phase_offset, unwrap_in_time,
+    unwrap_laplacian, unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
@@ -245,7 +245,12 @@ fn field_in<F: FnMut(Stage)>(
         }
     };
     clock.begin(Stage::Fit);
-    fit_field(echoes, &unwrapped, mask, scan.radians_per_ppm_second())
+    let per_ppm = scan.radians_per_ppm_second();
+    let mut fit = fit_field(echoes, &unwrapped, mask, per_ppm);
+    if config.field_fit == FieldFitMethod::Complex {
+        refine_field(&mut fit, echoes, mask, per_ppm);
+    }
+    fit
 }
 
 fn clear_outside(map: &mut Volume<f32>, mask: &Mask) {

@@ -1,5 +1,6 @@
 //! Phase: how good it is, without its offset, unwrapped, fitted over echoes.
 
+mod complex;
 mod edges;
 mod fit;
 mod laplacian;
@@ -10,6 +11,7 @@ mod turns;
 
 use std::f32::consts::TAU;
 
+pub use complex::refine_field;
 pub use edges::{EdgeWeights, phase_quality};
 pub use fit::{FieldFit, fit_field};
 pub use laplacian::unwrap_laplacian;

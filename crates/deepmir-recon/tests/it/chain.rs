@@ -3,7 +3,9 @@ use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::inversion::Inversion;
 use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility_weighted};
-use deepmir_recon::{ReconConfig, Reconstruction, Stage, Unwrapping, reconstruct};
+use deepmir_recon::{
+    FieldFitMethod, ReconConfig, ReconError, Reconstruction, Stage, Unwrapping, reconstruct,
+};
 use deepmir_volume::Volume;
 
 use crate::common::{Head, Signal, Sphere, distance, field_of, inverted, no_offset};
@@ -52,6 +54,30 @@ fn every_method_tells_iron_from_calcium() {
         let (iron, calcium) = (strength(&result, &head.iron), strength(&result, &head.calcium));
         assert!(iron > 0.15 && calcium < -0.15, "{iron} and {calcium} by {config:?}");
     }
+}
+
+#[test]
+fn complex_signals_tell_iron_from_calcium_and_need_exact_unwrapping() {
+    let head = Head::new();
+    let scan = head.scan();
+    let made = |field_fit, unwrapping, scan: &GradientEchoScan| {
+        let config = ReconConfig { field_fit, unwrapping, ..Default::default() };
+        reconstruct(scan, Some(&head.brain), &config, |_| ())
+    };
+    let complex =
+        |scan: &GradientEchoScan| made(FieldFitMethod::Complex, Unwrapping::Romeo, scan).unwrap();
+    let result = complex(&scan);
+    let (iron, calcium) = (strength(&result, &head.iron), strength(&result, &head.calcium));
+    assert!(iron > 0.3 && calcium < -0.3, "{iron} and {calcium}");
+    let error = map_error(&result.total_field_ppm, &head.field_ppm(), &result.reliable).unwrap();
+    assert!(error.nrmse_percent < 10.0, "{error:?}");
+    let refused = made(FieldFitMethod::Complex, Unwrapping::Laplacian, &scan);
+    assert!(matches!(refused, Err(ReconError::Setting { setting: "field_fit", .. })));
+    // A single echo leaves nothing to refine.
+    let echoes = vec![scan.echoes()[2].clone()];
+    let scan = GradientEchoScan::new(echoes, 3.0, scan.b0_direction()).unwrap();
+    let line = made(FieldFitMethod::Line, Unwrapping::Romeo, &scan).unwrap();
+    assert_eq!(complex(&scan).chi_ppm, line.chi_ppm);
 }
 
 #[test]

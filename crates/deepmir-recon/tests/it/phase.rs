@@ -2,8 +2,8 @@ use std::f32::consts::TAU;
 
 use deepmir_recon::GradientEchoScan;
 use deepmir_recon::phase::{
-    EdgeWeights, FieldFit, OffsetConfig, Readout, fit_field, remove_phase_offset, unwrap_in_time,
-    unwrap_laplacian, unwrap_romeo, wrapped,
+    EdgeWeights, FieldFit, OffsetConfig, Readout, fit_field, refine_field, remove_phase_offset,
+    unwrap_in_time, unwrap_laplacian, unwrap_romeo, wrapped,
 };
 use deepmir_recon::r2star::{R2StarFit, fit_r2_star};
 use deepmir_volume::{Mask, Volume};
@@ -126,6 +126,70 @@ fn uneven_echoes_and_a_field_off_the_frequency_agree() {
         let median = deepmir_volume::statistics::median(&mut left).unwrap();
         assert!(median < 0.05, "{times:?}, {readout:?}: {median} rad");
     }
+}
+
+/// Weak signals: the noise of a late echo is as large as its signal.
+#[test]
+fn complex_signals_give_the_field_where_late_echoes_are_noise() {
+    let mask = ball(&grid([40, 40, 20], [1.0; 3]), [0.0; 3], 9.5);
+    let field = steep_field(&mask).map(|value| 0.5 * value);
+    let magnitude = Volume::filled(*mask.grid(), 0.1);
+    let times = [0.006, 0.012, 0.018, 0.024, 0.050, 0.080];
+    let scan = signal(&field, &magnitude, &times).scan();
+    let (echoes, per_ppm) = (scan.echoes(), scan.radians_per_ppm_second());
+    let mut first = echoes[0].phase_rad.clone();
+    unwrap_romeo(&mut first, &EdgeWeights::of_echoes(echoes), &mask);
+    let unwrapped = unwrap_in_time(echoes, first, &mask);
+    let line = fit_field(echoes, &unwrapped, &mask, per_ppm);
+    let mut complex = line.clone();
+    refine_field(&mut complex, echoes, &mask, per_ppm);
+    assert_eq!(complex.precision, line.precision);
+    let error = |fit: &FieldFit| {
+        deepmir_recon::accuracy::map_error(&fit.field_ppm, &field, &mask).unwrap().nrmse_percent
+    };
+    assert!(error(&complex) < error(&line), "{} and {}", error(&complex), error(&line));
+}
+
+/// Turning an echo by whole turns is no change of its signal.
+#[test]
+fn a_wrong_turn_of_an_echo_does_not_matter_to_complex_signals() {
+    let mask = ball(&grid([24, 24, 12], [1.0; 3]), [0.0; 3], 9.0);
+    let field = steep_field(&mask).map(|value| 0.5 * value);
+    let magnitude = Volume::filled(*mask.grid(), 1.0);
+    let times = [0.006, 0.012, 0.018, 0.024];
+    let scan = signal(&field, &magnitude, &times).scan();
+    let (echoes, per_ppm) = (scan.echoes(), scan.radians_per_ppm_second());
+    let mut first = echoes[0].phase_rad.clone();
+    unwrap_romeo(&mut first, &EdgeWeights::of_echoes(echoes), &mask);
+    let mut unwrapped = unwrap_in_time(echoes, first, &mask);
+    let error = |fit: &FieldFit| {
+        deepmir_recon::accuracy::map_error(&fit.field_ppm, &field, &mask).unwrap().nrmse_percent
+    };
+    let right = error(&fit_field(echoes, &unwrapped, &mask, per_ppm));
+    let turned = unwrapped[1].data_mut().iter_mut().enumerate();
+    turned.filter(|(voxel, _)| voxel % 3 == 0).for_each(|(_, phase)| *phase += TAU);
+    let mut fit = fit_field(echoes, &unwrapped, &mask, per_ppm);
+    let wrong = error(&fit);
+    refine_field(&mut fit, echoes, &mask, per_ppm);
+    assert!(wrong > 3.0 * right && error(&fit) < 1.1 * right, "{right}, {wrong}, {}", error(&fit));
+}
+
+#[test]
+fn one_echo_is_its_own_complex_fit() {
+    let mask = ball(&grid([24, 24, 12], [1.0; 3]), [0.0; 3], 9.0);
+    let field = steep_field(&mask).map(|value| 0.2 * value);
+    let magnitude = Volume::filled(*mask.grid(), 1.0);
+    let mut scan = signal(&field, &magnitude, &[0.02]).scan();
+    let phase = scan.echoes()[0].phase_rad.clone();
+    let line = fitted(&mut scan, &mask, &OffsetConfig::default());
+    // One echo says nothing about an offset.
+    assert_eq!(scan.echoes()[0].phase_rad, phase);
+    let mut complex = line.clone();
+    refine_field(&mut complex, scan.echoes(), &mask, scan.radians_per_ppm_second());
+    assert_eq!(complex.field_ppm, line.field_ppm);
+    assert!(complex.residual_rad.data().iter().all(|&left| left < 1e-5));
+    let error = deepmir_recon::accuracy::map_error(&line.field_ppm, &field, &mask).unwrap();
+    assert!(error.nrmse_percent < 5.0, "{error:?}");
 }
 
 #[test]
