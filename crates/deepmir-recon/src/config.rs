@@ -31,6 +31,9 @@ pub enum FieldFitMethod {
     Line,
     /// The line, then complex signals (see [`crate::phase::refine_field`]). Needs exact unwrapping.
     Complex,
+    /// The line, without late echoes where they do not lie on it to `reliability.residual_rad` (see
+    /// [`crate::phase::leave_out_late_echoes`]).
+    Early,
 }
 
 /// All settings; the defaults are those of the documentation's figures.

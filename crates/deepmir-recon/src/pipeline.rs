@@ -10,8 +10,8 @@ use crate::brain::{combined_magnitude, find_brain};
 use crate::config::{FieldFitMethod, ReconConfig, Unwrapping};
 use crate::inversion::{InversionInput, invert, reference_to_median};
 use crate::phase::{
-    EdgeWeights, FieldFit, fit_field, refine_field, remove_phase_offset, unwrap_in_time,
-    unwrap_laplacian, unwrap_romeo,
+    EdgeWeights, FieldFit, fit_field, leave_out_late_echoes, refine_field, remove_phase_offset,
+    unwrap_in_time, unwrap_laplacian, unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
@@ -247,8 +247,13 @@ fn field_in<F: FnMut(Stage)>(
     clock.begin(Stage::Fit);
     let per_ppm = scan.radians_per_ppm_second();
     let mut fit = fit_field(echoes, &unwrapped, mask, per_ppm);
-    if config.field_fit == FieldFitMethod::Complex {
-        refine_field(&mut fit, echoes, mask, per_ppm);
+    match config.field_fit {
+        FieldFitMethod::Line => {}
+        FieldFitMethod::Complex => refine_field(&mut fit, echoes, mask, per_ppm),
+        FieldFitMethod::Early => {
+            let residual_rad = config.reliability.residual_rad;
+            leave_out_late_echoes(&mut fit, echoes, &unwrapped, mask, per_ppm, residual_rad);
+        }
     }
     fit
 }

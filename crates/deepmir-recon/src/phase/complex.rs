@@ -27,7 +27,8 @@ const SAME_RAD: f32 = 0.05;
 ///
 /// `fit` is that of [`super::fit_field`], `echoes` are those it was made of. Its residual becomes
 /// that of the new field, each echo's taken between −π and π; its precision, which is that of the
-/// Cramér–Rao bound, stays. `radians_per_ppm_second` is [`crate::scan::GradientEchoScan::radians_per_ppm_second`].
+/// Cramér–Rao bound, stays. `radians_per_ppm_second` is
+/// [`crate::scan::GradientEchoScan::radians_per_ppm_second`].
 pub fn refine_field(fit: &mut FieldFit, echoes: &[Echo], mask: &Mask, radians_per_ppm_second: f64) {
     let per_ppm = radians_per_ppm_second as f32;
     let FieldFit { field_ppm, residual_rad, .. } = fit;

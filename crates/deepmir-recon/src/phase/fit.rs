@@ -31,9 +31,7 @@ pub fn fit_field(
     radians_per_ppm_second: f64,
 ) -> FieldFit {
     let grid = *mask.grid();
-    let times: Vec<f32> = echoes.iter().map(|echo| echo.echo_time_s as f32).collect();
-    let magnitudes: Vec<&[f32]> = echoes.iter().map(|echo| echo.magnitude.data()).collect();
-    let phases: Vec<&[f32]> = unwrapped.iter().map(Volume::data).collect();
+    let all = Echoes::new(echoes, unwrapped);
     let to_ppm = 1.0 / radians_per_ppm_second as f32;
     let mut field_ppm = Volume::filled(grid, 0.0);
     let mut residual_rad = Volume::filled(grid, 0.0);
@@ -44,24 +42,62 @@ pub fn fit_field(
         if !mask.data()[voxel] {
             return;
         }
+        if let Some(line) = all.line(echoes.len(), voxel) {
+            *field = line.slope * to_ppm;
+            *residual = line.residual_rad;
+            *precision = line.precision;
+        }
+    });
+    FieldFit { field_ppm, residual_rad, precision }
+}
+
+/// Times, magnitudes and unwrapped phases.
+pub(super) struct Echoes<'a> {
+    times: Vec<f32>,
+    magnitudes: Vec<&'a [f32]>,
+    phases: Vec<&'a [f32]>,
+}
+
+/// A line through zero.
+pub(super) struct Line {
+    /// Radians per second.
+    pub(super) slope: f32,
+    /// As that of [`FieldFit`].
+    pub(super) residual_rad: f32,
+    /// As that of [`FieldFit`].
+    pub(super) precision: f32,
+}
+
+impl<'a> Echoes<'a> {
+    pub(super) fn new(echoes: &'a [Echo], unwrapped: &'a [Volume<f32>]) -> Self {
+        Self {
+            times: echoes.iter().map(|echo| echo.echo_time_s as f32).collect(),
+            magnitudes: echoes.iter().map(|echo| echo.magnitude.data()).collect(),
+            phases: unwrapped.iter().map(Volume::data).collect(),
+        }
+    }
+
+    /// The line of the first `count` echoes of a voxel; `None` without signal.
+    pub(super) fn line(&self, count: usize, voxel: usize) -> Option<Line> {
+        let values = || {
+            let values = self.times.iter().zip(&self.magnitudes).zip(&self.phases).take(count);
+            values.map(move |((&time, size), phase)| (time, size[voxel], phase[voxel]))
+        };
         let (mut moment, mut square, mut weights) = (0.0, 0.0, 0.0);
-        for ((&time, magnitude), phase) in times.iter().zip(&magnitudes).zip(&phases) {
-            let weight = magnitude[voxel] * magnitude[voxel];
-            moment += weight * time * phase[voxel];
+        for (time, magnitude, phase) in values() {
+            let weight = magnitude * magnitude;
+            moment += weight * time * phase;
             square += weight * time * time;
             weights += weight;
         }
         if square <= 0.0 {
-            return;
+            return None;
         }
         let slope = moment / square;
         let mut left = 0.0;
-        for ((&time, magnitude), phase) in times.iter().zip(&magnitudes).zip(&phases) {
-            left += (magnitude[voxel] * (phase[voxel] - slope * time)).powi(2);
+        for (time, magnitude, phase) in values() {
+            left += (magnitude * (phase - slope * time)).powi(2);
         }
-        *field = slope * to_ppm;
-        *residual = (left / weights).sqrt();
-        *precision = square.sqrt();
-    });
-    FieldFit { field_ppm, residual_rad, precision }
+        Some(Line { slope, residual_rad: (left / weights).sqrt(), precision: square.sqrt() })
+    }
 }

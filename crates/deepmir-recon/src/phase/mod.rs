@@ -1,6 +1,7 @@
 //! Phase: how good it is, without its offset, unwrapped, fitted over echoes.
 
 mod complex;
+mod early;
 mod edges;
 mod fit;
 mod laplacian;
@@ -12,6 +13,7 @@ mod turns;
 use std::f32::consts::TAU;
 
 pub use complex::refine_field;
+pub use early::leave_out_late_echoes;
 pub use edges::{EdgeWeights, phase_quality};
 pub use fit::{FieldFit, fit_field};
 pub use laplacian::unwrap_laplacian;

@@ -2,8 +2,8 @@ use std::f32::consts::TAU;
 
 use deepmir_recon::GradientEchoScan;
 use deepmir_recon::phase::{
-    EdgeWeights, FieldFit, OffsetConfig, Readout, fit_field, refine_field, remove_phase_offset,
-    unwrap_in_time, unwrap_laplacian, unwrap_romeo, wrapped,
+    EdgeWeights, FieldFit, OffsetConfig, Readout, fit_field, leave_out_late_echoes, refine_field,
+    remove_phase_offset, unwrap_in_time, unwrap_laplacian, unwrap_romeo, wrapped,
 };
 use deepmir_recon::r2star::{R2StarFit, fit_r2_star};
 use deepmir_volume::{Mask, Volume};
@@ -172,6 +172,46 @@ fn a_wrong_turn_of_an_echo_does_not_matter_to_complex_signals() {
     let wrong = error(&fit);
     refine_field(&mut fit, echoes, &mask, per_ppm);
     assert!(wrong > 3.0 * right && error(&fit) < 1.1 * right, "{right}, {wrong}, {}", error(&fit));
+}
+
+/// Late echoes that lie two radians beside the line of the early ones.
+#[test]
+fn early_echoes_give_the_field_that_late_ones_have_left() {
+    let mask = ball(&grid([16, 16, 8], [1.0; 3]), [0.0; 3], 6.0);
+    let field = steep_field(&mask).map(|value| 0.3 * value);
+    let magnitude = Volume::filled(*mask.grid(), 1.0);
+    let mut quiet = signal(&field, &magnitude, &[0.004, 0.008, 0.012, 0.016]);
+    quiet.noise = 0.001;
+    let scan = quiet.scan();
+    let (echoes, per_ppm) = (scan.echoes(), scan.radians_per_ppm_second());
+    let phases = |late: f32| -> Vec<Volume<f32>> {
+        let of = |echo: &deepmir_recon::Echo| {
+            let rate = (per_ppm * echo.echo_time_s) as f32;
+            let bend = if echo.echo_time_s > 0.01 { late } else { 0.0 };
+            field.map(|&ppm| ppm * rate + bend)
+        };
+        echoes.iter().map(of).collect()
+    };
+    let error = |fit: &FieldFit| {
+        deepmir_recon::accuracy::map_error(&fit.field_ppm, &field, &mask).unwrap().nrmse_percent
+    };
+    let straight = fit_field(echoes, &phases(0.0), &mask, per_ppm);
+    let mut same = straight.clone();
+    leave_out_late_echoes(&mut same, echoes, &phases(0.0), &mask, per_ppm, 0.2);
+    assert_eq!(same.field_ppm, straight.field_ppm);
+    // Bent in every other voxel, so that it is no constant.
+    let mut bent = phases(2.0);
+    for (bent, straight) in bent.iter_mut().zip(phases(0.0)) {
+        let values = bent.data_mut().iter_mut().zip(straight.data()).step_by(2);
+        values.for_each(|(bent, &straight)| *bent = straight);
+    }
+    let mut fit = fit_field(echoes, &bent, &mask, per_ppm);
+    let line = error(&fit);
+    leave_out_late_echoes(&mut fit, echoes, &bent, &mask, per_ppm, 0.2);
+    assert!(line > 20.0 && error(&fit) < 0.1, "{line} and {}", error(&fit));
+    let left = fit.residual_rad.data().iter().zip(mask.data()).filter(|(_, inside)| **inside);
+    assert!(left.map(|(&left, _)| left).fold(0.0, f32::max) <= 0.2);
+    assert!(fit.precision.data().iter().zip(straight.precision.data()).all(|(a, b)| a <= b));
 }
 
 #[test]
