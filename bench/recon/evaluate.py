@@ -14,6 +14,8 @@ import nibabel as nib
 import numpy as np
 import sources as lesion_sources
 
+# More than the reach of the filters, 4 standard deviations of 1.5 voxels.
+ROOM_VOXELS = 8
 OVERVIEW = (
     ("share_percent", "given, %", ".1f"),
     ("nrmse_percent", "NRMSE, %", ".1f"),
@@ -42,14 +44,26 @@ def only(folder, pattern):
     return files[0] if len(files) == 1 else None
 
 
+def box_around(mask):
+    """Slices of the box around a mask, with room for the filters."""
+    places = np.nonzero(mask)
+    return tuple(
+        slice(max(0, int(at.min()) - ROOM_VOXELS), int(at.max()) + ROOM_VOXELS + 1) for at in places
+    )
+
+
 class Truth:
-    """True susceptibility, brain and lesions of one scan."""
+    """True susceptibility, brain and lesions of one scan, cut to the box around the brain."""
 
     def __init__(self, folder):
-        image, self.chi = load(only(folder, "*_Chimap.nii.gz"))
-        self.brain = load(only(folder, "*_desc-brain_mask.nii.gz"))[1] > 0
-        self.brain &= np.isfinite(self.chi)
-        self.affine = image.affine
+        image, chi = load(only(folder, "*_Chimap.nii.gz"))
+        brain = load(only(folder, "*_desc-brain_mask.nii.gz"))[1] > 0
+        self.shape, self.whole_affine = image.shape, image.affine
+        self.box = box_around(brain)
+        self.chi = chi[self.box]
+        self.brain = brain[self.box] & np.isfinite(self.chi)
+        self.affine = image.affine.copy()
+        self.affine[:3, 3] = nib.affines.apply_affine(image.affine, [s.start for s in self.box])
         listed = only(folder, "*_desc-sources_list.tsv")
         self.sources = lesion_sources.read(listed) if listed else []
 
@@ -98,9 +112,11 @@ def evaluate(scan_runs, truth):
         if not (run["status"] == 0 and run["chi"] and run["given"]):
             continue
         (image, chi), given = load(run["chi"]), load(run["given"])[1] > 0
-        if image.shape != truth.chi.shape or not np.allclose(image.affine, truth.affine, atol=1e-3):
+        same_place = np.allclose(image.affine, truth.whole_affine, atol=1e-3)
+        if image.shape != truth.shape or not same_place:
             print(f"{run['chi']}: not on the truth's grid, left out", file=sys.stderr)
             continue
+        chi, given = chi[truth.box], given[truth.box]
         maps[run["chain"], run["mask"]] = (chi, given & truth.brain & np.isfinite(chi))
     same = [region for (_, mask), (_, region) in maps.items() if mask == "deepmir"]
     common = np.logical_and.reduce(same) if same else truth.brain
