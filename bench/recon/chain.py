@@ -22,6 +22,7 @@ INVERSION = {
     "tkd": inversion.tkd,
     "l2": inversion.closed_form_l2,
     "tv": inversion.tv,
+    "nltv": inversion.nonlinear_tv,
     "rts": inversion.rts,
 }
 

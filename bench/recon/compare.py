@@ -106,6 +106,7 @@ def chains():
         ("V-SHARP, closed-form L2", "vsharp", "l2"),
         ("V-SHARP, TV", "vsharp", "tv"),
         ("V-SHARP, RTS", "vsharp", "rts"),
+        ("V-SHARP, FANSI", "vsharp", "nltv"),
         ("RESHARP, TV", "resharp", "tv"),
         ("PDF, RTS", "pdf", "rts"),
     ):
