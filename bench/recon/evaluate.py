@@ -30,7 +30,12 @@ OVERVIEW = (
     ("strength_median", "strength over truth", ".3f"),
     ("strength_error_percent", "its error, %", ".1f"),
 )
-COST = (("wall_s", "s", ".1f"), ("cpu_s", "processor s", ".1f"), ("peak_mib", "MiB", ".0f"))
+COST_OVERVIEW = (
+    ("wall_s", "s", ".1f"),
+    ("cpu_s", "processor s", ".1f"),
+    ("peak_mib", "MiB", ".0f"),
+)
+COST = tuple(key for key, *_ in COST_OVERVIEW)
 
 
 def load(file):
@@ -101,8 +106,9 @@ def last_runs(runs):
         found.setdefault((run["scan"], run["chain"], run["mask"]), []).append(run)
     for same in found.values():
         done = [run for run in same if run["status"] == 0]
-        cost = {key: statistics.median(r[key] for r in done) for key, *_ in COST} if done else {}
-        yield {**same[-1], **cost, "runs": len(done)}
+        told = {key: value for key, value in same[-1].items() if key not in COST}
+        cost = {key: statistics.median(run[key] for run in done) for key in COST if done}
+        yield {**told, **cost, "runs": len(done)}
 
 
 def evaluate(scan_runs, truth):
@@ -159,7 +165,7 @@ def report(measured, costs):
             rows = [r for r in measured if r["scan"] == scan and r["region"] == region]
             if rows:
                 parts += [title, table(rows, OVERVIEW)]
-        parts += ["Cost, medians:", table([c for c in costs if c["scan"] == scan], COST)]
+        parts += ["Cost, medians:", table([c for c in costs if c["scan"] == scan], COST_OVERVIEW)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -176,7 +182,7 @@ def main():
         for names, made, rows in evaluate(scan_runs, Truth(folder)):
             measured.append({"scan": scan, **names, **made})
             lesion_rows += [{"scan": scan, **names, **row} for row in rows]
-    columns = ("scan", "chain", "mask", "runs", *(key for key, *_ in COST))
+    columns = ("scan", "chain", "mask", "runs", *COST)
     costs = [{key: run[key] for key in columns if key in run} for run in runs]
     write_tsv(output / "measures.tsv", measured)
     write_tsv(output / "lesions.tsv", lesion_rows)
