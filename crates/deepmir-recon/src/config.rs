@@ -27,12 +27,12 @@ pub enum Unwrapping {
 #[serde(rename_all = "kebab-case")]
 pub enum FieldFitMethod {
     /// A weighted line through the unwrapped phases (see [`crate::phase::fit_field`]).
-    #[default]
     Line,
     /// The line, then complex signals (see [`crate::phase::refine_field`]). Needs exact unwrapping.
     Complex,
-    /// The line, without late echoes where they do not lie on it to `reliability.residual_rad` (see
+    /// The line, without late echoes where they do not lie on it to half of `reliability.residual_rad` (see
     /// [`crate::phase::leave_out_late_echoes`]).
+    #[default]
     Early,
 }
 

@@ -251,7 +251,7 @@ fn field_in<F: FnMut(Stage)>(
         FieldFitMethod::Line => {}
         FieldFitMethod::Complex => refine_field(&mut fit, echoes, mask, per_ppm),
         FieldFitMethod::Early => {
-            let residual_rad = config.reliability.residual_rad;
+            let residual_rad = 0.5 * config.reliability.residual_rad;
             leave_out_late_echoes(&mut fit, echoes, &unwrapped, mask, per_ppm, residual_rad);
         }
     }
