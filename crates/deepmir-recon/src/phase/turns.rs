@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::scan::Echo;
 
-/// Turns looked at on either side; at 3 T and 10 ms three turns are 2.3 ppm.
+/// Whole turns tried on either side; at 3 T and 10 ms three turns are 2.3 ppm.
 const MOST_TURNS: i32 = 3;
 /// How far from a whole number a ratio of times must be to tell turns apart.
 const LEAST_FRACTION: f64 = 0.03;
