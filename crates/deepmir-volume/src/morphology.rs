@@ -2,7 +2,7 @@
 
 use crate::components::{Connectivity, components};
 use crate::distance::distance_to;
-use crate::{Mask, Volume};
+use crate::{BoundingBox, Grid, Mask, Volume};
 
 /// All voxels whose centres lie within `radius_mm` of a true voxel's centre.
 pub fn dilate_mm(mask: &Mask, radius_mm: f32) -> Mask {
@@ -20,9 +20,33 @@ pub fn open_mm(mask: &Mask, radius_mm: f32) -> Mask {
     dilate_mm(&erode_mm(mask, radius_mm), radius_mm)
 }
 
-/// Dilation, then erosion: narrow gaps close, the rest keeps its size.
+/// Dilation, then erosion: narrow gaps close, the rest keeps its size. The mask goes on beyond the image as
+/// it is at the image's edge: what only comes near that edge does not grow to it.
 pub fn close_mm(mask: &Mask, radius_mm: f32) -> Mask {
-    erode_mm(&dilate_mm(mask, radius_mm), radius_mm)
+    let Some(place) = BoundingBox::around(mask) else {
+        return mask.clone();
+    };
+    // The closing lies in the same box; room around it, also beyond the image, is for the dilation.
+    let sizes = mask.grid().voxel_sizes_mm();
+    let margin = sizes.map(|size| (f64::from(radius_mm) / size).clamp(0.0, 1e3) as usize + 1);
+    let shape: [usize; 3] = std::array::from_fn(|axis| place.shape()[axis] + 2 * margin[axis]);
+    let start = std::array::from_fn(|axis| place.start()[axis] as f64 - margin[axis] as f64);
+    let middle = std::array::from_fn(|axis| margin[axis] + place.shape()[axis]);
+    let (Ok(grid), Some(middle)) =
+        (Grid::new(shape, mask.grid().affine().shifted(start)), BoundingBox::new(margin, middle))
+    else {
+        return mask.clone();
+    };
+    let last = mask.shape().map(|count| count - 1);
+    let wide = Volume::from_fn(grid, |voxel| {
+        mask[std::array::from_fn(|axis| {
+            (place.start()[axis] + voxel[axis]).saturating_sub(margin[axis]).min(last[axis])
+        })]
+    });
+    let closed = erode_mm(&dilate_mm(&wide, radius_mm), radius_mm);
+    let mut result = mask.clone();
+    result.paste(&closed.crop(&middle), &place);
+    result
 }
 
 /// One step of dilation: every voxel that touches a true one.
@@ -129,6 +153,23 @@ mod tests {
 
     fn volume_mm3(mask: &Mask) -> f64 {
         mask.count() as f64 * mask.grid().voxel_volume_mm3()
+    }
+
+    #[test]
+    fn closing_does_not_grow_to_the_edge_of_the_image() {
+        let grid = Grid::new([24, 24, 12], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let near = |[i, j, k]: [usize; 3]| {
+            (6..18).contains(&i) && (6..18).contains(&j) && (2..10).contains(&k)
+        };
+        let mask = Volume::from_fn(grid, near);
+        assert_eq!(close_mm(&mask, 4.0).count(), mask.count());
+        // Cut off by the edge, with a slit that goes on beyond it.
+        let cut = |[i, j, k]: [usize; 3]| (6..18).contains(&i) && (6..18).contains(&j) && k < 10;
+        let slit = Volume::from_fn(grid, |voxel| cut(voxel) && voxel[0] != 11);
+        let closed = close_mm(&slit, 4.0);
+        assert!(closed[[11, 12, 0]] && closed[[11, 12, 3]] && !closed[[5, 12, 0]]);
+        let none = Volume::filled(grid, false);
+        assert_eq!(close_mm(&none, 4.0).count(), 0);
     }
 
     #[test]
