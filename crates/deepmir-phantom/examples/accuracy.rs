@@ -1,6 +1,6 @@
 //! How near the reconstruction comes to the truth of simulated heads:
-//! `cargo run --release -p deepmir-phantom --example accuracy -- [SEEDS] [LABELS] [field=T]
-//! [first=SEED] [recon=JSON] [default-only]`.
+//! `cargo run --release -p deepmir-phantom --example accuracy -- [SEEDS] [LABELS] [first=SEED]
+//! [phantom=JSON] [recon=JSON] [default-only]`.
 //!
 //! Simulates heads of `SEEDS` (six) seeds from 1, or `first`, of the built-in anatomy, or of label maps in turn,
 //! reconstructs their echoes with the brain mask found, not given, and prints a table; thresholded
@@ -30,7 +30,8 @@ type Fault = Box<dyn std::error::Error>;
 fn main() -> Result<(), Fault> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let count = arguments.first().map_or(Ok(6), |text| text.parse::<u64>())?;
-    let mut config = PhantomConfig::default();
+    let settings = arguments.iter().find_map(|word| word.strip_prefix("phantom="));
+    let mut config: PhantomConfig = serde_json::from_str(settings.unwrap_or("{}"))?;
     config.output.contents = Contents::Raw;
     config.lesions.lesion_free_probability = 0.0;
     // Many, so that rare failures show.
@@ -42,7 +43,7 @@ fn main() -> Result<(), Fault> {
     let (mut first, mut baselines) = (1, true);
     for word in arguments.iter().skip(1) {
         match word.split_once('=') {
-            Some(("field", tesla)) => config.scan.field_strength_t = tesla.parse()?,
+            Some(("phantom", _)) => (),
             Some(("recon", json)) => recon = serde_json::from_str(json)?,
             Some(("first", seed)) => first = seed.parse()?,
             None if word == "default-only" => baselines = false,
