@@ -61,21 +61,6 @@ def scans_of(folder):
     return found
 
 
-def echo_arguments(scan):
-    """Time, magnitude and phase of each echo, and field strength and direction, as text."""
-    files = [Path(str(file).removesuffix(".nii.gz") + ".json") for file in scan.phases]
-    told = [json.loads(file.read_text()) for file in files]
-    order = sorted(range(len(told)), key=lambda echo: told[echo]["EchoTime"])
-    direction = ",".join(map(str, told[0].get("B0Direction", ["affine"])))
-    head = [str(told[0]["MagneticFieldStrength"]), direction]
-    echoes = [
-        part
-        for echo in order
-        for part in (str(told[echo]["EchoTime"]), scan.magnitudes[echo], scan.phases[echo])
-    ]
-    return [*head, *echoes]
-
-
 def chains():
     """All chains, ours first: the others take its mask."""
 
@@ -93,12 +78,6 @@ def chains():
             *(["--mask", mask] if mask else []),
         ]  # fmt: skip
 
-    def qsm_rs(background, inversion):
-        return lambda scan, mask, out: [
-            os.environ["RECON_QSM_RS"], out, background, inversion, mask or "own",
-            *echo_arguments(scan),
-        ]  # fmt: skip
-
     reliable = "*_desc-reliable_mask.nii.gz"
     made = [Chain("deepmir", "deepmir", deepmir, "*_Chimap.nii.gz", reliable)]
     for name, background, inversion in (
@@ -112,12 +91,6 @@ def chains():
     ):
         made.append(Chain(name, "deepmir", numpy_chain(background, inversion)))
     made.append(Chain("V-SHARP, RTS", "own", numpy_chain("vsharp", "rts")))
-    if os.environ.get("RECON_QSM_RS"):
-        for background, inversion in (("vsharp", "rts"), ("pdf", "tv"), ("vsharp", "medi")):
-            for mask in ("deepmir", "own"):
-                if (background, mask) != ("pdf", "own"):
-                    name = f"QSM.rs {background}, {inversion}"
-                    made.append(Chain(name, mask, qsm_rs(background, inversion)))
     return made
 
 

@@ -42,18 +42,14 @@ pub(super) fn pdf(
         // Nothing is trusted.
         return LocalField { field_ppm: masked(total, mask), mask: mask.clone() };
     };
-    let weigh = |values: &mut [f32]| {
-        trend.remove(values, &weights);
-        values.par_iter_mut().zip(&weights).for_each(|(value, &weight)| *value *= weight);
-    };
     let mut right = padding.pad(&masked(total, mask), 0.0).into_data();
-    weigh(&mut right);
+    trend.remove_and_weigh(&mut right, &weights);
     fourier.filter(&mut right, &dipole);
     keep_outside(&mut right);
     let mut sources = solve(&right, iterations, 1e-4, |chi, applied| {
         applied.copy_from_slice(chi);
         fourier.filter(applied, &dipole);
-        weigh(applied);
+        trend.remove_and_weigh(applied, &weights);
         fourier.filter(applied, &dipole);
         keep_outside(applied);
     });

@@ -47,7 +47,8 @@ pub(super) fn tfi(input: &BackgroundInput, expected: Expected, iterations: usize
         weights: quality.iter().map(|quality| quality * quality).collect(),
         field: padding.pad(&total, 0.0).into_data(),
     };
-    let Some(mut sources) = problem.solve(iterations) else {
+    let Some(Solution { mut sources, mut fourier, dipole, trend }) = problem.solve(iterations)
+    else {
         // Nothing is trusted.
         return LocalField { field_ppm: total, mask: input.mask.clone() };
     };
@@ -55,19 +56,16 @@ pub(super) fn tfi(input: &BackgroundInput, expected: Expected, iterations: usize
     sources.par_iter_mut().zip(outside).for_each(|(source, (&prior, &inside))| {
         *source = if inside { 0.0 } else { *source * prior };
     });
-    let mut fourier = Fourier::new(problem.shape);
-    fourier.filter(&mut sources, &problem.dipole(&fourier));
+    fourier.filter(&mut sources, &dipole);
     let mut local = problem.field;
     local.par_iter_mut().zip(&sources).for_each(|(value, &background)| *value -= background);
-    if let Some(trend) = Trend::new(problem.shape, &problem.weights) {
-        trend.remove(&mut local, &problem.weights);
-    }
+    trend.remove(&mut local, &problem.weights);
     let field_ppm = masked(&padding.crop_data(&local), input.mask);
     LocalField { field_ppm, mask: input.mask.clone() }
 }
 
-/// The deviation that is expected of every padded voxel. Beyond the image the magnitude goes on as it is
-/// at its edge: a head that is cut off there has tissue beyond.
+/// The deviation that is expected of every padded voxel. Beyond what is given of the magnitude it goes on
+/// as at the edge: a head that is cut off there has tissue beyond.
 fn prior(
     input: &BackgroundInput,
     padding: &Padding,
@@ -108,45 +106,48 @@ struct Problem {
     field: Vec<f32>,
 }
 
-impl Problem {
-    fn dipole(&self, fourier: &Fourier) -> Vec<f32> {
-        dipole_kernel(fourier, self.sizes_mm, self.b0_direction)
-    }
+/// What solves a problem, and what it was solved with.
+struct Solution {
+    /// y.
+    sources: Vec<f32>,
+    fourier: Fourier,
+    /// D.
+    dipole: Vec<f32>,
+    trend: Trend,
+}
 
-    /// y by conjugate gradients, starting from that of a coarser grid, where steps cost little and the
-    /// field of far sources looks the same. `None` if no voxel has a weight.
-    fn solve(&self, iterations: usize) -> Option<Vec<f32>> {
+impl Problem {
+    /// Conjugate gradients, starting from the solution on a coarser grid, where steps cost little and
+    /// the field of far sources looks the same. `None` if no voxel has a weight.
+    fn solve(&self, iterations: usize) -> Option<Solution> {
         let start = match self.coarser() {
             Some((coarse, factors)) => {
-                let sources = coarse.solve(COARSE_STEPS * iterations)?;
+                let sources = coarse.solve(COARSE_STEPS * iterations)?.sources;
                 refined(&sources, coarse.shape, factors)
             }
             None => vec![0.0; self.field.len()],
         };
         let trend = Trend::new(self.shape, &self.weights)?;
         let mut fourier = Fourier::new(self.shape);
-        let dipole = self.dipole(&fourier);
-        let weigh = |values: &mut [f32]| {
-            trend.remove(values, &self.weights);
-            values.par_iter_mut().zip(&self.weights).for_each(|(value, &weight)| *value *= weight);
-        };
+        let dipole = dipole_kernel(&fourier, self.sizes_mm, self.b0_direction);
         let scale = |values: &mut [f32]| {
             values.par_iter_mut().zip(&self.prior).for_each(|(value, &prior)| *value *= prior);
         };
         let mut right = self.field.clone();
-        weigh(&mut right);
+        trend.remove_and_weigh(&mut right, &self.weights);
         fourier.filter(&mut right, &dipole);
         scale(&mut right);
-        Some(solve_from(start, &right, iterations, 1e-4, |sources, applied| {
+        let sources = solve_from(start, &right, iterations, 1e-4, |sources, applied| {
             applied.copy_from_slice(sources);
             scale(applied);
             fourier.filter(applied, &dipole);
-            weigh(applied);
+            trend.remove_and_weigh(applied, &self.weights);
             fourier.filter(applied, &dipole);
             scale(applied);
             let sources = sources.par_iter();
             applied.par_iter_mut().zip(sources).for_each(|(to, &from)| *to += NOISE_PPM2 * from);
-        }))
+        });
+        Some(Solution { sources, fourier, dipole, trend })
     }
 
     /// The same with every second voxel along the axes that stay below [`COARSE_MM`]; how many voxels

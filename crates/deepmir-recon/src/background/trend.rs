@@ -6,6 +6,8 @@ use rayon::prelude::*;
 /// 1, x, y, z, x², y², z², xy, yz, xz.
 const TERMS: usize = 10;
 
+type Terms = SVector<f64, TERMS>;
+
 /// What a shim may leave: a shim need not be a field of magnetic sources (x² alone is none), and what is
 /// none cannot be explained by sources outside the brain.
 pub(super) struct Trend {
@@ -28,18 +30,46 @@ impl Trend {
 
     /// Takes the weighted least-squares fit off `values`.
     pub(super) fn remove(&self, values: &mut [f32], squared_weights: &[f32]) {
-        let moments: SVector<f64, TERMS> =
-            sum(self.shape, squared_weights, |terms, weight, voxel| {
-                SVector::from(terms) * (weight * f64::from(values[voxel]))
-            });
-        let fit = self.gram.solve(&moments);
-        let [nx, ny, _] = self.shape;
-        values.par_chunks_mut(nx * ny).enumerate().for_each(|(k, slice)| {
-            for (place, value) in slice.iter_mut().enumerate() {
-                let terms = SVector::from(terms(self.shape, [place % nx, place / nx, k]));
-                *value -= terms.dot(&fit) as f32;
+        let fit = self.fit(values, squared_weights);
+        self.slices(values, squared_weights).for_each(|(k, (values, _))| {
+            for (place, value) in values.iter_mut().enumerate() {
+                *value -= self.value(&fit, place, k);
             }
         });
+    }
+
+    /// The same, then times the weights. What has no weight becomes zero, and costs nothing.
+    pub(super) fn remove_and_weigh(&self, values: &mut [f32], squared_weights: &[f32]) {
+        let fit = self.fit(values, squared_weights);
+        self.slices(values, squared_weights).for_each(|(k, (values, weights))| {
+            for (place, (value, &weight)) in values.iter_mut().zip(weights).enumerate() {
+                *value =
+                    if weight > 0.0 { (*value - self.value(&fit, place, k)) * weight } else { 0.0 };
+            }
+        });
+    }
+
+    /// Numbered slices of values and weights.
+    fn slices<'a>(
+        &self,
+        values: &'a mut [f32],
+        squared_weights: &'a [f32],
+    ) -> impl IndexedParallelIterator<Item = (usize, (&'a mut [f32], &'a [f32]))> {
+        let area = self.shape[0] * self.shape[1];
+        values.par_chunks_mut(area).zip(squared_weights.par_chunks(area)).enumerate()
+    }
+
+    /// The fit at a place of slice `k`.
+    fn value(&self, fit: &Terms, place: usize, k: usize) -> f32 {
+        let nx = self.shape[0];
+        SVector::from(terms(self.shape, [place % nx, place / nx, k])).dot(fit) as f32
+    }
+
+    fn fit(&self, values: &[f32], squared_weights: &[f32]) -> Terms {
+        let moments: Terms = sum(self.shape, squared_weights, |terms, weight, voxel| {
+            SVector::from(terms) * (weight * f64::from(values[voxel]))
+        });
+        self.gram.solve(&moments)
     }
 }
 
