@@ -75,6 +75,14 @@ pub enum PhantomError {
         /// The subject's record.
         path: PathBuf,
     },
+    /// A scan that nothing can be put into.
+    #[error(
+        "there is no room for implants: {reason}; give a brain mask, or a scan of a whole brain"
+    )]
+    NoRoom {
+        /// Why.
+        reason: &'static str,
+    },
     /// A text file that cannot be written.
     #[error(transparent)]
     Case(#[from] CaseError),

@@ -53,6 +53,7 @@ pub mod config;
 mod error;
 mod geometry;
 mod head;
+pub mod implant;
 pub mod maps;
 mod noise;
 mod paint;

@@ -3,22 +3,17 @@
 use deepmir_volume::{Affine, Grid, Volume};
 use rayon::prelude::*;
 
-use crate::config::{PhantomConfig, uniform};
+use crate::config::PhantomConfig;
 use crate::geometry::Geometry;
 use crate::noise::Noise;
 use crate::physics::gradient_echo::spoiled_steady_state;
 use crate::physics::spin_echo::spin_echo;
 use crate::random::{Purpose, stream};
-use crate::source::{Inclusion, Source, SourceKind, rasterise};
+use crate::source::{Inclusion, Source, SourceSignal, rasterise};
 use crate::structure::Structure;
 use crate::subject::Subject;
-use crate::tissue::{
-    BLOOD_R2_HZ_PER_PPM_3T, DEPOSIT_R2_HZ_PER_PPM_3T, R2_PRIME_HZ_PER_PPM_3T, TissueTable,
-};
+use crate::tissue::TissueTable;
 use crate::veins;
-
-/// What a spin echo sees of blood that flows through the slice, drawn for each vessel.
-const FLOW_VOID: [f64; 2] = [0.0, 0.3];
 
 /// The painted head.
 pub(crate) struct Painting {
@@ -178,33 +173,17 @@ impl Painting {
         config: &PhantomConfig,
         seed: u64,
     ) {
-        let ratio = config.scan.field_strength_t / 3.0;
-        let r2_prime = (R2_PRIME_HZ_PER_PPM_3T * ratio * source.chi_ppm.abs()) as f32;
-        // The same in every session, as the number of a source is.
-        let mut generator = stream(seed, Purpose::IronForm, source.id);
-        let mut drawn = |range| uniform(range, &mut generator);
-        let iron = ratio * source.chi_ppm;
-        // Calcium has few protons; old blood has about as many as tissue.
-        let mut flow = 1.0;
-        let (protons_left, extra_r2) = match source.kind {
-            SourceKind::Calcification => (0.45, 12.0),
-            SourceKind::IronDeposit => (0.95, iron * drawn(DEPOSIT_R2_HZ_PER_PPM_3T)),
-            SourceKind::Microbleed | SourceKind::Cavernoma => {
-                (0.95, iron * drawn(BLOOD_R2_HZ_PER_PPM_3T))
-            }
-            SourceKind::VesselLoop => {
-                flow = drawn(FLOW_VOID);
-                (0.95, 0.0)
-            }
-        };
-        let echo_left = (flow * protons_left * (-config.t2w.echo_time_s * extra_r2).exp()) as f32;
+        let signal = SourceSignal::of(source, config.scan.field_strength_t, seed);
+        let echo_left = signal.spin_echo_left(config.t2w.echo_time_s) as f32;
+        let protons_left = signal.protons_left as f32;
+        let r2star_hz = signal.r2star_hz as f32;
         let start = geometry.fine_in_wide.start();
         for &Inclusion { index, fraction } in filled {
             let [i, j, k] = geometry.fine.voxel(index);
             let wide = geometry.wide.index([start[0] + i, start[1] + j, start[2] + k]);
             self.chi_ppm.data_mut()[wide] += fraction * source.chi_ppm as f32;
-            self.r2star_hz.data_mut()[index] += fraction * (r2_prime + extra_r2 as f32);
-            self.amplitude.data_mut()[index] *= 1.0 - fraction * (1.0 - protons_left as f32);
+            self.r2star_hz.data_mut()[index] += fraction * r2star_hz;
+            self.amplitude.data_mut()[index] *= 1.0 - fraction * (1.0 - protons_left);
             self.spin_echo.data_mut()[index] *= 1.0 - fraction * (1.0 - echo_left);
         }
     }

@@ -93,11 +93,11 @@ impl PhantomConfig {
             unsigned("lesions.microbleed_regions", part)?;
         }
         positive("lesions.microbleed_regions (sum)", lesions.microbleed_regions.iter().sum())?;
-        kind("lesions.microbleeds", &lesions.microbleeds, [0.0, 10.0])?;
-        kind("lesions.iron_deposits", &lesions.iron_deposits, [0.0, 10.0])?;
-        kind("lesions.calcifications", &lesions.calcifications, [-10.0, 0.0])?;
-        kind("lesions.cavernomas", &lesions.cavernomas, [0.0, 10.0])?;
-        kind("lesions.vessel_loops", &lesions.vessel_loops, [0.0, 10.0])?;
+        lesions.microbleeds.validate("lesions.microbleeds", [0.0, 10.0])?;
+        lesions.iron_deposits.validate("lesions.iron_deposits", [0.0, 10.0])?;
+        lesions.calcifications.validate("lesions.calcifications", [-10.0, 0.0])?;
+        lesions.cavernomas.validate("lesions.cavernomas", [0.0, 10.0])?;
+        lesions.vessel_loops.validate("lesions.vessel_loops", [0.0, 10.0])?;
         range("veins.pial_radius_mm", self.veins.pial_radius_mm, [0.05, 5.0])?;
         range("veins.medullary_radius_mm", self.veins.medullary_radius_mm, [0.05, 5.0])?;
         count("veins.pial", self.veins.pial)?;
@@ -111,13 +111,16 @@ impl PhantomConfig {
     }
 }
 
-fn kind(name: &'static str, kind: &CountAndSize, chi_ppm: Range) -> Result<(), PhantomError> {
-    count(name, kind.count)?;
-    range(name, kind.diameter_mm, [0.5, 40.0])?;
-    range(name, kind.chi_ppm, chi_ppm)?;
-    require(kind.median_diameter_mm > 0.0, name, kind.median_diameter_mm, "a positive median")?;
-    let spread = kind.log_spread;
-    require((0.0..=2.0).contains(&spread), name, spread, "a log_spread between 0 and 2")
+impl CountAndSize {
+    /// Checks that every number can be used, susceptibilities being within `chi_ppm`.
+    pub(crate) fn validate(&self, name: &'static str, chi_ppm: Range) -> Result<(), PhantomError> {
+        count(name, self.count)?;
+        range(name, self.diameter_mm, [0.2, 40.0])?;
+        range(name, self.chi_ppm, chi_ppm)?;
+        require(self.median_diameter_mm > 0.0, name, self.median_diameter_mm, "a positive median")?;
+        let spread = self.log_spread;
+        require((0.0..=2.0).contains(&spread), name, spread, "a log_spread between 0 and 2")
+    }
 }
 
 fn count(name: &'static str, [low, high]: [u32; 2]) -> Result<(), PhantomError> {

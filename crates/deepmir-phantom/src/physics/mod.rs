@@ -9,3 +9,4 @@ pub mod motion;
 pub mod polynomial;
 pub mod receive;
 pub mod spin_echo;
+pub mod zero_fill;

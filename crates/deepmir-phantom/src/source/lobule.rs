@@ -1,5 +1,6 @@
 //! The round parts that sources are made of.
 
+use deepmir_volume::Affine;
 use nalgebra::{Rotation3, Vector3};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -83,6 +84,16 @@ impl Lobule {
         let correction = lobule.mean_cubed_bump.cbrt();
         lobule.radii_mm = lobule.radii_mm.map(|radius| radius / correction);
         lobule
+    }
+
+    /// The same in other millimetres; `rigid` takes its own to those.
+    pub(crate) fn moved(&self, rigid: &Affine) -> Self {
+        let turn = Rotation3::from_matrix_unchecked(rigid.linear());
+        Self {
+            centre_mm: rigid.apply(self.centre_mm),
+            rotation: self.rotation * turn.inverse(),
+            ..self.clone()
+        }
     }
 
     /// The same, its diameter multiplied.

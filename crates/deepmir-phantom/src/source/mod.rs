@@ -4,15 +4,18 @@ mod lobule;
 mod place;
 mod progress;
 mod raster;
+mod signal;
 
+use deepmir_volume::Affine;
 use serde::{Deserialize, Serialize};
 
 use crate::structure::Region;
 pub use lobule::Lobule;
 pub(crate) use lobule::Overlap;
-pub(crate) use place::draw_sources;
+pub(crate) use place::{Placer, count, draw_sources};
 pub(crate) use progress::next_session;
 pub(crate) use raster::{Inclusion, rasterise};
+pub(crate) use signal::SourceSignal;
 
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +35,12 @@ pub enum SourceKind {
     /// A pial vessel that turns through the slices: no lesion.
     #[serde(rename = "vessel")]
     VesselLoop,
+    /// A short piece of a vein in white matter: no lesion.
+    #[serde(rename = "vein")]
+    VeinPiece,
+    /// A haemorrhage too large for a microbleed: no lesion that has a label.
+    #[serde(rename = "haemorrhage")]
+    Haemorrhage,
 }
 
 impl SourceKind {
@@ -40,7 +49,11 @@ impl SourceKind {
         match self {
             Self::Microbleed => Some(1),
             Self::IronDeposit => Some(2),
-            Self::Calcification | Self::Cavernoma | Self::VesselLoop => None,
+            Self::Calcification
+            | Self::Cavernoma
+            | Self::VesselLoop
+            | Self::VeinPiece
+            | Self::Haemorrhage => None,
         }
     }
 
@@ -52,6 +65,8 @@ impl SourceKind {
             Self::Calcification => "calcification",
             Self::Cavernoma => "cavernoma",
             Self::VesselLoop => "vessel",
+            Self::VeinPiece => "vein",
+            Self::Haemorrhage => "haemorrhage",
         }
     }
 }
@@ -70,6 +85,8 @@ pub enum Change {
     Stable,
     /// It is no longer there, and not drawn.
     Vanished,
+    /// It was put into the scan.
+    Implant,
 }
 
 impl Change {
@@ -81,6 +98,7 @@ impl Change {
             Self::Grown => "grown",
             Self::Stable => "stable",
             Self::Vanished => "vanished",
+            Self::Implant => "implant",
         }
     }
 }
@@ -121,6 +139,12 @@ impl Source {
                 .sum();
             sum / total.max(1e-9)
         })
+    }
+
+    /// The same source in other millimetres; `rigid` takes its own to those.
+    pub fn moved(&self, rigid: &Affine) -> Self {
+        let lobules = self.lobules.iter().map(|lobule| lobule.moved(rigid)).collect();
+        Self { lobules, ..self.clone() }
     }
 
     /// The largest distance of its surface from its centre in millimetres.

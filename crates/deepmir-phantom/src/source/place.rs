@@ -6,8 +6,9 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Change, Lobule, Source, SourceKind};
-use crate::config::{CountAndSize, LesionConfig, pick, uniform};
+use crate::config::{CountAndSize, LesionConfig, Range, pick, uniform};
 use crate::head::Head;
+use crate::implant::{Rung, Site};
 use crate::structure::{Region, Structure};
 
 /// Whether a structure is a site for something.
@@ -17,6 +18,12 @@ type IsSite = fn(Structure) -> bool;
 const SURROUNDED: [f64; 2] = [0.6, 1.0];
 const BESIDE: [f64; 2] = [0.25, 0.8];
 const ANYWHERE: [f64; 2] = [0.0, 1.0];
+
+/// Length of a piece of a vein in millimetres.
+const VEIN_PIECE_MM: Range = [5.0, 14.0];
+
+/// Room between a source's surface and what nothing may touch, in millimetres: places are known to a voxel of one.
+const CLEAR_OF_OCCUPIED_MM: f64 = 2.0;
 
 /// Tries to find a free site before a source is given up.
 const TRIES: usize = 60;
@@ -42,7 +49,7 @@ pub(crate) fn draw_sources(
     placer.sources
 }
 
-fn count(kind: &CountAndSize, generator: &mut ChaCha8Rng) -> u32 {
+pub(crate) fn count(kind: &CountAndSize, generator: &mut ChaCha8Rng) -> u32 {
     generator.random_range(kind.count[0]..=kind.count[1])
 }
 
@@ -65,15 +72,30 @@ pub(crate) struct Placer<'a> {
     config: &'a LesionConfig,
     /// Distance to the nearest deep grey nucleus or ventricle.
     from_deep: Volume<f32>,
+    /// Distance to what nothing may touch, on the grid of the labels.
+    from_occupied: Option<&'a Volume<f32>>,
+    /// Where left and right meet, in the labels' millimetres.
+    midline_mm: f64,
     /// The sources so far.
     pub(crate) sources: Vec<Source>,
 }
 
 impl<'a> Placer<'a> {
     pub(crate) fn new(head: &'a Head, config: &'a LesionConfig) -> Self {
-        let labels = head.overview();
+        Self::of_labels(head.overview(), None, 0.0, config)
+    }
+
+    /// In a scan's structures (on voxels of about a millimetre), at the distances of `from_occupied` from what nothing may
+    /// touch.
+    pub(crate) fn of_labels(
+        labels: &'a Volume<Structure>,
+        from_occupied: Option<&'a Volume<f32>>,
+        midline_mm: f64,
+        config: &'a LesionConfig,
+    ) -> Self {
         let deep = labels.map(|structure| structure.is_deep_grey());
-        Self { labels, config, from_deep: distance::distance_to(&deep), sources: Vec::new() }
+        let from_deep = distance::distance_to(&deep);
+        Self { labels, config, from_deep, from_occupied, midline_mm, sources: Vec::new() }
     }
 
     /// A microbleed: a ball or ovoid at least half in parenchyma.
@@ -98,7 +120,7 @@ impl<'a> Placer<'a> {
     }
 
     /// A deposit: lobules strewn inside pallidum or putamen, often on both sides.
-    fn iron_deposit(&mut self, generator: &mut ChaCha8Rng) {
+    pub(crate) fn iron_deposit(&mut self, generator: &mut ChaCha8Rng) {
         let kind = &self.config.iron_deposits;
         let in_pallidum = generator.random::<f64>() < 0.6;
         let inside = |structure: Structure| {
@@ -114,7 +136,7 @@ impl<'a> Placer<'a> {
             let whole = diameter(kind, generator);
             let wanted = |placer: &Self, index: usize| {
                 let x = placer.labels.grid().position_mm(placer.labels.grid().voxel(index))[0];
-                inside(placer.labels.data()[index]) && (x > 0.0) == right
+                inside(placer.labels.data()[index]) && (x > placer.midline_mm) == right
             };
             let Some(centre) = self.site(wanted, whole / 4.0, ANYWHERE, generator) else {
                 continue;
@@ -169,7 +191,7 @@ impl<'a> Placer<'a> {
         lobules
     }
 
-    fn calcification(&mut self, generator: &mut ChaCha8Rng) {
+    pub(crate) fn calcification(&mut self, generator: &mut ChaCha8Rng) {
         let kind = &self.config.calcifications;
         let sites: [(&str, IsSite); 6] = [
             ("pallidum", Structure::is_pallidum),
@@ -188,7 +210,7 @@ impl<'a> Placer<'a> {
         self.add(SourceKind::Calcification, name, None, Change::Baseline, chi_ppm, vec![lobule]);
     }
 
-    fn cavernoma(&mut self, generator: &mut ChaCha8Rng) {
+    pub(crate) fn cavernoma(&mut self, generator: &mut ChaCha8Rng) {
         let kind = &self.config.cavernomas;
         let whole = diameter(kind, generator);
         let wanted =
@@ -200,7 +222,7 @@ impl<'a> Placer<'a> {
     }
 
     /// A vessel in the fluid of a sulcus, beside parenchyma.
-    fn vessel_loop(&mut self, generator: &mut ChaCha8Rng) {
+    pub(crate) fn vessel_loop(&mut self, generator: &mut ChaCha8Rng) {
         let kind = &self.config.vessel_loops;
         let diameter = diameter(kind, generator);
         let chi_ppm = uniform(kind.chi_ppm, generator);
@@ -210,6 +232,63 @@ impl<'a> Placer<'a> {
         let Some(site) = self.site(wanted, diameter / 2.0, BESIDE, generator) else { return };
         let lobule = Lobule::draw(site, diameter, 0.2, 0.05, generator);
         self.add(SourceKind::VesselLoop, "sulcus", None, Change::Baseline, chi_ppm, vec![lobule]);
+    }
+
+    /// A straight piece of a vein in white matter, of several times its diameter.
+    pub(crate) fn vein_piece(&mut self, kind: &CountAndSize, generator: &mut ChaCha8Rng) {
+        let diameter = diameter(kind, generator);
+        let chi_ppm = uniform(kind.chi_ppm, generator);
+        let length = uniform(VEIN_PIECE_MM, generator);
+        let wanted =
+            |placer: &Self, index: usize| placer.labels.data()[index] == Structure::WhiteMatter;
+        let Some(centre) = self.site(wanted, length / 2.0, SURROUNDED, generator) else { return };
+        let mut normal = || -> f64 { StandardNormal.sample(generator) };
+        let direction = [normal(), normal(), normal()];
+        let norm = direction.iter().map(|part| part * part).sum::<f64>().sqrt().max(1e-9);
+        let balls = (length / (0.5 * diameter)).ceil() as usize;
+        let lobules = (0..=balls)
+            .map(|n| {
+                let along = length * (n as f64 / balls as f64 - 0.5);
+                let place =
+                    std::array::from_fn(|axis| centre[axis] + along * direction[axis] / norm);
+                Lobule::ball(place, diameter)
+            })
+            .collect();
+        self.add(SourceKind::VeinPiece, "wm", None, Change::Baseline, chi_ppm, lobules);
+    }
+
+    /// A haemorrhage in the white matter of a lobe.
+    pub(crate) fn haemorrhage(&mut self, kind: &CountAndSize, generator: &mut ChaCha8Rng) {
+        let whole = diameter(kind, generator);
+        let chi_ppm = uniform(kind.chi_ppm, generator);
+        let wanted =
+            |placer: &Self, index: usize| placer.labels.data()[index] == Structure::WhiteMatter;
+        let Some(centre) = self.site(wanted, whole / 2.0, SURROUNDED, generator) else { return };
+        let lobules = self.strewn(centre, whole, Structure::is_parenchyma, generator);
+        self.add(SourceKind::Haemorrhage, "wm", None, Change::Baseline, chi_ppm, lobules);
+    }
+
+    /// An ovoid of a kind, size and strength at a site; false if there is no room.
+    pub(crate) fn rung(&mut self, rung: &Rung, generator: &mut ChaCha8Rng) -> bool {
+        let structure = |placer: &Self, index: usize| placer.labels.data()[index];
+        let region = match rung.site {
+            Site::Lobar => Region::Lobar,
+            Site::Infratentorial => Region::Infratentorial,
+            Site::Deep | Site::Pallidum | Site::Putamen => Region::Deep,
+        };
+        let wanted = |placer: &Self, index: usize| match rung.site {
+            Site::Pallidum => structure(placer, index).is_pallidum(),
+            Site::Putamen => structure(placer, index) == Structure::Putamen,
+            Site::Lobar | Site::Deep | Site::Infratentorial => placer.region(index) == Some(region),
+        };
+        let radius = rung.diameter_mm / 2.0;
+        let site = self.site(wanted, radius, SURROUNDED, generator);
+        let Some(site) = site else { return false };
+        let lobule = Lobule::draw(site, rung.diameter_mm, 0.12, 0.05, generator);
+        let region = rung.kind.label().map(|_| region);
+        let name = rung.site.name();
+        self.add(rung.kind, name, region, Change::Baseline, rung.chi_ppm, vec![lobule]);
+        true
     }
 
     /// A random place that is `wanted`, of whose ball of `radius` (and a rim of 1 mm) a share
@@ -237,8 +316,12 @@ impl<'a> Placer<'a> {
                     (0..3).map(|axis| (site[axis] - centre[axis]).powi(2)).sum::<f64>().sqrt();
                 apart > radius + other.reach_mm() + self.config.clearance_mm
             });
+            let free = self.from_occupied.is_none_or(|distance| {
+                f64::from(distance.data()[index]) > radius + CLEAR_OF_OCCUPIED_MM
+            });
             let [least, most] = parenchyma;
             if clear
+                && free
                 && (parenchyma == ANYWHERE
                     || (least..=most).contains(&self.parenchyma_around(site, radius + 1.0)))
             {

@@ -5,5 +5,6 @@
 mod datasets;
 mod fields;
 mod heads;
+mod implants;
 mod signals;
 mod support;
