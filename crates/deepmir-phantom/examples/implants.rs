@@ -2,6 +2,8 @@
 //! echoes and into its maps, and tells the difference of what they change, and what a ball's susceptibility times volume
 //! becomes. The table is in docs/implants.md.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it finds")]
+
 use std::time::Instant;
 
 use deepmir_phantom::implant::{

@@ -79,5 +79,5 @@ pub use source::{Change, Lobule, Source, SourceKind};
 pub use structure::{Region, Structure};
 pub use subject::{Anatomy, Subject};
 pub use tissue::{Tissue, TissueTable};
-pub use truth::{SourceRecord, Truth};
+pub use truth::{SourceRecord, Truth, write_sources};
 pub use veins::VeinSegment;

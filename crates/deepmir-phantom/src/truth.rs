@@ -1,18 +1,22 @@
 //! What is true of a simulated scan.
 
+use std::path::Path;
+
+use deepmir_cases::bids::write_text;
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::morphology::{close_mm, fill_holes, largest_component};
 use deepmir_volume::{Affine, Mask, Volume};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::PhantomError;
 use crate::geometry::Geometry;
 use crate::paint::Painting;
 use crate::physics::average::{average, average_of, shares};
 use crate::source::{Inclusion, Source};
 
 /// A part of a scan voxel, filled by a lesion, from which on the voxel is the lesion's.
-const LABEL_FRACTION: f32 = 0.5;
+pub(crate) const LABEL_FRACTION: f32 = 0.5;
 
 /// Width of the sulci that belong to the brain mask in millimetres (twice the radius of closing).
 const MASK_CLOSING_MM: f32 = 3.5;
@@ -37,7 +41,7 @@ pub struct Truth {
 /// A row of the table of sources.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SourceRecord {
-    /// CMB, NHID, calcification or cavernoma.
+    /// CMB, NHID, calcification, cavernoma, vessel, vein or haemorrhage.
     pub kind: &'static str,
     /// Centre in the scanner's (RAS+) millimetres.
     pub x_mm: f64,
@@ -59,6 +63,57 @@ pub struct SourceRecord {
     pub n_voxels: usize,
     /// Since the session before.
     pub change: &'static str,
+}
+
+impl SourceRecord {
+    /// Of a source with its centre in the scanner's millimetres, the volume that was drawn, and the voxels of its label.
+    pub(crate) fn of(
+        source: &Source,
+        [x_mm, y_mm, z_mm]: [f64; 3],
+        volume_mm3: f64,
+        n_voxels: usize,
+    ) -> Self {
+        Self {
+            kind: source.kind.name(),
+            x_mm,
+            y_mm,
+            z_mm,
+            volume_mm3,
+            chi_ppm: source.chi_ppm,
+            site: source.site.clone(),
+            source_id: source.id,
+            diameter_mm: (6.0 * volume_mm3 / std::f64::consts::PI).cbrt(),
+            n_voxels,
+            change: source.change.name(),
+        }
+    }
+}
+
+/// Writes the table of sources: a row for each, columns as in [`SourceRecord`].
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_sources(path: &Path, sources: &[SourceRecord]) -> Result<(), PhantomError> {
+    let mut table = String::from(
+        "kind\tx_mm\ty_mm\tz_mm\tvolume_mm3\tchi_ppm\tsite\tsource_id\tdiameter_mm\tn_voxels\tchange\n",
+    );
+    for row in sources {
+        table += &format!(
+            "{}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.3}\t{}\t{}\t{:.2}\t{}\t{}\n",
+            row.kind,
+            row.x_mm,
+            row.y_mm,
+            row.z_mm,
+            row.volume_mm3,
+            row.chi_ppm,
+            row.site,
+            row.source_id,
+            row.diameter_mm,
+            row.n_voxels,
+            row.change,
+        );
+    }
+    Ok(write_text(path, &table)?)
 }
 
 /// The brain mask: parenchyma and ventricles, gaps closed.
@@ -100,22 +155,8 @@ pub(crate) fn collect(
     let to_world = to_head.inverse();
     let fine_mm3 = geometry.fine.voxel_volume_mm3();
     let records = sources.iter().zip(&painting.sources).zip(counts).map(|((source, filled), n)| {
-        let [x_mm, y_mm, z_mm] = to_world.apply(source.centre_mm());
         let parts: f64 = filled.iter().map(|part| f64::from(part.fraction)).sum();
-        let volume_mm3 = parts * fine_mm3;
-        SourceRecord {
-            kind: source.kind.name(),
-            x_mm,
-            y_mm,
-            z_mm,
-            volume_mm3,
-            chi_ppm: source.chi_ppm,
-            site: source.site.clone(),
-            source_id: source.id,
-            diameter_mm: (6.0 * volume_mm3 / std::f64::consts::PI).cbrt(),
-            n_voxels: n,
-            change: source.change.name(),
-        }
+        SourceRecord::of(source, to_world.apply(source.centre_mm()), parts * fine_mm3, n)
     });
     Truth {
         sources: records.collect(),

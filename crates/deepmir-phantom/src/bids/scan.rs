@@ -11,6 +11,7 @@ use super::record::Record;
 use crate::PhantomError;
 use crate::config::{OutputConfig, ScanConfig};
 use crate::simulate::Scan;
+use crate::truth::write_sources;
 
 /// Which session of which subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,26 +217,7 @@ fn gradient_echo(config: &ScanConfig, scan: &Scan) -> serde_json::Value {
 /// The tables of the truth.
 fn truth_tables(truth: &impl Fn(&str) -> PathBuf, scan: &Scan) -> Result<(), PhantomError> {
     write_label_table(&truth("seg-lesions_dseg.tsv"))?;
-    let mut table = String::from(
-        "kind\tx_mm\ty_mm\tz_mm\tvolume_mm3\tchi_ppm\tsite\tsource_id\tdiameter_mm\tn_voxels\tchange\n",
-    );
-    for row in &scan.truth.sources {
-        table += &format!(
-            "{}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.3}\t{}\t{}\t{:.2}\t{}\t{}\n",
-            row.kind,
-            row.x_mm,
-            row.y_mm,
-            row.z_mm,
-            row.volume_mm3,
-            row.chi_ppm,
-            row.site,
-            row.source_id,
-            row.diameter_mm,
-            row.n_voxels,
-            row.change,
-        );
-    }
-    write_text(&truth("desc-sources_list.tsv"), &table)?;
+    write_sources(&truth("desc-sources_list.tsv"), &scan.truth.sources)?;
     let rows = scan.drawn.t2w_to_gradient_echo;
     let lines: Vec<String> =
         rows.iter().map(|row| row.map(|value| format!("{value:.9}")).join(" ")).collect();

