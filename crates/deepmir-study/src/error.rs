@@ -43,6 +43,21 @@ pub enum StudyError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A finished copy that was made with other settings.
+    #[error(
+        "this copy was made with another seed, version, configuration or source; write to another folder, or remove it to \
+         make it anew: {}", path.display()
+    )]
+    OtherSettings {
+        /// The copy's record.
+        path: PathBuf,
+    },
+    /// Simulated lesions.
+    #[error(transparent)]
+    Phantom(#[from] deepmir_phantom::PhantomError),
+    /// A reconstruction.
+    #[error(transparent)]
+    Recon(#[from] deepmir_recon::ReconError),
     /// A subject on its way.
     #[error(transparent)]
     Pipeline(#[from] deepmir_pipeline::PipelineError),

@@ -18,6 +18,7 @@
 mod collect;
 mod error;
 pub mod evaluate;
+pub mod implant;
 mod page;
 mod plan;
 pub mod raters;

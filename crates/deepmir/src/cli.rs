@@ -9,6 +9,7 @@ mod demo;
 mod evaluate;
 mod filter;
 pub mod foreign;
+mod implant;
 mod labels;
 mod man;
 mod memory;
@@ -31,6 +32,7 @@ pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
+pub use implant::Implant;
 pub use labels::Labels;
 pub use man::Man;
 pub use model::{MeasureRange, Model, Tune};
@@ -117,6 +119,7 @@ pub enum Verb {
     Run(Box<Run>),
     Anatomy(Anatomy),
     Phantom(Phantom),
+    Implant(Box<Implant>),
     Train(Box<Train>),
     Evaluate(Evaluate),
     Study(Box<Study>),

@@ -59,6 +59,7 @@ fn tables_of(chain: &[String]) -> &'static [&'static str] {
         ["train"] => &["plan", "architecture", "training", "phantom"],
         ["model", "train-anatomy"] => &["training"],
         ["phantom"] => &["phantom"],
+        ["implant"] => &["implant", "recon"],
         ["recon" | "run"] => &["recon"],
         _ => &[],
     }

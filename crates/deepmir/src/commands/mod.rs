@@ -5,6 +5,7 @@ mod annotate;
 mod completions;
 mod demo;
 mod evaluate;
+mod implant;
 mod man;
 mod model;
 mod phantom;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Anatomy(arguments) => anatomy::run(&arguments, &cli.common),
         Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
         Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
+        Verb::Implant(arguments) => implant::run(&arguments, &cli.common),
         Verb::Recon(arguments) => recon::run(&arguments, &cli.common),
         Verb::Run(arguments) => run::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
