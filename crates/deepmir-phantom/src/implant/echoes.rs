@@ -127,7 +127,11 @@ fn ring(echo: &mut Echo, patch: &Patch, fine: &[Complex32], axis: usize, least: 
     }
 }
 
+/// Where a scan has no signal at all, somebody cut it away.
 fn set(echo: &mut Echo, index: usize, value: Complex32) {
+    if echo.magnitude.data()[index] == 0.0 {
+        return;
+    }
     echo.magnitude.data_mut()[index] = value.norm();
     echo.phase_rad.data_mut()[index] = value.arg();
 }

@@ -5,7 +5,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::config::{ImplantConfig, Ladder, Rung};
+use super::config::{ImplantConfig, Ladder, Rung, Site};
 use crate::PhantomError;
 use crate::config::{CountAndSize, LesionConfig};
 use crate::random::{Purpose, stream};
@@ -30,7 +30,12 @@ pub struct Sites {
     labels: Volume<Structure>,
     from_occupied: Volume<f32>,
     midline_mm: f64,
+    /// Whether the parts of the head are known.
+    parts_known: bool,
 }
+
+/// The site's name where the parts of the head are not known.
+const ANYWHERE: &str = "brain";
 
 /// Sources that were drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,14 +91,40 @@ impl Sites {
             .map(|index| grid.position_mm(grid.voxel(index))[0])
             .collect();
         let midline_mm = across.iter().sum::<f64>() / across.len().max(1) as f64;
-        Ok(Self { labels, from_occupied, midline_mm })
+        Ok(Self { labels, from_occupied, midline_mm, parts_known: true })
+    }
+
+    /// Of a brain whose parts are not known, such as a small field of view: microbleeds and vessels lie anywhere in it, and
+    /// iron deposits nowhere.
+    ///
+    /// # Errors
+    /// As [`Sites::new`].
+    pub fn without_parts(brain: &Mask, occupied: &Mask) -> Result<Self, PhantomError> {
+        let structures = Volume::filled(*brain.grid(), Structure::WhiteMatter);
+        Ok(Self { parts_known: false, ..Self::new(&structures, brain, occupied)? })
+    }
+
+    fn implants(&self, sources: Vec<Source>) -> Vec<Source> {
+        let implant = |source: Source| {
+            let mut source = Source { change: Change::Implant, ..source };
+            if !self.parts_known {
+                source.region = None;
+                ANYWHERE.clone_into(&mut source.site);
+            }
+            source
+        };
+        sources.into_iter().map(implant).collect()
     }
 
     /// Draws lesions and mimics from their distributions.
     pub fn draw(&self, config: &ImplantConfig, seed: u64) -> Drawn {
         let mut generator = stream(seed, Purpose::Lesions, 0);
         let generator = &mut generator;
-        let lesions = &config.lesions;
+        let mut lesions = config.lesions.clone();
+        if !self.parts_known {
+            lesions.microbleed_regions = [1.0, 0.0, 0.0];
+        }
+        let lesions = &lesions;
         let mut placer =
             Placer::of_labels(&self.labels, Some(&self.from_occupied), self.midline_mm, lesions);
         let mut wanted = 0;
@@ -127,7 +158,7 @@ impl Sites {
         let sources = placer.sources;
         // A deposit may have brought its partner.
         let without_room = wanted.saturating_sub(sources.len());
-        Drawn { sources: implants(sources), without_room }
+        Drawn { sources: self.implants(sources), without_room }
     }
 
     /// Puts the rungs of a ladder whose turn it is into the `number`-th copy (from 0) of all copies of all scans: every rung
@@ -139,14 +170,13 @@ impl Sites {
             Placer::of_labels(&self.labels, Some(&self.from_occupied), self.midline_mm, &config);
         let mut generator = stream(seed, Purpose::Lesions, number as u32 + 1);
         let mut order = rungs;
+        if !self.parts_known {
+            order.iter_mut().for_each(|rung| rung.site = Site::Lobar);
+        }
         order.sort_by(|a, b| b.diameter_mm.total_cmp(&a.diameter_mm));
         let without_room = order.iter().filter(|rung| !placer.rung(rung, &mut generator)).count();
-        Drawn { sources: implants(placer.sources), without_room }
+        Drawn { sources: self.implants(placer.sources), without_room }
     }
-}
-
-fn implants(sources: Vec<Source>) -> Vec<Source> {
-    sources.into_iter().map(|source| Source { change: Change::Implant, ..source }).collect()
 }
 
 /// The rungs of one copy.
@@ -260,7 +290,7 @@ mod tests {
         let sites = Sites::new(&structures, &brain, &occupied).unwrap();
         let mut ladder = Ladder { per_scan: 30, clearance_mm: 3.0, ..Ladder::default() };
         ladder.parts.truncate(1);
-        ladder.parts[0].sites = vec![super::super::config::Site::Lobar];
+        ladder.parts[0].sites = vec![Site::Lobar];
         let drawn = sites.climb(&ladder, 0, 1);
         assert_eq!((drawn.sources.len() + drawn.without_room, drawn.without_room), (30, 0));
         for (n, source) in drawn.sources.iter().enumerate() {
@@ -275,6 +305,9 @@ mod tests {
                 assert!(room > source.reach_mm(), "{voxel:?} {}", source.reach_mm());
             }
         }
+        let anywhere = Sites::without_parts(&brain, &occupied).unwrap().climb(&ladder, 1, 1);
+        assert!(anywhere.sources.iter().all(|source| source.site == "brain"));
+        assert!(anywhere.sources.len() > 20);
         let empty = Volume::filled(grid, false);
         assert!(Sites::new(&structures, &empty, &occupied).is_err());
     }

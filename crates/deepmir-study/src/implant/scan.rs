@@ -98,28 +98,44 @@ impl SourceScan {
         let refused = |reason: &str| StudyError::Subjects {
             reason: format!(
                 "the parts of this head are not recognised ({reason}), so there is no telling where lesions could be; give \
-                 scans of whole brains, with headers that say how the head lies: {}",
+                 a brain mask (desc-brain_mask beside the images), or scans of whole brains, with headers that say how the head lies: {}",
                 first.display()
             ),
         };
         let found = anatomy.parcellation(&read.contrast).map_err(|reason| refused(&reason))?;
-        if let Verdict::Refused(reasons) = &found.quality.verdict {
-            return Err(refused(&reasons.join("; ")));
-        }
-        let brain = read.brain.unwrap_or_else(|| found.brain.clone());
-        let structures = structures(&found.tissue, &found.side)?;
+        let mut notes = read.notes;
+        let (brain, structures) = match (&found.quality.verdict, read.brain) {
+            (Verdict::Refused(reasons), None) => return Err(refused(&reasons.join("; "))),
+            (Verdict::Refused(reasons), Some(brain)) => {
+                notes.push(format!(
+                    "the parts of this head are not recognised ({}): implants lie anywhere in its brain mask, and there are \
+                     no iron deposits",
+                    reasons.join("; ")
+                ));
+                (brain, None)
+            }
+            (_, brain) => {
+                let structures = structures(&found.tissue, &found.side)?;
+                (brain.unwrap_or_else(|| found.brain.clone()), Some(structures))
+            }
+        };
         let (unknown, native_lesions) = known_and_called(scan, plan, native, &brain)?;
-        let mut occupied = dark_structures(&read.dark, &structures, &brain)?;
+        let white_matter = Volume::filled(*brain.grid(), Structure::WhiteMatter);
+        let parts = structures.as_ref().unwrap_or(&white_matter);
+        let mut occupied = dark_structures(&read.dark, parts, &brain)?;
         for (value, lesion) in occupied.data_mut().iter_mut().zip(native_lesions.data()) {
             *value |= *lesion;
         }
-        let sites = Sites::new(&structures, &brain, &occupied)?;
+        let sites = match &structures {
+            Some(structures) => Sites::new(structures, &brain, &occupied)?,
+            None => Sites::without_parts(&brain, &occupied)?,
+        };
         let protocol = protocol(&read.images, read.t2w.as_deref(), plan)?;
         let t2w = match &read.t2w {
             Some(path) => Some(T2w::read(path, &read.contrast, &brain, plan)?),
             None => None,
         };
-        let Read { images, header, notes, .. } = read;
+        let Read { images, header, .. } = read;
         Ok(Self { images, header, brain, sites, t2w, unknown, protocol, notes })
     }
 }
