@@ -41,6 +41,7 @@ mod region;
 mod row;
 pub mod shape;
 pub mod table;
+mod unknown;
 
 pub use candidate::Candidate;
 pub use class::LesionClass;
@@ -54,3 +55,4 @@ pub use place::{BasalGanglia, FindPlace, Place, Side};
 pub use rating::{BombsSize, Certainty, DEFINITE_PROBABILITY, LARGEST_MICROBLEED_MM};
 pub use region::{BrainExtent, Region};
 pub use row::LesionRow;
+pub use unknown::{KnownPredictions, is_unknown, leaves_out};

@@ -134,6 +134,8 @@ pub struct PooledClass {
     pub predicted: usize,
     /// Pairs.
     pub matched: usize,
+    /// Predicted lesions that count nowhere, as nobody knows whether they are lesions.
+    pub left_out: usize,
     /// Each of [`METRICS`] with its interval, in their order; `None` where undefined.
     pub metrics: Vec<(String, Option<Estimate>)>,
     /// By size, in the order of [`SIZE_CLASSES`].
@@ -210,6 +212,7 @@ fn pool_class(
         truth: scores.iter().map(|score| score.truth).sum(),
         predicted: scores.iter().map(|score| score.predicted).sum(),
         matched: scores.iter().map(|score| score.matched).sum(),
+        left_out: scores.iter().map(|score| score.left_out).sum(),
         metrics: METRICS.iter().map(estimate).collect(),
         by_size: (0..SIZE_CLASSES.len()).map(size_counts).collect(),
     }

@@ -1,6 +1,6 @@
 //! One subject: counts, volumes, overlap.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use deepmir_volume::components::Connectivity;
 use serde::Serialize;
@@ -21,6 +21,8 @@ pub struct ClassScore {
     pub predicted: usize,
     /// Pairs.
     pub matched: usize,
+    /// Predicted lesions that count nowhere, as nobody knows whether they are lesions.
+    pub left_out: usize,
     /// Volume of the true lesions.
     pub truth_volume_mm3: f64,
     /// Volume of the predicted lesions.
@@ -81,6 +83,16 @@ impl SubjectScore {
     pub fn of(&self, class: LesionClass) -> Option<&ClassScore> {
         self.classes.iter().find(|score| score.class == class)
     }
+
+    /// Notes how many predicted lesions of each class were left out
+    /// ([`KnownPredictions`](crate::KnownPredictions)).
+    #[must_use]
+    pub fn with_left_out(mut self, left_out: &BTreeMap<LesionClass, usize>) -> Self {
+        for score in &mut self.classes {
+            score.left_out = left_out.get(&score.class).copied().unwrap_or_default();
+        }
+        self
+    }
 }
 
 /// Compares a predicted with a true label map on the same grid, for the given classes. Lesions are
@@ -136,6 +148,7 @@ pub fn score(
             truth: truth_of.len(),
             predicted: predicted_of.len(),
             matched: pairs.len(),
+            left_out: 0,
             truth_volume_mm3: volume(&truth_of),
             predicted_volume_mm3: volume(&predicted_of),
             shared_volume_mm3: shared as f64 * truth.grid().voxel_volume_mm3(),
