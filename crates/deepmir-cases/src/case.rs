@@ -12,7 +12,7 @@ use crate::brain::{self, NotStripped};
 use crate::constant::{check_not_blank, check_varies};
 use crate::mask::BrainMask;
 use crate::truth::check_in_brain;
-use crate::{CaseError, Modality, noticed, plausible, susceptibility};
+use crate::{CaseError, Modality, noticed, plausible, susceptibility, unknown};
 
 const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
                         nibabel's resample_from_to)";
@@ -28,6 +28,8 @@ pub struct CaseFiles {
     pub mask: Option<PathBuf>,
     /// Its true label map, where there is one.
     pub truth: Option<PathBuf>,
+    /// Where nobody knows whether there is a lesion, a mask beside the label map, where there is one.
+    pub unknown: Option<PathBuf>,
 }
 
 /// Where the brain mask of a case comes from.
@@ -66,12 +68,14 @@ pub struct Case {
     pub brain_source: BrainSource,
     /// The true label map, where there is one.
     pub truth: Option<LabelMap>,
+    /// Where nobody knows whether there is a lesion, where that is said; no labelled voxel.
+    pub unknown: Option<Mask>,
     /// What was noticed in the files.
     pub warnings: Vec<Warning>,
 }
 
 impl CaseFiles {
-    /// Reads the images of `inputs` (and the truth and mask, where given) and checks that all share
+    /// Reads the images of `inputs` (and the masks and the truth, where given) and checks that all share
     /// the first one's grid: the SWI's, where SWI is among the inputs.
     ///
     /// # Errors
@@ -107,7 +111,8 @@ impl CaseFiles {
         let reference_grid = *header.grid();
         let mut notes = HeaderNotes::default();
         notes.add(reference, &header);
-        for path in others.iter().copied().chain(&self.mask).chain(&self.truth) {
+        let beside = self.mask.iter().chain(&self.truth).chain(&self.unknown);
+        for path in others.iter().copied().chain(beside) {
             let other = nifti::read_header(path)?;
             check_headers((reference, &header), (path, &other))?;
             notes.add(path, &other);
@@ -144,7 +149,15 @@ impl CaseFiles {
             }
             None => None,
         };
-        Ok(Case { id: self.id.clone(), header, images, brain, brain_source, truth, warnings })
+        let unknown = match &self.unknown {
+            Some(path) => {
+                let unknown = unknown::read_unknown(path)?;
+                Some(unknown::of_scan(unknown, truth.as_ref(), &brain, reference_grid, path)?)
+            }
+            None => None,
+        };
+        let id = self.id.clone();
+        Ok(Case { id, header, images, brain, brain_source, truth, unknown, warnings })
     }
 
     /// Checks that the images can be what they were given for, and brings susceptibility to ppm.
@@ -206,7 +219,8 @@ impl CaseFiles {
         warnings.extend(self.check(&mut images, &brain)?);
         warnings.extend(header.warnings(reference));
         let id = self.id.clone();
-        Ok(Case { id, header, images, brain, brain_source, truth: None, warnings })
+        let (truth, unknown) = (None, None);
+        Ok(Case { id, header, images, brain, brain_source, truth, unknown, warnings })
     }
 
     /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_volume::Warning;
 
-use crate::{CaseError, CaseFiles, Groups, Modality, bids};
+use crate::{CaseError, CaseFiles, Groups, Modality, bids, unknown_beside};
 pub use extra::dataset_name;
 use extra::files_of;
 
@@ -34,7 +34,7 @@ impl Cohort {
         if path.is_dir() { Self::from_bids(path, labels) } else { Self::from_table(path) }
     }
 
-    /// Every scan of a BIDS dataset with its label map and brain mask, where there are any.
+    /// Every scan of a BIDS dataset with its label map, brain mask and mask of unknown places, where there are any.
     ///
     /// # Errors
     /// A folder without scans or label maps, or an ambiguous one.
@@ -48,13 +48,13 @@ impl Cohort {
         if truths.is_empty() {
             return Err(bids::no_label_maps(&folder));
         }
-        let cases = scans.into_iter().map(|scan| CaseFiles {
-            truth: bids::of_scan(&truths, &scan.id).cloned(),
-            mask: scan.mask,
-            images: scan.images,
-            id: scan.id,
+        let cases = scans.into_iter().map(|scan| {
+            let truth = bids::of_scan(&truths, &scan.id).cloned();
+            let unknown = truth.as_deref().map(unknown_beside).transpose()?.flatten();
+            let (id, images, mask) = (scan.id, scan.images, scan.mask);
+            Ok(CaseFiles { id, images, mask, truth, unknown })
         });
-        let cases: Vec<CaseFiles> = cases.collect();
+        let cases = cases.collect::<Result<Vec<CaseFiles>, CaseError>>()?;
         let anatomies = Groups::of_dataset(dataset)?;
         let mut groups = Groups::default();
         for case in &cases {
@@ -193,7 +193,7 @@ pub fn single_case(
         return Err(CaseError::Subjects { reason: "give at least one image".to_owned() });
     };
     let id = bids::BidsName::derived_from(reference).scan();
-    Ok(CaseFiles { id, images, mask, truth: None })
+    Ok(CaseFiles { id, images, mask, truth: None, unknown: None })
 }
 
 #[cfg(test)]
@@ -206,6 +206,7 @@ pub(super) mod tests {
             images: BTreeMap::new(),
             mask: None,
             truth: None,
+            unknown: None,
         };
         Cohort { cases: ids.iter().map(case).collect(), ..Cohort::default() }
     }

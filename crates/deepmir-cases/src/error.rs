@@ -121,6 +121,24 @@ pub enum CaseError {
         /// The other.
         second: PathBuf,
     },
+    /// Two masks of unknown places for one label map.
+    #[error(
+        "a label map has two masks of unknown places; set one aside:\n  {}\n  {}", first.display(), second.display()
+    )]
+    TwoUnknownMasks {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A mask of unknown places that is none.
+    #[error("this is no mask of unknown places: {reason}: {}", path.display())]
+    Unknown {
+        /// The mask.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
     /// No label maps to learn from.
     #[error(
         "no lesion label maps (*_seg-lesions_dseg.nii.gz) here{others}; name their folder with --labels: {}",

@@ -119,6 +119,7 @@ mod tests {
             images: BTreeMap::new(),
             mask: None,
             truth: None,
+            unknown: None,
         };
         Cohort { cases: (0..2 * subjects).map(case).collect(), ..Cohort::default() }
     }

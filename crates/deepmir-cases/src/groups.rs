@@ -174,7 +174,13 @@ mod tests {
 
     fn case(folder: &Path, id: &str) -> CaseFiles {
         let truth = folder.join(format!("{id}_seg-lesions_dseg.nii.gz"));
-        CaseFiles { id: id.to_owned(), images: BTreeMap::new(), mask: None, truth: Some(truth) }
+        CaseFiles {
+            id: id.to_owned(),
+            images: BTreeMap::new(),
+            mask: None,
+            truth: Some(truth),
+            unknown: None,
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod susceptibility;
 mod text_table;
 mod truth;
 mod twins;
+mod unknown;
 mod visits;
 
 pub use brain::{NotStripped, Stripped, of_stripped};
@@ -50,4 +51,5 @@ pub use mask::{BrainMask, read_mask};
 pub use modality::Modality;
 pub use truth::lesion_classes;
 pub use twins::{Checksums, Twins};
+pub use unknown::{read_unknown, unknown_beside};
 pub use visits::same_patient;

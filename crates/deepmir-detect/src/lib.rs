@@ -18,7 +18,7 @@
 //! let mut truth = LabelMap::empty(grid);
 //! truth.paint(&[1, 2], LesionClass::Cmb);
 //!
-//! let subject = ValidationSubject::new(&maps, &truth, None, None)?;
+//! let subject = ValidationSubject::new(&maps, &truth, None, None, None)?;
 //! let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
 //! assert_eq!(point.mean_f1(), 1.0);
 //! let (labels, _) = maps.detect(&point.detection, None, None)?;

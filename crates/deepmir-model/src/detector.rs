@@ -7,11 +7,11 @@ use deepmir_cases::{Case, CaseError, CaseFiles, FindBrain, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
 use deepmir_detect::{Detection, ProbabilityMaps};
-use deepmir_lesion::{BasalGanglia, Candidate, Lesion};
+use deepmir_lesion::{BasalGanglia, Candidate, Lesion, is_unknown};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
 use deepmir_volume::nifti::ReadOptions;
-use deepmir_volume::{Grid, Warning};
+use deepmir_volume::{Grid, Mask, Warning};
 
 use crate::{Bundle, ModelError};
 
@@ -161,7 +161,8 @@ impl Detector {
         }
     }
 
-    /// The candidates of one subject on its own grid, scored and measured, with its true lesions.
+    /// The candidates of one subject on its own grid, scored and measured, with its true lesions; without those of which
+    /// nobody knows whether they are lesions ([`is_unknown`]).
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -174,7 +175,12 @@ impl Detector {
         self.noticed.append(&mut detected.case.warnings);
         let extent = self.detection.rule.restricting_extent(&detected.prepared.brain);
         let mut features = std::mem::take(&mut detected.features);
+        let is_known = |candidate: &Candidate| {
+            let unknown = |mask: &Mask| is_unknown(&candidate.lesion, &truth, mask);
+            !detected.case.unknown.as_ref().is_some_and(unknown)
+        };
         let there = detected.on_own_grid(&detected.candidates).into_iter();
+        let there = there.filter(|(_, candidate)| is_known(candidate));
         let there = there.map(|(n, candidate)| {
             (candidate, features.get_mut(n).map(std::mem::take).unwrap_or_default())
         });

@@ -43,8 +43,13 @@ pub fn align_t2w(
     check_no_raw_data(folder, &is_written)?;
     let reference = images.first_key_value().map(|(&modality, _)| modality);
     let inputs: Vec<Modality> = reference.into_iter().collect();
-    let files =
-        CaseFiles { id: id.to_owned(), images: images.clone(), mask: mask.cloned(), truth: None };
+    let files = CaseFiles {
+        id: id.to_owned(),
+        images: images.clone(),
+        mask: mask.cloned(),
+        truth: None,
+        unknown: None,
+    };
     let case = files.read_finding(&inputs, read, Some(&Anatomy::default()))?;
     let fixed = &case.images[&inputs[0]];
     let moving = nifti::read_with(t2w, read)?.volume;

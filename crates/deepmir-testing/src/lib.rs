@@ -8,6 +8,7 @@ mod agreement;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use deepmir_volume::components::{Connectivity, components};
 use deepmir_volume::{Affine, Grid, Volume, nifti};
 
 pub use agreement::assert_predictions_agree;
@@ -95,6 +96,30 @@ fn write_on(grid: Grid, dataset: &Path, number: u32) -> MadeUpSubject {
     }
     nifti::write(&subject.truth, &truth, None).unwrap();
     subject
+}
+
+/// Takes some of a subject's lesions, by their place in the label map's order, out of the label map and into a mask of
+/// unknown places beside it, with a margin of a voxel: as if nobody had looked for them. Returns the mask's path.
+///
+/// # Panics
+/// If the label map cannot be read or a file cannot be written.
+pub fn forget_lesions(subject: &MadeUpSubject, forget: impl Fn(usize) -> bool) -> PathBuf {
+    let mut truth = nifti::read_integers(&subject.truth).unwrap().volume.map(|&label| label as u8);
+    let lesions = components(&truth, 0, Connectivity::TwentySix).into_iter().enumerate();
+    let mut unknown = truth.map(|_| 0_u8);
+    for (_, lesion) in lesions.filter(|(n, _)| forget(*n)) {
+        for index in lesion.voxels {
+            truth.data_mut()[index] = 0;
+            let [i, j, k] = truth.grid().voxel(index);
+            for n in 0..27 {
+                unknown[[i + n % 3 - 1, j + n / 3 % 3 - 1, k + n / 9 - 1]] = 1;
+            }
+        }
+    }
+    let path = subject.truth.with_file_name(format!("{}_desc-unknown_mask.nii.gz", subject.id));
+    nifti::write(&subject.truth, &truth, None).unwrap();
+    nifti::write(&path, &unknown, None).unwrap();
+    path
 }
 
 /// Every file below a folder, in order.

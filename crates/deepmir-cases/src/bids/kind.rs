@@ -222,7 +222,13 @@ mod tests {
     fn an_image_that_says_it_is_no_swi_is_refused() {
         let check = |name: &str| {
             let images = [(Modality::Swi, name.into())].into();
-            let files = crate::CaseFiles { id: "x".to_owned(), images, mask: None, truth: None };
+            let files = crate::CaseFiles {
+                id: "x".to_owned(),
+                images,
+                mask: None,
+                truth: None,
+                unknown: None,
+            };
             files.check_swi(&[Modality::Swi])
         };
         let told = check("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();

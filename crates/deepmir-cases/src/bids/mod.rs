@@ -25,6 +25,7 @@ pub use name::{BidsName, DerivedName, of_scan};
 pub use scan::{Scan, scans, scans_of, without_bids_names};
 pub use sessions::{OrderFrom, ScanTimes, SessionOrder, session_order};
 pub use sidecars::{sidecar_fields, sidecars};
+pub(crate) use walk::sorted_entries;
 pub use walk::{SubjectFolder, images_below, subject_folders};
 
 #[cfg(test)]

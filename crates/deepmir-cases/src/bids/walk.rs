@@ -106,7 +106,7 @@ pub(super) fn found_below(folder: &Path) -> Result<Vec<FoundImage>, CaseError> {
 }
 
 /// The entries of a folder, by name.
-pub(super) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
+pub(crate) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let fault = |source| CaseError::Read { path: folder.to_owned(), source };
     let mut entries = std::fs::read_dir(folder)
         .map_err(fault)?

@@ -9,7 +9,8 @@ use crate::{CaseError, CaseFiles, Groups, Modality};
 
 impl Cohort {
     /// From a table with a header: `id`, `truth`, a column for each image (`swi`, `qsm`, `t2w`),
-    /// and perhaps `mask` and `patient` (or `subject`, `group`): scans of one patient fall on one side of every split.
+    /// and perhaps `mask`, `unknown` and `patient` (or `subject`, `group`): scans of one patient fall on one side of every
+    /// split.
     /// Paths are relative to the table's folder; empty cells and `n/a` mean
     /// that there is no such file.
     ///
@@ -23,8 +24,13 @@ impl Cohort {
         let mut cases: BTreeMap<String, CaseFiles> = BTreeMap::new();
         let mut groups = Groups::default();
         for (line, row) in &table.rows {
-            let mut case =
-                CaseFiles { id: String::new(), images: BTreeMap::new(), mask: None, truth: None };
+            let mut case = CaseFiles {
+                id: String::new(),
+                images: BTreeMap::new(),
+                mask: None,
+                truth: None,
+                unknown: None,
+            };
             let mut group = None;
             let mut files: Vec<(&str, PathBuf)> = Vec::new();
             for ((column, name), cell) in columns.iter().zip(&table.header).zip(row) {
@@ -49,6 +55,7 @@ impl Cohort {
                     Column::Group => group = Some(cell),
                     Column::Truth => case.truth = Some(file),
                     Column::Mask => case.mask = Some(file),
+                    Column::Unknown => case.unknown = Some(file),
                     Column::Image(modality) => {
                         case.images.insert(*modality, file);
                     }
@@ -131,6 +138,8 @@ enum Column {
     Group,
     Truth,
     Mask,
+    /// Where nobody knows whether there is a lesion.
+    Unknown,
     Image(Modality),
 }
 
@@ -141,8 +150,9 @@ impl Column {
             "truth" | "label" | "labels" => Ok(Self::Truth),
             "patient" | "group" | "anatomy" => Ok(Self::Group),
             "mask" => Ok(Self::Mask),
+            "unknown" => Ok(Self::Unknown),
             _ => name.parse().map(Self::Image).map_err(|_| {
-                format!("there is no meaning to the column {name:?}; there are id, patient, truth, mask, swi, qsm and t2w")
+                format!("there is no meaning to the column {name:?}; there are id, patient, truth, mask, unknown, swi, qsm and t2w")
             }),
         }
     }
@@ -170,6 +180,11 @@ mod tests {
         assert_eq!(cohort.cases[0].images.len(), 2);
         assert_eq!(cohort.cases[1].images.len(), 1);
         assert!(cohort.cases[0].truth.as_ref().unwrap().ends_with("t.nii"));
+        assert_eq!(cohort.cases[0].unknown, None);
+        let with =
+            table("id,truth,unknown,swi\np1,t.nii,b.nii,a.nii\np2,t.nii,n/a,a.nii\n").unwrap();
+        assert!(with.cases[0].unknown.as_ref().unwrap().ends_with("b.nii"));
+        assert_eq!(with.cases[1].unknown, None);
     }
 
     #[test]

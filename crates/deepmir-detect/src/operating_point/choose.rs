@@ -204,7 +204,7 @@ mod tests {
             map.data_mut()[voxel] = probability;
         }
         let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
-        let subject = ValidationSubject::new(&maps, &truth, None, None).unwrap();
+        let subject = ValidationSubject::new(&maps, &truth, None, None, None).unwrap();
         let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
         assert_eq!(point.f1, [(LesionClass::Cmb, Some(1.0))]);
         let threshold = point.detection.rule.threshold(LesionClass::Cmb).unwrap();
@@ -225,7 +225,7 @@ mod tests {
         let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, dots)]).unwrap();
         let mut truth = LabelMap::empty(grid);
         truth.paint(&[0], LesionClass::Cmb);
-        let subject = ValidationSubject::new(&maps, &truth, None, None).unwrap();
+        let subject = ValidationSubject::new(&maps, &truth, None, None, None).unwrap();
         let point = choose(&[subject], &[LesionClass::Cmb], 1.0);
         assert_eq!(point.detection, DetectionRule::half(&[LesionClass::Cmb]).into());
         assert_eq!(point.mean_f1(), 0.0);
@@ -236,7 +236,8 @@ mod tests {
         let grid = Grid::new([4, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
         let maps =
             ProbabilityMaps::new(vec![(LesionClass::Nhid, Volume::filled(grid, 0.0))]).unwrap();
-        let subject = ValidationSubject::new(&maps, &LabelMap::empty(grid), None, None).unwrap();
+        let subject =
+            ValidationSubject::new(&maps, &LabelMap::empty(grid), None, None, None).unwrap();
         let point = choose(&[subject], &[LesionClass::Nhid], 1.0);
         assert_eq!(point.f1, [(LesionClass::Nhid, None)]);
         assert_eq!(

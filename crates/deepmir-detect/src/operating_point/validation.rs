@@ -1,6 +1,9 @@
 //! Validation subjects, reduced to their candidates.
 
-use deepmir_lesion::{BrainExtent, Candidate, LabelMap, Lesion, LesionClass, lesions_of};
+use deepmir_lesion::{
+    BrainExtent, Candidate, LabelMap, Lesion, LesionClass, is_unknown, lesions_of,
+};
+use deepmir_volume::Mask;
 use deepmir_volume::components::Connectivity;
 use rayon::prelude::*;
 
@@ -75,8 +78,9 @@ pub enum View {
 }
 
 impl ValidationSubject {
-    /// Reduces a subject's maps. `maps` and `truth` are on one grid; true lesions are 26-connected. With the brain's
-    /// `extent`, rules [restrict NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia); with `images`, a candidate
+    /// Reduces a subject's maps. `maps`, `truth` and `unknown` are on one grid; true lesions are 26-connected. Candidates
+    /// of which nobody knows whether they are lesions, by the mask `unknown` ([`is_unknown`]), are left out: they are
+    /// neither right nor wrong. With the brain's `extent`, rules [restrict NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia); with `images`, a candidate
     /// classifier can be fitted.
     ///
     /// # Errors
@@ -84,21 +88,22 @@ impl ValidationSubject {
     pub fn new(
         maps: &ProbabilityMaps,
         truth: &LabelMap,
+        unknown: Option<&Mask>,
         extent: Option<&BrainExtent>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<Self, DetectError> {
-        let truth = lesions_of(truth, Connectivity::TwentySix);
-        let blobs =
-            images.map(|images| MeasuredBlobs::of(maps, images, &truth, extent)).transpose()?;
+        let known = Known { truth: &lesions_of(truth, Connectivity::TwentySix), unknown };
+        let blobs = images.map(|images| MeasuredBlobs::of(maps, images, known, extent));
+        let blobs = blobs.transpose()?;
         let at = |threshold: CandidateThreshold| {
-            let candidates = maps.candidates(threshold.value(), None, by_extent(extent));
-            if candidates.len() > MAX_CANDIDATES {
+            let all = maps.candidates(threshold.value(), None, by_extent(extent));
+            if all.len() > MAX_CANDIDATES {
                 return Ok(None);
             }
-            let mut at = AtThreshold { candidates, ..AtThreshold::default() };
+            let mut at = AtThreshold { candidates: known.of(&all), ..AtThreshold::default() };
             if let (Some(images), Some(blobs)) = (images, &blobs) {
-                at.measured = measure(&at.candidates, maps, images, &truth)?;
-                for (blob, measured) in blobs.disjoint_from(&at.candidates) {
+                at.measured = measure(&at.candidates, maps, images, known.truth)?;
+                for (blob, measured) in blobs.disjoint_from(&all) {
                     at.blobs.push(blob.clone());
                     at.measured.push(measured.clone());
                 }
@@ -108,7 +113,7 @@ impl ValidationSubject {
         let at_thresholds =
             CandidateThreshold::all().map(at).collect::<Result<_, DetectError>>()?;
         Ok(Self {
-            truth,
+            truth: known.truth.to_vec(),
             at_thresholds,
             with_images: images.is_some(),
             extent: extent.copied(),
@@ -117,23 +122,26 @@ impl ValidationSubject {
     }
 
     /// Adds the subject's candidates in a view without some of the images, found in the maps of a network without them.
-    /// Classifiers are fitted to them, too; thresholds are not chosen on them.
+    /// Classifiers are fitted to them, too; thresholds are not chosen on them. `unknown` is as with
+    /// [`ValidationSubject::new`].
     ///
     /// # Errors
     /// If the images' patch classifier fails.
     pub fn add_missing_modality_view(
         &mut self,
         maps: &ProbabilityMaps,
+        unknown: Option<&Mask>,
         images: &CandidateImages<'_>,
     ) -> Result<(), DetectError> {
         let extent = self.extent.as_ref();
-        let blobs = MeasuredBlobs::of(maps, images, &self.truth, extent)?;
+        let known = Known { truth: &self.truth, unknown };
+        let blobs = MeasuredBlobs::of(maps, images, known, extent)?;
         for (threshold, at) in CandidateThreshold::all().zip(&mut self.at_thresholds) {
             let Some(at) = at else { continue };
             let candidates = maps.candidates(threshold.value(), None, by_extent(extent));
             let mut view = Vec::new();
             if candidates.len() <= MAX_CANDIDATES {
-                view = measure(&candidates, maps, images, &self.truth)?;
+                view = measure(&known.of(&candidates), maps, images, known.truth)?;
                 view.extend(blobs.disjoint_from(&candidates).map(|(_, measured)| measured.clone()));
             }
             at.missing_modality_views.push(view);
@@ -182,6 +190,24 @@ impl ValidationSubject {
     }
 }
 
+/// What is known of a subject's lesions.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    truth: &'a [Lesion],
+    unknown: Option<&'a Mask>,
+}
+
+impl Known<'_> {
+    /// The candidates without those of which nobody knows.
+    fn of(&self, candidates: &[Candidate]) -> Vec<Candidate> {
+        let is_known = |candidate: &&Candidate| {
+            let unknown = |mask| is_unknown(&candidate.lesion, self.truth, mask);
+            !self.unknown.is_some_and(unknown)
+        };
+        candidates.iter().filter(is_known).cloned().collect()
+    }
+}
+
 /// The place of a candidate or lesion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Site {
@@ -198,11 +224,11 @@ impl MeasuredBlobs {
     fn of(
         maps: &ProbabilityMaps,
         images: &CandidateImages<'_>,
-        truth: &[Lesion],
+        known: Known<'_>,
         extent: Option<&BrainExtent>,
     ) -> Result<Self, DetectError> {
-        let blobs = maps.blob_candidates(images, by_extent(extent), Blobs::SwiQsm);
-        let measured = measure(&blobs, maps, images, truth)?;
+        let blobs = known.of(&maps.blob_candidates(images, by_extent(extent), Blobs::SwiQsm));
+        let measured = measure(&blobs, maps, images, known.truth)?;
         Ok(Self(blobs.into_iter().zip(measured).collect()))
     }
 
@@ -239,4 +265,35 @@ pub(super) fn true_class(candidate: &Candidate, truth: &[Lesion]) -> Option<Lesi
     };
     let most = truth.iter().map(|lesion| (shared(lesion), lesion.class)).max_by_key(|x| x.0)?;
     (most.0 > 0).then_some(most.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operating_point::choose;
+    use deepmir_volume::{Affine, Grid, Volume};
+
+    #[test]
+    fn candidates_where_nobody_knows_are_neither_right_nor_wrong() {
+        let grid = Grid::new([40, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+        let mut truth = LabelMap::empty(grid);
+        truth.paint(&[3, 4, 20, 21], LesionClass::Cmb);
+        let mut map = Volume::filled(grid, 0.0);
+        // Two true ones, a sure one where nobody knows, a false one. Both true ones reach into unknown places.
+        for (voxel, probability) in
+            [(3, 0.8), (4, 0.8), (20, 0.9), (30, 0.95), (31, 0.95), (36, 0.2)]
+        {
+            map.data_mut()[voxel] = probability;
+        }
+        let maps = ProbabilityMaps::new(vec![(LesionClass::Cmb, map)]).unwrap();
+        let unknown = Volume::from_fn(grid, |[i, _, _]| i < 3 || (21..35).contains(&i));
+        let f1 = |unknown: Option<&Mask>| {
+            let subject = ValidationSubject::new(&maps, &truth, unknown, None, None).unwrap();
+            let threshold = CandidateThreshold::find(0.1).unwrap();
+            let found = subject.at(threshold).unwrap().candidates.len();
+            (found, choose(&[subject], &[LesionClass::Cmb], 1.0).mean_f1())
+        };
+        assert_eq!(f1(None), (4, 0.8));
+        assert_eq!(f1(Some(&unknown)), (3, 1.0));
+    }
 }

@@ -72,7 +72,7 @@ impl Head {
         &self,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<ValidationSubject, DetectError> {
-        ValidationSubject::new(&self.maps, &self.truth, None, images)
+        ValidationSubject::new(&self.maps, &self.truth, None, None, images)
     }
 
     /// The label map of a detection.

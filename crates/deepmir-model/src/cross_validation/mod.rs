@@ -142,15 +142,16 @@ impl CrossValidation<'_> {
         let restricted = config.restrict_nhid_to_basal_ganglia;
         let extent = if restricted { BrainExtent::of(&prepared.brain) } else { None };
         let candidate_images = config.candidate_classifier.then(|| prepared.candidate_images(plan));
-        let mut subject =
-            ValidationSubject::new(&maps, truth, extent.as_ref(), candidate_images.as_ref())?;
+        let (unknown, images) = (prepared.unknown.clone(), candidate_images.as_ref());
+        let unknown = unknown.as_ref();
+        let mut subject = ValidationSubject::new(&maps, truth, unknown, extent.as_ref(), images)?;
         drop(candidate_images);
         let stored = keep.map(|folder| StoredImages::write(&prepared, folder, n)).transpose()?;
         let missing = if config.candidate_classifier { view_of(&prepared, plan, n) } else { None };
         if let Some(missing) = &missing {
             let prepared = prepared.without(missing, plan);
             let images = prepared.candidate_images(plan);
-            subject.add_missing_modality_view(&maps_of(&prepared)?, &images)?;
+            subject.add_missing_modality_view(&maps_of(&prepared)?, unknown, &images)?;
         }
         let images = stored.map(|stored| stored.with_view(missing.as_deref(), plan));
         Ok(OutOfFold { subject, images })

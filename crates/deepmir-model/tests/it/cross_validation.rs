@@ -5,13 +5,18 @@ use std::path::Path;
 use deepmir_cases::CaseFiles;
 use deepmir_detect::candidate_classifier::Tree;
 use deepmir_model::cross_validation::{CrossValidation, Progress};
-use deepmir_model::{Bundle, ModelError};
+use deepmir_detect::operating_point::MeasuredSubject;
+use deepmir_lesion::{LabelMap, Lesion, lesions_of};
+use deepmir_model::{Bundle, Detector, ModelError};
 use deepmir_net::DeviceChoice;
 use deepmir_net::train::TrainingConfig;
+use deepmir_volume::components::Connectivity;
 use deepmir_volume::nifti::ReadOptions;
 use tempfile::TempDir;
 
 use crate::support::{fold_models, training, two_folds, write_subject};
+
+const CONNECTIVITY: Connectivity = Connectivity::TwentySix;
 
 /// Six subjects, a model for each of two folds, and how they were trained.
 struct Study {
@@ -95,6 +100,31 @@ fn folds_are_joined_to_one_model() {
     trees_split_only_on_a_patch_classifier_that_is_there(&study);
     images_that_are_lost_are_an_error_and_not_missing_features(&study, &joined);
     models_of_different_kinds_are_refused(&study);
+    candidates_where_nobody_knows_are_not_measured(&joined);
+}
+
+/// A native lesion that nobody labelled is no negative.
+fn candidates_where_nobody_knows_are_not_measured(model: &Bundle) {
+    let folder = tempfile::tempdir().unwrap();
+    let case = write_subject(folder.path(), 8);
+    let all = lesions_of(&LabelMap::read(case.truth.as_ref().unwrap()).unwrap().0, CONNECTIVITY);
+    let mut detector = Detector::new(model.clone(), DeviceChoice::Cpu).unwrap();
+    let before = detector.measure(&case, all.clone()).unwrap();
+    let found = |measured: &MeasuredSubject, lesion: &Lesion| {
+        let mut candidates = measured.scored.candidates.iter();
+        candidates.any(|one| one.lesion.voxels.iter().any(|voxel| lesion.voxels.contains(voxel)))
+    };
+    assert!(all.iter().all(|lesion| found(&before, lesion)));
+
+    let subject = deepmir_testing::write_subject(folder.path(), 8);
+    let unknown = Some(deepmir_testing::forget_lesions(&subject, |n| n % 2 == 0));
+    let known = lesions_of(&LabelMap::read(&subject.truth).unwrap().0, CONNECTIVITY);
+    assert_eq!((all.len(), known.len()), (6, 3));
+    let after = detector.measure(&CaseFiles { unknown, ..case }, known.clone()).unwrap();
+    assert_eq!(after.features.len(), after.scored.candidates.len());
+    for lesion in &all {
+        assert_eq!(found(&after, lesion), known.contains(lesion));
+    }
 }
 
 /// Its files are gone as soon as it was predicted; patches are cut from what was kept.

@@ -6,6 +6,7 @@ use super::*;
 use crate::cpu::{CpuNetwork, CpuTraining};
 use crate::optimiser::{AdamW, Moments};
 use crate::test_fixtures::{LOSS, assert_close, batch, fixture, follows_rounding, unet};
+use crate::train::UNKNOWN;
 
 const DEVICE: DeviceChoice = DeviceChoice::Gpu(0);
 
@@ -58,6 +59,24 @@ fn ten_steps_are_those_of_the_kernels() {
         assert_same_weights(name, &got.weights, &want.weights);
         assert_same_weights(name, &got.average.unwrap(), &want.average.unwrap());
         assert!(got.moments.first.keys().eq(want.moments.first.keys()));
+    }
+}
+
+#[test]
+fn unknown_pixels_count_no_more_than_on_the_kernels() {
+    for name in ["plain", "reference"] {
+        let mut batch = batch(name);
+        batch.targets.iter_mut().step_by(3).for_each(|class| *class = UNKNOWN);
+        let mut on_cpu = CpuTraining::new(settings(name), state(name)).unwrap();
+        let mut on_gpu = training(settings(name), state(name), DEVICE).unwrap();
+        for _ in 0..10 {
+            on_cpu.step(&batch, 2e-3, 0.3).unwrap();
+            on_gpu.step(&batch, 2e-3, 0.3).unwrap();
+            let losses = [on_cpu.take_losses().unwrap(), on_gpu.take_losses().unwrap()];
+            assert!((losses[0] - losses[1]).abs() < 1e-4, "{name}: {losses:?}");
+        }
+        let (want, got) = (on_cpu.state().unwrap(), on_gpu.state().unwrap());
+        assert_same_weights(name, &got.weights, &want.weights);
     }
 }
 

@@ -11,7 +11,7 @@ use super::loss::loss;
 use super::unet::UNet;
 use crate::architecture::Output;
 use crate::optimiser::{AdamW, BETA_1, BETA_2, Factors, Moments};
-use crate::train::{Batch, StepSettings, TrainingEngine, TrainingState};
+use crate::train::{Batch, StepSettings, TrainingEngine, TrainingState, UNKNOWN};
 use crate::{NetError, Weights};
 
 /// Steps between transfers of the loss. Each stalls the device until the next step is issued.
@@ -60,13 +60,16 @@ impl GpuTraining {
         Ok(Self { settings, device: with_autodiff, net, moments, average, losses: None })
     }
 
-    /// One-hot targets `[batch, channels, height, width]`.
+    /// One-hot targets `[batch, channels, height, width]`, zero where nothing is known.
     fn targets(&self, batch: &Batch) -> Tensor<4> {
         let [count, _, height, width] = self.settings.input_shape(batch);
         let architecture = &self.settings.architecture;
         let (area, channels) = (width * height, architecture.output_channels);
         let mut targets = vec![0.0; count * channels * area];
         for (n, &class) in batch.targets.iter().enumerate() {
+            if class == UNKNOWN {
+                continue;
+            }
             let (image, pixel) = (n / area, n % area);
             match architecture.output {
                 Output::Softmax => {
@@ -78,6 +81,17 @@ impl GpuTraining {
         let targets = TensorData::new(targets, [count, channels, height, width]);
         Tensor::from_data(targets, &self.device)
     }
+
+    /// 1 where the class is known, 0 elsewhere, `[batch, 1, height, width]`; `None` if it is everywhere.
+    fn known(&self, batch: &Batch) -> Option<Tensor<4>> {
+        if !batch.targets.contains(&UNKNOWN) {
+            return None;
+        }
+        let [count, _, height, width] = self.settings.input_shape(batch);
+        let known = batch.targets.iter().map(|&class| f32::from(u8::from(class != UNKNOWN)));
+        let known = TensorData::new(known.collect::<Vec<f32>>(), [count, 1, height, width]);
+        Some(Tensor::from_data(known, &self.device))
+    }
 }
 
 impl TrainingEngine for GpuTraining {
@@ -85,7 +99,8 @@ impl TrainingEngine for GpuTraining {
         let inputs = TensorData::new(batch.inputs.clone(), self.settings.input_shape(batch));
         let scores = self.net.forward(Tensor::from_data(inputs, &self.device));
         let output = self.settings.architecture.output;
-        let loss = loss(scores, self.targets(batch), output, &self.settings.loss);
+        let loss =
+            loss(scores, self.targets(batch), self.known(batch), output, &self.settings.loss);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
         let AdamW { epsilon, .. } = self.settings.adamw;
         let factors = self.settings.adamw.factors(rate, self.moments.steps);

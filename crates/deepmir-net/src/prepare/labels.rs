@@ -2,7 +2,7 @@
 
 use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{Grid, Volume};
+use deepmir_volume::{Grid, Mask, Volume};
 
 use crate::placement::{numbers_on, voxels_of};
 
@@ -24,4 +24,13 @@ pub(super) fn labels_on(labels: &Volume<u8>, target: &Grid, classes: &[LesionCla
         on_target.paint(&voxels, lesion.class);
     }
     on_target
+}
+
+/// Unknown places without the labelled voxels, which are known.
+pub(super) fn known_where_labelled(mut unknown: Mask, labels: Option<&LabelMap>) -> Mask {
+    if let Some(labels) = labels {
+        let labels = labels.volume().data();
+        unknown.data_mut().iter_mut().zip(labels).for_each(|(place, label)| *place &= *label == 0);
+    }
+    unknown
 }

@@ -14,7 +14,7 @@ use deepmir_volume::{
 use crate::NetError;
 use crate::placement::Placement;
 use crate::plan::{Normalisation, Plan};
-use labels::labels_on;
+use labels::{known_where_labelled, labels_on};
 use normalise::normalise;
 
 /// Margin around the brain in millimetres, so that convolutions at its edge see what surrounds it.
@@ -38,6 +38,8 @@ pub struct Prepared {
     pub brain: Mask,
     /// The true label map, where there is one, without classes that the plan does not predict.
     pub truth: Option<LabelMap>,
+    /// Where nobody knows whether there is a lesion, where that is said; no labelled voxel.
+    pub unknown: Option<Mask>,
     /// The way back to the subject's own grid.
     pub placement: Placement,
 }
@@ -92,8 +94,13 @@ impl Prepared {
             let labels = orientation.to_ras(truth.volume()).crop(&part);
             labels_on(&labels, &target, &plan.classes)
         });
+        let unknown = case.unknown.as_ref().map(|unknown| {
+            let unknown = orientation.to_ras(unknown).crop(&part);
+            known_where_labelled(resample_labels(&unknown, &target, false), truth.as_ref())
+        });
         let placement = Placement { orientation, ras, part, resampled: spacing.is_some() };
-        Ok(Self { id: case.id.clone(), images, missing, brain, truth, placement })
+        let id = case.id.clone();
+        Ok(Self { id, images, missing, brain, truth, unknown, placement })
     }
 
     /// The same subject with some modalities missing. `plan` is the one that it was prepared by.
@@ -129,6 +136,11 @@ impl Prepared {
     pub fn grid_of(case: &Case, plan: &Plan) -> Result<Grid, NetError> {
         let brain = case.orientation().to_ras(&case.brain);
         Ok(Cut::around(&brain, plan, &case.id)?.target)
+    }
+
+    /// Whether nobody knows if a voxel is a lesion, voxel by voxel; empty if nothing is unknown.
+    pub(crate) fn unknown_voxels(&self) -> &[bool] {
+        self.unknown.as_ref().map_or(&[], |unknown| unknown.data())
     }
 
     /// The grid of the prepared images.

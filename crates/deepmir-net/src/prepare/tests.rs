@@ -60,6 +60,7 @@ pub(crate) fn prepared_subject(plan: &Plan) -> (Prepared, Case) {
         brain,
         brain_source: deepmir_cases::BrainSource::Given,
         truth: Some(truth),
+        unknown: None,
         warnings: Vec::new(),
     };
     (Prepared::new(&case, plan).unwrap(), case)
@@ -176,4 +177,33 @@ fn classes_that_the_plan_does_not_predict_are_background() {
     let truth = prepared.truth.unwrap();
     assert_eq!(truth.count_of(LesionClass::Cmb), 0);
     assert!(truth.count_of(LesionClass::Nhid) > 0);
+}
+
+#[test]
+fn unknown_places_are_prepared_as_the_truth_and_no_label_is_unknown() {
+    for voxel_mm in [Some([0.75, 0.75, 1.5]), Some([1.0; 3])] {
+        let plan = Plan { voxel_mm, ..preset::deepmir().plan };
+        let (prepared, mut case) = prepared_subject(&plan);
+        assert!(prepared.unknown.is_none());
+        // The ball of 6 mm around the CMB.
+        let grid = *case.grid();
+        let lesions = lesions_of(case.truth.as_ref().unwrap(), Connectivity::TwentySix);
+        let near = |place: [f64; 3]| {
+            (0..3).map(|axis| (place[axis] - lesions[0].centre_mm[axis]).powi(2)).sum::<f64>()
+                < 36.0
+        };
+        case.unknown = Some(Volume::from_fn(grid, |voxel| near(grid.position_mm(voxel))));
+        let prepared = Prepared::new(&case, &plan).unwrap();
+        let (unknown, truth) = (prepared.unknown.unwrap(), prepared.truth.unwrap());
+        let grid = *truth.grid();
+        let (mut both, mut either) = (0, 0);
+        for (index, &found) in unknown.data().iter().enumerate() {
+            assert!(!found || truth.class_at(index).is_none());
+            let wanted =
+                near(grid.position_mm(grid.voxel(index))) && truth.class_at(index).is_none();
+            both += usize::from(found && wanted);
+            either += usize::from(found || wanted);
+        }
+        assert!(both > 300 && both as f64 > 0.85 * either as f64, "{both} of {either}");
+    }
 }

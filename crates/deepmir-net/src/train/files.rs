@@ -7,7 +7,7 @@ use deepmir_cases::{CaseFiles, Checksums};
 
 use crate::Plan;
 
-/// SHA-256 by subject, then by what the file is: `SWI`, `mask`, `truth`.
+/// SHA-256 by subject, then by what the file is: `SWI`, `mask`, `truth`, `unknown`.
 pub(super) type FileChecksums = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The files that a training reads of a subject, and what each is.
@@ -17,7 +17,8 @@ pub(super) fn files_of(case: &CaseFiles, plan: &Plan) -> Vec<(String, PathBuf)> 
     });
     let mask = case.mask.iter().map(|path| ("mask".to_owned(), path.clone()));
     let truth = case.truth.iter().map(|path| ("truth".to_owned(), path.clone()));
-    images.chain(mask).chain(truth).collect()
+    let unknown = case.unknown.iter().map(|path| ("unknown".to_owned(), path.clone()));
+    images.chain(mask).chain(truth).chain(unknown).collect()
 }
 
 /// The checksums of some subjects' files.

@@ -142,7 +142,13 @@ mod tests {
             let case = |(id, classes): &(&str, &[LesionClass])| {
                 census.insert(id, classes.iter().copied());
                 let truth = Some(format!("{id}.nii").into());
-                CaseFiles { id: (*id).to_owned(), images: BTreeMap::new(), mask: None, truth }
+                CaseFiles {
+                    id: (*id).to_owned(),
+                    images: BTreeMap::new(),
+                    mask: None,
+                    truth,
+                    unknown: None,
+                }
             };
             of.iter().map(case).collect()
         };

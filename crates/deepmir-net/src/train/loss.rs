@@ -5,6 +5,9 @@ use rayon::prelude::*;
 use super::config::LossConfig;
 use crate::architecture::Output;
 
+/// The class number of a pixel of which nobody knows whether it is a lesion: it does not count.
+pub(crate) const UNKNOWN: u8 = u8::MAX;
+
 /// Added to numerator and denominator of the overlap, against division by zero.
 pub(crate) const SMOOTH: f64 = 1.0;
 
@@ -18,15 +21,16 @@ pub struct Loss {
 }
 
 /// The loss of scores (before softmax or sigmoid) `[batch, channels, pixels]` against class numbers
-/// `[batch, pixels]`; background is class 0, and channel 0 of a softmax.
+/// `[batch, pixels]`; background is class 0, and channel 0 of a softmax. Pixels of [`UNKNOWN`] class do not count: their
+/// gradient is zero.
 ///
-/// The cross-entropy is the mean over pixels. The overlap loss is one minus the soft Tversky index (Tversky 1977;
-/// Salehi et al. 2017) over the whole batch, mean over the classes that occur in it. Counting an absent class would push
+/// The cross-entropy is the mean over the known pixels. The overlap loss is one minus the soft Tversky index (Tversky 1977;
+/// Salehi et al. 2017) over the known pixels of the whole batch, mean over the classes that occur in it. Counting an absent class would push
 /// the probabilities of a rare class down in most batches; cross-entropy penalises its false positives.
 pub fn loss(
     scores: &[f32],
     targets: &[u8],
-    [batch, channels, pixels]: [usize; 3],
+    [_, channels, pixels]: [usize; 3],
     output: Output,
     config: &LossConfig,
 ) -> Loss {
@@ -71,7 +75,7 @@ pub fn loss(
             })
         })
         .collect();
-    let count = (batch * pixels).max(1) as f64;
+    let count = sums.known.max(1) as f64;
     let entropy = (f64::from(config.cross_entropy) / count) as f32;
     gradient.par_chunks_mut(channels * pixels).zip(targets.par_chunks(pixels)).for_each(
         |(gradient, targets)| match output {
@@ -84,9 +88,10 @@ pub fn loss(
     Loss { value, gradient }
 }
 
-/// What the loss adds up over pixels: the cross-entropy and, by class, probabilities in lesions, everywhere, and the
-/// lesions' pixels.
+/// What the loss adds up over known pixels: their number, the cross-entropy and, by class, probabilities in lesions,
+/// everywhere, and the lesions' pixels.
 struct Sums {
+    known: usize,
     entropy: f64,
     shared: Vec<f64>,
     predicted: Vec<f64>,
@@ -96,12 +101,13 @@ struct Sums {
 impl Sums {
     fn zero(classes: usize) -> Self {
         let zeros = || vec![0.0; classes];
-        Self { entropy: 0.0, shared: zeros(), predicted: zeros(), truth: zeros() }
+        Self { known: 0, entropy: 0.0, shared: zeros(), predicted: zeros(), truth: zeros() }
     }
 
-    /// Of one image's probabilities `[class, pixels]`.
+    /// Of one image's probabilities `[class, pixels]`, which are zero where nothing is known.
     fn new(entropy: f64, probabilities: &[f32], targets: &[u8], classes: usize) -> Self {
-        let mut sums = Self { entropy, ..Self::zero(classes) };
+        let known = targets.iter().filter(|&&target| target != UNKNOWN).count();
+        let mut sums = Self { known, entropy, ..Self::zero(classes) };
         for (class, plane) in probabilities.chunks_exact(targets.len()).enumerate() {
             for (&probability, &target) in plane.iter().zip(targets) {
                 let probability = f64::from(probability);
@@ -116,6 +122,7 @@ impl Sums {
     }
 
     fn plus(mut self, other: Self) -> Self {
+        self.known += other.known;
         self.entropy += other.entropy;
         for (here, there) in [
             (&mut self.shared, &other.shared),
@@ -128,11 +135,16 @@ impl Sums {
     }
 }
 
-/// Probabilities of one image, `[channel, pixels]`, and the sum of its pixels' cross-entropies.
+/// Probabilities of one image, `[channel, pixels]`, zero where nothing is known, and the sum of its pixels'
+/// cross-entropies.
 fn softmax(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
     let (pixels, channels) = (targets.len(), scores.len() / targets.len());
     let mut entropy = 0.0;
     for (pixel, &target) in targets.iter().enumerate() {
+        if target == UNKNOWN {
+            (0..channels).for_each(|channel| probabilities[channel * pixels + pixel] = 0.0);
+            continue;
+        }
         let score = |channel: usize| scores[channel * pixels + pixel];
         let highest = (0..channels).map(score).fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0;
@@ -151,6 +163,10 @@ fn softmax(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
 fn sigmoid(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
     let mut entropy = 0.0;
     for ((&score, &target), probability) in scores.iter().zip(targets).zip(probabilities) {
+        if target == UNKNOWN {
+            *probability = 0.0;
+            continue;
+        }
         *probability = 1.0 / (1.0 + (-score).exp());
         // ln(1 + e^x) − x·t does not overflow for any x in this form.
         let positive = score.max(0.0) - if target > 0 { score } else { 0.0 };
@@ -163,7 +179,8 @@ fn sigmoid(scores: &[f32], targets: &[u8], probabilities: &mut [f32]) -> f64 {
 /// cross-entropy.
 fn softmax_gradient(values: &mut [f32], targets: &[u8], entropy: f32, slopes: &[[f32; 2]]) {
     let pixels = targets.len();
-    for (pixel, &target) in targets.iter().enumerate() {
+    // Probabilities, and so gradients, are zero already where nothing is known.
+    for (pixel, &target) in targets.iter().enumerate().filter(|(_, target)| **target != UNKNOWN) {
         let target = usize::from(target);
         let slope = |channel: usize| match channel.checked_sub(1) {
             Some(class) => slopes[class][usize::from(channel == target)],
@@ -182,7 +199,8 @@ fn softmax_gradient(values: &mut [f32], targets: &[u8], entropy: f32, slopes: &[
 
 /// [`softmax_gradient`] for a single channel.
 fn sigmoid_gradient(values: &mut [f32], targets: &[u8], entropy: f32, slopes: [f32; 2]) {
-    for (value, &target) in values.iter_mut().zip(targets) {
+    for (value, &target) in values.iter_mut().zip(targets).filter(|(_, target)| **target != UNKNOWN)
+    {
         let (probability, inside) = (*value, target > 0);
         let of_entropy = probability - f32::from(u8::from(inside));
         let of_overlap = probability * (1.0 - probability) * slopes[usize::from(inside)];

@@ -22,9 +22,9 @@ pub use config::{LossConfig, SamplingConfig, TrainingConfig};
 pub(crate) use engine::{StepSettings, TrainingEngine, TrainingState};
 pub use history::{History, Validation};
 pub use lesions::{LesionCensus, NOT_VALIDATED, TrainingSides};
-#[cfg(feature = "gpu")]
-pub(crate) use loss::SMOOTH;
 pub(crate) use loss::loss;
+#[cfg(feature = "gpu")]
+pub(crate) use loss::{SMOOTH, UNKNOWN};
 pub use sampler::{Batch, Sampler};
 pub use saved::SavedSettings;
 pub use store::{LesionSite, StoredCase};

@@ -114,7 +114,9 @@ impl<'a> State<'a> {
             let restricted = config.restrict_nhid_to_basal_ganglia;
             let extent = if restricted { BrainExtent::of(&case.brain) } else { None };
             let truth = case.truth.as_ref().unwrap_or(&nothing);
-            subjects.push(ValidationSubject::new(&maps, truth, extent.as_ref(), None)?);
+            let unknown = case.unknown.as_ref();
+            let extent = extent.as_ref();
+            subjects.push(ValidationSubject::new(&maps, truth, unknown, extent, None)?);
         }
         let point = operating_point::choose(&subjects, &plan.classes, config.threshold_beta);
         let progress = &mut self.progress;

@@ -48,6 +48,7 @@ mod tests {
                 brain: Volume::filled(grid, true),
                 brain_source: deepmir_cases::BrainSource::Given,
                 truth: None,
+                unknown: None,
                 warnings: Vec::new(),
             }
         };

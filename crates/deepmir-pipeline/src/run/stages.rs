@@ -73,6 +73,7 @@ impl Worker<'_> {
             images,
             mask: Some(image("desc-brain_mask")),
             truth: None,
+            unknown: None,
         };
         let record = match before {
             Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
@@ -339,6 +340,7 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
         images: BTreeMap::from([(modality, path("Reference")?)]),
         mask: path("Mask"),
         truth: None,
+        unknown: None,
     })
 }
 

@@ -178,6 +178,7 @@ impl Worker<'_> {
                     images: images.clone(),
                     mask: mask.clone(),
                     truth: None,
+                    unknown: None,
                 };
                 let mut keys = Vec::new();
                 if let Some((path, needed)) = t2w {

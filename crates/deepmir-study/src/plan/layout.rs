@@ -170,8 +170,9 @@ impl StudyPlan {
                 let other = |path: &Option<PathBuf>| {
                     path.as_deref().map(|path| self.checksums.get(path).to_owned())
                 };
-                let truth = if truth { other(&case.truth) } else { None };
-                json!([case.id, images, other(&case.mask), truth])
+                let [known, unknown] =
+                    [&case.truth, &case.unknown].map(|path| other(path).filter(|_| truth));
+                json!([case.id, images, other(&case.mask), known, unknown])
             };
             cases.iter().map(one).collect()
         };
@@ -232,5 +233,6 @@ impl StudyPlan {
 const CHECKSUMS: &str = "checksums.json";
 
 fn files_of(case: &CaseFiles) -> Vec<PathBuf> {
-    case.images.values().chain(&case.mask).chain(&case.truth).cloned().collect()
+    let beside = [&case.mask, &case.truth, &case.unknown].into_iter().flatten();
+    case.images.values().chain(beside).cloned().collect()
 }

@@ -127,7 +127,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn cases(ids: impl Iterator<Item = String>) -> Vec<CaseFiles> {
-        let case = |id| CaseFiles { id, images: BTreeMap::new(), mask: None, truth: None };
+        let case =
+            |id| CaseFiles { id, images: BTreeMap::new(), mask: None, truth: None, unknown: None };
         ids.map(case).collect()
     }
 

@@ -167,6 +167,7 @@ mod tests {
             images: Default::default(),
             mask: None,
             truth: Some(truth),
+            unknown: None,
         };
         let mimics = Mimics::listed(&files).unwrap();
         assert!(mimics.known);

@@ -177,6 +177,7 @@ fn predict(
     let files = CaseFiles {
         images: images.map(|(modality, path)| (*modality, path.clone())).collect(),
         truth: None,
+        unknown: None,
         ..case.clone()
     };
     let prediction = predictor.predict(&files, &mut |_, _| {})?;

@@ -40,6 +40,39 @@ fn values_and_gradients_are_pytorchs() {
 }
 
 #[test]
+fn unknown_pixels_do_not_count_as_in_pytorch() {
+    let fixture = fixture("unknown_loss");
+    let values = |name: String| fixture.get(&name).unwrap().values.clone();
+    for case in ["3_3", "3_1", "1_2", "1_1"] {
+        let (channels, output) = match &case[..1] {
+            "3" => (3, Output::Softmax),
+            _ => (1, Output::Sigmoid),
+        };
+        let scores = values(format!("{case}.scores"));
+        let known = values(format!("{case}.known"));
+        let targets = values(format!("{case}.target")).into_iter().zip(&known);
+        let targets: Vec<u8> = targets
+            .map(|(class, known)| if *known > 0.0 { class as u8 } else { UNKNOWN })
+            .collect();
+        for (n, config) in OF_FIXTURES.iter().enumerate() {
+            let found = loss(&scores, &targets, [3, channels, 35], output, config);
+            let what = format!("loss {n} of {case}");
+            assert_close(&[found.value as f32], &values(format!("{case}.{n}.value")), 1e-6, &what);
+            assert_close(&found.gradient, &values(format!("{case}.{n}.gradient")), 2e-6, &what);
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_which_nothing_is_known_has_no_loss() {
+    for (scores, output) in [(vec![1.0; 12], Output::Softmax), (vec![1.0; 4], Output::Sigmoid)] {
+        let shape = [1, scores.len() / 4, 4];
+        let found = loss(&scores, &[UNKNOWN; 4], shape, output, &OF_FIXTURES[2]);
+        assert_eq!(found, Loss { value: 0.0, gradient: vec![0.0; scores.len()] });
+    }
+}
+
+#[test]
 fn gradients_are_finite_differences() {
     let targets: Vec<u8> = (0..24).map(|n| (n % 7 == 0) as u8 + 2 * (n % 5 == 1) as u8).collect();
     for (channels, output) in [(4, Output::Softmax), (1, Output::Sigmoid)] {

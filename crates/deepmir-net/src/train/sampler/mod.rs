@@ -7,7 +7,8 @@ use deepmir_lesion::LesionClass;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::store::StoredCase;
+use super::loss::UNKNOWN;
+use super::store::{StoredCase, UNKNOWN_LABEL};
 use super::synthetic::SyntheticQueue;
 use super::{SamplingConfig, TrainingConfig};
 use crate::augment::{self, AugmentConfig, Cut};
@@ -20,7 +21,7 @@ use subjects::Subjects;
 pub struct Batch {
     /// `[batch, channels, height, width]`.
     pub inputs: Vec<f32>,
-    /// Class numbers, `[batch, height, width]`: 0 background, n the plan's n-th class.
+    /// Class numbers, `[batch, height, width]`: 0 background, n the plan's n-th class, 255 where nobody knows.
     pub targets: Vec<u8>,
     /// Number of patches.
     pub count: usize,
@@ -153,8 +154,11 @@ impl<'a> Sampler<'a> {
         Ok(())
     }
 
-    /// The network's number of a label: 0 background, n the plan's n-th class.
+    /// The network's number of a label: 0 background, n the plan's n-th class, [`UNKNOWN`].
     fn class_number(&self, label: u8) -> u8 {
+        if label == UNKNOWN_LABEL {
+            return UNKNOWN;
+        }
         LesionClass::from_label(label)
             .and_then(|class| self.plan.classes.iter().position(|&other| other == class))
             .map_or(0, |position| position as u8 + 1)

@@ -6,6 +6,7 @@ use super::*;
 use crate::prepare::tests::prepared_subject;
 use crate::preset;
 use deepmir_cases::Modality;
+use deepmir_volume::Volume;
 
 #[test]
 fn a_lesion_patch_holds_its_lesion_and_batches_are_reproducible() {
@@ -26,6 +27,51 @@ fn a_lesion_patch_holds_its_lesion_and_batches_are_reproducible() {
     for target in batch.targets.chunks_exact(32 * 32) {
         assert!(target.iter().any(|&class| class > 0));
     }
+}
+
+#[test]
+fn what_nobody_knows_is_no_target_and_is_not_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let preset = preset::deepmir();
+    let (mut prepared, _) = prepared_subject(&preset.plan);
+    let grid = *prepared.grid();
+    // The half of the head with the NHID; the label is known there.
+    let truth = prepared.truth.clone().unwrap();
+    let half = grid.shape()[0] / 2;
+    let unknown =
+        |[i, j, k]: [usize; 3]| i < half && truth.volume().data()[grid.index([i, j, k])] == 0;
+    prepared.unknown = Some(Volume::from_fn(grid, unknown));
+    let path = folder.path().join("case");
+    let cases = [StoredCase::write(&prepared, &preset.plan, &path).unwrap()];
+    assert_eq!(cases[0].lesions.len(), 2);
+    let sites = cases[0].brain.iter().chain(&cases[0].mimics);
+    assert!(sites.clone().count() > 100 && sites.clone().all(|&voxel| !unknown(voxel)));
+    assert!(cases[0].mimics.iter().all(|&[i, _, _]| i >= half));
+
+    let mut config = preset.training;
+    (config.patch, config.batch_size, config.augment) = ([16, 16], 64, AugmentConfig::NONE);
+    config.sampling = SamplingConfig { lesion: 0.5, mimic: 0.2, jitter: 0.0, ..config.sampling };
+    let batch = Sampler::new(&cases, &preset.plan, &config).batch(0).unwrap();
+    let channels = preset.plan.input_channels();
+    let mut counts = [0; 3];
+    for (input, target) in
+        batch.inputs.chunks_exact(channels * 256).zip(batch.targets.chunks_exact(256))
+    {
+        for (value, &class) in input[256..512].iter().zip(target) {
+            counts[0] += usize::from(class == 1);
+            counts[1] += usize::from(class == 2);
+            counts[2] += usize::from(class == UNKNOWN);
+            // Lesions are drawn dark, and none is unknown.
+            assert!(class == 0 || class == UNKNOWN || *value < -3.0);
+            assert!(class != 0 && class != UNKNOWN || *value > -3.0);
+        }
+    }
+    assert!(counts.iter().all(|&count| count > 0), "{counts:?}");
+    // Nothing can be drawn from a scan of which nothing is known.
+    prepared.unknown = Some(Volume::filled(grid, true));
+    prepared.truth = Some(LabelMap::empty(grid));
+    let told = StoredCase::write(&prepared, &preset.plan, &path).unwrap_err().to_string();
+    assert!(told.contains("nothing in the brain of sub-ball is known"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{NetError, Plan};
 
 /// Raise it whenever preparation changes, so that files prepared earlier are not used.
-const PREPARATION: u32 = 3;
+const PREPARATION: u32 = 4;
 
 /// The file name of a prepared subject: the subject's name and a checksum of everything that decides its content.
 /// Images count by their contents where `sums` knows them, else by path, size and time of modification.
@@ -29,8 +29,9 @@ pub(in crate::train) fn stored_name(
         // Which files there are: two subjects may have the same file in two places.
         hash.update(if case.images.contains_key(input) { "1" } else { "0" });
     }
-    hash.update(format!("{} {}", case.mask.is_some(), case.truth.is_some()));
-    for path in images.chain(&case.mask).chain(&case.truth) {
+    let beside = [&case.mask, &case.truth, &case.unknown];
+    hash.update(format!("{:?}", beside.map(Option::is_some)));
+    for path in images.chain(beside.into_iter().flatten()) {
         if let Some(sum) = sums.get(path) {
             hash.update(sum);
             continue;

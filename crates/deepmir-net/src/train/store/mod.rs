@@ -1,7 +1,7 @@
 //! Prepared subjects on disk, in a layout that patches are cut from quickly.
 //!
 //! One file per subject: a header ([`MAGIC`], shape, number of channels), then all channels of each slice as 16-bit
-//! floats, then the labels, whose highest bit marks the brain. The slices of a patch lie together, so that cutting it is
+//! floats, then the labels, whose highest bit marks the brain and the next one what is unknown. The slices of a patch lie together, so that cutting it is
 //! one short read. The operating system caches what is used often; a cohort may be larger than memory. Trainings on the
 //! same images share the files.
 
@@ -25,11 +25,14 @@ use crate::{NetError, Plan, Prepared};
 use sites::{BACKGROUND_SITES, darkness, lesion_sites, mimic_sites, spread};
 
 /// The first bytes of such a file.
-const MAGIC: &[u8; 16] = b"deepmir case 2\n\n";
+const MAGIC: &[u8; 16] = b"deepmir case 3\n\n";
 /// Bytes before the first slice: [`MAGIC`], three sides and the number of channels.
 const HEADER_BYTES: usize = 32;
 /// The bit of a label that marks the brain.
 const BRAIN: u8 = 0x80;
+/// The label of a voxel of which nobody knows whether it is a lesion, without [`BRAIN`].
+pub(super) const UNKNOWN_LABEL: u8 = 0x40;
+
 /// A subject on disk, with the places that sampling needs in memory.
 #[derive(Debug)]
 pub struct StoredCase {
@@ -41,9 +44,9 @@ pub struct StoredCase {
     file: Mutex<File>,
     /// The lesions.
     pub lesions: Vec<LesionSite>,
-    /// Dark voxels outside lesions.
+    /// Dark voxels outside lesions, of which that is known.
     pub mimics: Vec<[usize; 3]>,
-    /// Voxels anywhere in the brain.
+    /// Voxels anywhere in the brain, but where nobody knows whether there is a lesion.
     pub brain: Vec<[usize; 3]>,
 }
 
@@ -71,8 +74,11 @@ impl StoredCase {
                 }
             }
             let labels = truth.volume().data().iter().zip(prepared.brain.data());
-            let marked: Vec<u8> =
+            let mut marked: Vec<u8> =
                 labels.map(|(label, &inside)| label | if inside { BRAIN } else { 0 }).collect();
+            for (label, &unknown) in marked.iter_mut().zip(prepared.unknown_voxels()) {
+                *label |= if unknown { UNKNOWN_LABEL } else { 0 };
+            }
             file.write_all(&marked)
         };
         atomic::write_with(path, fill)
@@ -136,9 +142,16 @@ impl StoredCase {
             let voxels = (0..marked.len()).filter(|&n| marked[n] & !BRAIN == label);
             truth.paint(&voxels.collect::<Vec<_>>(), class);
         }
-        let brain = |index: usize| marked[index] & BRAIN != 0;
+        let brain = |index: usize| marked[index] & (BRAIN | UNKNOWN_LABEL) == BRAIN;
         self.lesions = lesion_sites(&truth);
         self.brain = spread(&grid, brain, BACKGROUND_SITES);
+        if self.brain.is_empty() {
+            let reason = format!(
+                "nothing in the brain of {} is known, so that nothing can be learned from it; leave it out",
+                self.id
+            );
+            return Err(NetError::Config { reason });
+        }
         let (channel, sign) = darkness(plan);
         let mut image = Vec::with_capacity(marked.len());
         for k in 0..nz {
@@ -168,7 +181,7 @@ impl StoredCase {
         Ok(bytes.as_chunks().0.iter().map(|&raw| f16::from_le_bytes(raw)).collect())
     }
 
-    /// The labels of a slice, `[y][x]`.
+    /// The labels of a slice, `[y][x]`: 64 where nobody knows.
     ///
     /// # Errors
     /// If the file cannot be read.

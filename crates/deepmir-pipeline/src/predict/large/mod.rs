@@ -207,6 +207,7 @@ mod tests {
             brain: Volume::from_fn(grid, |voxel| within(voxel, 22.0)),
             brain_source: deepmir_cases::BrainSource::Given,
             truth: None,
+            unknown: None,
             warnings: Vec::new(),
         }
     }
