@@ -4,18 +4,21 @@ mod doubts;
 mod pairs;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use deepmir_cases::Groups;
+use deepmir_cases::{Groups, read_unknown};
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{
     Bootstrap, Confusion, Detections, Froc, PooledClass, SubjectScore, froc, pool_units, score,
 };
-use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, lesions_of};
+use deepmir_lesion::{
+    Candidate, KnownPredictions, LabelMap, Lesion, LesionClass, leaves_out, lesions_of,
+};
 use deepmir_pipeline::predict::candidates;
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{GridMismatch, Volume, VolumeError, nifti};
+use deepmir_volume::{GridMismatch, Mask, Volume, VolumeError, nifti};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -88,7 +91,8 @@ pub struct Settings {
     pub bootstrap: Bootstrap,
 }
 
-/// Compares every pair. `progress` is called with the number of subjects done.
+/// Compares every pair. Predicted lesions of which nobody knows by a pair's unknown mask count nowhere, and are counted
+/// ([`KnownPredictions`]). `progress` is called with the number of subjects done.
 ///
 /// # Errors
 /// Unreadable maps, values without a meaning, different grids.
@@ -181,8 +185,42 @@ fn compare(pair: &EvaluationPair, options: &EvaluationOptions) -> Result<Compare
     let (predicted, _) = LabelMap::read(&pair.predicted)?;
     same_grid(&pair.truth, truth.volume(), &pair.predicted, predicted.volume())?;
     let [truth, predicted] = [truth, predicted].map(|labels| without_small(&labels, options));
-    let score = score_of(&pair.id, &truth, &predicted, options);
-    Ok((score, detections(pair, &truth, options)?))
+    let unknown = pair.unknown.as_deref().map(|path| {
+        let unknown = read_unknown(path)?;
+        same_grid(&pair.truth, truth.volume(), path, &unknown)?;
+        Ok::<_, StudyError>(unknown)
+    });
+    let unknown = unknown.transpose()?;
+    let known = known_predictions(predicted, &truth, unknown.as_ref(), options);
+    let score = score_of(&pair.id, &truth, &known.labels, options).with_left_out(&known.left_out);
+    Ok((score, detections(pair, &truth, unknown.as_ref(), options)?))
+}
+
+/// Leaves out the predicted lesions of which nobody knows.
+pub(crate) fn known_predictions(
+    labels: LabelMap,
+    truth: &LabelMap,
+    unknown: Option<&Mask>,
+    options: &EvaluationOptions,
+) -> KnownPredictions {
+    match unknown {
+        Some(unknown) => {
+            KnownPredictions::of(&labels, truth, unknown, options.rule, options.connectivity)
+        }
+        None => KnownPredictions { labels, left_out: BTreeMap::new() },
+    }
+}
+
+/// Leaves out the candidates of which nobody knows.
+pub(crate) fn retain_known(
+    candidates: &mut Vec<Candidate>,
+    truth: &[Lesion],
+    unknown: Option<&Mask>,
+    rule: MatchRule,
+) {
+    if let Some(unknown) = unknown {
+        candidates.retain(|candidate| !leaves_out(&candidate.lesion, truth, unknown, rule));
+    }
 }
 
 fn score_of(
@@ -198,6 +236,7 @@ fn score_of(
 fn detections(
     pair: &EvaluationPair,
     truth: &LabelMap,
+    unknown: Option<&Mask>,
     options: &EvaluationOptions,
 ) -> Result<Vec<(LesionClass, Detections)>, StudyError> {
     let mut maps = Vec::with_capacity(pair.probabilities.len());
@@ -207,7 +246,7 @@ fn detections(
         maps.push((*class, map));
     }
     let Some(maps) = ProbabilityMaps::new(maps) else { return Ok(Vec::new()) };
-    let candidates = match &pair.candidates {
+    let mut candidates = match &pair.candidates {
         Some(path) => {
             let (grid, candidates) = candidates::read(path)?;
             same_grid(&pair.truth, truth.volume(), path, &Volume::filled(grid, ()))?;
@@ -216,6 +255,7 @@ fn detections(
         None => maps.candidates(options.froc_threshold, None, None),
     };
     let lesions = lesions_of(truth, options.connectivity);
+    retain_known(&mut candidates, &lesions, unknown, options.rule);
     let detections = maps.iter().map(|(class, _)| {
         let of_class: Vec<&Lesion> =
             lesions.iter().filter(|lesion| lesion.class == class).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::CaseError;
+use deepmir_cases::{CaseError, unknown_beside};
 use deepmir_cases::bids::{self, BidsName, images_below};
 use deepmir_lesion::LesionClass;
 use deepmir_volume::nifti;
@@ -17,6 +17,8 @@ pub struct EvaluationPair {
     pub id: String,
     /// The true label map.
     pub truth: PathBuf,
+    /// Where nobody knows whether there is a lesion, a mask beside the true label map, where there is one.
+    pub unknown: Option<PathBuf>,
     /// The predicted label map.
     pub predicted: PathBuf,
     /// Predicted probability maps, where there are any.
@@ -30,7 +32,7 @@ pub struct EvaluationPair {
 ///
 /// # Errors
 /// A true map without a prediction or a prediction without a truth, naming them; folders without
-/// label maps.
+/// label maps; two unknown masks of one scan.
 pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, StudyError> {
     if truth.is_file() && predicted.is_file() {
         let names = [truth, predicted].map(BidsName::parse);
@@ -46,7 +48,7 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
             });
         }
         let id = BidsName::derived_from(truth).scan();
-        return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())]);
+        return Ok(vec![EvaluationPair::new(id, truth.to_owned(), predicted.to_owned())?]);
     }
     if truth.is_file() != predicted.is_file() {
         return Err(StudyError::Subjects {
@@ -78,7 +80,7 @@ pub fn pairs(truth: &Path, predicted: &Path) -> Result<Vec<EvaluationPair>, Stud
         let truth = truths.get(&id)?.clone();
         Some(EvaluationPair::new(id, truth, predicted))
     });
-    Ok(pairs.collect())
+    pairs.collect()
 }
 
 /// True maps that no prediction was found for.
@@ -113,18 +115,19 @@ fn maps_in(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StudyError> {
 }
 
 impl EvaluationPair {
-    /// With what lies beside the prediction.
-    fn new(id: String, truth: PathBuf, predicted: PathBuf) -> Self {
+    /// With what lies beside truth and prediction.
+    fn new(id: String, truth: PathBuf, predicted: PathBuf) -> Result<Self, StudyError> {
         let name = BidsName::derived_from(&predicted);
         let name = name.of_scan(&[("desc", "lesions")], "_candidates.tsv");
         let candidates = predicted.with_file_name(name);
-        Self {
+        Ok(Self {
             id,
+            unknown: unknown_beside(&truth)?,
             truth,
             probabilities: beside(&predicted),
             predicted,
             candidates: candidates.is_file().then_some(candidates),
-        }
+        })
     }
 }
 

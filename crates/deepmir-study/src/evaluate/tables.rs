@@ -51,12 +51,12 @@ impl Evaluation {
     fn subjects_table(&self) -> String {
         let mut text = String::from(
             "subject\tclass\ttruth\tpredicted\tmatched\tfalse_positives\tmissed\tsensitivity\tprecision\t\
-             f1\tdice\ttruth_volume_mm3\tpredicted_volume_mm3\n",
+             f1\tdice\ttruth_volume_mm3\tpredicted_volume_mm3\tleft_out\n",
         );
         for subject in &self.subjects {
             for score in &subject.classes {
                 text += &format!(
-                    "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}\t{:.3}\n",
+                    "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}\t{:.3}\t{}\n",
                     subject.subject,
                     score.class,
                     score.truth,
@@ -70,6 +70,7 @@ impl Evaluation {
                     cell(score.dice()),
                     score.truth_volume_mm3,
                     score.predicted_volume_mm3,
+                    score.left_out,
                 );
             }
         }

@@ -10,7 +10,9 @@ use deepmir_lesion::{Candidate, LabelMap, Lesion, LesionClass, MeasuredImages, l
 use deepmir_volume::nifti::ReadOptions;
 
 use crate::StudyError;
-use crate::evaluate::{EvaluationOptions, same_grid, without_small};
+use crate::evaluate::{
+    EvaluationOptions, known_predictions, retain_known, same_grid, without_small,
+};
 use crate::plan::cell::Cell;
 use crate::plan::layout::StudyPlan;
 use crate::results::mistakes::{Mistake, ScanContext, false_positives, missed};
@@ -104,7 +106,11 @@ pub(crate) fn results(
             stored_predictions::read(&folder, &files.id)?;
         let truth_path: PathBuf = files.truth.clone().unwrap_or_default();
         same_grid(&truth_path, scene.truth.volume(), &folder, labels.volume())?;
+        let unknown = scene.case.unknown.as_ref();
         let labels = without_small(&labels, &options);
+        let known = known_predictions(labels, &scene.truth, unknown, &options);
+        let labels = known.labels;
+        retain_known(&mut candidates, &truth_lesions, unknown, options.rule);
         candidates.retain(|candidate| candidate.lesion.volume_mm3 >= options.min_volume_mm3);
         let classes = &plan.arm(cell).classes;
         let found = lesions_of(&labels, options.connectivity);
@@ -131,7 +137,8 @@ pub(crate) fn results(
                 classes,
                 options.rule,
                 options.connectivity,
-            ),
+            )
+            .with_left_out(&known.left_out),
             detections: Vec::new(),
             sites: Vec::new(),
             mimics: mimics.predicted(found.lesions, &scene.truth),

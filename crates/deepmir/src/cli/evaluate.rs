@@ -17,6 +17,9 @@ use super::sections::{EXIT_STATUS, sections};
 /// Lesions are the connected components of either label map: those of a prediction that touch count as one, as
 /// they do in the truth, so that its lesion table and instance map may have more.
 ///
+/// A mask beside a true label map (*_desc-unknown_mask) says where nobody knows whether there is a lesion.
+/// Predictions there that no labelled lesion goes with are left out; their number is printed.
+///
 /// With --raters, measures the agreement of raters instead: Cohen's kappa, ICC, shared lesions, Dice.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
@@ -25,7 +28,7 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir evaluate --raters BIDS/derivatives/annotate -o agreement"),
     ("Files", "  evaluation.json     all results and settings
   subjects.tsv        one row per subject and class: true, predicted, matched, false and missed
-                      lesions, sensitivity, precision, F1, Dice, volumes
+                      lesions, sensitivity, precision, F1, Dice, volumes, predictions left out
   pooled.tsv          one row per class and metric: value, 95 % interval, meaning
 
   With --raters:

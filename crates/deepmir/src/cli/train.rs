@@ -13,7 +13,9 @@ use super::sections::{EXIT_STATUS, sections};
 ///
 /// DATA is a BIDS dataset with label maps (*_seg-lesions_dseg) in its derivatives, or a CSV or TSV table
 /// with the columns id, truth, swi, qsm and t2w. A column patient says whose scans they are, where a
-/// patient has several: those fall on one side of every split.
+/// patient has several: those fall on one side of every split. A mask beside a label map
+/// (*_desc-unknown_mask, or a column unknown) says where nobody knows whether there is a lesion: nothing is
+/// learned there.
 ///
 /// With --folds, trains one network per fold of a cross-validation. The model is then their ensemble, with
 /// detection thresholds, a candidate classifier (gradient boosted trees that reject false positives) and,

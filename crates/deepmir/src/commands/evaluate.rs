@@ -88,6 +88,9 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     warn_of(&doubts(&evaluation, &pairs, &options.groups));
     say!("{}", metrics_table(&evaluation));
     say!("{}", confusion_table(&evaluation.confusion));
+    if let Some(left_out) = left_out(&evaluation) {
+        say!("{left_out}");
+    }
     say!("{}", arguments.output.join("evaluation.json").display());
     Ok(())
 }
@@ -163,6 +166,19 @@ fn metrics_table(evaluation: &Evaluation) -> Table {
     }));
     table.add_row(row);
     table
+}
+
+/// How many predicted lesions were left out because nobody knows whether they are lesions.
+fn left_out(evaluation: &Evaluation) -> Option<String> {
+    let counts = evaluation.classes.iter().filter(|class| class.left_out > 0);
+    let counts: Vec<String> =
+        counts.map(|class| format!("{} {}", class.left_out, class.class)).collect();
+    (!counts.is_empty()).then(|| {
+        format!(
+            "left out, lying where nobody knows whether there is a lesion (desc-unknown_mask): {} predicted",
+            counts.join(" and ")
+        )
+    })
 }
 
 fn shown_estimate(estimate: Option<Estimate>) -> String {

@@ -60,6 +60,61 @@ fn a_cohort_is_compared_and_the_table_can_be_read() {
 }
 
 #[test]
+fn predictions_where_nobody_knows_are_left_out_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pred, out) = (folder.path().join("pred"), folder.path().join("out"));
+    predictions(folder.path(), &pred, 1..3);
+    let truth = folder.path().join("derivatives/truth");
+    let evaluated = || {
+        let (code, told, log) =
+            run(&["evaluate", "--truth", text(&truth), "--pred", text(&pred), "-o", text(&out)]);
+        assert_eq!(code, 0, "{log}");
+        let json = fs::read_to_string(out.join("evaluation.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let counts = |class: usize| {
+            let of = &json["classes"][class];
+            ["truth", "predicted", "matched", "left_out"].map(|name| of[name].as_u64().unwrap())
+        };
+        (counts(0), counts(1), told)
+    };
+    let (cmb, nhid, told) = evaluated();
+    assert_eq!((cmb, nhid), ([6, 6, 4, 0], [6, 6, 6, 0]));
+    assert!(!told.contains("left out"), "{told}");
+
+    // Nobody knows of three lesions of each scan any more.
+    let labels: Vec<deepmir_testing::MadeUpSubject> = (1..3)
+        .map(|number| {
+            let subject = deepmir_testing::write_subject(folder.path(), number);
+            deepmir_testing::forget_lesions(&subject, |n| n < 3);
+            subject
+        })
+        .collect();
+    let (cmb, nhid, told) = evaluated();
+    assert_eq!(cmb[0] + nhid[0], 6, "true lesions left");
+    assert_eq!(cmb[1] + nhid[1] + cmb[3] + nhid[3], 12, "every prediction");
+    // The false one in each scan counts as before, and every lesion that is still labelled.
+    assert_eq!(cmb[1] - cmb[2], 2);
+    assert_eq!(nhid[1], nhid[2]);
+    let line = format!("{} CMB and {} NHID", cmb[3], nhid[3]);
+    assert!(told.contains("desc-unknown_mask") && told.contains(&line), "{told}");
+    let table = fs::read_to_string(out.join("subjects.tsv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with("\tleft_out"), "{table}");
+
+    let mask = labels[0].truth.with_file_name("sub-01_desc-unknown_mask.nii.gz");
+    let mut other = nifti::read_integers(&mask).unwrap().volume;
+    other[[3, 3, 3]] = 3;
+    nifti::write(&mask, &other, None).unwrap();
+    let arguments = ["evaluate", "--truth", text(&truth), "--pred", text(&pred), "-o", text(&out)];
+    refused(&arguments, &["the value 3", "write 1 where nobody knows", "unknown_mask"]);
+    deepmir_testing::write_coarse_subject(&folder.path().join("coarse"), 1);
+    let coarse = folder.path().join("coarse/derivatives/truth/sub-01/anat");
+    fs::copy(coarse.join("sub-01_acq-swi_seg-lesions_dseg.nii.gz"), &mask).unwrap();
+    let zeros = nifti::read_integers(&mask).unwrap().volume.map(|_| 0_u8);
+    nifti::write(&mask, &zeros, None).unwrap();
+    refused(&arguments, &["grid", "unknown_mask"]);
+}
+
+#[test]
 fn small_lesions_and_classes_can_be_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let (pred, out) = (folder.path().join("pred"), folder.path().join("out"));
