@@ -161,8 +161,8 @@ impl Detector {
         }
     }
 
-    /// The candidates of one subject on its own grid, scored and measured, with its true lesions; without those of which
-    /// nobody knows whether they are lesions ([`is_unknown`]).
+    /// The candidates of one subject on its own grid, scored and measured, with its true lesions; apart from them those of
+    /// which nobody knows whether they are lesions ([`is_unknown`]).
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -180,12 +180,15 @@ impl Detector {
             !detected.case.unknown.as_ref().is_some_and(unknown)
         };
         let there = detected.on_own_grid(&detected.candidates).into_iter();
-        let there = there.filter(|(_, candidate)| is_known(candidate));
         let there = there.map(|(n, candidate)| {
             (candidate, features.get_mut(n).map(std::mem::take).unwrap_or_default())
         });
-        let (candidates, features) = there.unzip();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            there.partition(|(candidate, _): &(Candidate, Features)| is_known(candidate));
+        let (candidates, features) = known.into_iter().unzip();
+        let (unknown, unknown_features) = unknown.into_iter().unzip();
+        let scored = ScoredSubject { truth, candidates, unknown };
         let group = Some(subject_of(&files.id));
-        Ok(MeasuredSubject { scored: ScoredSubject { truth, candidates }, features, extent, group })
+        Ok(MeasuredSubject { scored, features, unknown_features, extent, group })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use deepmir_cases::{CaseFiles, Groups};
 use deepmir_detect::Detection;
 use deepmir_detect::operating_point::{
-    self, Adapted, MIN_LESIONS_TO_TUNE, MeasuredSubject, ScoredSubject, TunedThreshold,
+    self, Adapted, MIN_LESIONS_TO_TUNE, MeasuredSubject, ScoredSubject, ThresholdChoice,
+    TunedThreshold,
 };
 use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
@@ -43,7 +44,8 @@ pub fn tune(
     Ok((changed(detector.bundle(), detection, &data, cases, &tuned, &detector.read)?, tuned))
 }
 
-/// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it ([`operating_point::adapt`]); networks
+/// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it as `choice` says
+/// ([`operating_point::adapt`]); networks
 /// and patch classifier stay as they are. It learns from the images that the scans have: scans without QSM, say, are not
 /// simulated. Subjects of one of the `groups` are one in the cross-validation. Otherwise as [`tune`].
 ///
@@ -54,7 +56,7 @@ pub fn adapt(
     detector: &mut Detector,
     cases: &[CaseFiles],
     data: &str,
-    beta: f64,
+    choice: ThresholdChoice,
     groups: &Groups,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Adapted), ModelError> {
@@ -73,7 +75,7 @@ pub fn adapt(
     for (subject, case) in measured.iter_mut().zip(cases) {
         subject.group = Some(groups.of_scan(&case.id));
     }
-    let adapted = operating_point::adapt(detector.detection(), &measured, beta)
+    let adapted = operating_point::adapt(detector.detection(), &measured, choice)
         .ok_or(ModelError::TooLittleToAdapt { scans: patients.len(), lesions })?;
     let data = format!("candidate classifier: {data}");
     let detection = adapted.detection.clone();

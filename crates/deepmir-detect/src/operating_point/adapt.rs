@@ -3,7 +3,7 @@
 use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
 
 use super::counts::{OfClass, average_precision};
-use super::tune::{ScoredSubject, TunedThreshold, thresholds};
+use super::tune::{ScoredSubject, ThresholdChoice, TunedThreshold, thresholds};
 use super::units::{self, units};
 use super::validation::{ValidationSubject, true_class};
 use super::{CandidateThreshold, OperatingPoint};
@@ -18,6 +18,8 @@ pub struct MeasuredSubject {
     pub scored: ScoredSubject,
     /// The features of each candidate.
     pub features: Vec<Features>,
+    /// The features of each candidate of which nobody knows whether it is a lesion.
+    pub unknown_features: Vec<Features>,
     /// The brain's extent, if the rule
     /// [restricts NHID](crate::DetectionRule::restrict_nhid_to_basal_ganglia).
     pub extent: Option<BrainExtent>,
@@ -40,17 +42,37 @@ pub struct Adapted {
     pub classes: Vec<TunedThreshold>,
 }
 
-/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds as [`tune`](super::tune) does on
-/// the out-of-fold scores. `None` for a detection without a classifier, or with too few subjects or examples.
-pub fn adapt(detection: &Detection, subjects: &[MeasuredSubject], beta: f64) -> Option<Adapted> {
-    adapt_and_score(detection, subjects, beta).map(|(adapted, _)| adapted)
+/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds on the out-of-fold scores. `None`
+/// for a detection without a classifier, or with too few subjects or examples.
+///
+/// With [`ThresholdChoice::SameCalls`] the detection is kept unless more known lesions are found, over all classes, than by
+/// the old classifier at the lowest thresholds with as many other calls.
+pub fn adapt(
+    detection: &Detection,
+    subjects: &[MeasuredSubject],
+    choice: ThresholdChoice,
+) -> Option<Adapted> {
+    let (adapted, _) = adapt_and_score(detection, subjects, choice)?;
+    if choice != ThresholdChoice::SameCalls {
+        return Some(adapted);
+    }
+    let found =
+        |classes: &[TunedThreshold]| classes.iter().map(|one| one.after.matched).sum::<usize>();
+    // The old scores, too, at the lowest threshold with as many other calls: that alone is no gain of fine-tuning.
+    let before: Vec<&ScoredSubject> = subjects.iter().map(|subject| &subject.scored).collect();
+    if found(&adapted.classes) > found(&thresholds(detection, &before, &before, choice)) {
+        return Some(adapted);
+    }
+    let kept = |class: TunedThreshold| TunedThreshold { after: class.before, ..class };
+    let classes = adapted.classes.into_iter().map(kept).collect();
+    Some(Adapted { detection: detection.clone(), rounds: 0, classes, ..adapted })
 }
 
 /// [`adapt`], and the subjects with out-of-fold scores.
 fn adapt_and_score(
     detection: &Detection,
     subjects: &[MeasuredSubject],
-    beta: f64,
+    choice: ThresholdChoice,
 ) -> Option<(Adapted, Vec<ScoredSubject>)> {
     let classifier = detection.classifier.as_ref()?;
     let units = units(subjects.iter().map(|subject| subject.group.as_deref()));
@@ -60,18 +82,18 @@ fn adapt_and_score(
     }
     let tuned = warm_start(classifier, &by_unit)?;
     let out_of_fold = subjects.iter().zip(&units).map(|(subject, &n)| {
-        let MeasuredSubject { scored, features, extent, .. } = subject;
+        let MeasuredSubject { scored, features, unknown_features, extent, .. } = subject;
         let mut scored = scored.clone();
-        tuned.out_of_fold(n).classify_all(
-            &mut scored.candidates,
-            features,
-            by_extent(extent.as_ref()),
-        );
+        let classifier = tuned.out_of_fold(n);
+        let both = [(&mut scored.candidates, features), (&mut scored.unknown, unknown_features)];
+        for (candidates, features) in both {
+            classifier.classify_all(candidates, features, by_extent(extent.as_ref()));
+        }
         scored
     });
     let after: Vec<ScoredSubject> = out_of_fold.collect();
     let before: Vec<&ScoredSubject> = subjects.iter().map(|subject| &subject.scored).collect();
-    let classes = thresholds(detection, &before, &after.iter().collect::<Vec<_>>(), beta);
+    let classes = thresholds(detection, &before, &after.iter().collect::<Vec<_>>(), choice);
     let mut rule = detection.rule.clone();
     rule.set_detection_thresholds(&classes);
     let (loss_before, loss_after) = (tuned.loss_before, tuned.loss_after);
@@ -104,9 +126,10 @@ pub fn warm_started(
         };
         let features: Vec<Features> = at.measured.iter().map(|one| one.features.clone()).collect();
         classifier.classify_all(&mut candidates, &features, by_extent(subject.extent.as_ref()));
-        let scored = ScoredSubject { truth: subject.truth.clone(), candidates };
-        let group = subject.group.clone();
-        Some(MeasuredSubject { scored, features, extent: subject.extent, group })
+        let truth = subject.truth.clone();
+        let scored = ScoredSubject { truth, candidates, unknown: Vec::new() };
+        let (extent, group) = (subject.extent, subject.group.clone());
+        Some(MeasuredSubject { scored, features, unknown_features: Vec::new(), extent, group })
     };
     let measured: Option<Vec<MeasuredSubject>> = subjects.iter().map(measured).collect();
     let Some(measured) = measured else { return Ok(None) };
@@ -115,7 +138,8 @@ pub fn warm_started(
         // Validation subjects have blobs of both images.
         detection.rule.blobs = Blobs::SwiQsm;
     }
-    let (detection, classes, scored) = match adapt_and_score(&detection, &measured, beta) {
+    let choice = ThresholdChoice::BestF { beta };
+    let (detection, classes, scored) = match adapt_and_score(&detection, &measured, choice) {
         Some((Adapted { detection, classes, .. }, scored)) => (detection, classes, scored),
         None => {
             let scored: Vec<ScoredSubject> = measured.into_iter().map(|one| one.scored).collect();

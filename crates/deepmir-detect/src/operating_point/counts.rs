@@ -1,5 +1,7 @@
 //! Counts of true, predicted and matched lesions of a class at a threshold.
 
+use std::borrow::Borrow;
+
 use deepmir_lesion::matching::{Edge, MatchRule, assign, overlaps};
 use deepmir_lesion::metrics::{Detections, froc};
 use deepmir_lesion::{Candidate, Lesion, LesionClass};
@@ -33,9 +35,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub fn of(subjects: &[OfClass<'_>], threshold: &ClassThreshold) -> Self {
+    pub fn of<'a>(subjects: &[impl Borrow<OfClass<'a>>], threshold: &ClassThreshold) -> Self {
         let mut counts = Self { truth: 0, predicted: 0, matched: 0 };
-        for subject in subjects {
+        for subject in subjects.iter().map(Borrow::borrow) {
             let accepted = |n: usize| threshold.accepts(subject.candidates[n]);
             let edges = subject.overlaps.iter().filter(|edge| accepted(edge.predicted));
             counts.truth += subject.truth.len();

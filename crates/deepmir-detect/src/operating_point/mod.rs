@@ -5,6 +5,7 @@ mod candidate_threshold;
 mod choose;
 mod classifier;
 mod counts;
+mod same_calls;
 mod smoothing;
 mod tune;
 mod units;
@@ -13,7 +14,9 @@ mod validation;
 pub use adapt::{Adapted, MeasuredSubject, adapt, warm_started};
 pub use candidate_threshold::CandidateThreshold;
 pub use choose::{choose, choose_at};
-pub use tune::{MIN_LESIONS_TO_TUNE, ScoredSubject, ThresholdCounts, TunedThreshold, tune};
+pub use tune::{
+    MIN_LESIONS_TO_TUNE, ScoredSubject, ThresholdChoice, ThresholdCounts, TunedThreshold, tune,
+};
 pub use units::units;
 pub use validation::{Site, ValidationSubject, View};
 

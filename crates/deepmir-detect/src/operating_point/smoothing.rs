@@ -1,5 +1,7 @@
 //! The best detection threshold on a smoothed curve of the F measure.
 
+use std::borrow::Borrow;
+
 use super::counts::{Counts, OfClass};
 use crate::ClassThreshold;
 
@@ -34,8 +36,8 @@ impl Scores {
 
 /// The threshold at the maximum of the smoothed F curve, in the middle of a plateau; `None` without true lesions. With
 /// probabilities, the one nearest to F / (1 + β²) among those that are as good up to [`CHANCE`].
-pub(super) fn best_threshold(
-    subjects: &[OfClass<'_>],
+pub(super) fn best_threshold<'a>(
+    subjects: &[impl Borrow<OfClass<'a>>],
     threshold: &ClassThreshold,
     scores: Scores,
     beta: f64,
@@ -72,7 +74,7 @@ pub(super) fn best_threshold(
             plateau[plateau.len() / 2]
         }
         Scores::Probabilities => {
-            let lesions: usize = subjects.iter().map(|subject| subject.truth.len()).sum();
+            let lesions: usize = subjects.iter().map(|subject| subject.borrow().truth.len()).sum();
             let as_good = CHANCE / (lesions as f64).sqrt();
             let expected = most / (1.0 + beta * beta);
             let from_there = |&n: &usize| (tried[n].0 - (expected / (1.0 - expected)).ln()).abs();

@@ -1,6 +1,7 @@
 //! Tuning the detection thresholds of a finished model on labelled subjects.
 
 use super::counts::{Counts, OfClass};
+use super::same_calls::{WithUnknown, same_calls, unknown_calls};
 use super::smoothing::{Scores, best_threshold};
 
 use deepmir_lesion::{Candidate, Lesion, LesionClass};
@@ -15,8 +16,24 @@ pub const MIN_LESIONS_TO_TUNE: usize = 10;
 pub struct ScoredSubject {
     /// The true lesions.
     pub truth: Vec<Lesion>,
-    /// Every candidate, accepted or not.
+    /// Every candidate, accepted or not, but those of which nobody knows whether they are lesions.
     pub candidates: Vec<Candidate>,
+    /// Those.
+    pub unknown: Vec<Candidate>,
+}
+
+/// How detection thresholds are chosen for a candidate classifier that was fine-tuned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ThresholdChoice {
+    /// For the best F measure ([`tune`]): on scans of which all lesions are known.
+    BestF {
+        /// The weight of a missed lesion relative to a false positive.
+        beta: f64,
+    },
+    /// For as many calls besides the known lesions as the old classifier made at its threshold: on scans of which only some
+    /// lesions are known, such as implants. What else is called there may be lesions, so that false positives cannot be
+    /// counted and the F measure would choose thresholds that are too low.
+    SameCalls,
 }
 
 /// The old and the new detection threshold of a class, with the counts of each in the subjects that the new one was
@@ -42,6 +59,8 @@ pub struct ThresholdCounts {
     pub found: usize,
     /// Those of them matched to true lesions.
     pub matched: usize,
+    /// Candidates that would be accepted, too, and of which nobody knows whether they are lesions.
+    pub unknown: usize,
 }
 
 impl TunedThreshold {
@@ -68,7 +87,7 @@ impl ThresholdCounts {
 /// good as the best. A class with fewer than [`MIN_LESIONS_TO_TUNE`] true lesions keeps its threshold.
 pub fn tune(detection: &Detection, subjects: &[ScoredSubject], beta: f64) -> Vec<TunedThreshold> {
     let subjects: Vec<&ScoredSubject> = subjects.iter().collect();
-    thresholds(detection, &subjects, &subjects, beta)
+    thresholds(detection, &subjects, &subjects, ThresholdChoice::BestF { beta })
 }
 
 /// [`tune`] where the same subjects have scores `before` and `after` a change; thresholds are chosen on those after.
@@ -76,26 +95,32 @@ pub(super) fn thresholds<'a>(
     detection: &Detection,
     before: &[&'a ScoredSubject],
     after: &[&'a ScoredSubject],
-    beta: f64,
+    choice: ThresholdChoice,
 ) -> Vec<TunedThreshold> {
     let Detection { rule, classifier } = detection;
     let scores = Scores::of(classifier.is_some(), rule.candidate_threshold);
     let tuned = rule.classes.iter().map(|(&class, threshold)| {
-        let of_class = |subjects: &[&'a ScoredSubject]| -> Vec<OfClass<'a>> {
+        let of_class = |subjects: &[&'a ScoredSubject]| -> Vec<WithUnknown<'a>> {
             let of_class = |subject: &&'a ScoredSubject| {
-                OfClass::new(&subject.truth, &subject.candidates, class)
+                let known = OfClass::new(&subject.truth, &subject.candidates, class);
+                WithUnknown::new(known, &subject.unknown, class)
             };
             subjects.iter().map(of_class).collect()
         };
         let (before, after) = (of_class(before), of_class(after));
-        let lesions = after.iter().map(|subject| subject.truth.len()).sum();
+        let lesions = after.iter().map(|subject| subject.known.truth.len()).sum();
         let enough = lesions >= MIN_LESIONS_TO_TUNE;
-        let best = enough.then(|| best_threshold(&after, threshold, scores, beta)).flatten();
-        let at = |subjects: &[OfClass<'_>], detection_threshold| {
+        let choose = || match choice {
+            ThresholdChoice::BestF { beta } => best_threshold(&after, threshold, scores, beta),
+            ThresholdChoice::SameCalls => Some(same_calls(&before, &after, threshold)),
+        };
+        let best = enough.then(choose).flatten();
+        let at = |subjects: &[WithUnknown<'_>], detection_threshold| {
             let threshold = ClassThreshold { detection_threshold, ..*threshold };
             let counts = Counts::of(subjects, &threshold);
             let (found, matched) = (counts.predicted, counts.matched);
-            ThresholdCounts { detection_threshold, found, matched }
+            let unknown = unknown_calls(subjects, &threshold);
+            ThresholdCounts { detection_threshold, found, matched, unknown }
         };
         let (was, is) =
             (threshold.detection_threshold, best.unwrap_or(threshold.detection_threshold));
@@ -132,7 +157,8 @@ mod tests {
     fn calibrated(seed: u64, count: usize, missed_lesions: usize) -> ScoredSubject {
         let grid = Grid::new([4000, 40, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut subject = ScoredSubject { truth: Vec::new(), candidates: Vec::new() };
+        let mut subject =
+            ScoredSubject { truth: Vec::new(), candidates: Vec::new(), unknown: Vec::new() };
         for n in 0..count + missed_lesions {
             let lesion = Lesion::new(LesionClass::Cmb, vec![2 * n], &grid);
             if n >= count {
@@ -191,7 +217,7 @@ mod tests {
         let (mut smoothed, mut near_theory, mut highest) = (0.0, 0.0, 0.0);
         for seed in 0..300 {
             // About 25 lesions.
-            let ScoredSubject { truth, candidates } = calibrated(1000 + seed, 100, 0);
+            let ScoredSubject { truth, candidates, .. } = calibrated(1000 + seed, 100, 0);
             let subjects = [OfClass::new(&truth, &candidates, LesionClass::Cmb)];
             let (threshold, _) = best_class_threshold(&subjects, 0.0, 1.0, true);
             let lost = |peak: f32| (best - f(peak.into())) / 300.0;

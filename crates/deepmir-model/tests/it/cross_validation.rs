@@ -4,9 +4,9 @@ use std::path::Path;
 
 use deepmir_cases::CaseFiles;
 use deepmir_detect::candidate_classifier::Tree;
-use deepmir_model::cross_validation::{CrossValidation, Progress};
 use deepmir_detect::operating_point::MeasuredSubject;
 use deepmir_lesion::{LabelMap, Lesion, lesions_of};
+use deepmir_model::cross_validation::{CrossValidation, Progress};
 use deepmir_model::{Bundle, Detector, ModelError};
 use deepmir_net::DeviceChoice;
 use deepmir_net::train::TrainingConfig;
