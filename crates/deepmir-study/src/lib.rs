@@ -19,6 +19,7 @@ mod collect;
 mod error;
 pub mod evaluate;
 pub mod implant;
+pub mod implanted;
 mod page;
 mod plan;
 pub mod raters;

@@ -122,6 +122,35 @@ pub fn forget_lesions(subject: &MadeUpSubject, forget: impl Fn(usize) -> bool) -
     path
 }
 
+/// Copies a subject's scan into a dataset under the names of its implanted copy with a number, as `deepmir implant` writes
+/// them. The lesions that `native` names, as with [`forget_lesions`], are unknown; the others are implants.
+///
+/// # Panics
+/// If a file cannot be read or written.
+pub fn write_implanted_copy(
+    subject: &MadeUpSubject,
+    dataset: &Path,
+    number: u32,
+    native: impl Fn(usize) -> bool,
+) {
+    let session = format!("ses-implant{number:02}");
+    let renamed = |path: &Path, folder: &Path| {
+        let folder = folder.join(&subject.id).join(&session).join("anat");
+        fs::create_dir_all(&folder).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let to = folder.join(name.replacen(&subject.id, &format!("{}_{session}", subject.id), 1));
+        fs::copy(path, &to).unwrap();
+        to
+    };
+    let [swi, qsm, t2w] =
+        [&subject.swi, &subject.qsm, &subject.t2w].map(|image| renamed(image, dataset));
+    let truth = renamed(&subject.truth, &dataset.join("derivatives/truth"));
+    let id = format!("{}_{session}", subject.id);
+    forget_lesions(&MadeUpSubject { id, swi, qsm, t2w, truth }, native);
+    let description = r#"{"Name": "implanted", "BIDSVersion": "1.10.0"}"#;
+    fs::write(dataset.join("dataset_description.json"), description).unwrap();
+}
+
 /// Every file below a folder, in order.
 ///
 /// # Panics

@@ -31,10 +31,14 @@ fn sidecar(label_map: &Path) -> Option<Value> {
     sidecar.get("Model").is_some().then_some(sidecar)
 }
 
+/// Whether a model made a label map, by the file beside it.
+pub(crate) fn is_predicted(label_map: &Path) -> bool {
+    sidecar(label_map).is_some()
+}
+
 fn swapped(pairs: &[EvaluationPair]) -> Option<Warning> {
-    let is_swapped = |pair: &&EvaluationPair| {
-        sidecar(&pair.truth).is_some() && sidecar(&pair.predicted).is_none()
-    };
+    let is_swapped =
+        |pair: &&EvaluationPair| is_predicted(&pair.truth) && !is_predicted(&pair.predicted);
     let pair = pairs.iter().find(is_swapped)?;
     let message = format!(
         "a model made the map that is taken for the truth, and none the prediction; are --truth and --pred in each \

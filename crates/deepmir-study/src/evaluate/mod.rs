@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use crate::StudyError;
 pub use doubts::doubts;
+pub(crate) use doubts::is_predicted;
 pub use pairs::{EvaluationPair, pairs, without_prediction};
 
 /// How maps are compared.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::{CaseError, unknown_beside};
 use deepmir_cases::bids::{self, BidsName, images_below};
+use deepmir_cases::{CaseError, unknown_beside};
 use deepmir_lesion::LesionClass;
 use deepmir_volume::nifti;
 
