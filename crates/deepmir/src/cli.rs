@@ -35,7 +35,7 @@ pub use evaluate::Evaluate;
 pub use implant::Implant;
 pub use labels::Labels;
 pub use man::Man;
-pub use model::{MeasureRange, Model, Tune};
+pub use model::{Adapt, MeasureRange, Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
 pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};

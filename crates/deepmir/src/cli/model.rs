@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::implanted::Implanted;
 use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 use super::train_anatomy::TrainAnatomy;
@@ -88,19 +89,24 @@ pub enum Model {
         EXIT_STATUS,
     ]))]
     Tune(Tune),
-    /// Fine-tune the candidate classifier on labelled scans; keep the original if cross-validation shows no
-    /// gain.
+    /// Fine-tune the candidate classifier on labelled or implanted scans; keep the original if cross-validation
+    /// shows no gain.
     ///
     /// Use it for scans of another scanner or protocol. Warm-starts the candidate classifier: boosting
     /// continues from its trees on the candidates of the scans. Cross-validation over the scans decides
     /// whether the result replaces the original. Then chooses detection thresholds as `deepmir model tune`
     /// does. Networks and patch classifier are kept. Needs at least two scans.
+    ///
+    /// With --implant it learns from lesions implanted in the scans, which need no labels. Thresholds are then those
+    /// at which it makes as many calls beside the implants as before, and the original is kept unless it finds more
+    /// implants at these.
     #[command(after_long_help = sections(&[
         ("Examples", "  deepmir model adapt default MY_SCANS
-  deepmir model adapt default MY_SCANS -o mine.deepmir --name mine"),
+  deepmir model adapt default MY_SCANS -o mine.deepmir --name mine
+  deepmir model adapt default MY_SCANS -o mine.deepmir --implant 4"),
         EXIT_STATUS,
     ]))]
-    Adapt(Tune),
+    Adapt(Adapt),
     /// Measure the range of scans that a model was trained on.
     ///
     /// A prediction warns of scans outside it. `deepmir train` measures most of it; this command does so for models of
@@ -143,6 +149,14 @@ pub struct MeasureRange {
     /// Where to write the model with the range; a name that ends in .deepmir makes a file [default: only print the range]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Adapt {
+    #[command(flatten)]
+    pub tune: Tune,
+    #[command(flatten)]
+    pub implant: Implanted,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use clap::Args;
 use deepmir_cases::Modality;
 use deepmir_lesion::LesionClass;
 
+use super::implanted::Implanted;
 use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 
@@ -31,13 +32,16 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir train BIDS -o folds --folds 5 --held-out 10 11 12
   deepmir train BIDS -o folds --folds 5 --extra-train PHANTOMS --extra-validation OTHER_SITE
   deepmir train BIDS -o final --retrain-on-all folds/model
-  deepmir train MY_SCANS -o mine --init-from default --folds 2 --steps 400"),
+  deepmir train MY_SCANS -o mine --init-from default --folds 2 --steps 400
+  deepmir train MY_SCANS -o mine --init-from default --folds 2 --steps 400 --implant 4"),
     ("Files", "  DIR/model/                the model; `deepmir model copy` packs it into one file
   DIR/training.toml         settings and subjects of the training
   DIR/history.tsv, .svg     loss and validations, as a table and as curves
   DIR/checkpoint.safetensors, best.safetensors
                             what --resume continues from; the best weights so far
   DIR/phantoms/             subjects that --phantoms simulated
+  DIR/implanted/            scans that --implant made, without --implanted
+  DIR/labels/               label maps of implanted copies of labelled scans
 
   With --folds, the files of each fold are in DIR/fold-N/; with --retrain-on-all, those of each
   network are in DIR/network-N/."),
@@ -75,6 +79,8 @@ pub struct Train {
     /// output folder.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub phantoms: u16,
+    #[command(flatten)]
+    pub implant: Implanted,
     /// Network and training settings to start from: deepmir or paper
     #[arg(long, value_name = "NAME", default_value = "deepmir")]
     pub preset: String,

@@ -175,7 +175,7 @@ fn left_out(evaluation: &Evaluation) -> Option<String> {
         counts.map(|class| format!("{} {}", class.left_out, class.class)).collect();
     (!counts.is_empty()).then(|| {
         format!(
-            "left out, lying where nobody knows whether there is a lesion (desc-unknown_mask): {} predicted",
+            "left out, where nobody knows whether there is a lesion (desc-unknown_mask): {} predicted",
             counts.join(" and ")
         )
     })

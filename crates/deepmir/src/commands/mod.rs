@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod evaluate;
 mod implant;
+mod implanted;
 mod man;
 mod model;
 mod phantom;

@@ -8,14 +8,15 @@ use deepmir_cases::Cohort;
 use deepmir_cases::cohort::dataset_name;
 use deepmir_cases::outputs::check_new;
 use deepmir_cases::{CaseFiles, Checksums, Groups, Modality, same_patient};
-use deepmir_detect::operating_point::{Adapted, ThresholdCounts, TunedThreshold};
+use deepmir_detect::operating_point::{Adapted, ThresholdChoice, ThresholdCounts, TunedThreshold};
 use deepmir_model::{Bundle, Detector, ModelError, adapt, measure_range, shipped, tune};
 use deepmir_net::Plan;
 use deepmir_net::infer;
 use deepmir_volume::nifti::ReadOptions;
 
+use super::implanted::{Implanted, Implanting};
 use super::{chosen, open_model, train_anatomy, warn_of};
-use crate::cli::{Common, MeasureRange, Model, Tune};
+use crate::cli::{Adapt, Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
 pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
@@ -115,8 +116,12 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// That the new model is written neither over the old one nor into the data.
-fn check_output(arguments: &Tune) -> anyhow::Result<()> {
+/// That the new model is written neither over the old one nor into the data, and β can be one.
+fn check_arguments(arguments: &Tune) -> anyhow::Result<()> {
+    let beta = arguments.beta;
+    if !(beta.is_finite() && beta > 0.0) {
+        bail!("--beta must be a positive number, such as 1 or 1.5, not {beta}");
+    }
     let Some(output) = &arguments.output else { return Ok(()) };
     let data = arguments.data.iter().map(PathBuf::as_path).filter(|path| path.is_file());
     Ok(check_new([Path::new(&arguments.model)].into_iter().chain(data), output)?)
@@ -124,8 +129,10 @@ fn check_output(arguments: &Tune) -> anyhow::Result<()> {
 
 /// Chooses thresholds, prints them as a table and writes them into a copy of the model if asked to.
 fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    check_output(arguments)?;
-    let mut calibration = Calibration::new(arguments, "tuned", common)?;
+    check_arguments(arguments)?;
+    let model = open_model(&arguments.model)?;
+    let scans = Scans::labelled(arguments, &model)?;
+    let mut calibration = Calibration::new(arguments, model, "tuned", scans, common)?;
     let (model, classes) = calibration.with(common, |detector, cases, data, progress| {
         tune(detector, cases, data, arguments.beta, progress)
     })?;
@@ -133,12 +140,27 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Fine-tunes the candidate classifier, then chooses thresholds for it.
-fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
-    check_output(arguments)?;
-    let mut calibration = Calibration::new(arguments, "adapted", common)?;
+fn adapted(Adapt { tune: arguments, implant }: &Adapt, common: &Common) -> anyhow::Result<()> {
+    check_arguments(arguments)?;
+    let model = open_model(&arguments.model)?;
+    // Gone when the model is written.
+    let scratch = tempfile::tempdir()?;
+    let scans = match implant.implant {
+        Some(copies) => {
+            let kept = implant.implanted.clone();
+            let folder = kept.unwrap_or_else(|| scratch.path().join("implanted"));
+            Scans::implanted(arguments, &model, copies, folder, scratch.path())?
+        }
+        None => Scans::labelled(arguments, &model)?,
+    };
+    let choice = match implant.implant {
+        Some(_) => ThresholdChoice::SameCalls,
+        None => ThresholdChoice::BestF { beta: arguments.beta },
+    };
+    let mut calibration = Calibration::new(arguments, model, "adapted", scans, common)?;
     let groups = calibration.groups.clone();
-    let (model, adapted) = calibration.with(common, |detector, cases, data, progress| {
-        adapt(detector, cases, data, arguments.beta, &groups, progress)
+    let (mut model, adapted) = calibration.with(common, |detector, cases, data, progress| {
+        adapt(detector, cases, data, choice, &groups, progress)
     })?;
     let Adapted { rounds, loss_before, loss_after, classes, .. } = adapted;
     if rounds == 0 {
@@ -150,6 +172,15 @@ fn adapted(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
             "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
         );
         say!("\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan.");
+        if implant.implant.is_some() {
+            say!(
+                "Thresholds are those at which it makes as many calls beside the implants as before; whether these calls are \
+                 right, implants cannot tell."
+            );
+            let mut settings = model.settings.clone();
+            settings.description += &format!(" Adapted to {}.", calibration.data);
+            model = Bundle::new(settings, model.members, model.patch_members)?;
+        }
     }
     print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
 }
@@ -173,6 +204,70 @@ fn range(arguments: &MeasureRange, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Scans to fit a model to.
+struct Scans {
+    cohort: Cohort,
+    /// In words.
+    data: String,
+}
+
+impl Scans {
+    /// Labelled ones.
+    fn labelled(arguments: &Tune, model: &Bundle) -> anyhow::Result<Self> {
+        let Tune { data, labels, only, .. } = arguments;
+        if data.len() > 1 && (labels.is_some() || !only.is_empty()) {
+            bail!(
+                "--labels, --participant-label and --session-label need one dataset: give one, or a table of all scans"
+            );
+        }
+        let (cohort, without) = Cohort::labelled(data, labels.as_deref())?;
+        if !without.is_empty() {
+            tracing::warn!("left out, having no label map: {}", without.join(", "));
+        }
+        let cohort = with_groups(chosen(cohort, only)?, arguments)?;
+        warn_of_known(model, &cohort)?;
+        let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
+        let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
+        Ok(Self { cohort, data })
+    }
+
+    /// Implanted ones.
+    fn implanted(
+        arguments: &Tune,
+        model: &Bundle,
+        copies: u16,
+        folder: PathBuf,
+        scratch: &Path,
+    ) -> anyhow::Result<Self> {
+        let [data] = arguments.data.as_slice() else {
+            bail!("--implant needs one dataset: give one");
+        };
+        let implanting = Implanting {
+            data,
+            labels: arguments.labels.as_deref(),
+            only: &arguments.only,
+            folder,
+            copies,
+        };
+        let implanted = implanting.run(&scratch.join("labels"))?;
+        let Implanted { learned_from, sources, in_words } = implanted;
+        let originals = Cohort { cases: sources.cases, ..learned_from.cohort.clone() };
+        warn_of_known(model, &originals)?;
+        let cohort = with_groups(learned_from.cohort, arguments)?;
+        Ok(Self { cohort, data: in_words })
+    }
+}
+
+/// With the patients of `--groups`.
+fn with_groups(mut cohort: Cohort, arguments: &Tune) -> anyhow::Result<Cohort> {
+    if let Some(table) = &arguments.groups {
+        let known = cohort.subjects().into_iter().collect();
+        cohort.groups.add_table(table, &known)?;
+    }
+    warn_of(&cohort.warnings);
+    Ok(cohort)
+}
+
 /// A model, and the scans to run it on.
 struct Calibration {
     detector: Detector,
@@ -184,31 +279,13 @@ struct Calibration {
 }
 
 impl Calibration {
-    fn new(arguments: &Tune, suffix: &str, common: &Common) -> anyhow::Result<Self> {
-        let Tune { data, labels, only, groups, beta, .. } = arguments;
-        if !(beta.is_finite() && *beta > 0.0) {
-            bail!("--beta must be a positive number, such as 1 or 1.5, not {beta}");
-        }
-        if data.len() > 1 && (labels.is_some() || !only.is_empty()) {
-            bail!(
-                "--labels, --participant-label and --session-label need one dataset: give one, or a table of all scans"
-            );
-        }
-        let (cohort, without) = Cohort::labelled(data, labels.as_deref())?;
-        if !without.is_empty() {
-            tracing::warn!("left out, having no label map: {}", without.join(", "));
-        }
-        let mut cohort = chosen(cohort, only)?;
-        if let Some(table) = groups {
-            let known = cohort.subjects().into_iter().collect();
-            cohort.groups.add_table(table, &known)?;
-        }
-        warn_of(&cohort.warnings);
-        let names: Vec<String> = data.iter().map(|path| dataset_name(path)).collect();
-        let data = format!("{} scans of {}", cohort.cases.len(), names.join(", "));
-
-        let mut model = open_model(&arguments.model)?;
-        warn_of_known(&model, &cohort)?;
+    fn new(
+        arguments: &Tune,
+        mut model: Bundle,
+        suffix: &str,
+        Scans { cohort, data }: Scans,
+        common: &Common,
+    ) -> anyhow::Result<Self> {
         let name = &mut model.settings.name;
         *name = arguments.name.clone().unwrap_or_else(|| format!("{name}-{suffix}"));
         let mut detector = Detector::new(model, common.device)?;
@@ -293,12 +370,22 @@ fn thresholds(classes: &[TunedThreshold], scans: usize) -> Table {
         "F1",
         "FP/scan",
     ]);
+    let nobody_knows = |at: &ThresholdCounts| at.unknown > 0;
+    let some = classes.iter().any(|one| nobody_knows(&one.before) || nobody_knows(&one.after));
+    if some {
+        let header: Vec<String> = table
+            .header()
+            .iter()
+            .flat_map(|row| row.cell_iter().map(|cell| cell.content()))
+            .collect();
+        table.set_header([header, vec!["unknown/scan".to_owned()]].concat());
+    }
     let ratio = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.3}"));
     for TunedThreshold { class, lesions, before, after } in classes {
         for (name, at) in [("before", before), ("after", after)] {
-            let ThresholdCounts { detection_threshold, found, matched } = *at;
+            let ThresholdCounts { detection_threshold, found, matched, unknown } = *at;
             let share = |of: usize| (of > 0).then(|| matched as f64 / of as f64);
-            table.add_row([
+            let mut row = vec![
                 class.to_string(),
                 lesions.to_string(),
                 name.to_owned(),
@@ -307,7 +394,11 @@ fn thresholds(classes: &[TunedThreshold], scans: usize) -> Table {
                 ratio(share(found)),
                 ratio(at.f1(*lesions)),
                 format!("{:.2}", (found - matched) as f64 / scans.max(1) as f64),
-            ]);
+            ];
+            if some {
+                row.push(format!("{:.2}", unknown as f64 / scans.max(1) as f64));
+            }
+            table.add_row(row);
         }
     }
     table

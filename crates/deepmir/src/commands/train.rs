@@ -14,6 +14,7 @@ use deepmir_net::preset::{self, Preset};
 use deepmir_net::train::{SyntheticStream, Training};
 use deepmir_volume::nifti::ReadOptions;
 
+use super::implanted::{Implanted, Implanting};
 use super::phantom::settings_of as phantom_settings;
 use super::phantom_stream::PhantomStream;
 use super::train_subjects::{check, cohort, splits};
@@ -49,13 +50,14 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     check_output(arguments, common)?;
-    let (cohort, auxiliary) = cohort(arguments)?;
     let init_from = arguments.init_from.as_deref().map(open_model).transpose()?;
+    let implanted = implanted(arguments)?;
+    let (cohort, auxiliary) = cohort(arguments, implanted.as_ref())?;
     let folds = arguments.retrain_on_all.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, init_from.as_ref().or(folds.as_ref()))?;
     let common_training = Training {
         name: model_name(arguments),
-        data: data_name(arguments, &cohort, &auxiliary.cases),
+        data: data_name(arguments, implanted.as_ref(), &cohort, &auxiliary.cases),
         plan: preset.plan.clone(),
         architecture: preset.architecture.clone(),
         config: preset.training.clone(),
@@ -151,6 +153,20 @@ fn retrain_on_all(
 fn announce(model: &Bundle, path: &Path) {
     let f1 = model.settings.provenance.validation_f1;
     say!("{}  (lesion F1 {f1:.3} on the validation subjects)", path.display());
+}
+
+/// The scans with implanted lesions, if any are asked for.
+fn implanted(arguments: &Train) -> anyhow::Result<Option<Implanted>> {
+    let Some(copies) = arguments.implant.implant else { return Ok(None) };
+    let kept = arguments.implant.implanted.clone();
+    let implanting = Implanting {
+        data: &arguments.data,
+        labels: arguments.labels.as_deref(),
+        only: &arguments.only,
+        folder: kept.unwrap_or_else(|| arguments.output.join("implanted")),
+        copies,
+    };
+    implanting.run(&arguments.output.join("labels")).map(Some)
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.
@@ -300,10 +316,18 @@ fn model_name(arguments: &Train) -> String {
 }
 
 /// The training data in words.
-fn data_name(arguments: &Train, cohort: &Cohort, auxiliary: &[CaseFiles]) -> String {
+fn data_name(
+    arguments: &Train,
+    implanted: Option<&Implanted>,
+    cohort: &Cohort,
+    auxiliary: &[CaseFiles],
+) -> String {
     let name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| "a cohort".to_owned());
-    let mut words = format!("{} scans of {name}", cohort.cases.len());
+    let mut words = match implanted {
+        Some(implanted) => implanted.in_words.clone(),
+        None => format!("{} scans of {name}", cohort.cases.len()),
+    };
     if !auxiliary.is_empty() {
         words += &format!(", {} auxiliary scans", auxiliary.len());
     }

@@ -10,6 +10,7 @@ use deepmir_cases::{CaseFiles, Checksums, Cohort, same_patient};
 use deepmir_lesion::LesionClass;
 use deepmir_net::train::{LesionCensus, NOT_VALIDATED, TrainingSides};
 
+use super::implanted::Implanted;
 use super::{chosen, warn_of};
 use crate::cli::Train;
 
@@ -17,8 +18,14 @@ use crate::cli::Train;
 const VALIDATION_SHARE: f64 = 0.2;
 
 /// The subjects to train and validate on, and auxiliary data to train on only.
-pub(super) fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Cohort)> {
-    let mut cohort = Cohort::read(&arguments.data, arguments.labels.as_deref())?;
+pub(super) fn cohort(
+    arguments: &Train,
+    implanted: Option<&Implanted>,
+) -> anyhow::Result<(Cohort, Cohort)> {
+    let mut cohort = match implanted {
+        Some(implanted) => implanted.learned_from.cohort.clone(),
+        None => Cohort::read(&arguments.data, arguments.labels.as_deref())?,
+    };
     if let Some(table) = &arguments.groups {
         let known = cohort.subjects().into_iter().collect();
         cohort.groups.add_table(table, &known)?;
@@ -35,7 +42,10 @@ pub(super) fn cohort(arguments: &Train) -> anyhow::Result<(Cohort, Cohort)> {
     }
     warn_of(cohort.warnings.iter().chain(&auxiliary.warnings).chain(&extra_validation.warnings));
     let whole = cohort.clone();
-    cohort = chosen(cohort, &arguments.only)?;
+    // Implanted scans are chosen by those that they were made from.
+    if implanted.is_none() {
+        cohort = chosen(cohort, &arguments.only)?;
+    }
     let (tables, names): (Vec<String>, Vec<String>) =
         arguments.held_out.iter().cloned().partition(|item| Path::new(item).is_file());
     for table in tables {

@@ -128,6 +128,45 @@ fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
 }
 
 #[test]
+fn adapt_learns_from_implants_in_scans_without_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, implanted) = (folder.path().join("bids"), folder.path().join("implanted"));
+    for number in 1..5 {
+        let subject = deepmir_testing::write_subject(&data, number);
+        deepmir_testing::write_implanted_copy(&subject, &implanted, 1, |n| n % 2 == 0);
+    }
+    fs::remove_dir_all(data.join("derivatives")).unwrap();
+    let output = folder.path().join("mine.deepmir");
+    let from = ["--implant", "1", "--implanted", text(&implanted)];
+    let adapt = ["model", "adapt", "default", text(&data), "-o", text(&output)];
+    let (code, told, log) = run(&[&adapt[..], &from].concat());
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("implants in 4 scans of bids (4 implanted scans)"), "{log}");
+    let (before, after) = (shipped::MODELS[0].open().unwrap(), Bundle::read(&output).unwrap());
+    let data_of = |model: &Bundle| model.settings.provenance.data.clone();
+    let added = "; candidate classifier: implants in 4 scans of bids (4 implanted scans)";
+    assert_eq!(data_of(&after), data_of(&before) + added);
+    let rounds = |model: &Bundle| model.settings.candidate_classifier.clone().unwrap().rounds.len();
+    let gained = told.contains("boosting rounds added");
+    assert_eq!(rounds(&after) > rounds(&before), gained, "{told}");
+    assert_eq!(after.settings.description.contains("Adapted to implants in 4 scans"), gained);
+    if !gained {
+        assert_eq!(after.settings.detection, before.settings.detection);
+    }
+
+    let one = [&from[..], &["--participant-label", "01"]].concat();
+    let (code, _, log) = run(&[&adapt[..], &one].concat());
+    assert!(code == 1 && log.contains("two scans"), "{log}");
+    refused(
+        &[&adapt[..], &["--implant", "--implanted", text(&data)]].concat(),
+        &["deepmir implant"],
+    );
+    refused(&[&adapt[..], &["--implanted", text(&implanted)]].concat(), &["--implant"]);
+    let two = ["model", "adapt", "default", text(&data), text(&implanted), "--implant"];
+    refused(&two, &["--implant needs one dataset"]);
+}
+
+#[test]
 fn too_few_lesions_and_contradictions_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let (data, other) = (folder.path().join("bids"), folder.path().join("other"));

@@ -223,6 +223,33 @@ fn auxiliary_data_is_trained_on_in_every_fold_and_never_validated_on() {
 }
 
 #[test]
+fn a_network_learns_from_implants_in_scans_without_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, implanted) = (folder.path().join("bids"), folder.path().join("implanted"));
+    for number in 1..5 {
+        let subject = deepmir_testing::write_subject(&data, number);
+        for copy in 1..3 {
+            deepmir_testing::write_implanted_copy(&subject, &implanted, copy, |n| n % 2 == 0);
+        }
+    }
+    fs::remove_dir_all(data.join("derivatives")).unwrap();
+    fs::write(folder.path().join("quick.toml"), QUICK).unwrap();
+    let out = folder.path().join("out");
+    let more = ["--steps", "10", "--implant", "2", "--implanted", text(&implanted)];
+    let (code, _, told) = call(&arguments(folder.path(), &out, &more));
+    assert_eq!(code, 0, "{told}");
+    let provenance = Bundle::read(&out.join("model")).unwrap().settings.provenance;
+    assert_eq!(provenance.data, "implants in 4 scans of bids (8 implanted scans)");
+    // Both copies of a person are on one side.
+    let sides = [&provenance.training_subjects, &provenance.validation_subjects];
+    assert_eq!(sides.map(Vec::len), [6, 2]);
+    let held = sides[1].iter().map(|id| &id[..6]).collect::<Vec<_>>();
+    assert!(held[0] == held[1] && sides[0].iter().all(|id| !id.starts_with(held[0])), "{sides:?}");
+    let settings = SavedSettings::read(&out).unwrap().unwrap();
+    assert!(settings.files.values().all(|files| files.contains_key("unknown")));
+}
+
+#[test]
 fn phantoms_are_simulated_while_training() {
     let folder = dataset();
     let settings = [QUICK, COARSE].concat();
