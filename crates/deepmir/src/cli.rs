@@ -10,6 +10,7 @@ mod evaluate;
 mod filter;
 pub mod foreign;
 mod implant;
+mod implanted;
 mod labels;
 mod man;
 mod memory;

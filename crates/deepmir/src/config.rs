@@ -56,7 +56,8 @@ pub fn read(path: &Path) -> anyhow::Result<toml::Table> {
 fn tables_of(chain: &[String]) -> &'static [&'static str] {
     let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
     match chain[..] {
-        ["train"] => &["plan", "architecture", "training", "phantom"],
+        ["train"] => &["plan", "architecture", "training", "phantom", "implant", "recon"],
+        ["model", "adapt"] => &["implant", "recon"],
         ["model", "train-anatomy"] => &["training"],
         ["phantom"] => &["phantom"],
         ["implant"] => &["implant", "recon"],

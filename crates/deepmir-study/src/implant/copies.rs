@@ -121,5 +121,8 @@ fn change(
         let implants = MapImplants { sources: &moved, brain: &t2w.brain, ..implants };
         changed.t2w = Some(implants.in_t2w(&t2w.image)?);
     }
+    if plan.reconstruct {
+        changed.reconstruct(scan, plan)?;
+    }
     Ok(changed)
 }

@@ -46,6 +46,8 @@ pub struct ImplantPlan {
     pub sessions: Vec<String>,
     /// Whether scans with raw echoes are changed in their maps, too.
     pub maps_only: bool,
+    /// Whether changed echoes are reconstructed, and maps written in their place.
+    pub reconstruct: bool,
     /// The folder of label maps of the scans' own lesions, if there are some: implants keep clear of them.
     pub labels: Option<PathBuf>,
     /// Which files are taken where a scan has several of a kind.
@@ -80,6 +82,7 @@ impl Default for ImplantPlan {
             subjects: Vec::new(),
             sessions: Vec::new(),
             maps_only: false,
+            reconstruct: false,
             labels: None,
             filters: Filters::default(),
             recon: ReconSettings::default(),

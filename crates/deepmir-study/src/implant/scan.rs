@@ -59,6 +59,8 @@ pub(super) struct SourceScan {
     pub(super) t2w: Option<T2w>,
     /// Where nobody knows what is there.
     pub(super) unknown: Mask,
+    /// Whether that mask was given.
+    pub(super) brain_given: bool,
     pub(super) protocol: MapProtocol,
     pub(super) notes: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl SourceScan {
         };
         let found = anatomy.parcellation(&read.contrast).map_err(|reason| refused(&reason))?;
         let mut notes = read.notes;
+        let brain_given = scan.mask.is_some();
         let (brain, structures) = match (&found.quality.verdict, read.brain) {
             (Verdict::Refused(reasons), None) => return Err(refused(&reasons.join("; "))),
             (Verdict::Refused(reasons), Some(brain)) => {
@@ -136,7 +139,7 @@ impl SourceScan {
             None => None,
         };
         let Read { images, header, .. } = read;
-        Ok(Self { images, header, brain, sites, t2w, unknown, protocol, notes })
+        Ok(Self { images, header, brain, brain_given, sites, t2w, unknown, protocol, notes })
     }
 }
 
@@ -195,6 +198,7 @@ fn maps(scan: &Scan, plan: &ImplantPlan, anatomy: &Anatomy) -> Result<Read, Stud
         images: images.clone(),
         mask: scan.mask.clone(),
         truth: None,
+        unknown: None,
     };
     let options = nifti::ReadOptions { nan_to_zero: plan.read.non_finite_as_zero };
     let case = files.read_finding(&inputs, &options, Some(anatomy))?;
@@ -258,6 +262,7 @@ fn called(
             images: scan.images.clone(),
             mask: scan.mask.clone(),
             truth: None,
+            unknown: None,
         })?
     } else {
         let work = tempfile::tempdir()

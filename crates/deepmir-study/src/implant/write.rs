@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use deepmir_cases::bids::{Scan, sidecar_fields, write_json, write_label_table, write_text};
 use deepmir_phantom::implant::truth_of;
 use deepmir_phantom::{Source, SourceKind, write_sources};
-use deepmir_recon::GradientEchoScan;
+use deepmir_pipeline::recon::align;
+use deepmir_recon::brain::combined_magnitude;
+use deepmir_recon::{GradientEchoScan, reconstruct};
 use deepmir_volume::morphology::dilate_mm;
 use deepmir_volume::nifti::{self, Header};
 use deepmir_volume::{Mask, Volume};
@@ -37,6 +39,8 @@ pub(super) struct Record {
     dataset_seed: u64,
     implants: Implants,
     protocol: ProtocolDefaults,
+    /// Whether maps were made of changed echoes.
+    reconstructed: bool,
     /// Sources in the copy, and those that found no room.
     #[serde(default)]
     pub(super) sources: usize,
@@ -60,6 +64,7 @@ impl Record {
             dataset_seed: plan.seed,
             implants: plan.implants.clone(),
             protocol: plan.protocol,
+            reconstructed: plan.reconstruct,
             sources: 0,
             without_room: 0,
         }
@@ -109,6 +114,41 @@ pub(super) struct Changed {
     pub(super) maps: Vec<(PathBuf, Volume<f32>)>,
     /// On a grid of its own.
     pub(super) t2w: Option<Volume<f32>>,
+    /// Maps made of the echoes, with the endings of their names and the fields of their sidecars.
+    made: Vec<(&'static str, Volume<f32>, Value)>,
+    /// The brain that those were made in.
+    brain: Option<Mask>,
+}
+
+impl Changed {
+    /// Makes maps of the echoes, which then are not written.
+    pub(super) fn reconstruct(
+        &mut self,
+        scan: &SourceScan,
+        plan: &ImplantPlan,
+    ) -> Result<(), StudyError> {
+        let Some(echoes) = self.echoes.take() else { return Ok(()) };
+        let settings = &plan.recon;
+        let given = scan.brain_given.then_some(&scan.brain);
+        let made = reconstruct(&echoes, given, &settings.chain, |_| ())?;
+        if let Some(moving) = self.t2w.take() {
+            let (aligned, _) = align(&moving, &combined_magnitude(&echoes), &made.brain, settings)?;
+            self.made.push(("T2w", aligned, json!({ "EchoTime": scan.protocol.t2w_echo_time_s })));
+        }
+        let (times, tesla) = (echoes.echo_times_s(), echoes.field_strength_t());
+        let swi_echo = settings.chain.swi.echo_of(&times, tesla);
+        let fields = json!({
+            "EchoTime": times[swi_echo],
+            "MagneticFieldStrength": tesla,
+            "B0Direction": echoes.b0_direction(),
+        });
+        self.made.push(("acq-swi_T2starw", made.swi, fields.clone()));
+        let mut of_chi = fields;
+        of_chi["Units"] = json!("ppm");
+        self.made.push(("Chimap", made.chi_ppm, of_chi));
+        self.brain = Some(made.brain);
+        Ok(())
+    }
 }
 
 /// A copy that is to be written.
@@ -162,10 +202,11 @@ pub(super) fn copy(copy: &Copy<'_>, record: &Record, out: &Path) -> Result<(), S
     let header = &source.header;
     let (labels, records) = truth_of(sources, source.brain.grid());
     let unknown = with_haemorrhages(&source.unknown, sources);
+    let brain = changed.brain.as_ref().unwrap_or(&source.brain);
     let mut files: Vec<(PathBuf, Stored<'_>)> = vec![
         (truth("seg-lesions_dseg.nii.gz"), Stored::Labels(&labels, header)),
         (truth("desc-unknown_mask.nii.gz"), Stored::Mask(&unknown, header)),
-        (truth("desc-brain_mask.nii.gz"), Stored::Mask(&source.brain, header)),
+        (truth("desc-brain_mask.nii.gz"), Stored::Mask(brain, header)),
     ];
     let mut sidecars: Vec<(PathBuf, Value)> = Vec::new();
     if let (Some(made), Images::Echoes(input)) = (&changed.echoes, &source.images) {
@@ -194,6 +235,11 @@ pub(super) fn copy(copy: &Copy<'_>, record: &Record, out: &Path) -> Result<(), S
         if !fields.is_empty() {
             sidecars.push((file.with_extension("json"), Value::Object(fields)));
         }
+        files.push((file.with_extension("nii.gz"), Stored::Exact(volume, header)));
+    }
+    for (ending, volume, fields) in &changed.made {
+        let file = images.join(format!("{id}_{ending}"));
+        sidecars.push((file.with_extension("json"), fields.clone()));
         files.push((file.with_extension("nii.gz"), Stored::Exact(volume, header)));
     }
     files.par_iter().try_for_each(|(path, stored)| stored.write(path))?;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deepmir_cases::CaseFiles;
-use deepmir_cases::bids::Scan;
 use deepmir_detect::DetectionRule;
 use deepmir_lesion::LabelMap;
 use deepmir_model::{Bundle, Detected, Detector, ModelError};
@@ -11,6 +10,9 @@ use deepmir_net::DeviceChoice;
 use deepmir_pipeline::anatomy::Anatomy;
 use deepmir_volume::Volume;
 use deepmir_volume::nifti::ReadOptions;
+
+use crate::StudyError;
+use crate::implant::NativeCalls;
 
 /// The calls of a model at lower thresholds than its own.
 ///
@@ -45,29 +47,21 @@ impl ModelCalls {
         Ok(Self { detector: Mutex::new(detector), rule })
     }
 
-    /// The label map of what the model calls in a scan, on the scan's grid.
-    ///
-    /// # Errors
-    /// As [`Detector::detect`]; a scan without the images that the model needs, such as one of raw echoes only.
-    pub fn calls(&self, scan: &Scan) -> Result<Volume<u8>, ModelError> {
-        let files = CaseFiles {
-            id: scan.id.clone(),
-            images: scan.images.clone(),
-            mask: scan.mask.clone(),
-            truth: None,
-            unknown: None,
-        };
-        let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
-        let detected = detector.detect(&files, &mut |_, _| {})?;
-        Ok(self.called(&detected))
-    }
-
     fn called(&self, detected: &Detected) -> Volume<u8> {
         let candidates = detected.on_own_grid(&detected.candidates).into_iter();
         // Accepted on the prepared grid, where lesions have the sizes that the rule was chosen on.
         let accepted = candidates.filter(|(n, _)| self.rule.accepts(&detected.candidates[*n]));
         let lesions: Vec<_> = accepted.map(|(_, candidate)| candidate.lesion).collect();
         LabelMap::of(*detected.case.grid(), &lesions).volume().clone()
+    }
+}
+
+impl NativeCalls for ModelCalls {
+    fn calls(&self, scan: &CaseFiles) -> Result<Volume<u8>, StudyError> {
+        let files = CaseFiles { truth: None, unknown: None, ..scan.clone() };
+        let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let detected = detector.detect(&files, &mut |_, _| {})?;
+        Ok(self.called(&detected))
     }
 }
 
@@ -82,20 +76,20 @@ mod tests {
     fn what_nearly_reaches_the_thresholds_is_called_too() {
         let folder = tempfile::tempdir().unwrap();
         deepmir_testing::write_subject(folder.path(), 1);
-        let mut scan = bids::scans(folder.path()).unwrap().remove(0);
-        let model = shipped::MODELS[0].open().unwrap();
-        let native = ModelCalls::open(model, DeviceChoice::Cpu, ReadOptions::default()).unwrap();
-        let calls = native.calls(&scan).unwrap();
-        let swi = &scan.images[&deepmir_cases::Modality::Swi];
-        assert!(calls.grid().same_as(deepmir_volume::nifti::read_header(swi).unwrap().grid()));
-
-        let files = CaseFiles {
+        let scan = bids::scans(folder.path()).unwrap().remove(0);
+        let mut files = CaseFiles {
             id: scan.id.clone(),
             images: scan.images.clone(),
             mask: None,
             truth: None,
             unknown: None,
         };
+        let model = shipped::MODELS[0].open().unwrap();
+        let native = ModelCalls::open(model, DeviceChoice::Cpu, ReadOptions::default()).unwrap();
+        let calls = native.calls(&files).unwrap();
+        let swi = &scan.images[&deepmir_cases::Modality::Swi];
+        assert!(calls.grid().same_as(deepmir_volume::nifti::read_header(swi).unwrap().grid()));
+
         let mut detector = native.detector.lock().unwrap();
         let detected = detector.detect(&files, &mut |_, _| {}).unwrap();
         let rule = &detector.detection().rule;
@@ -113,7 +107,7 @@ mod tests {
 
         drop(detector);
         // Not as a scan without lesions.
-        scan.images.clear();
-        assert!(native.calls(&scan).unwrap_err().to_string().contains("needs"));
+        files.images.clear();
+        assert!(native.calls(&files).unwrap_err().to_string().contains("needs"));
     }
 }

@@ -56,6 +56,12 @@ pub struct Implant {
     /// Change the maps of scans with raw echoes, too, not their echoes
     #[arg(long)]
     pub maps: bool,
+    /// Reconstruct changed echoes, and write the maps in their place
+    #[arg(long)]
+    pub reconstruct: bool,
+    /// Model whose calls in the untouched scans implants keep clear of; `none` asks no model
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub model: String,
     /// Label maps of the scans' own lesions: implants keep clear of them
     #[arg(long, value_name = "DIR")]
     pub labels: Option<PathBuf>,

@@ -1,13 +1,19 @@
 //! `deepmir implant`.
 
+use std::path::Path;
+
 use anyhow::anyhow;
+use deepmir_model::Bundle;
 use deepmir_phantom::implant::{ImplantConfig, Ladder};
+use deepmir_study::StudyError;
 use deepmir_study::implant::{
-    Event, ImplantPlan, Implants, ProtocolDefaults, Summary, copies_of, write_dataset,
+    Event, ImplantPlan, Implants, NativeCalls, ProtocolDefaults, Summary, copies_of, write_dataset,
 };
+use deepmir_study::implanted::ModelCalls;
+use deepmir_volume::nifti::ReadOptions;
 use serde::Deserialize;
 
-use super::recon;
+use super::{open_model, recon};
 use crate::cli::{Common, Implant};
 use crate::config;
 use crate::progress::Progress;
@@ -50,6 +56,7 @@ pub fn run(arguments: &Implant, common: &Common) -> anyhow::Result<()> {
         subjects: arguments.only.participant_label.clone(),
         sessions: arguments.only.session_label.clone(),
         maps_only: arguments.maps,
+        reconstruct: arguments.reconstruct,
         labels: arguments.labels.clone(),
         filters: arguments.choice.filters()?,
         recon: recon::configured(common)?,
@@ -58,13 +65,12 @@ pub fn run(arguments: &Implant, common: &Common) -> anyhow::Result<()> {
     };
     plan.read.invert_phase = arguments.invert_phase;
     plan.read.non_finite_as_zero = arguments.nan_to_zero;
-    let total = copies_of(&arguments.data, &plan)?;
-    let mut shown = Shown { progress: Progress::new("implanting", total as u64, common), done: 0 };
-    let summary = write_dataset(&arguments.data, &arguments.output, &plan, None, &mut |event| {
-        shown.show(event);
-    });
-    shown.progress.finish();
-    let Summary { made, skipped, sources, failures, .. } = summary?;
+    let native = match arguments.model.as_str() {
+        "none" => None,
+        name => Some(native_calls(open_model(name)?, arguments.nan_to_zero, common)?),
+    };
+    let Summary { made, skipped, sources, failures, .. } =
+        implant(&arguments.data, &arguments.output, &plan, native.as_ref(), common)?;
     tracing::info!("{sources} implants in {made} copies; {skipped} copies finished before");
     say!("{}", arguments.output.display());
     if failures.is_empty() {
@@ -73,17 +79,40 @@ pub fn run(arguments: &Implant, common: &Common) -> anyhow::Result<()> {
     Err(ExitStatus::SomeFailed(format!("some scans failed\n  {}", failures.join("\n  "))).into())
 }
 
+/// What a model calls in scans, at lowered thresholds.
+pub fn native_calls(
+    model: Bundle,
+    nan_to_zero: bool,
+    common: &Common,
+) -> anyhow::Result<ModelCalls> {
+    Ok(ModelCalls::open(model, common.device, ReadOptions { nan_to_zero })?)
+}
+
+/// Makes a dataset of implanted scans with a progress bar.
+pub fn implant(
+    data: &Path,
+    folder: &Path,
+    plan: &ImplantPlan,
+    native: Option<&ModelCalls>,
+    common: &Common,
+) -> Result<Summary, StudyError> {
+    let total = copies_of(data, plan)?;
+    let mut shown = Shown { progress: Progress::new("implanting", total as u64, common), done: 0 };
+    let native = native.map(|native| native as &dyn NativeCalls);
+    let summary = write_dataset(data, folder, plan, native, &mut |event| shown.show(event));
+    shown.progress.finish();
+    summary
+}
+
 /// What is going on, on a progress bar of copies.
-pub struct Shown {
-    /// The bar.
-    pub progress: Progress,
+struct Shown {
+    progress: Progress,
     /// Copies that are done.
-    pub done: u64,
+    done: u64,
 }
 
 impl Shown {
-    /// Shows an event.
-    pub fn show(&mut self, event: Event<'_>) {
+    fn show(&mut self, event: Event<'_>) {
         match event {
             Event::Skipped { copy } => {
                 self.done += 1;

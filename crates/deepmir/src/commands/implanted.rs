@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use deepmir_cases::Cohort;
 use deepmir_cases::cohort::dataset_name;
+use deepmir_model::Bundle;
+use deepmir_study::StudyError;
+use deepmir_study::implant::{ImplantPlan, Implants};
 use deepmir_study::implanted::{ImplantedCohort, SourceScans, source_of};
 
-use super::chosen;
-use crate::cli::Labels;
+use super::implant::{ImplantSettings, implant, native_calls};
+use super::{chosen, recon};
+use crate::cli::{Common, Labels};
 
 /// What to implant, and in what.
 pub(super) struct Implanting<'a> {
@@ -22,6 +25,12 @@ pub(super) struct Implanting<'a> {
     pub folder: PathBuf,
     /// Copies of each scan.
     pub copies: u16,
+    /// Seed of what is implanted.
+    pub seed: u64,
+    /// The model whose calls nobody knows to be right.
+    pub model: Bundle,
+    /// Whether missing voxel values count as zero.
+    pub nan_to_zero: bool,
 }
 
 /// Implanted scans, and the scans that they were made from.
@@ -34,10 +43,10 @@ pub(super) struct Implanted {
 
 impl Implanting<'_> {
     /// The scans to learn from. Label maps of copies of labelled scans are written to the folder `scratch`.
-    pub(super) fn run(&self, scratch: &Path) -> anyhow::Result<Implanted> {
+    pub(super) fn run(&self, scratch: &Path, common: &Common) -> anyhow::Result<Implanted> {
         // Before minutes of reading.
         let mut sources = SourceScans::read(self.data, self.labels)?;
-        self.write()?;
+        self.write(common)?;
         std::fs::create_dir_all(scratch)?;
         let mut learned_from = ImplantedCohort::read(&self.folder, &sources, scratch)?;
         let kept = self.chosen(&learned_from)?;
@@ -48,16 +57,44 @@ impl Implanting<'_> {
         Ok(Implanted { learned_from, sources, in_words })
     }
 
-    /// That the implanted scans are there, in the folder.
-    fn write(&self) -> anyhow::Result<()> {
-        if !self.folder.join("dataset_description.json").is_file() {
-            bail!(
-                "there are no implanted scans here; write some with `deepmir implant`, and name their folder with --implanted: \
-                 {}",
-                self.folder.display()
-            );
+    /// Makes the implanted scans that are missing in the folder. Those that were made with other settings are taken as they
+    /// are.
+    fn write(&self, common: &Common) -> anyhow::Result<()> {
+        let settings = ImplantSettings::of(common)?;
+        let mut plan = ImplantPlan {
+            implants: Implants::Random(Box::new(settings.random)),
+            copies: self.copies.into(),
+            seed: self.seed,
+            subjects: self.only.participant_label.clone(),
+            sessions: self.only.session_label.clone(),
+            reconstruct: true,
+            labels: self.labels.map(Path::to_owned),
+            recon: recon::configured(common)?,
+            protocol: settings.protocol,
+            ..ImplantPlan::default()
+        };
+        plan.read.non_finite_as_zero = self.nan_to_zero;
+        let native = native_calls(self.model.clone(), self.nan_to_zero, common)?;
+        match implant(self.data, &self.folder, &plan, Some(&native), common) {
+            Err(StudyError::OtherSettings { path }) => {
+                tracing::warn!(
+                    "the implanted scans are taken as they are, having been made with other settings: {}",
+                    path.display()
+                );
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+            Ok(summary) => {
+                let failed = summary.failures;
+                if !failed.is_empty() {
+                    tracing::warn!(
+                        "left out, as nothing could be implanted: {}",
+                        failed.join("; ")
+                    );
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// The sources that were asked for.

@@ -149,7 +149,7 @@ fn adapted(Adapt { tune: arguments, implant }: &Adapt, common: &Common) -> anyho
         Some(copies) => {
             let kept = implant.implanted.clone();
             let folder = kept.unwrap_or_else(|| scratch.path().join("implanted"));
-            Scans::implanted(arguments, &model, copies, folder, scratch.path())?
+            Scans::implanted(arguments, &model, copies, folder, scratch.path(), common)?
         }
         None => Scans::labelled(arguments, &model)?,
     };
@@ -238,6 +238,7 @@ impl Scans {
         copies: u16,
         folder: PathBuf,
         scratch: &Path,
+        common: &Common,
     ) -> anyhow::Result<Self> {
         let [data] = arguments.data.as_slice() else {
             bail!("--implant needs one dataset: give one");
@@ -248,8 +249,11 @@ impl Scans {
             only: &arguments.only,
             folder,
             copies,
+            seed: 1,
+            model: model.clone(),
+            nan_to_zero: arguments.nan_to_zero,
         };
-        let implanted = implanting.run(&scratch.join("labels"))?;
+        let implanted = implanting.run(&scratch.join("labels"), common)?;
         let Implanted { learned_from, sources, in_words } = implanted;
         let originals = Cohort { cases: sources.cases, ..learned_from.cohort.clone() };
         warn_of_known(model, &originals)?;

@@ -51,7 +51,7 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 pub fn run(arguments: &Train, common: &Common) -> anyhow::Result<()> {
     check_output(arguments, common)?;
     let init_from = arguments.init_from.as_deref().map(open_model).transpose()?;
-    let implanted = implanted(arguments)?;
+    let implanted = implanted(arguments, init_from.as_ref(), common)?;
     let (cohort, auxiliary) = cohort(arguments, implanted.as_ref())?;
     let folds = arguments.retrain_on_all.as_deref().map(open_model).transpose()?;
     let preset = settings(arguments, common, init_from.as_ref().or(folds.as_ref()))?;
@@ -156,7 +156,11 @@ fn announce(model: &Bundle, path: &Path) {
 }
 
 /// The scans with implanted lesions, if any are asked for.
-fn implanted(arguments: &Train) -> anyhow::Result<Option<Implanted>> {
+fn implanted(
+    arguments: &Train,
+    init_from: Option<&Bundle>,
+    common: &Common,
+) -> anyhow::Result<Option<Implanted>> {
     let Some(copies) = arguments.implant.implant else { return Ok(None) };
     let kept = arguments.implant.implanted.clone();
     let implanting = Implanting {
@@ -165,8 +169,11 @@ fn implanted(arguments: &Train) -> anyhow::Result<Option<Implanted>> {
         only: &arguments.only,
         folder: kept.unwrap_or_else(|| arguments.output.join("implanted")),
         copies,
+        seed: arguments.seed.unwrap_or(1),
+        model: init_from.map_or_else(|| open_model("default"), |model| Ok(model.clone()))?,
+        nan_to_zero: arguments.nan_to_zero,
     };
-    implanting.run(&arguments.output.join("labels")).map(Some)
+    implanting.run(&arguments.output.join("labels"), common).map(Some)
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.
