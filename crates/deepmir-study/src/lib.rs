@@ -22,6 +22,7 @@ pub mod implant;
 pub mod implanted;
 mod page;
 mod plan;
+pub mod qualify;
 pub mod raters;
 mod results;
 mod run;

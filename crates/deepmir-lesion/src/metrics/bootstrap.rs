@@ -31,6 +31,13 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
+    /// The subjects of each resample, `count` of `count` drawn with replacement. Of none, none.
+    pub fn draws(&self, count: usize) -> impl Iterator<Item = Vec<usize>> + use<> {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        let resamples = if count == 0 { 0 } else { self.resamples };
+        (0..resamples).map(move |_| (0..count).map(|_| generator.random_range(0..count)).collect())
+    }
+
     /// A statistic of `count` subjects with its percentile interval: subjects are drawn with
     /// replacement (Efron and Tibshirani 1993), lesions of one subject staying together. Resamples
     /// on which the statistic is undefined are left out; `None` if it is undefined on the subjects
@@ -42,14 +49,8 @@ impl Bootstrap {
     ) -> Option<Estimate> {
         let all: Vec<usize> = (0..count).collect();
         let value = statistic(&all)?;
-        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut drawn = vec![0; count];
-        let mut values: Vec<f64> = (0..self.resamples)
-            .filter_map(|_| {
-                drawn.iter_mut().for_each(|subject| *subject = generator.random_range(0..count));
-                statistic(&drawn)
-            })
-            .collect();
+        let mut values: Vec<f64> =
+            self.draws(count).filter_map(|drawn| statistic(&drawn)).collect();
         values.sort_by(f64::total_cmp);
         let at = |q: f64| {
             let place = q * (values.len().saturating_sub(1)) as f64;
