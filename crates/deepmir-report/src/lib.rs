@@ -13,11 +13,13 @@
 //! # Ok::<(), deepmir_report::ReportError>(())
 //! ```
 
+pub mod bands;
 mod canvas;
 mod checks;
 mod cohort;
 pub mod curves;
 mod error;
+pub mod heat;
 mod histogram;
 pub mod intervals;
 mod mosaic;

@@ -17,6 +17,7 @@ mod memory;
 mod model;
 mod phantom;
 mod predict;
+mod qualify;
 mod recon;
 mod run;
 pub mod sections;
@@ -39,6 +40,7 @@ pub use man::Man;
 pub use model::{Adapt, MeasureRange, Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
+pub use qualify::Qualify;
 pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};
 pub use run::{Level, Run};
 use sections::sections;
@@ -123,6 +125,7 @@ pub enum Verb {
     Implant(Box<Implant>),
     Train(Box<Train>),
     Evaluate(Evaluate),
+    Qualify(Box<Qualify>),
     Study(Box<Study>),
     Annotate(Annotate),
     #[command(subcommand)]

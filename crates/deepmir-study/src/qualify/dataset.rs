@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use deepmir_cases::Modality;
 use deepmir_cases::bids::Scan;
 use deepmir_lesion::matching::MatchRule;
+use deepmir_lesion::metrics::Bootstrap;
 use deepmir_model::bundle::ModelSettings;
+use deepmir_pipeline::lock::{Lock, Taken};
 use deepmir_pipeline::predict::Predictor;
 use deepmir_pipeline::recon::ReconSettings;
 
@@ -28,19 +30,24 @@ pub struct QualifyOptions {
     pub rule: MatchRule,
     /// How raw echoes are reconstructed.
     pub recon: ReconSettings,
+    /// Intervals.
+    pub bootstrap: Bootstrap,
 }
 
 /// Progress.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// So many of all scans are done, and this one is next.
+    /// The scans are known.
+    Begun {
+        /// How many.
+        total: usize,
+    },
+    /// A scan is done.
     Scan {
         /// Its name.
         scan: &'a str,
-        /// Scans before it.
+        /// Scans done so far.
         done: usize,
-        /// Scans in all.
-        total: usize,
         /// Whether it was done before.
         kept: bool,
     },
@@ -104,13 +111,15 @@ pub fn measure(
     };
     std::fs::create_dir_all(out)
         .map_err(|source| StudyError::Write { path: out.to_owned(), source })?;
+    let _lock = held(out)?;
+    sweep(out);
     let mut rows = Rows { untouched: untouched.map(|_| Vec::new()), ..Rows::default() };
     for (scan, reason) in failed.into_iter().chain(more_failed) {
         report(Event::Failed { scan: &scan, reason: &reason });
         rows.failed.push((scan, reason));
     }
     let mut work = Work { out, predictor, options, sets: &sets };
-    let total = scans.len() + bare.len();
+    report(Event::Begun { total: scans.len() + bare.len() });
     let implants = scans.iter().map(|one| (&one.scan, Some(one)));
     for (done, (scan, one)) in implants.chain(bare.iter().map(|scan| (scan, None))).enumerate() {
         let told = &mut |told: Told<'_>| match told {
@@ -125,7 +134,7 @@ pub fn measure(
         });
         match outcome {
             Ok((kept, (found, record))) => {
-                report(Event::Scan { scan: &scan.id, done: done + 1, total, kept });
+                report(Event::Scan { scan: &scan.id, done: done + 1, kept });
                 for warning in record.warnings {
                     report(Event::Noticed { scan: &scan.id, warning: &warning });
                     rows.warnings.push((scan.id.clone(), warning));
@@ -153,6 +162,36 @@ pub fn measure(
         return Err(StudyError::Subjects { reason });
     }
     Ok(rows)
+}
+
+/// Maps of a scan that is being worked on lie in a folder of such a name.
+const SCRATCH: &str = ".maps-";
+
+/// Keeps another process from the same folder of results.
+fn held(out: &Path) -> Result<Lock, StudyError> {
+    let path = out.join("lock");
+    let taken = Lock::take_or_watch(&path);
+    match taken.map_err(|source| StudyError::Write { path: path.clone(), source })? {
+        Taken::Ours(lock) => Ok(lock),
+        Taken::Theirs(watch) => {
+            let who = watch.holder.map_or_else(|| "another process".to_owned(), |h| h.to_string());
+            let reason = format!(
+                "{who} is working here; wait for it, or choose another folder with -o: {}",
+                out.display()
+            );
+            Err(StudyError::Subjects { reason })
+        }
+    }
+}
+
+/// Maps that a killed process left behind.
+fn sweep(out: &Path) {
+    for entry in std::fs::read_dir(out).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+            // What cannot be removed does no harm.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The sets of inputs that a model can do with.
@@ -213,7 +252,14 @@ impl Work<'_> {
         implanted: Option<&Implanted>,
     ) -> (String, Vec<String>, String, ReconSettings) {
         let sets = self.sets.iter().map(|set| joined(set)).collect();
-        let part = format!("{} {}", implanted.is_some(), self.options.rule);
+        let detector = &self.predictor.detector;
+        let part = format!(
+            "{} {} {} {}",
+            implanted.is_some(),
+            self.options.rule,
+            detector.options.flips,
+            detector.read.nan_to_zero
+        );
         (self.predictor.bundle().id(), sets, part, self.options.recon)
     }
 
@@ -242,7 +288,7 @@ impl Work<'_> {
         let key = key_of("qualify", &self.settings(implanted), &inputs);
         let truth = implanted.map(|implanted| ScanTruth::read(&implanted.truth)).transpose()?;
         let scratch = tempfile::Builder::new()
-            .prefix(".maps-")
+            .prefix(SCRATCH)
             .tempdir_in(self.out)
             .map_err(|source| StudyError::Write { path: self.out.to_owned(), source })?;
         let read = self.predictor.detector.read;

@@ -6,17 +6,74 @@
 //! ([`size_model`]); intervals are those of a bootstrap over subjects ([`sensitivity`]).
 
 pub mod bins;
+mod compare;
 mod dataset;
 mod detect;
+pub mod difference;
 pub mod logistic;
+mod page;
 pub mod proportion;
 mod rows;
 mod scans;
 pub mod sensitivity;
 pub mod size_model;
 mod store;
+mod summary;
 pub mod tally;
 mod truth;
 
+use std::path::{Path, PathBuf};
+
+use deepmir_lesion::LesionClass;
+use deepmir_pipeline::predict::Predictor;
+
+use crate::StudyError;
+pub use compare::{COMPARISON_PAGE, Compared, ComparedGroup, compare};
 pub use dataset::{Event, QualifyOptions, Rows, measure};
 pub use rows::{CallPlace, CallRow, ImplantRow};
+pub use summary::{FalseCalls, Finished, InputGain, PAGE, Provenance, Summary};
+
+/// What came of a qualification.
+#[derive(Clone, Debug)]
+pub struct Qualified {
+    /// All results.
+    pub summary: Summary,
+    /// The page.
+    pub page: PathBuf,
+}
+
+/// Measures what a model finds of the implants of a dataset ([`measure`]) and writes tables and page into `out`.
+/// `untouched` are the scans that the implants were put into, where they are to be looked at, too; `command` is what the
+/// page says that it was made by.
+///
+/// # Errors
+/// As [`measure`] and [`Summary::write`].
+pub fn qualify(
+    [implanted, out]: [&Path; 2],
+    untouched: Option<&Path>,
+    predictor: &mut Predictor,
+    options: &QualifyOptions,
+    command: String,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Qualified, StudyError> {
+    let rows = measure(implanted, untouched, out, predictor, options, report)?;
+    let model = &predictor.bundle().settings;
+    let threshold = |class: LesionClass| {
+        let of_class = model.detection.threshold(class)?;
+        Some((class.name().to_owned(), f64::from(of_class.detection_threshold)))
+    };
+    let provenance = Provenance {
+        program: deepmir_pipeline::program(),
+        model: model.name.clone(),
+        model_id: predictor.bundle().id(),
+        command,
+        implanted: implanted.to_owned(),
+        untouched: untouched.map(Path::to_owned),
+        matching: options.rule.to_string(),
+        bootstrap: options.bootstrap,
+        thresholds: LesionClass::ALL.into_iter().filter_map(threshold).collect(),
+    };
+    let summary = Summary::new(&rows, provenance);
+    let page = summary.write(&rows, out)?;
+    Ok(Qualified { summary, page })
+}

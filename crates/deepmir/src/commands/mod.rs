@@ -12,6 +12,7 @@ mod model;
 mod phantom;
 mod phantom_stream;
 mod predict;
+mod qualify;
 mod recon;
 mod run;
 mod scan;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Run(arguments) => run::run(&arguments, &cli.common),
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
+        Verb::Qualify(arguments) => qualify::run(&arguments, &cli.common),
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),

@@ -1,0 +1,93 @@
+//! The page of a comparison.
+
+use deepmir_report::{Section, StudyPage, TextTable};
+
+use super::words::{inputs, plural};
+use super::{figures, tables};
+use crate::StudyError;
+use crate::qualify::compare::{Compared, ComparedGroup};
+
+pub(crate) fn comparison_page(compared: &Compared) -> Result<StudyPage, StudyError> {
+    let rows = compared.groups.iter().map(|group| {
+        let mut row = vec![group.kind.clone(), named(group)];
+        row.extend(tables::difference(&group.difference));
+        row
+    });
+    let header = [&["kind", "inputs"][..], &tables::DIFFERENCE_HEADER[..]].concat();
+    let table = TextTable {
+        title: String::new(),
+        header: header.into_iter().map(str::to_owned).collect(),
+        rows: rows.collect(),
+    };
+    let mut plots = Vec::new();
+    for group in &compared.groups {
+        let name = format!("{} with {}", group.kind, named(group));
+        plots.extend(figures::difference(&name, &group.difference)?);
+    }
+    let side = |n: usize| Section {
+        title: format!("The {}", ["first", "second"][n]),
+        tables: vec![TextTable {
+            title: String::new(),
+            header: vec!["what".to_owned(), "value".to_owned()],
+            rows: tables::provenance(&compared.sides[n], "summary.json")
+                .into_iter()
+                .map(|(name, value)| vec![name, value])
+                .chain([vec!["folder".to_owned(), compared.folders[n].display().to_string()]])
+                .collect(),
+        }],
+        ..Section::default()
+    };
+    Ok(StudyPage {
+        title: "Which one finds smaller lesions?".to_owned(),
+        lead: compared.groups.iter().map(sentence).collect(),
+        warnings: Vec::new(),
+        sections: vec![
+            Section {
+                title: "The second against the first".to_owned(),
+                text: vec![tables::DIFFERENCE.to_owned()],
+                tables: vec![table],
+                figures: plots,
+                ..Section::default()
+            },
+            side(0),
+            side(1),
+        ],
+        provenance: vec![
+            ("program".to_owned(), compared.program.clone()),
+            ("command".to_owned(), compared.command.clone()),
+            ("results".to_owned(), "comparison.json".to_owned()),
+        ],
+    })
+}
+
+fn named(group: &ComparedGroup) -> String {
+    let [a, b] = &group.inputs;
+    if a == b { a.clone() } else { format!("{a}, then {b}") }
+}
+
+fn sentence(group: &ComparedGroup) -> String {
+    let what = plural(&group.kind);
+    let [a, b] = &group.inputs;
+    let with = if a == b { inputs(a) } else { format!("{}, then {}", inputs(a), inputs(b)) };
+    let Some(difference) = group.difference.sensitivity else {
+        return format!("With {with}: one scan cannot tell whether {what} are found more often.");
+    };
+    let points = (100.0 * difference.value).round().abs();
+    if difference.low > 0.0 {
+        format!(
+            "With {with}, the second finds more of the implanted {what}: {points:.0} in a hundred more."
+        )
+    } else if difference.high < 0.0 {
+        format!(
+            "With {with}, the second finds fewer of the implanted {what}: {points:.0} in a hundred fewer."
+        )
+    } else {
+        format!(
+            "With {with}, no difference in the share of {what} found is beyond chance ({:+.0} in a hundred, {:+.0} to \
+             {:+.0}).",
+            100.0 * difference.value,
+            100.0 * difference.low,
+            100.0 * difference.high
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! `deepmir qualify`.
+
+use std::path::Path;
+
+use anyhow::bail;
+use comfy_table::{Table, presets};
+use deepmir_cases::outputs::check_derivatives_folder;
+use deepmir_lesion::metrics::Bootstrap;
+use deepmir_pipeline::predict::Predictor;
+use deepmir_study::qualify::sensitivity::middle;
+use deepmir_study::qualify::{
+    Compared, Event, Finished, Qualified, QualifyOptions, Summary, compare, qualify,
+};
+
+use super::{NOT_A_DEVICE, open_model, recon};
+use crate::cli::{Common, Qualify};
+use crate::progress::Progress;
+use crate::status::{ExitStatus, release_locks_on_signals};
+
+pub fn run(arguments: &Qualify, common: &Common) -> anyhow::Result<()> {
+    match (arguments.data.as_slice(), &arguments.implanted) {
+        ([first, second], None) => sides(first, second, arguments),
+        ([_, _], Some(_)) => {
+            bail!("give the untouched scans and --implanted, or two folders of results, not both")
+        }
+        ([only], None) if Finished::is_in(only) => {
+            bail!("give a second folder of results to compare it with: {}", only.display())
+        }
+        ([only], None) => bail!(
+            "give the scans with implants with --implanted; these are taken for the untouched ones: {}",
+            only.display()
+        ),
+        (untouched, Some(implanted)) => {
+            measure(implanted, untouched.first().map(|path| path.as_path()), arguments, common)
+        }
+        // clap asks for one of them.
+        ([..], None) => bail!("give --implanted, or two folders of results"),
+    }
+}
+
+fn bootstrap(arguments: &Qualify) -> Bootstrap {
+    Bootstrap { resamples: arguments.resamples, seed: arguments.seed }
+}
+
+/// What the user typed.
+fn command() -> String {
+    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    ["deepmir".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn measure(
+    implanted: &Path,
+    untouched: Option<&Path>,
+    arguments: &Qualify,
+    common: &Common,
+) -> anyhow::Result<()> {
+    for dataset in [Some(implanted), untouched].into_iter().flatten() {
+        check_derivatives_folder(&arguments.output, Some(dataset))?;
+    }
+    release_locks_on_signals()?;
+    let mut predictor = Predictor::new(open_model(&arguments.model)?, common.device)?;
+    predictor.detector.options.flips = arguments.flips;
+    predictor.detector.read.nan_to_zero = arguments.nan_to_zero;
+    let options = QualifyOptions {
+        inputs: arguments.inputs.iter().map(|set| set.0.clone()).collect(),
+        rule: arguments.rule,
+        recon: recon::configured(common)?,
+        bootstrap: bootstrap(arguments),
+    };
+    let mut progress = Progress::new("scans", 1, common);
+    let (mut before, mut so_far) = (0, 0);
+    let qualified = qualify(
+        [implanted, &arguments.output],
+        untouched,
+        &mut predictor,
+        &options,
+        command(),
+        &mut |event| match event {
+            Event::Begun { total } => progress = Progress::new("scans", total as u64, common),
+            Event::Scan { done, kept, .. } => {
+                before += u64::from(kept);
+                so_far = done as u64;
+                if kept {
+                    progress.resume_at(so_far);
+                }
+                progress.set(so_far, String::new);
+            }
+            Event::Step { scan, step } => progress.set(so_far, || format!("{scan}: {step}")),
+            Event::Noticed { scan, warning } => progress.warn(&format!("{scan}: {warning}")),
+            Event::Failed { scan, reason } => progress.warn(&format!("{scan} left out: {reason}")),
+        },
+    );
+    progress.finish();
+    let Qualified { summary, page } = qualified?;
+    if before > 0 {
+        tracing::info!("{before} scans were finished before");
+    }
+    say!("{}", limits(&summary));
+    say!("{}", page.display());
+    tracing::info!("{NOT_A_DEVICE}");
+    if summary.failed.is_empty() {
+        return Ok(());
+    }
+    let lines = summary.failed.iter().map(|(scan, reason)| format!("\n  {scan}: {reason}"));
+    Err(ExitStatus::SomeFailed(format!("some scans failed{}", lines.collect::<String>())).into())
+}
+
+/// What was found with each set of inputs.
+fn limits(summary: &Summary) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "implants",
+        "inputs",
+        "found",
+        "nine in ten from, mm",
+        "calls elsewhere, a scan",
+    ]);
+    for group in &summary.sensitivity {
+        let limit = middle(&group.curves).map_or_else(
+            || "cannot be told".to_owned(),
+            |curve| {
+                let [limit, low, high] = curve.limit;
+                format!("{limit} [{low}, {high}] at {:.2} ppm", curve.chi_ppm)
+            },
+        );
+        let calls = summary.false_calls.iter().find(|calls| calls.inputs == group.inputs);
+        table.add_row([
+            group.kind.clone(),
+            group.inputs.clone(),
+            format!("{} of {}", group.found, group.implants),
+            limit,
+            calls.map_or_else(String::new, |calls| format!("{:.2}", calls.per_scan.value)),
+        ]);
+    }
+    table
+}
+
+/// Two folders of results against each other.
+fn sides(first: &Path, second: &Path, arguments: &Qualify) -> anyhow::Result<()> {
+    let out = &arguments.output;
+    if Finished::is_in(out) {
+        bail!("this folder holds results of its own; choose another with -o: {}", out.display());
+    }
+    let compared: Compared = compare([first, second], bootstrap(arguments), command())?;
+    let page = compared.write(out)?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["implants", "inputs", "found by the first", "by the second", "difference"]);
+    for group in &compared.groups {
+        let difference = &group.difference;
+        let [a, b] =
+            difference.counts.map(|count| format!("{} of {}", count.found, count.implants));
+        let share = difference.sensitivity.map_or_else(
+            || "n/a".to_owned(),
+            |e| format!("{:+.3} [{:+.3}, {:+.3}]", e.value, e.low, e.high),
+        );
+        let [set, other] = &group.inputs;
+        let sets = if set == other { set.clone() } else { format!("{set}, {other}") };
+        table.add_row([group.kind.clone(), sets, a, b, share]);
+    }
+    say!("{table}");
+    say!("{}", page.display());
+    Ok(())
+}
