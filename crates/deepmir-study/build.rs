@@ -1,4 +1,4 @@
-//! Gives the crate the checksum of its own sources that shape what a cell stores; those of the crates below are
+//! Gives the crate the checksums of its own sources that shape what a cell and a qualification store; those of the crates below are
 //! `deepmir_pipeline::CODE`.
 
 use std::path::Path;
@@ -9,9 +9,13 @@ mod sources;
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let own = ["crates/deepmir-study/src/run".to_owned()];
-    println!("cargo::rerun-if-changed=src/run");
+    for (name, folder) in
+        [("DEEPMIR_STUDY_CODE", "run"), ("DEEPMIR_QUALIFY_CODE", "qualify/measure")]
+    {
+        let own = [format!("crates/deepmir-study/src/{folder}")];
+        println!("cargo::rerun-if-changed=src/{folder}");
+        println!("cargo::rustc-env={name}={}", sources::checksum(&root, &own)?);
+    }
     println!("cargo::rerun-if-changed=../deepmir-pipeline/build");
-    println!("cargo::rustc-env=DEEPMIR_STUDY_CODE={}", sources::checksum(&root, &own)?);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Pictures and pages.
 //!
 //! [`Mosaic`] shows axial slices with outlined lesions, [`StructureMosaic`] slices with the parts of a head in colour;
-//! [`SubjectReport`] is the page of one subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`]
-//! and [`intervals`] draw its plots.
+//! [`SubjectReport`] is the page of one subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`],
+//! [`bands`], [`intervals`] and [`heat`] draw its plots.
 //!
 //! ```
 //! use deepmir_report::{StudyPage, histogram};

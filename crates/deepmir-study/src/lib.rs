@@ -1,5 +1,5 @@
-//! Experiments: many subjects against the truth ([`evaluate`]), raters against each other ([`raters`]), and many networks
-//! against each other (the study).
+//! Experiments: many subjects against the truth ([`evaluate`]), raters against each other ([`raters`]), implants of known
+//! size against what is found of them ([`qualify`]), and many networks against each other (the study).
 //!
 //! A study's [`StudyConfig`] names a cohort and what is to be compared: each [`Arm`] is a set of inputs, a set of classes and a
 //! variant of a preset. A [`StudyPlan`] crosses arms with folds and seeds to [`Cell`]s, each of which trains, chooses

@@ -36,8 +36,8 @@ impl Bin {
     }
 }
 
-/// Bins that hold all of some positive values, ascending: the values' clusters where they are few, else as many values in
-/// each.
+/// Bins that hold all of some positive values, ascending: the values' clusters where they are few, else as many
+/// values in each.
 #[must_use]
 pub fn bins(values: &[f64]) -> Vec<Bin> {
     let mut sorted: Vec<f64> = values.to_vec();

@@ -1,4 +1,5 @@
-//! Logistic regression of few coefficients, by maximum likelihood or, where that has no finite answer, by Firth's penalty.
+//! Logistic regression of few coefficients, by maximum likelihood or, where that has no finite answer, by Firth's
+//! penalty.
 
 /// A yes-or-no outcome with what it depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,9 +35,10 @@ const LONGEST: f64 = 5.0;
 
 impl Fit {
     /// Maximum likelihood by iteratively reweighted least squares; if that does not converge, the maximum of the
-    /// likelihood with Jeffreys' prior (Firth 1993; for separated outcomes Heinze and Schemper 2002), which is finite.
-    /// `start` are coefficients near the answer. `None` where the predictors do not tell the coefficients apart, as with
-    /// too few observations.
+    /// likelihood with Jeffreys' prior (Firth 1993; for separated outcomes Heinze and Schemper 2002), which is
+    /// finite.
+    /// `start` are coefficients near the answer. `None` where the predictors do not tell the coefficients apart, as
+    /// with too few observations.
     #[must_use]
     pub fn new(observations: &[Observation<'_>], start: Option<&[f64]>) -> Option<Self> {
         let count = observations.first()?.x.len();

@@ -1,26 +1,23 @@
 //! How small a lesion is found, measured on scans with implants.
 //!
-//! [`qualify`] predicts every scan of an implanted dataset with each set of inputs, matches what is called with what was
+//! [`qualify`] predicts every scan of an implanted dataset with each set of inputs, matches what is called with what
+//! was
 //! implanted, and writes tables and a page; [`compare`] sets two such results against each other. The chance of being
 //! found is a [logistic](logistic) function of the logarithms of diameter and susceptibility
 //! ([`size_model`]); intervals are those of a bootstrap over subjects ([`sensitivity`]).
 
 pub mod bins;
 mod compare;
-mod dataset;
-mod detect;
 pub mod difference;
 pub mod logistic;
+mod measure;
 mod page;
 pub mod proportion;
 mod rows;
-mod scans;
 pub mod sensitivity;
 pub mod size_model;
-mod store;
 mod summary;
 pub mod tally;
-mod truth;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +26,7 @@ use deepmir_pipeline::predict::Predictor;
 
 use crate::StudyError;
 pub use compare::{COMPARISON_PAGE, Compared, ComparedGroup, compare};
-pub use dataset::{Event, QualifyOptions, Rows, measure};
+pub use measure::{Event, QualifyOptions, Rows, measure};
 pub use rows::{CallPlace, CallRow, ImplantRow};
 pub use summary::{FalseCalls, Finished, InputGain, PAGE, Provenance, Summary};
 
@@ -43,8 +40,8 @@ pub struct Qualified {
 }
 
 /// Measures what a model finds of the implants of a dataset ([`measure`]) and writes tables and page into `out`.
-/// `untouched` are the scans that the implants were put into, where they are to be looked at, too; `command` is what the
-/// page says that it was made by.
+/// `untouched` are the scans that the implants were put into, where they are to be looked at, too; `command` is what
+/// the page says that it was made by.
 ///
 /// # Errors
 /// As [`measure`] and [`Summary::write`].
@@ -71,7 +68,7 @@ pub fn qualify(
         untouched: untouched.map(Path::to_owned),
         matching: options.rule.to_string(),
         bootstrap: options.bootstrap,
-        thresholds: LesionClass::ALL.into_iter().filter_map(threshold).collect(),
+        model_thresholds: LesionClass::ALL.into_iter().filter_map(threshold).collect(),
     };
     let summary = Summary::new(&rows, provenance);
     let page = summary.write(&rows, out)?;

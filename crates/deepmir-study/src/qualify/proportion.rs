@@ -18,8 +18,8 @@ pub fn wilson(found: usize, count: usize) -> Option<[f64; 3]> {
     Some([share, low, high])
 }
 
-/// The two-sided p value of McNemar's exact test: of pairs that differ, `one` are found by the one alone and `other` by
-/// the other alone.
+/// The two-sided p value of McNemar's exact test: of pairs that differ, `one` are found by the one alone and `other`
+/// by the other alone.
 #[must_use]
 pub fn mcnemar(one: usize, other: usize) -> f64 {
     let pairs = one + other;

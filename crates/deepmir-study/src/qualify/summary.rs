@@ -6,8 +6,8 @@ use deepmir_cases::bids;
 use deepmir_lesion::metrics::{Bootstrap, Estimate};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Rows;
 use super::difference::Difference;
+use super::measure::Rows;
 use super::page;
 use super::rows::{self, CallPlace, CallRow, ImplantRow};
 use super::sensitivity::{Group, Sensitivity, Units, groups, percentiles, sensitivities};
@@ -34,7 +34,7 @@ pub struct Provenance {
     /// Resamples and seed.
     pub bootstrap: Bootstrap,
     /// The model's own threshold of each class.
-    pub thresholds: Vec<(String, f64)>,
+    pub model_thresholds: Vec<(String, f64)>,
 }
 
 /// Calls that are no implant's, with one set of inputs.
@@ -182,8 +182,8 @@ impl Finished {
     }
 }
 
-/// Calls in places where something may have been before: in scans to which nothing was added and, where those were not
-/// looked at, in the places of implanted scans of which nobody knows what is there.
+/// Calls in places where something may have been before: in scans to which nothing was added and, where those were
+/// not looked at, in the places of implanted scans of which nobody knows what is there.
 fn native_calls(found: &Rows) -> Vec<CallRow> {
     let mut calls: Vec<CallRow> = match &found.untouched {
         Some(untouched) => untouched.clone(),

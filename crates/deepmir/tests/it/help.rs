@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["demo"],
     &["predict"],
@@ -14,6 +14,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["phantom"],
     &["train"],
     &["evaluate"],
+    &["qualify"],
     &["study"],
     &["study", "cell"],
     &["study", "collect"],

@@ -12,6 +12,7 @@ mod headers;
 mod help;
 mod model;
 mod predict;
+mod qualify;
 mod run;
 mod scan;
 mod study;

@@ -83,8 +83,8 @@ fn sentence(group: &ComparedGroup) -> String {
         )
     } else {
         format!(
-            "With {with}, no difference in the share of {what} found is beyond chance ({:+.0} in a hundred, {:+.0} to \
-             {:+.0}).",
+            "With {with}, no difference in the share of {what} found is beyond chance ({:+.0} in a hundred, \
+             {:+.0} to {:+.0}).",
             100.0 * difference.value,
             100.0 * difference.low,
             100.0 * difference.high

@@ -7,7 +7,7 @@ mod words;
 
 use deepmir_report::{Section, StudyPage};
 
-use super::dataset::Rows;
+use super::measure::Rows;
 use super::rows::CallRow;
 use super::summary::Summary;
 use super::tally::Cell;
@@ -71,8 +71,8 @@ pub(crate) fn page(
                 title: "Calls that are no implant's".to_owned(),
                 text: vec![
                     "Calls in implanted scans that lie in no implant and in no place where something was called or \
-                     labelled before. They may be false, and they may be lesions that nobody has labelled: an implant \
-                     nearby can lift an old one over the threshold."
+                     labelled before. They may be false, and they may be lesions that nobody has labelled: an \
+                     implant nearby can lift an old one over the threshold."
                         .to_owned(),
                     listed(false_calls.len(), "false_calls.tsv"),
                 ],
@@ -104,18 +104,18 @@ pub(crate) fn page(
     })
 }
 
-const CURVES: &str = "The share found is a logistic function of the logarithms of diameter and susceptibility, fitted to \
-    all implants of a kind. Nothing is said beyond the sizes that were implanted. Diameters are those of the iron, not of \
-    the larger dark spot that it makes.";
+const CURVES: &str = "The share found is a logistic function of the logarithms of diameter and susceptibility, \
+    fitted to all implants of a kind. Nothing is said beyond the sizes that were implanted. Diameters are those \
+    of the iron, not of the larger dark spot that it makes.";
 
 const LIMITS: [&str; 5] = [
-    "It can show how small and how weak a lesion these scans, this reconstruction and this model let one find, what each \
-     input adds, and whether another protocol or model finds smaller ones.",
-    "Implants are synthetic: balls and grown shapes of even susceptibility at places chosen by chance. Lesions of patients \
-     have other shapes, lie where disease puts them, and come with tissue changes that are not implanted. Sensitivity for \
-     them may be lower.",
-    "It says little of specificity. What resembles lesions in these scans was not labelled by anyone, and places that were \
-     called before are left out.",
+    "It can show how small and how weak a lesion these scans, this reconstruction and this model let one find, \
+     what each input adds, and whether another protocol or model finds smaller ones.",
+    "Implants are synthetic: balls and grown shapes of even susceptibility at places chosen by chance. Lesions \
+     of patients have other shapes, lie where disease puts them, and come with tissue changes that are not \
+     implanted. Sensitivity for them may be lower.",
+    "It says little of specificity. What resembles lesions in these scans was not labelled by anyone, and \
+     places that were called before are left out.",
     "Where only maps were there, and no raw echoes, implants are an approximation, which is said in their records.",
     "It is about these scans. Other scanners, protocols and patients need their own.",
 ];
@@ -154,8 +154,8 @@ fn warnings(summary: &Summary) -> Vec<String> {
     }
     for group in summary.sensitivity.iter().filter(|group| group.separated) {
         warnings.push(format!(
-            "{} with {}: size separates what is found from what is missed (or all, or nothing, was found), so that the \
-             slope of the curve is not told by the data and Firth's penalised estimate is shown.",
+            "{} with {}: size separates what is found from what is missed (or all, or nothing, was found), so \
+             that the slope of the curve is not told by the data and Firth's penalised estimate is shown.",
             group.kind,
             words::inputs(&group.inputs)
         ));
@@ -183,13 +183,13 @@ fn gains(summary: &Summary) -> Section {
 fn threshold_text(summary: &Summary) -> String {
     let own: Vec<String> = summary
         .provenance
-        .thresholds
+        .model_thresholds
         .iter()
         .map(|(class, threshold)| format!("{threshold:.2} for {class}"))
         .collect();
     format!(
-        "The model calls candidates of a probability of {} on. Here one threshold serves both classes; candidates that are \
-         too small or too large for a lesion stay out whatever their probability.",
+        "The model calls candidates of a probability of {} on. Here one threshold serves both classes; \
+         candidates that are too small or too large for a lesion stay out whatever their probability.",
         own.join(" and ")
     )
 }
@@ -198,14 +198,16 @@ fn native_text(found: &Rows, native: &[CallRow]) -> Vec<String> {
     let source = match (&found.untouched, native.is_empty()) {
         (Some(_), true) => "Nothing was called in the untouched scans.",
         (Some(_), false) => {
-            "Calls in the untouched scans. They may be lesions that nobody has labelled, or false: a person has to look."
+            "Calls in the untouched scans. They may be lesions that nobody has labelled, or false: a person \
+             has to look."
         }
         (None, true) => {
             "The untouched scans were not given, and nothing was called where something may have been before."
         }
         (None, false) => {
-            "The untouched scans were not given. These calls in implanted scans lie where something was called or labelled \
-             before anything was implanted. They may be lesions that nobody has labelled, or false: a person has to look."
+            "The untouched scans were not given. These calls in implanted scans lie where something was called \
+             or labelled before anything was implanted. They may be lesions that nobody has labelled, or false: \
+             a person has to look."
         }
     };
     vec![source.to_owned(), listed(native.len(), "native_calls.tsv")]

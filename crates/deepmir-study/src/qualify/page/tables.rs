@@ -136,8 +136,8 @@ pub(super) fn calls(title: &str, calls: &[CallRow], most: usize) -> TextTable {
     table(title, &header, rows.collect())
 }
 
-pub(super) const DIFFERENCE: &str = "Where the implants are the same, pairs of them are compared: p is that of McNemar's \
-    exact test, which takes implants for independent. Intervals are those of a bootstrap over subjects.";
+pub(super) const DIFFERENCE: &str = "Where the implants are the same, pairs of them are compared: p is that of \
+    McNemar's exact test, which takes implants for independent. Intervals are those of a bootstrap over subjects.";
 
 pub(super) const DIFFERENCE_HEADER: [&str; 6] = [
     "found by the first",

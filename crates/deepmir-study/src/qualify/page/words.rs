@@ -81,8 +81,8 @@ pub(crate) fn limit_sentence(group: &Sensitivity) -> String {
              (interval {interval})."
         ),
         Limit::Above(mm) => format!(
-            "With {with}, {what} of {chi} ppm are not found nine times in ten even at {mm:.1} mm, the largest implanted: \
-             {} of them are (interval of the limit {interval}).",
+            "With {with}, {what} of {chi} ppm are not found nine times in ten even at {mm:.1} mm, the largest \
+             implanted: {} of them are (interval of the limit {interval}).",
             curve.points.last().map_or_else(|| "n/a".to_owned(), |(_, e)| percent(e.value))
         ),
     }
@@ -132,10 +132,11 @@ pub(crate) fn methods(summary: &Summary) -> String {
         .map(|calls| format!("{:.2} with {}", calls.per_scan.value, inputs(&calls.inputs)))
         .collect();
     format!(
-        "The limit of detection was measured with {} (model {}, {}) by adding synthetic lesions of known size to {subjects} \
-         ({}). An implant counted as found if a lesion of either class was called there (matching: {}). Sensitivity was \
-         modelled by logistic regression on the logarithms of diameter and susceptibility; {intervals}. Ninety per cent \
-         were detected from {} on; there were {} calls elsewhere in each scan.",
+        "The limit of detection was measured with {} (model {}, {}) by adding synthetic lesions of known size \
+         to {subjects} ({}). An implant counted as found if a lesion of either class was called there \
+         (matching: {}). Sensitivity was modelled by logistic regression on the logarithms of diameter and \
+         susceptibility; {intervals}. Ninety per cent were detected from {} on; there were {} calls elsewhere in \
+         each scan.",
         provenance.program,
         provenance.model,
         provenance.model_id,

@@ -1,5 +1,5 @@
-//! What became of each scan, on disk: a scan that is there whole, made from the same files with the same model, settings
-//! and code, is not done again.
+//! What became of each scan, on disk: a scan that is there whole, made from the same files with the same model,
+//! settings and code, is not done again.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use deepmir_cases::bids;
 use serde::{Deserialize, Serialize};
 
 use super::detect::ScanRows;
-use super::rows;
 use super::scans::InputFile;
 use crate::StudyError;
+use crate::qualify::rows;
 
 /// Below the folder of results.
 const FOLDER: &str = "scans";

@@ -1,5 +1,10 @@
 //! A whole implanted dataset, scan by scan; each is stored and not done again.
 
+mod detect;
+mod scans;
+mod store;
+mod truth;
+
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::Modality;
@@ -11,15 +16,15 @@ use deepmir_pipeline::lock::{Lock, Taken};
 use deepmir_pipeline::predict::Predictor;
 use deepmir_pipeline::recon::ReconSettings;
 
-use super::detect::{Images, ScanRows};
 use super::rows::{CallRow, ImplantRow};
-use super::scans::{
-    Found, Implanted, Making, Told, checksums, files_of, images_of, implanted_of, key_of, scans_of,
-};
-use super::store::{Record, Stored};
-use super::truth::{ScanTruth, table_of};
 use crate::StudyError;
 use crate::plan::factors::joined;
+use detect::{Images, ScanRows};
+use scans::{
+    Found, Implanted, Making, Told, checksums, files_of, images_of, implanted_of, key_of, scans_of,
+};
+use store::{Record, Stored};
+use truth::{ScanTruth, table_of};
 
 /// How a dataset is looked at.
 #[derive(Clone, Debug)]
@@ -93,8 +98,8 @@ pub struct Rows {
 /// scans that the implants were put into. Results are kept in `out`.
 ///
 /// # Errors
-/// A dataset without implants; inputs that the model cannot do with; every scan failing; a folder that cannot be written
-/// to.
+/// A dataset without implants; inputs that the model cannot do with; every scan failing; a folder that cannot be
+/// written to.
 pub fn measure(
     implanted: &Path,
     untouched: Option<&Path>,
@@ -233,6 +238,9 @@ fn input_sets(
     Ok(sets)
 }
 
+/// Checksum of the sources that decide what is stored, beside those of [`deepmir_pipeline::CODE`] (from `build.rs`).
+const CODE: &str = env!("DEEPMIR_QUALIFY_CODE");
+
 struct Work<'a> {
     out: &'a Path,
     predictor: &'a mut Predictor,
@@ -254,7 +262,7 @@ impl Work<'_> {
         let sets = self.sets.iter().map(|set| joined(set)).collect();
         let detector = &self.predictor.detector;
         let part = format!(
-            "{} {} {} {}",
+            "{CODE} {} {} {} {}",
             implanted.is_some(),
             self.options.rule,
             detector.options.flips,

@@ -93,8 +93,8 @@ pub(crate) struct Making<'a> {
 }
 
 /// The images of a scan for a model, on one grid. Where there are raw echoes, SWI and QSM are reconstructed from them
-/// into `folder`, and a T2w image on another grid is aligned there. `told` is called with each step, and with what was
-/// noticed.
+/// into `folder`, and a T2w image on another grid is aligned there. `told` is called with each step, and with what
+/// was noticed.
 ///
 /// # Errors
 /// What the model needs and is not there; a failing reconstruction.

@@ -63,7 +63,7 @@ impl ScanTruth {
             return Err(StudyError::Subjects { reason });
         };
         let (labels, _) = LabelMap::read(path)?;
-        let mut sources: Vec<Source> = super::rows::read(&table)?;
+        let mut sources: Vec<Source> = crate::qualify::rows::read(&table)?;
         check(&sources, &table)?;
         // What vanished is not there to be found.
         sources.retain(|source| source.volume_mm3 > 0.0);

@@ -6,11 +6,11 @@ use deepmir_lesion::matching::{MatchRule, match_lesions};
 use deepmir_lesion::{Candidate, Lesion, LesionRow};
 use deepmir_pipeline::predict::{Prediction, Predictor};
 
-use super::rows::{CallPlace, CallRow, ImplantRow, rounded};
 use super::truth::ScanTruth;
 use crate::StudyError;
 use crate::evaluate::same_grid;
 use crate::plan::factors::joined;
+use crate::qualify::rows::{CallPlace, CallRow, ImplantRow, rounded};
 
 /// Candidates of a lower probability are not kept.
 pub(crate) const LEAST_PROBABILITY: f32 = 0.05;
