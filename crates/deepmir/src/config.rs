@@ -60,7 +60,7 @@ fn tables_of(chain: &[String]) -> &'static [&'static str] {
         ["model", "adapt"] => &["implant", "recon"],
         ["model", "train-anatomy"] => &["training"],
         ["phantom"] => &["phantom"],
-["implant" | "qualify"] => &["implant", "recon"],
+        ["implant" | "qualify"] => &["implant", "recon"],
         ["recon" | "run"] => &["recon"],
         _ => &[],
     }

@@ -42,22 +42,26 @@ impl Bin {
 pub fn bins(values: &[f64]) -> Vec<Bin> {
     let mut sorted: Vec<f64> = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let mut clusters: Vec<&[f64]> = sorted.chunk_by(|a, b| *b <= *a * RUNG).collect();
+    let clusters: Vec<&[f64]> = sorted.chunk_by(|a, b| *b <= *a * RUNG).collect();
     let is_wide = |cluster: &&[f64]| cluster[cluster.len() - 1] > cluster[0] * RUNG * RUNG;
-    if clusters.len() > MOST_RUNGS || clusters.iter().any(is_wide) {
-        let size = sorted.len().div_ceil(RANGES);
-        clusters = sorted.chunks(size).collect();
+    if clusters.len() <= MOST_RUNGS && !clusters.iter().any(is_wide) {
+        return clusters.into_iter().map(bin).collect();
     }
-    let mut bins: Vec<Bin> = Vec::new();
-    for cluster in clusters {
-        let (low, high) = (cluster[0], cluster[cluster.len() - 1]);
-        match bins.last_mut() {
-            // Equal values stay together.
-            Some(last) if last.high >= low => last.high = high,
-            _ => bins.push(Bin { low, high, middle: cluster[cluster.len() / 2] }),
-        }
+    let size = sorted.len().div_ceil(RANGES);
+    let mut ranges = Vec::new();
+    let mut rest = sorted.as_slice();
+    while let Some(last) = rest.get(size.min(rest.len()).wrapping_sub(1)) {
+        // Equal values stay together.
+        let (range, more) = rest.split_at(rest.partition_point(|value| value <= last));
+        ranges.push(bin(range));
+        rest = more;
     }
-    bins
+    ranges
+}
+
+/// Of some sorted values.
+fn bin(values: &[f64]) -> Bin {
+    Bin { low: values[0], high: values[values.len() - 1], middle: values[values.len() / 2] }
 }
 
 #[cfg(test)]
@@ -93,5 +97,8 @@ mod tests {
         values.extend((0..30).map(|n| 1.0 + 0.1 * f64::from(n)));
         let bins = bins(&values);
         assert_eq!(bins.iter().filter(|bin| bin.holds(2.0)).count(), 1, "{bins:?}");
+        // Each implant thrice, as with three sets of inputs.
+        let thrice: Vec<f64> = (0..117).map(|n| 1.5 + 0.1 * f64::from(n / 3)).collect();
+        assert_eq!(super::bins(&thrice).len(), 6);
     }
 }

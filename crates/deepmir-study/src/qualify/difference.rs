@@ -163,8 +163,11 @@ impl Side {
         }
     }
 
+    /// None where all implants were found, or none: their sizes hold no limit.
     fn limit(&self, chi_ppm: f64) -> Option<Limit> {
-        self.models.as_ref().map(|(model, _)| model.limit(SHARE, chi_ppm))
+        let models = self.models.as_ref();
+        let models = models.filter(|(model, _)| model.uniform.is_none());
+        models.map(|(model, _)| model.limit(SHARE, chi_ppm))
     }
 }
 

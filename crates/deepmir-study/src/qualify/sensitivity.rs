@@ -51,7 +51,8 @@ pub struct Sensitivity {
     pub separated: bool,
     /// Smallest and largest diameter.
     pub diameters_mm: [f64; 2],
-    /// At some susceptibilities of the implants, weak ones first.
+    /// At some susceptibilities of the implants, weak ones first; none where all were found, or none, or all have one
+    /// size.
     pub curves: Vec<Curve>,
     /// Resamples that the intervals come from; 0 where there is one subject and one scan, and they are the delta
     /// method's.
@@ -191,7 +192,12 @@ pub fn sensitivities(rows: &[ImplantRow], units: &Units, draws: &[Vec<f64>]) -> 
             diameters_mm: members.iter().fold([f64::INFINITY, 0.0], |[low, high], row| {
                 [low.min(row.diameter_mm), high.max(row.diameter_mm)]
             }),
-            curves: drawn.chis().into_iter().filter_map(curve).collect(),
+            // All found, or none: no curve tells more.
+            curves: if model.is_some_and(|model| model.uniform.is_none()) {
+                drawn.chis().into_iter().filter_map(curve).collect()
+            } else {
+                Vec::new()
+            },
             resamples: draws.len(),
             kind: group.kind,
             inputs: group.inputs,

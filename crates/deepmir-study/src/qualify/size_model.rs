@@ -72,6 +72,8 @@ pub struct SizeModel {
     pub diameters_mm: [f64; 2],
     /// Weakest and strongest implant.
     pub chis_ppm: [f64; 2],
+    /// What became of all of them, if it was the same: the curve is then a penalty's, not the data's.
+    pub uniform: Option<bool>,
 }
 
 /// The predictors of some implants.
@@ -130,7 +132,12 @@ impl Design {
         };
         // A resample may hold one susceptibility only.
         let fit = with(self.used).or_else(|| (self.used == 3).then(|| with(2)).flatten())?;
-        Some(SizeModel { fit, diameters_mm: self.diameters_mm, chis_ppm: self.chis_ppm })
+        let counts = |n: &usize| weights.is_none_or(|weights| weights[*n] > 0.0);
+        let mut outcomes = (0..self.found.len()).filter(counts).map(|n| self.found[n]);
+        let first = outcomes.next();
+        let uniform = first.filter(|first| outcomes.all(|found| found == *first));
+        let Self { diameters_mm, chis_ppm, .. } = *self;
+        Some(SizeModel { fit, diameters_mm, chis_ppm, uniform })
     }
 }
 
@@ -157,6 +164,11 @@ impl SizeModel {
     #[must_use]
     pub fn limit(&self, share: f64, chi_ppm: f64) -> Limit {
         let [least, most] = self.diameters_mm;
+        match self.uniform {
+            Some(true) => return Limit::AtMost(least),
+            Some(false) => return Limit::Above(most),
+            None => {}
+        }
         let reached = |mm: f64| self.sensitivity(mm, chi_ppm) >= share;
         match (reached(least), reached(most)) {
             (_, false) => Limit::Above(most),
@@ -174,6 +186,9 @@ impl SizeModel {
     #[must_use]
     pub fn limit_interval(&self, share: f64, chi_ppm: f64) -> [Limit; 2] {
         let [least, most] = self.diameters_mm;
+        if self.uniform.is_some() {
+            return [Limit::AtMost(least), Limit::Above(most)];
+        }
         let slope = self.fit.coefficients[1];
         match self.fit.inverse(share, &self.predictors(most, chi_ppm), 1) {
             Some((log_mm, error)) if slope > 0.0 => {
@@ -231,7 +246,7 @@ pub(crate) mod tests {
         let easy = ladder(&[2.0, 3.0], &[0.8], 50, |_, _| 1.0);
         let model = Design::new(&easy).unwrap().fit(None, None).unwrap();
         assert_eq!(model.limit(SHARE, 0.8), Limit::AtMost(2.0));
-        assert!(model.fit.separated);
+        assert!(model.fit.separated && model.uniform == Some(true));
         let hard = ladder(&[2.0, 3.0], &[0.8], 50, |mm, _| mm / 10.0);
         let model = Design::new(&hard).unwrap().fit(None, None).unwrap();
         assert_eq!(model.limit(SHARE, 0.8), Limit::Above(3.0));

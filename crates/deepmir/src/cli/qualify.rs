@@ -11,20 +11,22 @@ use super::sections::{EXIT_STATUS, sections};
 
 /// Measure how small a lesion is found in your own scans.
 ///
-/// Predicts scans to which lesions of known size were added, with each set of inputs, and makes one page:
-/// sensitivity against diameter and susceptibility with intervals, the smallest lesion that is found nine
-/// times in ten, by site, class and set of inputs, what thresholds do, and calls in the untouched scans for
-/// a look. An interrupted run continues when the command is repeated.
+/// Puts a ladder of lesions of known size into copies of the scans (see `deepmir implant`), predicts them with
+/// each set of inputs, and makes one page: sensitivity against diameter and susceptibility with intervals, the
+/// smallest lesion that is found nine times in ten, by site, class and set of inputs, what thresholds do, and
+/// calls in the untouched scans for a look. An interrupted run continues when the command is repeated.
 ///
 /// Two folders of finished results are compared, the second with the first: two protocols, or two models.
 ///
-/// A [recon] table in the file of --config sets how raw echoes are reconstructed: see docs/qualify.md.
+/// In the file of --config, [implant.ladder] and [implant.protocol] set what is implanted, and [recon] how raw
+/// echoes are reconstructed: see docs/qualify.md.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "deepmir qualify [OPTIONS] --implanted <DIR> -o <OUT> [BIDS]\n       \
+    override_usage = "deepmir qualify [OPTIONS] -o <OUT> <BIDS>\n       \
+                      deepmir qualify [OPTIONS] -o <OUT> --implanted <DIR> [BIDS]\n       \
                       deepmir qualify [OPTIONS] -o <OUT> <FIRST> <SECOND>",
     after_long_help = sections(&[
-        ("Examples", "  deepmir qualify BIDS --implanted IMPLANTED -o OUT
+        ("Examples", "  deepmir qualify BIDS -o OUT --copies 4
   deepmir qualify --implanted IMPLANTED -o OUT --inputs SWI,SWI+QSM --model my.deepmir
   deepmir qualify OUT-3T OUT-7T -o 3T-and-7T"),
         ("Files", "  qualify.html        the page
@@ -33,6 +35,7 @@ use super::sections::{EXIT_STATUS, sections};
   false_calls.tsv     calls that are no implant's
   native_calls.tsv    calls in the untouched scans, or where something was called before
   summary.json        all results and settings
+  implanted/          the copies with lesions, unless --implanted gives some
   scans/              results of each scan
 
   Of two folders:
@@ -43,12 +46,18 @@ use super::sections::{EXIT_STATUS, sections};
     ]),
 )]
 pub struct Qualify {
-    /// The untouched scans (a BIDS dataset), to list what is called in them; or two folders of results
+    /// BIDS dataset of the scans, or two folders of results
     #[arg(value_name = "BIDS|OUT", num_args = 0..=2, required_unless_present = "implanted")]
     pub data: Vec<PathBuf>,
-    /// Dataset of scans with implants, as `deepmir phantom` writes one
-    #[arg(long, value_name = "DIR")]
+    /// Dataset of scans with implants, of `deepmir implant` or `deepmir phantom`, in place of new ones
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["copies", "labels"])]
     pub implanted: Option<PathBuf>,
+    /// Copies of each scan that lesions are put into
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=999))]
+    pub copies: u16,
+    /// Label maps of the scans' own lesions: implants keep clear of them
+    #[arg(long, value_name = "DIR")]
+    pub labels: Option<PathBuf>,
     /// Folder for the results
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
@@ -70,8 +79,8 @@ pub struct Qualify {
     /// Bootstrap resamples over subjects
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub resamples: usize,
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Seed of the implants and of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
 

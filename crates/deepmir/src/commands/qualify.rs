@@ -1,17 +1,19 @@
 //! `deepmir qualify`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use comfy_table::{Table, presets};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_lesion::metrics::Bootstrap;
 use deepmir_pipeline::predict::Predictor;
+use deepmir_study::implant::{ImplantPlan, Implants, copies_of, write_dataset};
 use deepmir_study::qualify::sensitivity::middle;
 use deepmir_study::qualify::{
-    Compared, Event, Finished, Qualified, QualifyOptions, Summary, compare, qualify,
+    Compared, Event, Finished, ModelCalls, Qualified, QualifyOptions, Summary, compare, qualify,
 };
 
+use super::implant::{ImplantSettings, Shown};
 use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::{Common, Qualify};
 use crate::progress::Progress;
@@ -26,15 +28,13 @@ pub fn run(arguments: &Qualify, common: &Common) -> anyhow::Result<()> {
         ([only], None) if Finished::is_in(only) => {
             bail!("give a second folder of results to compare it with: {}", only.display())
         }
-        ([only], None) => bail!(
-            "give the scans with implants with --implanted; these are taken for the untouched ones: {}",
-            only.display()
-        ),
+        ([scans], None) => measure(None, Some(scans), arguments, common),
         (untouched, Some(implanted)) => {
-            measure(implanted, untouched.first().map(|path| path.as_path()), arguments, common)
+            let untouched = untouched.first().map(PathBuf::as_path);
+            measure(Some(implanted), untouched, arguments, common)
         }
         // clap asks for one of them.
-        ([..], None) => bail!("give --implanted, or two folders of results"),
+        ([..], None) => bail!("give a BIDS dataset, --implanted, or two folders of results"),
     }
 }
 
@@ -50,18 +50,28 @@ fn command() -> String {
 }
 
 fn measure(
-    implanted: &Path,
+    implanted: Option<&Path>,
     untouched: Option<&Path>,
     arguments: &Qualify,
     common: &Common,
 ) -> anyhow::Result<()> {
-    for dataset in [Some(implanted), untouched].into_iter().flatten() {
+    for dataset in [implanted, untouched].into_iter().flatten() {
         check_derivatives_folder(&arguments.output, Some(dataset))?;
     }
     release_locks_on_signals()?;
     let mut predictor = Predictor::new(open_model(&arguments.model)?, common.device)?;
     predictor.detector.options.flips = arguments.flips;
     predictor.detector.read.nan_to_zero = arguments.nan_to_zero;
+    let made = arguments.output.join("implanted");
+    let mut failed = Vec::new();
+    let implanted = match (implanted, untouched) {
+        (None, Some(scans)) => {
+            failed = implant_ladder(scans, &made, arguments, common, &mut predictor)?;
+            made.as_path()
+        }
+        (Some(implanted), _) => implanted,
+        (None, None) => bail!("give a BIDS dataset, or --implanted"),
+    };
     let options = QualifyOptions {
         inputs: arguments.inputs.iter().map(|set| set.0.clone()).collect(),
         rule: arguments.rule,
@@ -99,11 +109,38 @@ fn measure(
     say!("{}", limits(&summary));
     say!("{}", page.display());
     tracing::info!("{NOT_A_DEVICE}");
-    if summary.failed.is_empty() {
+    failed.extend(summary.failed.iter().map(|(scan, reason)| format!("{scan}: {reason}")));
+    if failed.is_empty() {
         return Ok(());
     }
-    let lines = summary.failed.iter().map(|(scan, reason)| format!("\n  {scan}: {reason}"));
-    Err(ExitStatus::SomeFailed(format!("some scans failed{}", lines.collect::<String>())).into())
+    Err(ExitStatus::SomeFailed(format!("some scans failed\n  {}", failed.join("\n  "))).into())
+}
+
+/// Copies of scans with the rungs of the ladder in them; the scans that failed, and why.
+fn implant_ladder(
+    scans: &Path,
+    out: &Path,
+    arguments: &Qualify,
+    common: &Common,
+    predictor: &mut Predictor,
+) -> anyhow::Result<Vec<String>> {
+    let settings = ImplantSettings::of(common)?;
+    let mut plan = ImplantPlan {
+        implants: Implants::Ladder(settings.ladder),
+        copies: arguments.copies.into(),
+        seed: arguments.seed,
+        labels: arguments.labels.clone(),
+        recon: recon::configured(common)?,
+        protocol: settings.protocol,
+        ..ImplantPlan::default()
+    };
+    plan.read.non_finite_as_zero = arguments.nan_to_zero;
+    let total = copies_of(scans, &plan)?;
+    let mut shown = Shown { progress: Progress::new("implanting", total as u64, common), done: 0 };
+    let native = ModelCalls::new(predictor);
+    let summary = write_dataset(scans, out, &plan, Some(&native), &mut |event| shown.show(event));
+    shown.progress.finish();
+    Ok(summary?.failures)
 }
 
 /// What was found with each set of inputs.
@@ -119,7 +156,7 @@ fn limits(summary: &Summary) -> Table {
     ]);
     for group in &summary.sensitivity {
         let limit = middle(&group.curves).map_or_else(
-            || "cannot be told".to_owned(),
+            || "n/a".to_owned(),
             |curve| {
                 let [limit, low, high] = curve.limit;
                 format!("{limit} [{low}, {high}] at {:.2} ppm", curve.chi_ppm)

@@ -127,13 +127,17 @@ fn what_cannot_be_measured_is_told() {
     let (data, out) = (text(&data), folder.path().join("out"));
     let out = text(&out);
     refused(&["qualify", "--implanted", data, "-o", out], &["no scan", "table of implants"]);
-    refused(&["qualify", data, "-o", out], &["--implanted"]);
+    refused(&["qualify", data, "-o", out], &["no scan could be implanted", "not recognised"]);
     refused(&["qualify", data, data, "-o", out], &["no finished qualification"]);
     refused(&["qualify", data, data, "--implanted", data, "-o", out], &["not both"]);
     refused(&["qualify", "--implanted", data, "-o", data], &["dataset itself"]);
     refused(
         &["qualify", "--implanted", data, "-o", out, "--inputs", "QSM"],
         &["cannot be given QSM", "needs SWI"],
+    );
+    refused(
+        &["qualify", data, "--implanted", data, "-o", out, "--copies", "2"],
+        &["cannot be used with"],
     );
     let (code, _, told) = run(&["qualify", "-o", out]);
     assert_eq!(code, 1);

@@ -152,9 +152,11 @@ fn warnings(summary: &Summary) -> Vec<String> {
         )),
         _ => {}
     }
-    for group in summary.sensitivity.iter().filter(|group| group.separated) {
+    for group in
+        summary.sensitivity.iter().filter(|group| group.separated && !group.curves.is_empty())
+    {
         warnings.push(format!(
-            "{} with {}: size separates what is found from what is missed (or all, or nothing, was found), so \
+            "{} with {}: size separates what is found from what is missed, so \
              that the slope of the curve is not told by the data and Firth's penalised estimate is shown.",
             group.kind,
             words::inputs(&group.inputs)

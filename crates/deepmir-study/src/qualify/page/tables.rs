@@ -29,6 +29,16 @@ fn counted(count: Count) -> String {
 pub(super) fn limits(sensitivity: &[Sensitivity]) -> TextTable {
     let mut rows = Vec::new();
     for group in sensitivity {
+        if group.curves.is_empty() {
+            let told = match group.found {
+                0 => "none found",
+                found if found == group.implants => "all found",
+                _ => "too few sizes",
+            };
+            let na = || "n/a".to_owned();
+            let (kind, inputs) = (group.kind.clone(), group.inputs.clone());
+            rows.push(vec![kind, na(), inputs, told.to_owned(), na()]);
+        }
         for curve in &group.curves {
             let [limit, low, high] = curve.limit;
             rows.push(vec![

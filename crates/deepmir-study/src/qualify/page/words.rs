@@ -53,14 +53,6 @@ pub(crate) fn limit_sentence(group: &Sensitivity) -> String {
     let Sensitivity { kind, implants, found, .. } = group;
     let (with, what) = (inputs(&group.inputs), plural(kind));
     let of_all = format!("{found} of {implants}");
-    let Some(curve) = middle(&group.curves) else {
-        return format!(
-            "With {with}, {of_all} implanted {what} were found; from which size on cannot be told of so few sizes."
-        );
-    };
-    let chi = ppm(curve.chi_ppm);
-    let [limit, low, high] = curve.limit;
-    let interval = between(low, high);
     let all_or_none = match (*found, *implants) {
         (0, _) => Some("none"),
         (found, implants) if found == implants => Some("all"),
@@ -72,6 +64,14 @@ pub(crate) fn limit_sentence(group: &Sensitivity) -> String {
              detection among their sizes."
         );
     }
+    let Some(curve) = middle(&group.curves) else {
+        return format!(
+            "With {with}, {of_all} implanted {what} were found; from which size on cannot be told of so few sizes."
+        );
+    };
+    let chi = ppm(curve.chi_ppm);
+    let [limit, low, high] = curve.limit;
+    let interval = between(low, high);
     match limit {
         Limit::At(mm) => format!(
             "With {with}, {what} of {chi} ppm are found nine times in ten from {mm:.1} mm ({interval}) on."
@@ -184,7 +184,7 @@ mod tests {
         let hard = limit_sentence(&group([Above(6.0), At(5.0), Above(6.0)], 20));
         assert!(hard.contains("not found nine times in ten even at 6.0 mm"), "{hard}");
         assert!(hard.contains("62 %") && hard.contains("5.0 to more than 6.0"), "{hard}");
-        let all = limit_sentence(&group([At(1.2), AtMost(1.0), At(2.0)], 40));
+        let all = limit_sentence(&Sensitivity { curves: Vec::new(), ..group([At(1.0); 3], 40) });
         assert!(all.contains("all of the 40 implanted microbleeds were found"), "{all}");
         let none = limit_sentence(&Sensitivity { curves: Vec::new(), ..group([At(1.0); 3], 7) });
         assert!(none.contains("7 of 40") && none.contains("cannot be told"), "{none}");
