@@ -181,17 +181,7 @@ fn maps(scan: &Scan, plan: &ImplantPlan, anatomy: &Anatomy) -> Result<Read, Stud
     if let Err(reason) = &scan.echoes {
         notes.push(format!("its raw echoes cannot be used, so its maps are: {reason}"));
     }
-    let mut images = scan.images.clone();
-    let mut t2w = None;
-    // On another grid, T2w is an image of its own.
-    if let Some(first) = images.values().next()
-        && let Some(path) = images.get(&Modality::T2w)
-    {
-        let grid = *nifti::read_header(first)?.grid();
-        if !grid.same_as(nifti::read_header(path)?.grid()) {
-            t2w = images.remove(&Modality::T2w);
-        }
-    }
+    let (images, t2w) = on_one_grid(scan)?;
     let inputs: Vec<Modality> = images.keys().copied().collect();
     let files = CaseFiles {
         id: scan.id.clone(),
@@ -220,6 +210,21 @@ fn maps(scan: &Scan, plan: &ImplantPlan, anatomy: &Anatomy) -> Result<Read, Stud
         t2w,
         notes,
     })
+}
+
+/// A scan's maps on one grid, and a T2w image that is on another.
+fn on_one_grid(scan: &Scan) -> Result<(BTreeMap<Modality, PathBuf>, Option<PathBuf>), StudyError> {
+    let mut images = scan.images.clone();
+    let mut apart = None;
+    if let Some(first) = images.values().next()
+        && let Some(t2w) = images.get(&Modality::T2w)
+    {
+        let grid = *nifti::read_header(first)?.grid();
+        if !grid.same_as(nifti::read_header(t2w)?.grid()) {
+            apart = images.remove(&Modality::T2w);
+        }
+    }
+    Ok((images, apart))
 }
 
 /// What nobody knows, and the lesions that are known or called.
@@ -259,7 +264,7 @@ fn called(
     let labels = if echoes.is_empty() {
         native.calls(&CaseFiles {
             id: scan.id.clone(),
-            images: scan.images.clone(),
+            images: on_one_grid(scan)?.0,
             mask: scan.mask.clone(),
             truth: None,
             unknown: None,

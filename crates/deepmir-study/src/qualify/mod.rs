@@ -11,7 +11,6 @@ mod compare;
 pub mod difference;
 pub mod logistic;
 mod measure;
-mod native;
 mod page;
 pub mod proportion;
 mod rows;
@@ -28,7 +27,6 @@ use deepmir_pipeline::predict::Predictor;
 use crate::StudyError;
 pub use compare::{COMPARISON_PAGE, Compared, ComparedGroup, compare};
 pub use measure::{Event, QualifyOptions, Rows, measure};
-pub use native::ModelCalls;
 pub use rows::{CallPlace, CallRow, ImplantRow};
 pub use summary::{FalseCalls, Finished, InputGain, PAGE, Provenance, Summary};
 

@@ -7,13 +7,13 @@ use comfy_table::{Table, presets};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_lesion::metrics::Bootstrap;
 use deepmir_pipeline::predict::Predictor;
-use deepmir_study::implant::{ImplantPlan, Implants, copies_of, write_dataset};
+use deepmir_study::implant::{ImplantPlan, Implants};
 use deepmir_study::qualify::sensitivity::middle;
 use deepmir_study::qualify::{
-    Compared, Event, Finished, ModelCalls, Qualified, QualifyOptions, Summary, compare, qualify,
+    Compared, Event, Finished, Qualified, QualifyOptions, Summary, compare, qualify,
 };
 
-use super::implant::{ImplantSettings, Shown};
+use super::implant::{ImplantSettings, implant, native_calls};
 use super::{NOT_A_DEVICE, open_model, recon};
 use crate::cli::{Common, Qualify};
 use crate::progress::Progress;
@@ -66,7 +66,7 @@ fn measure(
     let mut failed = Vec::new();
     let implanted = match (implanted, untouched) {
         (None, Some(scans)) => {
-            failed = implant_ladder(scans, &made, arguments, common, &mut predictor)?;
+            failed = implant_ladder(scans, &made, arguments, common)?;
             made.as_path()
         }
         (Some(implanted), _) => implanted,
@@ -122,7 +122,6 @@ fn implant_ladder(
     out: &Path,
     arguments: &Qualify,
     common: &Common,
-    predictor: &mut Predictor,
 ) -> anyhow::Result<Vec<String>> {
     let settings = ImplantSettings::of(common)?;
     let mut plan = ImplantPlan {
@@ -135,12 +134,9 @@ fn implant_ladder(
         ..ImplantPlan::default()
     };
     plan.read.non_finite_as_zero = arguments.nan_to_zero;
-    let total = copies_of(scans, &plan)?;
-    let mut shown = Shown { progress: Progress::new("implanting", total as u64, common), done: 0 };
-    let native = ModelCalls::new(predictor);
-    let summary = write_dataset(scans, out, &plan, Some(&native), &mut |event| shown.show(event));
-    shown.progress.finish();
-    Ok(summary?.failures)
+    let model = open_model(&arguments.model)?;
+    let native = native_calls(model, arguments.nan_to_zero, common)?;
+    Ok(implant(scans, out, &plan, Some(&native), common)?.failures)
 }
 
 /// What was found with each set of inputs.

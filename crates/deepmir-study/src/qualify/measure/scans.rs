@@ -54,6 +54,7 @@ pub(crate) fn implanted_of(dataset: &Path) -> Result<Found<Implanted>, StudyErro
             images: Default::default(),
             mask: None,
             truth: bids::of_scan(&maps, &scan.id).cloned(),
+            unknown: None,
         };
         if table_of(&truth).is_some() {
             implanted.push(Implanted { scan, truth });
@@ -137,7 +138,7 @@ pub(crate) fn images_of(
         }
         Source::Maps { images, mask, t2w } => {
             let id = scan.id.clone();
-            let mut files = CaseFiles { id, images, mask, truth: None };
+            let mut files = CaseFiles { id, images, mask, truth: None, unknown: None };
             if let Some((path, is_needed)) = t2w {
                 told(Told::Step("aligning T2w"));
                 let (images, mask) = (&files.images, files.mask.as_ref());
