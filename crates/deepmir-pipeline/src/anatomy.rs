@@ -57,53 +57,51 @@ impl Anatomy {
         Regions::of(&found.coarse.tissue, &found.coarse.side)
             .ok_or_else(|| "too much of the brain is outside the image".to_owned())
     }
-
-    /// A warning of a brain found in some other way that is not the one that the network outlines. None where the network
-    /// is not sure of what it outlines.
-    pub(crate) fn compared(
-        &self,
-        brain: &Mask,
-        image: &Volume<f32>,
-        path: &Path,
-    ) -> Option<Warning> {
-        let found = self.parcellation(image).ok()?;
-        if found.quality.verdict != Verdict::Good {
-            return None;
-        }
-        let dice = dice(brain, &found.brain);
-        (dice < LEAST_AGREEMENT).then(|| {
-            let message = format!(
-                "the brain found in the echoes and the one that a network outlines in their magnitude differ (Dice \
-                 {dice:.2}); look at the mask's outline, or give a mask with --mask: {}",
-                path.display()
-            );
-            Warning::new("brain_masks_differ", message)
-        })
-    }
 }
 
 impl FindBrain for Anatomy {
     fn find(&self, image: &Volume<f32>, path: &Path) -> Result<BrainMask, String> {
-        let found = self.parcellation(image)?;
-        let path = path.display();
-        let mut warnings = vec![Warning::new(
-            "brain_found",
-            format!(
-                "the image is not skull-stripped and there is no mask, so the brain was outlined by a network, whose outline \
-                 is some millimetres off in places: lesions at the edge may be missed or false; look at the outline on the \
-                 page, or give a mask with --mask: {path}"
-            ),
-        )];
-        match &found.quality.verdict {
-            Verdict::Good => {}
-            Verdict::Doubtful(reasons) => warnings.push(Warning::new(
-                "anatomy_doubtful",
-                format!("{}; look at the brain's outline: {path}", reasons.join("; ")),
-            )),
-            Verdict::Refused(reasons) => return Err(reasons.join("; ")),
-        }
-        Ok(BrainMask { brain: dilate_mm(&found.brain, MARGIN_MM), warnings })
+        brain_of(&*self.parcellation(image)?, path)
     }
+}
+
+/// The brain of a parcellation, with what is to be told of it. `path` is what messages call the image.
+pub(crate) fn brain_of(found: &Parcellation, path: &Path) -> Result<BrainMask, String> {
+    let path = path.display();
+    let mut warnings = vec![Warning::new(
+        "brain_found",
+        format!(
+            "the image is not skull-stripped and there is no mask, so the brain was outlined by a network, whose outline is \
+             some millimetres off in places: lesions at the edge may be missed or false; look at the outline on the page, \
+             or give a mask with --mask: {path}"
+        ),
+    )];
+    match &found.quality.verdict {
+        Verdict::Good => {}
+        Verdict::Doubtful(reasons) => warnings.push(Warning::new(
+            "anatomy_doubtful",
+            format!("{}; look at the brain's outline: {path}", reasons.join("; ")),
+        )),
+        Verdict::Refused(reasons) => return Err(reasons.join("; ")),
+    }
+    Ok(BrainMask { brain: dilate_mm(&found.brain, MARGIN_MM), warnings })
+}
+
+/// A warning of a brain found in some other way that is not the one that the network outlines. None where the network is
+/// not sure of what it outlines.
+pub(crate) fn compared(brain: &Mask, found: &Parcellation, path: &Path) -> Option<Warning> {
+    if found.quality.verdict != Verdict::Good {
+        return None;
+    }
+    let dice = dice(brain, &found.brain);
+    (dice < LEAST_AGREEMENT).then(|| {
+        let message = format!(
+            "the brain found in the echoes and the one that a network outlines in their magnitude differ (Dice {dice:.2}); \
+             look at the mask's outline, or give a mask with --mask: {}",
+            path.display()
+        );
+        Warning::new("brain_masks_differ", message)
+    })
 }
 
 /// FNV-1a of the values: tells an image from the next one of the same grid.
@@ -134,6 +132,7 @@ mod tests {
         let (anatomy, path) = (Anatomy::default(), Path::new("noise.nii"));
         assert!(anatomy.find(&noise, path).is_err());
         assert!(anatomy.regions(&noise).is_err());
-        assert!(anatomy.compared(&noise.map(|_| true), &noise, path).is_none());
+        let found = anatomy.parcellation(&noise).unwrap();
+        assert!(compared(&noise.map(|_| true), &found, path).is_none());
     }
 }

@@ -18,6 +18,7 @@ mod code;
 mod error;
 pub mod group;
 pub mod lock;
+pub mod maps;
 pub mod owner;
 pub mod predict;
 pub mod recon;

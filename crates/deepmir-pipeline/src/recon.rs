@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepmir_cases::outputs::{check_no_raw_data, check_not_written_over};
-use deepmir_cases::{FindBrain, Modality, read_mask};
-use deepmir_recon::brain::combined_magnitude;
+use deepmir_cases::{Modality, read_mask};
 use deepmir_recon::input::{PhaseScaling, ReadOptions, ScanFiles};
 use deepmir_recon::output::{
     INTERMEDIATE, OutputContext, OutputNames, write_aligned, write_reconstruction_apart, writes,
@@ -13,14 +12,14 @@ use deepmir_recon::output::{
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
-use deepmir_recon::{ReconConfig, ReconError, Stage, reconstruct};
+use deepmir_recon::{ReconConfig, Reference, Stage};
 use deepmir_volume::nifti::{self, HeaderNotes};
 use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
-use crate::anatomy::Anatomy;
 use crate::error::tolerate;
+use crate::maps::reconstruct_head;
 use crate::run::memory;
 
 /// All settings of a reconstruction and the alignment after it.
@@ -29,6 +28,8 @@ use crate::run::memory;
 pub struct ReconSettings {
     /// From echoes to maps.
     pub chain: ReconConfig,
+    /// Whose susceptibility is zero.
+    pub reference: Reference,
     /// T2w to the echoes' grid.
     pub registration: RegistrationConfig,
     /// Evening out T2w.
@@ -190,30 +191,7 @@ pub fn reconstruct_to<'a>(
         None => None,
     };
     warnings.extend(input.noticed()?);
-    let chain = |mask: Option<&Mask>, progress: &mut dyn FnMut(&str)| {
-        reconstruct(&scan.scan, mask, &settings.chain, |stage| progress(stage.name()))
-    };
-    let name = Path::new(&scan.scan.echoes()[0].name);
-    let mut result = match chain(mask.as_ref(), progress) {
-        Err(ReconError::EmptyMask { reason }) if mask.is_none() => {
-            progress("outlining the brain");
-            let failed = |why: String| ReconError::EmptyMask { reason: format!("{reason}; {why}") };
-            let magnitude = combined_magnitude(&scan.scan);
-            let found = Anatomy::default().find(&magnitude, name).map_err(failed)?;
-            warnings.extend(found.warnings);
-            chain(Some(&found.brain), progress)?
-        }
-        Err(error) => return Err(error.into()),
-        Ok(result) => {
-            if mask.is_none() {
-                progress("checking the brain's outline");
-                let magnitude = combined_magnitude(&scan.scan);
-                warnings.extend(Anatomy::default().compared(&result.brain, &magnitude, name));
-            }
-            result
-        }
-    };
-
+    let mut result = reconstruct_head(&scan.scan, mask.as_ref(), settings, progress)?;
     warnings.append(&mut result.warnings);
     tolerate(&warnings, input.strict)?;
     // They stand beside the maps, too.

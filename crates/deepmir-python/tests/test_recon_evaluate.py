@@ -58,7 +58,7 @@ def test_maps_are_the_command_lines_bit_for_bit(kind, subject, made, tmp_path):
         assert np.array_equal(getattr(result, name), stored), name
     assert result.phase == "radians"
     assert result.mask.dtype == np.bool_ and result.qsm.dtype == np.float32
-    assert stages[0] == ("reading", 0, 10) and stages[-1] == ("aligning T2w", 9, 10)
+    assert stages[0] == ("reading", 0, 11) and stages[-1] == ("aligning T2w", 10, 11)
     result.save(tmp_path, name="sub-01")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in made.iterdir()}
     for path in made.iterdir():

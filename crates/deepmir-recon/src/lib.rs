@@ -64,6 +64,7 @@ mod padding;
 pub mod phase;
 mod pipeline;
 pub mod r2star;
+mod reference;
 pub mod register;
 pub mod reliability;
 pub mod scan;
@@ -74,6 +75,7 @@ pub use config::{FieldFitMethod, ReconConfig, Unwrapping};
 pub use error::ReconError;
 pub use padding::Padding;
 pub use pipeline::{Reconstruction, Stage, reconstruct};
+pub use reference::{LEAST_FLUID_MM3, Reference, ZeroReference};
 pub use scan::{Echo, GradientEchoScan};
 
 /// Proton gyromagnetic ratio over 2π, in hertz per tesla.

@@ -69,6 +69,20 @@ impl OutputNames<'_> {
         Ok(path)
     }
 
+    /// Removes a map that an earlier reconstruction may have left here, of other settings perhaps.
+    fn remove(&self, ending: &str) -> Result<(), ReconError> {
+        for kind in ["nii.gz", "json"] {
+            let path = self.path(&format!("{ending}.{kind}"));
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ReconError::Write { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn sidecar(&self, ending: &str, fields: &Value) -> Result<(), ReconError> {
         Ok(write_json(&self.path(&format!("{ending}.json")), fields)?)
     }
@@ -89,8 +103,9 @@ pub struct OutputContext<'a> {
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
 /// `*_tSWI` or `*_SMWI`, where it was made, has method and settings in its JSON
-/// (`SusceptibilityWeighting`). The JSON of these, SWI and susceptibility has the warnings
-/// (`Warnings`), if there are any. Returns the images' paths.
+/// (`SusceptibilityWeighting`). That of `*_Chimap` says whose median is zero (`ZeroReference`). The JSON of these, SWI and susceptibility has the warnings
+/// (`Warnings`), if there are any. Of `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier
+/// reconstruction that this one did not make are removed. Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
@@ -154,7 +169,7 @@ pub fn write_reconstruction_apart(
             "Chimap",
             &reconstruction.chi_ppm,
             header,
-            &noticed(describe("Magnetic susceptibility, zero at the mask's median", "ppm", true)),
+            &referred(noticed(describe("Magnetic susceptibility", "ppm", true)), reconstruction),
         )?,
         intermediate.volume(
             INTERMEDIATE[0],
@@ -184,6 +199,11 @@ pub fn write_reconstruction_apart(
         let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1", true);
         paths.push(names.volume("R2starmap", rate, header, &sidecar)?);
     }
+    for ending in [TSWI, SMWI, "R2starmap"] {
+        if !paths.contains(&names.path(&format!("{ending}.nii.gz"))) {
+            names.remove(ending)?;
+        }
+    }
     for (ending, text, mask) in [
         ("desc-brain_mask", "Brain", &reconstruction.brain),
         ("desc-reliable_mask", "Where susceptibility is reliable", &reconstruction.reliable),
@@ -211,6 +231,14 @@ fn ending_and_description(weighting: SusceptibilityWeighting) -> (&'static str, 
              echoes, darkened where susceptibility is high",
         ),
     }
+}
+
+/// The sidecar of a susceptibility map with the place where it is zero.
+fn referred(mut sidecar: Value, reconstruction: &Reconstruction) -> Value {
+    if let Some(fields) = sidecar.as_object_mut() {
+        fields.insert("ZeroReference".to_owned(), json!(reconstruction.zero));
+    }
+    sidecar
 }
 
 /// The sidecar with method, settings and the times of the echoes that the image shows.

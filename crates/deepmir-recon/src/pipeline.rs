@@ -10,10 +10,11 @@ use crate::brain::{combined_magnitude, find_brain};
 use crate::config::{FieldFitMethod, ReconConfig, Unwrapping};
 use crate::inversion::{InversionInput, invert, reference_to_median};
 use crate::phase::{
-    EdgeWeights, FieldFit, fit_field, leave_out_late_echoes, refine_field, remove_phase_offset,
-    unwrap_in_time, unwrap_laplacian, unwrap_romeo,
+    EdgeWeights, FieldFit, Readout, fit_field, leave_out_late_echoes, refine_field,
+    remove_phase_offset, unwrap_in_time, unwrap_laplacian, unwrap_romeo,
 };
 use crate::r2star::fit_r2_star;
+use crate::reference::{Reference, ZeroReference};
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
 use crate::sign;
@@ -27,10 +28,6 @@ use crate::swi::{
 pub enum Stage {
     /// Brain mask.
     Brain,
-    /// SWI and its minimum-intensity projection.
-    Swi,
-    /// R2*.
-    R2Star,
     /// Phase offset removal.
     Offset,
     /// Unwrapping.
@@ -41,19 +38,23 @@ pub enum Stage {
     Background,
     /// Dipole inversion and referencing.
     Inversion,
+    /// SWI and its minimum-intensity projection; the one from susceptibility.
+    Swi,
+    /// R2*.
+    R2Star,
 }
 
 impl Stage {
     /// All, in order.
     pub const ALL: [Self; 8] = [
         Self::Brain,
-        Self::Swi,
-        Self::R2Star,
         Self::Offset,
         Self::Unwrapping,
         Self::Fit,
         Self::Background,
         Self::Inversion,
+        Self::Swi,
+        Self::R2Star,
     ];
 
     /// What a progress line says.
@@ -82,8 +83,11 @@ pub struct Reconstruction {
     pub total_field_ppm: Volume<f32>,
     /// Local field in ppm, zero outside the reliable part.
     pub local_field_ppm: Volume<f32>,
-    /// Susceptibility in ppm, its median over the reliable part being zero; zero outside.
+    /// Susceptibility in ppm; zero outside the reliable part.
     pub chi_ppm: Volume<f32>,
+    /// Where it is zero inside: the median over the reliable part, unless it was set otherwise (see
+    /// [`Self::refer_to_fluid`]).
+    pub zero: ZeroReference,
     /// Quality of the field, 0 to 1.
     pub quality: Volume<f32>,
     /// Susceptibility-weighted image of the whole head, in the magnitude's unit.
@@ -97,7 +101,7 @@ pub struct Reconstruction {
     pub r2_star_per_s: Option<Volume<f32>>,
     /// How long each stage took.
     pub timings: Vec<(Stage, Duration)>,
-    /// What was noticed: `brain_mask_fallback`, `phase_sign`.
+    /// What was noticed: `brain_mask_fallback`, `bipolar_two_echoes`, `phase_sign`.
     pub warnings: Vec<Warning>,
 }
 
@@ -115,8 +119,7 @@ pub fn reconstruct(
     config.validate()?;
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
-    let magnitude = combined_magnitude(scan);
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<Warning> = two_bipolar_echoes(scan, config).into_iter().collect();
     let brain = match brain {
         Some(mask) => check_mask(mask, scan)?,
         None => {
@@ -125,13 +128,6 @@ pub fn reconstruct(
             mask
         }
     };
-    clock.begin(Stage::Swi);
-    let swi = susceptibility_weighted(scan, &config.swi);
-    let slices = slice_axis(scan.grid(), scan.slice_axis());
-    let projection = minimum_intensity_projection(&swi, slices, config.swi.slab_mm);
-    clock.begin(Stage::R2Star);
-    let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
-
     // All that follows happens in the box around the brain and its rim.
     let Some(place) = BoundingBox::around(&brain) else {
         return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
@@ -140,8 +136,8 @@ pub fn reconstruct(
     let margin = scan.grid().voxel_sizes_mm().map(|size| 2 + (rim_mm / size) as usize);
     let place = place.grown(margin, scan.grid());
     let mask = brain.crop(&place);
-    let magnitude = magnitude.crop(&place);
     let cropped = crop_scan(scan, &place)?;
+    let magnitude = combined_magnitude(&cropped);
     let region = field_region(&mask, cropped.echoes(), &config.reliability);
     let mut fit = field_in(cropped, &region, config, &mut clock);
     let mut quality = field_quality(&fit, &mask, &region, &config.reliability);
@@ -194,8 +190,6 @@ pub fn reconstruct(
         );
         warnings.push(Warning::new("phase_sign", message));
     }
-    let timings = clock.finish();
-
     let whole = |part: &Volume<f32>| {
         let mut volume = Volume::filled(*scan.grid(), 0.0);
         volume.paste(part, &place);
@@ -203,15 +197,32 @@ pub fn reconstruct(
     };
     let mut reliable_whole = Volume::filled(*scan.grid(), false);
     reliable_whole.paste(&reliable, &place);
+    let zero = ZeroReference {
+        region: Reference::Brain,
+        volume_mm3: reliable.count() as f64 * scan.grid().voxel_volume_mm3(),
+        brain_median_ppm: 0.0,
+    };
+    // Maps of the whole grid come last: inversion needs the memory.
     let chi_ppm = whole(&chi_ppm);
+    let total_field_ppm = whole(&fit.field_ppm);
+    let local_field_ppm = whole(&field_ppm);
+    let quality = whole(&quality);
+    clock.begin(Stage::Swi);
+    let swi = susceptibility_weighted(scan, &config.swi);
+    let slices = slice_axis(scan.grid(), scan.slice_axis());
+    let projection = minimum_intensity_projection(&swi, slices, config.swi.slab_mm);
     let swi_from_susceptibility =
         weighted_by_susceptibility(scan, &chi_ppm, &reliable_whole, &config.swi);
+    clock.begin(Stage::R2Star);
+    let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
+    let timings = clock.finish();
     Ok(Reconstruction {
         reliable: reliable_whole,
-        total_field_ppm: whole(&fit.field_ppm),
-        local_field_ppm: whole(&field_ppm),
+        total_field_ppm,
+        local_field_ppm,
         chi_ppm,
-        quality: whole(&quality),
+        zero,
+        quality,
         swi,
         minimum_intensity_projection: projection,
         swi_from_susceptibility,
@@ -219,6 +230,19 @@ pub fn reconstruct(
         brain,
         timings,
         warnings,
+    })
+}
+
+/// A warning of two echoes that were read to and fro: the step between odd and even echoes shows from the third echo on.
+fn two_bipolar_echoes(scan: &GradientEchoScan, config: &ReconConfig) -> Option<Warning> {
+    let bipolar = config.offset.readout == Readout::Bipolar && scan.echoes().len() == 2;
+    bipolar.then(|| {
+        let message = format!(
+            "two echoes do not tell the phase that a bipolar read-out adds to the second of them from the field: it stays \
+             in the field maps, and susceptibility that varies slowly may be wrong; reconstruct three echoes or more: {}",
+            scan.echoes()[1].name
+        );
+        Warning::new("bipolar_two_echoes", message)
     })
 }
 

@@ -41,7 +41,9 @@ pub use model::{Adapt, MeasureRange, Model, Tune};
 pub use phantom::Phantom;
 pub use predict::Predict;
 pub use qualify::Qualify;
-pub use recon::{BackgroundName, InversionName, RawFiles, Recon, UnwrappingName};
+pub use recon::{
+    BackgroundName, FieldFitName, InversionName, RawFiles, Recon, ReferenceName, UnwrappingName,
+};
 pub use run::{Level, Run};
 use sections::sections;
 pub use study::{Study, StudyPart};

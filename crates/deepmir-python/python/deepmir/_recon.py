@@ -108,8 +108,10 @@ def recon(
     phase_units: str = "auto",
     invert_phase: bool = False,
     unwrapping: str = "romeo",
+    field_fit: str = "early",
     background: str = "tfi",
     inversion: str = "tv",
+    reference: str = "brain",
     nan_to_zero: bool = False,
     threads: Optional[int] = None,
     progress: Optional[Progress] = None,
@@ -139,10 +141,15 @@ def recon(
         The phase decreases where the field is higher.
     unwrapping
         ``"romeo"`` or ``"laplacian"``.
+    field_fit
+        How the field is fitted over echoes: ``"early"`` (a line, without late echoes that do not lie on it),
+        ``"line"`` or ``"complex"``.
     background
         Background field removal: ``"tfi"``, ``"vsharp"``, ``"resharp"`` or ``"pdf"``.
     inversion
         Dipole inversion: ``"tv"``, ``"tkd"`` or ``"l2"``.
+    reference
+        Tissue whose median susceptibility is zero: ``"brain"`` or ``"fluid"`` (of the ventricles).
     nan_to_zero
         Take NaN and infinite voxels as zero instead of refusing them.
     threads
@@ -172,8 +179,10 @@ def recon(
         "invert_phase": bool(invert_phase),
         "nan_to_zero": bool(nan_to_zero),
         "unwrapping": str(unwrapping),
+        "field_fit": str(field_fit),
         "background": str(background),
         "inversion": str(inversion),
+        "reference": str(reference),
     }
     magnitudes = _inputs.echoes("magnitude", magnitude, affine)
     phases = _inputs.echoes("phase", phase, affine)

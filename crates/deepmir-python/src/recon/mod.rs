@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deepmir_cases::BrainMask;
+use deepmir_pipeline::maps::reconstruct_head;
 use deepmir_pipeline::owner::{refuse_other_maps_of, sign_maps};
 use deepmir_pipeline::recon::align;
 use deepmir_recon::input::{ScanFiles, ScanInput};
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
 use deepmir_recon::register::Registration;
-use deepmir_recon::{Stage, reconstruct};
+use deepmir_recon::{Reference, Stage};
 use deepmir_volume::Volume;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -70,10 +71,12 @@ fn make(
 ) -> Result<Made, Failure> {
     let settings = given.chain()?;
     let read = given.read();
-    let steps = STEPS + usize::from(t2w.is_some());
+    let outlined = mask.is_none() || settings.reference == Reference::Fluid;
+    let steps = STEPS + usize::from(outlined) + usize::from(t2w.is_some());
     let mut step = 0;
     let mut next = |what: &str| {
-        reporter.tell(what, step, steps);
+        // A brain that is not found at once takes a step more.
+        reporter.tell(what, step.min(steps - 1), steps);
         step += 1;
     };
     next("reading");
@@ -88,8 +91,7 @@ fn make(
         }
         None => None,
     };
-    let mut maps =
-        reconstruct(&input.scan, mask.as_ref(), &settings.chain, |stage| next(stage.name()))?;
+    let mut maps = reconstruct_head(&input.scan, mask.as_ref(), &settings, &mut |what| next(what))?;
     maps.warnings.splice(0..0, warnings);
     let t2w = match t2w {
         Some(source) => {

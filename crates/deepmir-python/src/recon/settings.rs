@@ -6,7 +6,7 @@ use deepmir_pipeline::recon::ReconSettings;
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::input::{EchoParts, EchoVolumes, PhaseUnits, ReadOptions, ScanFiles, ScanInput};
 use deepmir_recon::inversion::Inversion;
-use deepmir_recon::{ReconError, Unwrapping};
+use deepmir_recon::{FieldFitMethod, ReconError, Reference, Unwrapping};
 use deepmir_volume::nifti;
 use pyo3::prelude::*;
 
@@ -33,8 +33,10 @@ pub struct Settings {
     invert_phase: bool,
     nan_to_zero: bool,
     unwrapping: String,
+    field_fit: String,
     background: String,
     inversion: String,
+    reference: String,
 }
 
 impl Settings {
@@ -92,7 +94,7 @@ impl Settings {
         Ok(files.of_volumes(EchoVolumes { names, magnitude, phase }, header, options)?)
     }
 
-    /// From echoes to maps.
+    /// From echoes to maps, and T2w to them.
     pub fn chain(&self) -> Result<ReconSettings, Failure> {
         let unknown = |what: &str, name: &str, there: &str| {
             Failure::input(format!("{what} is {name:?}; there are {there}"))
@@ -102,6 +104,12 @@ impl Settings {
             "romeo" => Unwrapping::Romeo,
             "laplacian" => Unwrapping::Laplacian,
             name => return Err(unknown("unwrapping", name, "romeo and laplacian")),
+        };
+        settings.chain.field_fit = match self.field_fit.as_str() {
+            "early" => FieldFitMethod::Early,
+            "line" => FieldFitMethod::Line,
+            "complex" => FieldFitMethod::Complex,
+            name => return Err(unknown("field_fit", name, "early, line and complex")),
         };
         settings.chain.background = match self.background.as_str() {
             "tfi" => BackgroundRemoval::TFI,
@@ -115,6 +123,11 @@ impl Settings {
             "tkd" => Inversion::THRESHOLDED_KERNEL,
             "l2" => Inversion::CLOSED_FORM_L2,
             name => return Err(unknown("inversion", name, "tv, tkd and l2")),
+        };
+        settings.reference = match self.reference.as_str() {
+            "brain" => Reference::Brain,
+            "fluid" => Reference::Fluid,
+            name => return Err(unknown("reference", name, "brain and fluid")),
         };
         Ok(settings)
     }

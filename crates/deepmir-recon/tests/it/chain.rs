@@ -2,6 +2,7 @@ use deepmir_recon::GradientEchoScan;
 use deepmir_recon::accuracy::{KnownSource, dice, map_error, source_strength_ppm_mm3};
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::inversion::Inversion;
+use deepmir_recon::phase::{OffsetConfig, Readout};
 use deepmir_recon::swi::{SwiConfig, minimum_intensity_projection, susceptibility_weighted};
 use deepmir_recon::{
     FieldFitMethod, ReconConfig, ReconError, Reconstruction, Stage, Unwrapping, reconstruct,
@@ -227,4 +228,24 @@ fn a_phase_of_the_wrong_sign_is_told() {
     for words in ["--invert-phase", "SWI darkens what is diamagnetic", "echo 2"] {
         assert!(warning.message.contains(words), "{}", warning.message);
     }
+}
+
+#[test]
+fn two_echoes_of_a_bipolar_readout_are_told() {
+    let head = Head::new();
+    let whole = head.scan();
+    let told = |echoes: usize, readout| {
+        let scan = GradientEchoScan::new(
+            whole.echoes()[..echoes].to_vec(),
+            whole.field_strength_t(),
+            whole.b0_direction(),
+        )
+        .unwrap();
+        let offset = OffsetConfig { readout, ..Default::default() };
+        let config = ReconConfig { offset, ..Default::default() };
+        let made = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
+        made.warnings.iter().any(|warning| warning.code == "bipolar_two_echoes")
+    };
+    assert!(told(2, Readout::Bipolar));
+    assert!(!told(3, Readout::Bipolar) && !told(2, Readout::Monopolar));
 }

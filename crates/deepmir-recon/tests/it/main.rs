@@ -11,6 +11,7 @@ mod dipole;
 mod faults;
 mod files;
 mod phase;
+mod reference;
 mod registration;
 mod robustness;
 mod swi;

@@ -174,4 +174,15 @@ fn an_image_from_susceptibility_is_written_with_its_settings() {
         assert_eq!(sidecar["SkullStripped"], json!(false));
         assert_eq!(sidecar["Warnings"][0]["Code"], json!("phase_sign"));
     }
+    // Nothing of an earlier run with other settings stays.
+    assert!(!path("sub-01_tSWI.nii.gz").exists() && !path("sub-01_tSWI.json").exists());
+    made.swi_from_susceptibility = None;
+    made.r2_star_per_s = None;
+    let paths = write_reconstruction(&made, &names, &context).unwrap();
+    assert!(paths.iter().all(|path| path.exists()));
+    for name in ["SMWI", "R2starmap"] {
+        for kind in ["nii.gz", "json"] {
+            assert!(!path(&format!("sub-01_{name}.{kind}")).exists(), "{name}.{kind}");
+        }
+    }
 }

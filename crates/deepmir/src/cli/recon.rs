@@ -67,6 +67,17 @@ pub enum UnwrappingName {
     Laplacian,
 }
 
+/// Field fit over echoes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FieldFitName {
+    /// A weighted line, without late echoes where the phases do not lie on it
+    Early,
+    /// A weighted line through all echoes
+    Line,
+    /// The complex signals, starting from the line; needs romeo
+    Complex,
+}
+
 /// Background field removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackgroundName {
@@ -89,6 +100,15 @@ pub enum InversionName {
     Tkd,
     /// Closed-form L2 regularisation
     L2,
+}
+
+/// Tissue whose median susceptibility is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReferenceName {
+    /// Brain
+    Brain,
+    /// Fluid of the ventricles, as the anatomy network outlines them
+    Fluid,
 }
 
 /// Reconstruct SWI, susceptibility, R2* and a brain mask from raw gradient echoes.
@@ -143,12 +163,18 @@ pub struct Recon {
     /// Phase unwrapping [default: romeo]
     #[arg(long, value_name = "METHOD")]
     pub unwrapping: Option<UnwrappingName>,
+    /// Field fit over echoes [default: early]
+    #[arg(long, value_name = "METHOD")]
+    pub field_fit: Option<FieldFitName>,
     /// Background field removal [default: tfi]
     #[arg(long, value_name = "METHOD")]
     pub background: Option<BackgroundName>,
     /// Dipole inversion [default: tv]
     #[arg(long, value_name = "METHOD")]
     pub inversion: Option<InversionName>,
+    /// Tissue whose median susceptibility is zero [default: brain]
+    #[arg(long, value_name = "TISSUE")]
+    pub reference: Option<ReferenceName>,
     /// Read NaN and infinite voxels as zero instead of refusing the file
     #[arg(long)]
     pub nan_to_zero: bool,

@@ -9,13 +9,16 @@ use deepmir_cases::{LabelKind, Modality, choose};
 use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
 use deepmir_pipeline::scan;
-use deepmir_recon::Unwrapping;
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
 use deepmir_recon::inversion::Inversion;
+use deepmir_recon::{FieldFitMethod, Reference, Unwrapping};
 
 use super::scan::{ReconProgress, log};
-use crate::cli::{BackgroundName, Common, InversionName, Labels, RawFiles, Recon, UnwrappingName};
+use crate::cli::{
+    BackgroundName, Common, FieldFitName, InversionName, Labels, RawFiles, Recon, ReferenceName,
+    UnwrappingName,
+};
 use crate::config;
 use crate::status::{ExitStatus, with_causes};
 
@@ -206,6 +209,13 @@ fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings>
             UnwrappingName::Laplacian => Unwrapping::Laplacian,
         };
     }
+    if let Some(name) = arguments.field_fit {
+        chain.field_fit = match name {
+            FieldFitName::Early => FieldFitMethod::Early,
+            FieldFitName::Line => FieldFitMethod::Line,
+            FieldFitName::Complex => FieldFitMethod::Complex,
+        };
+    }
     if let Some(name) = arguments.background {
         chain.background = match name {
             BackgroundName::Tfi => BackgroundRemoval::TFI,
@@ -219,6 +229,12 @@ fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings>
             InversionName::Tv => Inversion::TOTAL_VARIATION,
             InversionName::Tkd => Inversion::THRESHOLDED_KERNEL,
             InversionName::L2 => Inversion::CLOSED_FORM_L2,
+        };
+    }
+    if let Some(name) = arguments.reference {
+        settings.reference = match name {
+            ReferenceName::Brain => Reference::Brain,
+            ReferenceName::Fluid => Reference::Fluid,
         };
     }
     Ok(settings)

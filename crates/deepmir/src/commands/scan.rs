@@ -10,8 +10,8 @@ use deepmir_recon::Stage;
 use crate::cli::Common;
 use crate::progress::Progress;
 
-/// Reading, the chain's stages, aligning and writing.
-const STEPS: u64 = Stage::ALL.len() as u64 + 3;
+/// Reading, outlining, the chain's stages, writing and aligning.
+const STEPS: u64 = Stage::ALL.len() as u64 + 4;
 
 /// A progress bar over the steps of a reconstruction.
 pub struct ReconProgress {
