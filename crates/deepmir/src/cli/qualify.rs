@@ -7,7 +7,7 @@ use clap::Args;
 use deepmir_cases::Modality;
 use deepmir_lesion::matching::MatchRule;
 
-use super::sections::{EXIT_STATUS, sections};
+use super::sections::sections;
 
 /// Measure how small a lesion is found in your own scans.
 ///
@@ -42,7 +42,11 @@ use super::sections::{EXIT_STATUS, sections};
 
   comparison.html, comparison.json
                       differences of sensitivity and of limits of detection"),
-        EXIT_STATUS,
+        ("Exit status", "  0    success
+  1    the command or its input is wrong; the message names the remedy
+  2    internal error
+  3    some scans failed, each of them is named; the others are done
+  130  interrupted; the same command continues"),
     ]),
 )]
 pub struct Qualify {
