@@ -115,7 +115,8 @@ fn draw(
         chart
             .draw_series(LineSeries::new(line, style))
             .map_err(fault)?
-            .label(&band.name)
+            // Room for letters that are wider than reckoned.
+            .label(format!("{}\u{a0}\u{a0}\u{a0}", band.name))
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
         let dots = band.dots.iter().map(|&place| Circle::new(place, 3, colour.filled()));
         chart.draw_series(dots).map_err(fault)?;

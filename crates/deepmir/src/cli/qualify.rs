@@ -68,6 +68,9 @@ pub struct Qualify {
     /// Name of a shipped model, or a model's folder or .deepmir file
     #[arg(long, value_name = "MODEL", default_value = "default")]
     pub model: String,
+    /// Only these subjects, with or without sub-
+    #[arg(long, value_name = "SUBJECT", num_args = 1.., value_delimiter = ',', alias = "participant-labels")]
+    pub participant_label: Vec<String>,
     /// Sets of inputs [default: SWI,SWI+QSM,SWI+QSM+T2w, as far as the model takes them]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub inputs: Vec<InputSet>,

@@ -73,6 +73,7 @@ fn measure(
         (None, None) => bail!("give a BIDS dataset, or --implanted"),
     };
     let options = QualifyOptions {
+        participants: arguments.participant_label.clone(),
         inputs: arguments.inputs.iter().map(|set| set.0.clone()).collect(),
         rule: arguments.rule,
         recon: recon::configured(common)?,
@@ -128,6 +129,7 @@ fn implant_ladder(
         implants: Implants::Ladder(settings.ladder),
         copies: arguments.copies.into(),
         seed: arguments.seed,
+        subjects: arguments.participant_label.clone(),
         labels: arguments.labels.clone(),
         recon: recon::configured(common)?,
         protocol: settings.protocol,

@@ -127,7 +127,11 @@ fn what_cannot_be_measured_is_told() {
     let (data, out) = (text(&data), folder.path().join("out"));
     let out = text(&out);
     refused(&["qualify", "--implanted", data, "-o", out], &["no scan", "table of implants"]);
-    refused(&["qualify", data, "-o", out], &["no scan could be implanted", "not recognised"]);
+    refused(&["qualify", data, "-o", out, "-q"], &["no scan could be implanted", "not recognised"]);
+    refused(
+        &["qualify", "--implanted", data, "-o", out, "--participant-label", "07"],
+        &["sub-07", "sub-01"],
+    );
     refused(&["qualify", data, data, "-o", out], &["no finished qualification"]);
     refused(&["qualify", data, data, "--implanted", data, "-o", out], &["not both"]);
     refused(&["qualify", "--implanted", data, "-o", data], &["dataset itself"]);

@@ -29,6 +29,8 @@ use truth::{ScanTruth, table_of};
 /// How a dataset is looked at.
 #[derive(Clone, Debug)]
 pub struct QualifyOptions {
+    /// Subjects (`01` or `sub-01`) that are taken; all, if there are none.
+    pub participants: Vec<String>,
     /// Sets of inputs; without any, SWI, SWI+QSM and SWI+QSM+T2w, as far as the model takes them.
     pub inputs: Vec<Vec<Modality>>,
     /// When a call is an implant.
@@ -109,9 +111,9 @@ pub fn measure(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Rows, StudyError> {
     let sets = input_sets(&predictor.bundle().settings, &options.inputs)?;
-    let (scans, failed) = implanted_of(implanted)?;
+    let (scans, failed) = implanted_of(implanted, &options.participants)?;
     let (bare, more_failed): Found<Scan> = match untouched {
-        Some(dataset) => scans_of(dataset)?,
+        Some(dataset) => scans_of(dataset, &options.participants)?,
         None => Default::default(),
     };
     std::fs::create_dir_all(out)

@@ -26,10 +26,10 @@ pub(crate) struct Implanted {
 /// Scans that were found, and those that cannot be used: name and reason.
 pub(crate) type Found<T> = (Vec<T>, Vec<(String, String)>);
 
-/// Every scan of a dataset, by name.
-pub(crate) fn scans_of(dataset: &Path) -> Result<Found<Scan>, StudyError> {
+/// Every scan of some subjects of a dataset, or of all, by name.
+pub(crate) fn scans_of(dataset: &Path, participants: &[String]) -> Result<Found<Scan>, StudyError> {
     let (mut scans, mut failed) = (Vec::new(), Vec::new());
-    for subject in subjects(dataset, None, &[], &Filters::default())? {
+    for subject in subjects(dataset, None, participants, &Filters::default())? {
         match subject.scans {
             Ok(found) => scans.extend(found),
             Err(reason) => failed.push((subject.id, reason)),
@@ -38,12 +38,15 @@ pub(crate) fn scans_of(dataset: &Path) -> Result<Found<Scan>, StudyError> {
     Ok((scans, failed))
 }
 
-/// The scans of a dataset that have a table of implants beside their label map.
+/// The scans of some subjects of a dataset, or of all, that have a table of implants beside their label map.
 ///
 /// # Errors
 /// A dataset without any.
-pub(crate) fn implanted_of(dataset: &Path) -> Result<Found<Implanted>, StudyError> {
-    let (scans, failed) = scans_of(dataset)?;
+pub(crate) fn implanted_of(
+    dataset: &Path,
+    participants: &[String],
+) -> Result<Found<Implanted>, StudyError> {
+    let (scans, failed) = scans_of(dataset, participants)?;
     let folder = dataset.join("derivatives/truth");
     let folder = if folder.is_dir() { folder } else { bids::only_labels_folder(dataset)? };
     let maps = bids::label_maps(&folder)?;

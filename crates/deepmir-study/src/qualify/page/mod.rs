@@ -30,8 +30,10 @@ pub(crate) fn page(
     Ok(StudyPage {
         title: "How small a lesion is found here?".to_owned(),
         lead: lead(summary),
-        warnings: warnings(summary),
+        // Below what was found: it is the first thing to read.
+        warnings: Vec::new(),
         sections: vec![
+            care(summary),
             Section {
                 title: "Sensitivity against diameter".to_owned(),
                 text: vec![CURVES.to_owned()],
@@ -76,16 +78,16 @@ pub(crate) fn page(
                         .to_owned(),
                     listed(false_calls.len(), "false_calls.tsv"),
                 ],
-                tables: vec![
-                    tables::false_calls(&summary.false_calls),
-                    tables::calls("The most probable", false_calls, LISTED),
-                ],
+                tables: [tables::false_calls(&summary.false_calls)]
+                    .into_iter()
+                    .chain(tables::calls("The most probable", false_calls, LISTED))
+                    .collect(),
                 ..Section::default()
             },
             Section {
                 title: "For a look".to_owned(),
                 text: native_text(found, native),
-                tables: vec![tables::calls("", native, LISTED)],
+                tables: tables::calls("", native, LISTED).into_iter().collect(),
                 ..Section::default()
             },
             Section {
@@ -98,7 +100,10 @@ pub(crate) fn page(
                 text: vec![words::methods(summary)],
                 ..Section::default()
             },
-        ],
+        ]
+        .into_iter()
+        .filter(|section| !section.text.is_empty() || !section.tables.is_empty() || !section.figures.is_empty())
+        .collect(),
         provenance: tables::provenance(provenance, "implants.tsv, false_calls.tsv, native_calls.tsv, \
                  sensitivity.tsv, summary.json"),
     })
@@ -135,6 +140,10 @@ fn lead(summary: &Summary) -> Vec<String> {
         summary.provenance.model
     ));
     lead
+}
+
+fn care(summary: &Summary) -> Section {
+    Section { title: "To read with care".to_owned(), text: warnings(summary), ..Section::default() }
 }
 
 fn warnings(summary: &Summary) -> Vec<String> {

@@ -129,7 +129,8 @@ pub(super) fn false_calls(calls: &[FalseCalls]) -> TextTable {
     table("", &header, rows.collect())
 }
 
-pub(super) fn calls(title: &str, calls: &[CallRow], most: usize) -> TextTable {
+/// None without calls.
+pub(super) fn calls(title: &str, calls: &[CallRow], most: usize) -> Option<TextTable> {
     let rows = calls.iter().take(most).map(|call| {
         vec![
             call.scan.clone(),
@@ -143,7 +144,7 @@ pub(super) fn calls(title: &str, calls: &[CallRow], most: usize) -> TextTable {
     });
     let header =
         ["scan", "inputs", "called", "probability", "centre, RAS+ mm", "region", "volume, mm³"];
-    table(title, &header, rows.collect())
+    (!calls.is_empty()).then(|| table(title, &header, rows.collect()))
 }
 
 pub(super) const DIFFERENCE: &str = "Where the implants are the same, pairs of them are compared: p is that of \
