@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 26] = [
     &[],
     &["demo"],
     &["predict"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 25] = [
     &["run"],
     &["anatomy"],
     &["phantom"],
+    &["implant"],
     &["train"],
     &["evaluate"],
     &["qualify"],

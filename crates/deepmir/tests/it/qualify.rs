@@ -127,7 +127,7 @@ fn what_cannot_be_measured_is_told() {
     let (data, out) = (text(&data), folder.path().join("out"));
     let out = text(&out);
     refused(&["qualify", "--implanted", data, "-o", out], &["no scan", "table of implants"]);
-    refused(&["qualify", data, "-o", out, "-q"], &["no scan could be implanted", "not recognised"]);
+    refused(&["qualify", data, "-o", out, "-q"], &["no scan could be implanted", "sub-01: "]);
     refused(
         &["qualify", "--implanted", data, "-o", out, "--participant-label", "07"],
         &["sub-07", "sub-01"],

@@ -218,6 +218,7 @@ mod tests {
             id: "sub-01".to_owned(),
             images: Default::default(),
             mask: None,
+            unknown: None,
             truth: Some(truth),
         };
         let told = ScanTruth::read(&files).unwrap_err().to_string();

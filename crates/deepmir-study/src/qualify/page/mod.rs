@@ -72,8 +72,9 @@ pub(crate) fn page(
             Section {
                 title: "Calls that are no implant's".to_owned(),
                 text: vec![
-                    "Calls in implanted scans that lie in no implant and in no place where something was called or \
-                     labelled before. They may be false, and they may be lesions that nobody has labelled: an \
+                    "Calls in implanted scans that lie in no implant and in no place where something was called, with \
+                     all images, or labelled before. With fewer inputs the model may call what it does not call with \
+                     all. They may be false, and they may be lesions that nobody has labelled: an \
                      implant nearby can lift an old one over the threshold."
                         .to_owned(),
                     listed(false_calls.len(), "false_calls.tsv"),
