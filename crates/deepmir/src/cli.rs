@@ -35,6 +35,7 @@ use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
 pub use implant::Implant;
+pub use implanted::Implanted;
 pub use labels::Labels;
 pub use man::Man;
 pub use model::{Adapt, MeasureRange, Model, Tune};

@@ -5,7 +5,7 @@ mod native;
 pub use native::ModelCalls;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deepmir_cases::cohort::subject_of;
 use deepmir_cases::{CaseError, CaseFiles, Cohort, Groups, bids};
@@ -25,6 +25,8 @@ pub struct SourceScans {
     pub cases: Vec<CaseFiles>,
     /// Which subjects are of one anatomy.
     pub groups: Groups,
+    /// The folder of the label maps, if there is one.
+    pub labels: Option<PathBuf>,
 }
 
 impl SourceScans {
@@ -52,10 +54,10 @@ impl SourceScans {
                 Err(CaseError::NoScans { .. }) => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
-            return Ok(Self { cases, groups: Groups::default() });
+            return Ok(Self { cases, ..Self::default() });
         };
         let Cohort { cases, groups, .. } = Cohort::from_bids(dataset, Some(&folder))?;
-        Ok(Self { cases, groups })
+        Ok(Self { cases, groups, labels: Some(folder) })
     }
 
     /// Those that have a label map.
@@ -102,7 +104,14 @@ impl ImplantedCohort {
         sources: &SourceScans,
         scratch: &Path,
     ) -> Result<Self, StudyError> {
+        let nothing = || {
+            let reason = "there is no implanted scan here (ses-…implantN with its truth); write some with `deepmir implant`";
+            StudyError::Table { path: implanted.to_owned(), reason: reason.to_owned() }
+        };
         let truths = implanted.join(TRUTH);
+        if !truths.is_dir() {
+            return Err(nothing());
+        }
         let mut cohort = Cohort::from_bids(implanted, Some(&truths))?;
         let masks = bids::brain_masks(&truths)?;
         let by_id: BTreeMap<&str, &CaseFiles> =
@@ -123,11 +132,7 @@ impl ImplantedCohort {
             cases.push(case);
         }
         if cases.is_empty() {
-            let reason = "there is no implanted scan here (ses-…implantN with its truth); write some with `deepmir implant`";
-            return Err(StudyError::Table {
-                path: implanted.to_owned(),
-                reason: reason.to_owned(),
-            });
+            return Err(nothing());
         }
         let copies = cases.len();
         let labelled: Vec<CaseFiles> =
@@ -212,7 +217,6 @@ fn with_labels(
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use deepmir_volume::components::Connectivity;
 
@@ -237,7 +241,7 @@ mod tests {
     }
 
     fn is_native(lesion: usize) -> bool {
-        lesion % 2 == 0
+        lesion.is_multiple_of(2)
     }
 
     fn lesions(case: &CaseFiles) -> usize {

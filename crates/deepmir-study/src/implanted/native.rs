@@ -58,9 +58,8 @@ impl ModelCalls {
 
 impl NativeCalls for ModelCalls {
     fn calls(&self, scan: &CaseFiles) -> Result<Volume<u8>, StudyError> {
-        let files = CaseFiles { truth: None, unknown: None, ..scan.clone() };
         let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
-        let detected = detector.detect(&files, &mut |_, _| {})?;
+        let detected = detector.detect(scan, &mut |_, _| {})?;
         Ok(self.called(&detected))
     }
 }
@@ -77,17 +76,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         deepmir_testing::write_subject(folder.path(), 1);
         let scan = bids::scans(folder.path()).unwrap().remove(0);
-        let mut files = CaseFiles {
-            id: scan.id.clone(),
-            images: scan.images.clone(),
-            mask: None,
-            truth: None,
-            unknown: None,
-        };
+        let mut files =
+            CaseFiles { id: scan.id, images: scan.images, mask: None, truth: None, unknown: None };
         let model = shipped::MODELS[0].open().unwrap();
         let native = ModelCalls::open(model, DeviceChoice::Cpu, ReadOptions::default()).unwrap();
         let calls = native.calls(&files).unwrap();
-        let swi = &scan.images[&deepmir_cases::Modality::Swi];
+        let swi = &files.images[&deepmir_cases::Modality::Swi];
         assert!(calls.grid().same_as(deepmir_volume::nifti::read_header(swi).unwrap().grid()));
 
         let mut detector = native.detector.lock().unwrap();

@@ -156,7 +156,7 @@ pub struct Adapt {
     #[command(flatten)]
     pub tune: Tune,
     #[command(flatten)]
-    pub implant: Implanted,
+    pub implanted: Implanted,
 }
 
 #[derive(Debug, Args)]

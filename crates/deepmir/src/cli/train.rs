@@ -80,7 +80,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub phantoms: u16,
     #[command(flatten)]
-    pub implant: Implanted,
+    pub implanted: Implanted,
     /// Network and training settings to start from: deepmir or paper
     #[arg(long, value_name = "NAME", default_value = "deepmir")]
     pub preset: String,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use deepmir_cases::Cohort;
 use deepmir_cases::cohort::dataset_name;
 use deepmir_model::Bundle;
-use deepmir_study::StudyError;
 use deepmir_study::implant::{ImplantPlan, Implants};
 use deepmir_study::implanted::{ImplantedCohort, SourceScans, source_of};
+use deepmir_volume::nifti::ReadOptions;
 
 use super::implant::{ImplantSettings, implant, native_calls};
 use super::{chosen, recon};
@@ -23,14 +23,10 @@ pub(super) struct Implanting<'a> {
     pub only: &'a Labels,
     /// The folder of the implanted scans.
     pub folder: PathBuf,
-    /// Copies of each scan.
-    pub copies: u16,
-    /// Seed of what is implanted.
-    pub seed: u64,
-    /// The model whose calls nobody knows to be right.
-    pub model: Bundle,
-    /// Whether missing voxel values count as zero.
-    pub nan_to_zero: bool,
+    /// Copies of each scan to be made; `None` if they are there.
+    pub copies: Option<u16>,
+    /// How images are read.
+    pub read: ReadOptions,
 }
 
 /// Implanted scans, and the scans that they were made from.
@@ -42,59 +38,60 @@ pub(super) struct Implanted {
 }
 
 impl Implanting<'_> {
-    /// The scans to learn from. Label maps of copies of labelled scans are written to the folder `scratch`.
-    pub(super) fn run(&self, scratch: &Path, common: &Common) -> anyhow::Result<Implanted> {
+    /// The scans to learn from. What `model` calls in the untouched scans is unknown. Label maps of copies of labelled scans
+    /// are written to the folder `scratch`.
+    pub(super) fn run(
+        &self,
+        model: &Bundle,
+        scratch: &Path,
+        common: &Common,
+    ) -> anyhow::Result<Implanted> {
         // Before minutes of reading.
         let mut sources = SourceScans::read(self.data, self.labels)?;
-        self.write(common)?;
+        if let Some(copies) = self.copies {
+            self.write(copies, &sources, model, common)?;
+        }
         std::fs::create_dir_all(scratch)?;
         let mut learned_from = ImplantedCohort::read(&self.folder, &sources, scratch)?;
         let kept = self.chosen(&learned_from)?;
-        learned_from.retain(self.copies.into(), |source| kept.iter().any(|kept| kept == source));
+        let copies = self.copies.map_or(usize::MAX, usize::from);
+        learned_from.retain(copies, |source| kept.iter().any(|kept| kept == source));
         sources.cases.retain(|case| kept.contains(&case.id));
         let in_words = learned_from.in_words(&dataset_name(self.data));
         tracing::info!("learning from {in_words}");
         Ok(Implanted { learned_from, sources, in_words })
     }
 
-    /// Makes the implanted scans that are missing in the folder. Those that were made with other settings are taken as they
-    /// are.
-    fn write(&self, common: &Common) -> anyhow::Result<()> {
+    /// Implants lesions in the maps of the scans; copies that are there are not made again.
+    fn write(
+        &self,
+        copies: u16,
+        sources: &SourceScans,
+        model: &Bundle,
+        common: &Common,
+    ) -> anyhow::Result<()> {
         let settings = ImplantSettings::of(common)?;
         let mut plan = ImplantPlan {
             implants: Implants::Random(Box::new(settings.random)),
-            copies: self.copies.into(),
-            seed: self.seed,
+            copies: copies.into(),
             subjects: self.only.participant_label.clone(),
             sessions: self.only.session_label.clone(),
-            reconstruct: true,
-            labels: self.labels.map(Path::to_owned),
+            // Copies of raw echoes would have to be reconstructed before anything can learn from them.
+            maps_only: true,
+            labels: sources.labels.clone(),
             recon: recon::configured(common)?,
             protocol: settings.protocol,
             ..ImplantPlan::default()
         };
-        plan.read.non_finite_as_zero = self.nan_to_zero;
-        let native = native_calls(self.model.clone(), self.nan_to_zero, common)?;
-        match implant(self.data, &self.folder, &plan, Some(&native), common) {
-            Err(StudyError::OtherSettings { path }) => {
-                tracing::warn!(
-                    "the implanted scans are taken as they are, having been made with other settings: {}",
-                    path.display()
-                );
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-            Ok(summary) => {
-                let failed = summary.failures;
-                if !failed.is_empty() {
-                    tracing::warn!(
-                        "left out, as nothing could be implanted: {}",
-                        failed.join("; ")
-                    );
-                }
-                Ok(())
-            }
+        plan.read.non_finite_as_zero = self.read.nan_to_zero;
+        let native = native_calls(model.clone(), self.read.nan_to_zero, common)?;
+        let summary = implant(self.data, &self.folder, &plan, Some(&native), common);
+        // Each was told when it failed.
+        let failed = summary?.failures.len();
+        if failed > 0 {
+            tracing::warn!("nothing is learned from {failed} scans that failed");
         }
+        Ok(())
     }
 
     /// The sources that were asked for.

@@ -16,7 +16,7 @@ use deepmir_volume::nifti::ReadOptions;
 
 use super::implanted::{Implanted, Implanting};
 use super::{chosen, open_model, train_anatomy, warn_of};
-use crate::cli::{Adapt, Common, MeasureRange, Model, Tune};
+use crate::cli::{self, Adapt, Common, MeasureRange, Model, Tune};
 use crate::progress::Progress;
 
 pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
@@ -140,22 +140,17 @@ fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
 }
 
 /// Fine-tunes the candidate classifier, then chooses thresholds for it.
-fn adapted(Adapt { tune: arguments, implant }: &Adapt, common: &Common) -> anyhow::Result<()> {
+fn adapted(Adapt { tune: arguments, implanted }: &Adapt, common: &Common) -> anyhow::Result<()> {
     check_arguments(arguments)?;
     let model = open_model(&arguments.model)?;
     // Gone when the model is written.
     let scratch = tempfile::tempdir()?;
-    let scans = match implant.implant {
-        Some(copies) => {
-            let kept = implant.implanted.clone();
-            let folder = kept.unwrap_or_else(|| scratch.path().join("implanted"));
-            Scans::implanted(arguments, &model, copies, folder, scratch.path(), common)?
-        }
-        None => Scans::labelled(arguments, &model)?,
-    };
-    let choice = match implant.implant {
-        Some(_) => ThresholdChoice::SameCalls,
-        None => ThresholdChoice::BestF { beta: arguments.beta },
+    let (scans, choice) = if implanted.asked() {
+        let scans = Scans::implanted(arguments, implanted, &model, scratch.path(), common)?;
+        (scans, ThresholdChoice::SameCalls)
+    } else {
+        let beta = arguments.beta;
+        (Scans::labelled(arguments, &model)?, ThresholdChoice::BestF { beta })
     };
     let mut calibration = Calibration::new(arguments, model, "adapted", scans, common)?;
     let groups = calibration.groups.clone();
@@ -172,7 +167,7 @@ fn adapted(Adapt { tune: arguments, implant }: &Adapt, common: &Common) -> anyho
             "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
         );
         say!("\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan.");
-        if implant.implant.is_some() {
+        if implanted.asked() {
             say!(
                 "Thresholds are those at which it makes as many calls beside the implants as before; whether these calls are \
                  right, implants cannot tell."
@@ -234,26 +229,23 @@ impl Scans {
     /// Implanted ones.
     fn implanted(
         arguments: &Tune,
+        implanted: &cli::Implanted,
         model: &Bundle,
-        copies: u16,
-        folder: PathBuf,
         scratch: &Path,
         common: &Common,
     ) -> anyhow::Result<Self> {
         let [data] = arguments.data.as_slice() else {
-            bail!("--implant needs one dataset: give one");
+            bail!("implants are learned from in one dataset: give one");
         };
         let implanting = Implanting {
             data,
             labels: arguments.labels.as_deref(),
             only: &arguments.only,
-            folder,
-            copies,
-            seed: 1,
-            model: model.clone(),
-            nan_to_zero: arguments.nan_to_zero,
+            folder: implanted.implanted.clone().unwrap_or_else(|| scratch.join("implanted")),
+            copies: implanted.implant,
+            read: ReadOptions { nan_to_zero: arguments.nan_to_zero },
         };
-        let implanted = implanting.run(&scratch.join("labels"), common)?;
+        let implanted = implanting.run(model, &scratch.join("labels"), common)?;
         let Implanted { learned_from, sources, in_words } = implanted;
         let originals = Cohort { cases: sources.cases, ..learned_from.cohort.clone() };
         warn_of_known(model, &originals)?;

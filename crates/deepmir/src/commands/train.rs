@@ -156,24 +156,30 @@ fn announce(model: &Bundle, path: &Path) {
 }
 
 /// The scans with implanted lesions, if any are asked for.
+///
+/// Their native lesions are those that the model to start from calls, or else the default one.
 fn implanted(
     arguments: &Train,
     init_from: Option<&Bundle>,
     common: &Common,
 ) -> anyhow::Result<Option<Implanted>> {
-    let Some(copies) = arguments.implant.implant else { return Ok(None) };
-    let kept = arguments.implant.implanted.clone();
+    if !arguments.implanted.asked() {
+        return Ok(None);
+    }
+    let model = match init_from {
+        Some(model) => model.clone(),
+        None => open_model("default")?,
+    };
+    let kept = arguments.implanted.implanted.clone();
     let implanting = Implanting {
         data: &arguments.data,
         labels: arguments.labels.as_deref(),
         only: &arguments.only,
         folder: kept.unwrap_or_else(|| arguments.output.join("implanted")),
-        copies,
-        seed: arguments.seed.unwrap_or(1),
-        model: init_from.map_or_else(|| open_model("default"), |model| Ok(model.clone()))?,
-        nan_to_zero: arguments.nan_to_zero,
+        copies: arguments.implanted.implant,
+        read: read_options(arguments),
     };
-    implanting.run(&arguments.output.join("labels"), common).map(Some)
+    implanting.run(&model, &arguments.output.join("labels"), common).map(Some)
 }
 
 /// Phantoms to simulate while training, if any are asked for: the same for every fold.

@@ -137,7 +137,7 @@ fn adapt_learns_from_implants_in_scans_without_labels() {
     }
     fs::remove_dir_all(data.join("derivatives")).unwrap();
     let output = folder.path().join("mine.deepmir");
-    let from = ["--implant", "1", "--implanted", text(&implanted)];
+    let from = ["--implanted", text(&implanted)];
     let adapt = ["model", "adapt", "default", text(&data), "-o", text(&output)];
     let (code, told, log) = run(&[&adapt[..], &from].concat());
     assert_eq!(code, 0, "{log}");
@@ -157,13 +157,13 @@ fn adapt_learns_from_implants_in_scans_without_labels() {
     let one = [&from[..], &["--participant-label", "01"]].concat();
     let (code, _, log) = run(&[&adapt[..], &one].concat());
     assert!(code == 1 && log.contains("two scans"), "{log}");
-    refused(
-        &[&adapt[..], &["--implant", "--implanted", text(&data)]].concat(),
-        &["deepmir implant"],
-    );
-    refused(&[&adapt[..], &["--implanted", text(&implanted)]].concat(), &["--implant"]);
+    // What is no head has no place for lesions.
+    let (code, _, log) = run(&[&adapt[..], &["--implant", "1"]].concat());
+    assert!(code == 1 && log.contains("no scan could be implanted"), "{log}");
+    let nothing = [&adapt[..], &["--implanted", text(&data)]].concat();
+    refused(&nothing, &["no implanted scan here", "deepmir implant"]);
     let two = ["model", "adapt", "default", text(&data), text(&implanted), "--implant"];
-    refused(&two, &["--implant needs one dataset"]);
+    refused(&two, &["implants are learned from in one dataset"]);
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_network_learns_from_implants_in_scans_without_labels() {
     fs::remove_dir_all(data.join("derivatives")).unwrap();
     fs::write(folder.path().join("quick.toml"), QUICK).unwrap();
     let out = folder.path().join("out");
-    let more = ["--steps", "10", "--implant", "2", "--implanted", text(&implanted)];
+    let more = ["--steps", "10", "--implanted", text(&implanted)];
     let (code, _, told) = call(&arguments(folder.path(), &out, &more));
     assert_eq!(code, 0, "{told}");
     let provenance = Bundle::read(&out.join("model")).unwrap().settings.provenance;
