@@ -93,7 +93,7 @@ impl ImplantedCohort {
     /// `implanted` was made.
     ///
     /// Of a scan without a label map nobody knows the native lesions: what a model calls there is unknown, as the implanted
-    /// dataset says. A rater looked at all of a labelled scan: in its implanted copies the labelled lesions are true and
+    /// dataset says. A rater read all of a labelled scan: in its implanted copies the labelled lesions are true and
     /// nothing is unknown but what the rater said is. Their label maps are written to the existing folder `scratch`. If a
     /// copy is on another grid than the labels, its native lesions stay unknown.
     ///

@@ -40,7 +40,7 @@ pub struct Qualified {
 }
 
 /// Measures what a model finds of the implants of a dataset ([`measure`]) and writes tables and page into `out`.
-/// `untouched` are the scans that the implants were put into, where they are to be looked at, too; `command` is what
+/// `untouched` are the scans that the implants were put into, where they are to be read, too; `command` is what
 /// the page says that it was made by.
 ///
 /// # Errors

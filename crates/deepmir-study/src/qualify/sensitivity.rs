@@ -14,7 +14,7 @@ use super::size_model::{Design, Limit, Point, SHARE, SizeModel};
 /// Diameters of a curve.
 const CURVE_POINTS: usize = 33;
 
-/// Which implants are looked at, with which inputs.
+/// Which implants are counted, with which inputs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Group {
     /// `CMB` or `NHID`.

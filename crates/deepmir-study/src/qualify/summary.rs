@@ -27,7 +27,7 @@ pub struct Provenance {
     pub command: String,
     /// The implanted dataset.
     pub implanted: PathBuf,
-    /// The scans to which nothing was added, where they were looked at.
+    /// The scans to which nothing was added, where they were read.
     pub untouched: Option<PathBuf>,
     /// When a call is an implant.
     pub matching: String,
@@ -183,7 +183,7 @@ impl Finished {
 }
 
 /// Calls in places where something may have been before: in scans to which nothing was added and, where those were
-/// not looked at, in the places of implanted scans of which nobody knows what is there.
+/// not read, in the places of implanted scans of which nobody knows what is there.
 fn native_calls(found: &Rows) -> Vec<CallRow> {
     let mut calls: Vec<CallRow> = match &found.untouched {
         Some(untouched) => untouched.clone(),

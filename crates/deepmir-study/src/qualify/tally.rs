@@ -163,7 +163,7 @@ pub struct AtThreshold {
     pub false_calls_per_scan: f64,
 }
 
-/// Thresholds that are looked at.
+/// Thresholds that are tried.
 pub const THRESHOLDS: [f64; 19] = [
     0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85,
     0.9, 0.95,

@@ -26,7 +26,7 @@ use scans::{
 use store::{Record, Stored};
 use truth::{ScanTruth, table_of};
 
-/// How a dataset is looked at.
+/// How a dataset is measured.
 #[derive(Clone, Debug)]
 pub struct QualifyOptions {
     /// Subjects (`01` or `sub-01`) that are taken; all, if there are none.

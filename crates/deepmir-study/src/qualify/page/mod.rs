@@ -183,7 +183,7 @@ fn gains(summary: &Summary) -> Section {
     Section {
         title: "What does each input add?".to_owned(),
         text: if summary.input_gains.is_empty() {
-            vec!["The scans were looked at with one set of inputs.".to_owned()]
+            vec!["The scans were read with one set of inputs.".to_owned()]
         } else {
             vec![text, tables::DIFFERENCE.to_owned()]
         },
