@@ -4,7 +4,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::ReportError;
-use crate::curves::COLOURS;
+use crate::curves::{COLOURS, draw_axes, draw_legend, fault};
 
 /// A named curve.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,15 +85,7 @@ fn draw(
             .y_label_area_size(50)
             .build_cartesian_2d(low..high, plot.y_range.0..plot.y_range.1)
             .map_err(fault)?;
-    chart
-        .configure_mesh()
-        .x_desc(&plot.x_label)
-        .y_desc(&plot.y_label)
-        .light_line_style(WHITE)
-        .bold_line_style(RGBColor(225, 225, 225))
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(fault)?;
+    draw_axes(&mut chart, &plot.x_label, &plot.y_label)?;
     for &mark in &plot.marks {
         let ends = [(low, mark), (high, mark)];
         let style = RGBColor(120, 120, 120).stroke_width(1);
@@ -121,18 +113,7 @@ fn draw(
         let dots = band.dots.iter().map(|&place| Circle::new(place, 3, colour.filled()));
         chart.draw_series(dots).map_err(fault)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font(("sans-serif", 12))
-        .draw()
-        .map_err(fault)
-}
-
-fn fault(error: impl std::fmt::Display) -> ReportError {
-    ReportError::Draw { reason: error.to_string() }
+    draw_legend(&mut chart)
 }
 
 #[cfg(test)]

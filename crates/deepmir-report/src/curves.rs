@@ -88,14 +88,7 @@ fn draw(
             .y_label_area_size(46)
             .build_cartesian_2d(0.0..x_most, low..high)
             .map_err(fault)?;
-    chart
-        .configure_mesh()
-        .x_desc(&panel.x_label)
-        .light_line_style(WHITE)
-        .bold_line_style(RGBColor(225, 225, 225))
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(fault)?;
+    draw_axes(&mut chart, &panel.x_label, "")?;
     for (n, line) in panel.lines.iter().enumerate() {
         let colour = COLOURS[n % COLOURS.len()];
         let style = colour.stroke_width(2);
@@ -111,6 +104,15 @@ fn draw(
             .label(&line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
     }
+    draw_legend(&mut chart)
+}
+
+/// A chart of numbers against numbers.
+pub(crate) type Chart<'a, 'b> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// The names of lines, in the lower right corner.
+pub(crate) fn draw_legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Result<(), ReportError> {
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerRight)
@@ -121,7 +123,24 @@ fn draw(
         .map_err(fault)
 }
 
-fn fault(error: impl std::fmt::Display) -> ReportError {
+/// Grid, ticks and the names of the axes.
+pub(crate) fn draw_axes(
+    chart: &mut Chart<'_, '_>,
+    x_label: &str,
+    y_label: &str,
+) -> Result<(), ReportError> {
+    chart
+        .configure_mesh()
+        .x_desc(x_label)
+        .y_desc(y_label)
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .label_style(("sans-serif", 12))
+        .draw()
+        .map_err(fault)
+}
+
+pub(crate) fn fault(error: impl std::fmt::Display) -> ReportError {
     ReportError::Draw { reason: error.to_string() }
 }
 

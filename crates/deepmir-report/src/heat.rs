@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::ReportError;
+use crate::curves::fault;
 
 /// A cell: the share that colours it, and what is written in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,10 +106,6 @@ fn colour(share: f64) -> RGBColor {
     let [from, to] = ENDS;
     let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
     RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
-}
-
-fn fault(error: impl std::fmt::Display) -> ReportError {
-    ReportError::Draw { reason: error.to_string() }
 }
 
 #[cfg(test)]
