@@ -5,6 +5,7 @@ mod annotate;
 mod completions;
 mod demo;
 mod evaluate;
+mod fine_tune;
 mod implant;
 mod implanted;
 mod man;
