@@ -80,3 +80,8 @@ pub use scan::{Echo, GradientEchoScan};
 
 /// Proton gyromagnetic ratio over 2π, in hertz per tesla.
 pub const GYROMAGNETIC_RATIO_HZ_PER_T: f64 = 42.577_478e6;
+
+/// Radians that one ppm of field adds to the phase in a second, at a field strength in tesla.
+pub fn radians_per_ppm_second(field_strength_t: f64) -> f64 {
+    std::f64::consts::TAU * GYROMAGNETIC_RATIO_HZ_PER_T * field_strength_t * 1e-6
+}

@@ -107,7 +107,7 @@ impl GradientEchoScan {
 
     /// Radians that one ppm of field adds to the phase in a second.
     pub fn radians_per_ppm_second(&self) -> f64 {
-        std::f64::consts::TAU * crate::GYROMAGNETIC_RATIO_HZ_PER_T * self.field_strength_t * 1e-6
+        crate::radians_per_ppm_second(self.field_strength_t)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sources in raw echoes: exact but for what lies between voxels.
 
 use deepmir_recon::fourier::Complex32;
+use deepmir_recon::phase::wrapped;
 use deepmir_recon::{Echo, GradientEchoScan};
 use deepmir_volume::{Mask, Volume};
 use rayon::prelude::*;
 
 use super::effect::{Effect, Timing};
-use super::noise::{denoised, noise_level};
+use super::noise::noise_level;
 use super::patch::Patch;
 use super::ringing::Ringing;
 use crate::PhantomError;
@@ -76,18 +77,9 @@ fn near(echo: &mut Echo, effect: &Effect, voxels: &[(usize, usize, f32)], noise:
         .zip(&phase)
         .map(|(&magnitude, &phase)| Complex32::from_polar(magnitude, phase))
         .collect();
-    let time = echo.echo_time_s;
-    let clean = denoised(&signal, patch.shape, noise);
-    let fine = patch.fine_change(&clean, |fine| effect.change(fine, time));
-    let seen = patch.seen(&fine);
-    for &(place, index, counts) in voxels {
-        let mut value = signal[place] + seen[place];
-        if counts < 1.0 {
-            let turn = effect.turn_at(patch.grid.position_mm(patch.grid.voxel(place)), time);
-            let (sine, cosine) = turn.sin_cos();
-            value += signal[place] * Complex32::new(cosine - 1.0, sine) * (1.0 - counts);
-        }
-        set(echo, index, value);
+    let (changed, fine) = effect.gradient_echo(&signal, noise, echo.echo_time_s);
+    for &(place, index, _) in voxels {
+        set(echo, index, changed[place]);
     }
     let mean = magnitude.iter().sum::<f32>() / magnitude.len() as f32;
     for axis in 0..3 {
@@ -113,12 +105,11 @@ fn ring(echo: &mut Echo, patch: &Patch, fine: &[Complex32], axis: usize, least: 
         if !inside {
             continue;
         }
-        for along in 0..size[axis] as i64 {
-            let value = ringing.at(line, along - patch.start[axis]);
+        for (along, value) in ringing.along(line).enumerate() {
             if value.norm() <= least {
                 continue;
             }
-            at[axis] = along;
+            at[axis] = along as i64;
             let index = grid.index(at.map(|n| n as usize));
             let signal =
                 Complex32::from_polar(echo.magnitude.data()[index], echo.phase_rad.data()[index]);
@@ -168,10 +159,4 @@ fn add_far_field(far_ppm: &mut Volume<f32>, effect: &Effect, near: &[(usize, usi
         }
     });
     kept.into_iter().for_each(|(index, value)| far_ppm.data_mut()[index] = value);
-}
-
-/// A phase between −π and π.
-fn wrapped(phase: f32) -> f32 {
-    use std::f32::consts::{PI, TAU};
-    if (-PI..=PI).contains(&phase) { phase } else { phase - TAU * (phase / TAU).round() }
 }

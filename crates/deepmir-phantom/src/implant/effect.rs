@@ -1,10 +1,11 @@
 //! What a source does to the field and to the signal around it.
 
-use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
 use deepmir_recon::fourier::Complex32;
+use deepmir_recon::radians_per_ppm_second;
 use deepmir_volume::{Grid, Volume, VolumeError};
 use nalgebra::Vector3;
 
+use super::noise::denoised;
 use super::patch::Patch;
 use crate::physics::field::field_with_surroundings;
 use crate::source::{Source, SourceSignal, rasterise};
@@ -30,7 +31,7 @@ pub(super) struct Timing {
 impl Timing {
     /// Radians that one ppm adds to the phase in a second.
     pub(super) fn radians_per_ppm_s(&self) -> f64 {
-        std::f64::consts::TAU * GYROMAGNETIC_RATIO_HZ_PER_T * self.field_strength_t * 1e-6
+        radians_per_ppm_second(self.field_strength_t)
     }
 
     fn last_echo_s(&self) -> f64 {
@@ -43,13 +44,15 @@ pub(super) struct Effect {
     /// The voxels around it.
     pub(super) patch: Patch,
     /// Filled part of each fine voxel.
-    pub(super) filled: Volume<f32>,
+    filled: Volume<f32>,
     /// Field in ppm at each fine voxel.
     field_ppm: Volume<f32>,
     pub(super) signal: SourceSignal,
     chi_ppm: f64,
     /// Susceptibility times volume of each part, in ppm·mm³, and its centre in the image's millimetres.
     dipoles: Vec<([f64; 3], f64)>,
+    /// Field in ppm at the patch's own voxels, where the fine computation does not count in full.
+    around_ppm: Vec<f32>,
     /// Unit vector of the main field in the image's millimetres.
     b0_world: [f64; 3],
     radians_per_ppm_s: f64,
@@ -104,18 +107,26 @@ impl Effect {
         let voxels: [f64; 3] = std::array::from_fn(|axis| timing.b0_direction[axis] / sizes[axis]);
         let along = Vector3::from(image.affine().apply_direction(voxels));
         let b0_world = (along / along.norm().max(1e-12)).into();
-        Ok(Self {
+        let mut effect = Self {
             patch,
             filled,
             field_ppm,
             signal: SourceSignal::of(source, timing.field_strength_t, seed),
             chi_ppm: source.chi_ppm,
             dipoles,
+            around_ppm: Vec::new(),
             b0_world,
             radians_per_ppm_s: timing.radians_per_ppm_s(),
             reach_mm,
             centre_mm,
-        })
+        };
+        effect.around_ppm = (0..effect.patch.grid.len())
+            .map(|place| {
+                let at = effect.patch.grid.position_mm(effect.patch.grid.voxel(place));
+                if effect.patch.counts(place) < 1.0 { effect.field_at(at) as f32 } else { 0.0 }
+            })
+            .collect();
+        Ok(effect)
     }
 
     /// Radians that one ppm adds to the phase in a second.
@@ -129,7 +140,7 @@ impl Effect {
     }
 
     /// The factor at a fine voxel in a gradient echo, minus one.
-    pub(super) fn change(&self, fine: usize, echo_time_s: f64) -> Complex32 {
+    fn change(&self, fine: usize, echo_time_s: f64) -> Complex32 {
         let part = self.filled.data()[fine];
         let turn = (self.radians_per_ppm_s * echo_time_s) as f32 * self.field_ppm.data()[fine];
         let (sine, cosine) = turn.sin_cos();
@@ -161,8 +172,26 @@ impl Effect {
             .sum()
     }
 
-    /// Radians that the field at a place turns the phase.
-    pub(super) fn turn_at(&self, place_mm: [f64; 3], echo_time_s: f64) -> f32 {
-        (self.radians_per_ppm_s * echo_time_s * self.field_at(place_mm)) as f32
+    /// The patch's signal in a gradient echo with the source in it, without what rings past the patch, and what changes
+    /// between its voxels. `noise` is that of each part of the complex signal.
+    pub(super) fn gradient_echo(
+        &self,
+        signal: &[Complex32],
+        noise: f32,
+        echo_time_s: f64,
+    ) -> (Vec<Complex32>, Vec<Complex32>) {
+        let clean = denoised(signal, self.patch.shape, noise);
+        let fine = self.patch.fine_change(&clean, |fine| self.change(fine, echo_time_s));
+        let mut values = self.patch.seen(&fine);
+        let scale = (self.radians_per_ppm_s * echo_time_s) as f32;
+        for (place, value) in values.iter_mut().enumerate() {
+            *value += signal[place];
+            let counts = self.patch.counts(place);
+            if counts < 1.0 {
+                let (sine, cosine) = (scale * self.around_ppm[place]).sin_cos();
+                *value += signal[place] * Complex32::new(cosine - 1.0, sine) * (1.0 - counts);
+            }
+        }
+        (values, fine)
     }
 }

@@ -89,7 +89,7 @@ impl MapImplants<'_> {
         for effect in self.effects(image) {
             let effect = effect?;
             let signal = complex(&effect.patch.gather(&made));
-            let changed = gradient_echo(&effect, &signal, noise, self.protocol.echo_time_s);
+            let changed = effect.gradient_echo(&signal, noise, self.protocol.echo_time_s).0;
             for (place, index, counts) in effect.patch.voxels(made.grid()) {
                 if counts > 0.0 {
                     made.data_mut()[index] = changed[place].norm();
@@ -114,7 +114,7 @@ impl MapImplants<'_> {
         for effect in self.effects(image) {
             let effect = effect?;
             let signal = complex(&effect.patch.gather(&made));
-            let changed = gradient_echo(&effect, &signal, noise, self.protocol.echo_time_s);
+            let changed = effect.gradient_echo(&signal, noise, self.protocol.echo_time_s).0;
             let smooth = |part: &dyn Fn(&Complex32) -> f32| -> Result<Vec<f32>, PhantomError> {
                 let values = changed.iter().map(part).collect();
                 let volume = Volume::new(effect.patch.grid, values)?;
@@ -148,8 +148,8 @@ impl MapImplants<'_> {
             let largest = effect.radians_per_ppm_s() * effect.surface_field_ppm();
             let first = (FIRST_ECHO_PART * self.protocol.echo_time_s)
                 .min(LARGEST_TURN_RAD / largest.max(1e-6));
-            let early = gradient_echo(&effect, &uniform, 0.0, first);
-            let late = gradient_echo(&effect, &uniform, 0.0, self.protocol.echo_time_s);
+            let early = effect.gradient_echo(&uniform, 0.0, first).0;
+            let late = effect.gradient_echo(&uniform, 0.0, self.protocol.echo_time_s).0;
             let scale = 1.0 / (effect.radians_per_ppm_s() * first) as f32;
             let mask =
                 Volume::new(patch.grid, patch.gather(image).iter().map(|v| *v != 0.0).collect())?;
@@ -213,27 +213,4 @@ impl MapImplants<'_> {
 
 fn complex(values: &[f32]) -> Vec<Complex32> {
     values.iter().map(|&value| Complex32::new(value, 0.0)).collect()
-}
-
-/// A box's signal in a gradient echo with a source in it, its ringing past the box left out.
-fn gradient_echo(
-    effect: &Effect,
-    signal: &[Complex32],
-    noise: f32,
-    echo_time_s: f64,
-) -> Vec<Complex32> {
-    let patch = &effect.patch;
-    let clean = denoised(signal, patch.shape, noise);
-    let fine = patch.fine_change(&clean, |fine| effect.change(fine, echo_time_s));
-    let mut seen = patch.seen(&fine);
-    for (place, value) in seen.iter_mut().enumerate() {
-        *value += signal[place];
-        let counts = patch.counts(place);
-        if counts < 1.0 {
-            let turn = effect.turn_at(patch.grid.position_mm(patch.grid.voxel(place)), echo_time_s);
-            let (sine, cosine) = turn.sin_cos();
-            *value += signal[place] * Complex32::new(cosine - 1.0, sine) * (1.0 - counts);
-        }
-    }
-    seen
 }

@@ -24,11 +24,12 @@ pub(super) struct Patch {
     pub(super) grid: Grid,
     /// Fine voxels over the same box.
     pub(super) fine: Grid,
-    /// How much the fine computation counts, at the centres of the box's voxels along each axis, and of the fine ones.
-    inner: [Vec<f32>; 3],
+    /// How much the fine computation counts at each of the box's voxels.
+    counts: Vec<f32>,
+    /// The same at fine voxels, along each axis.
     fine_inner: [Vec<f32>; 3],
     /// 1 where the fine computation counts at all, falling to 0 at the box's edge.
-    outer: [Vec<f32>; 3],
+    outer: Vec<f32>,
 }
 
 impl Patch {
@@ -67,15 +68,19 @@ impl Patch {
                     .collect()
             })
         };
+        let product = |windows: [Vec<f32>; 3]| -> Vec<f32> {
+            let value = |voxel: [usize; 3]| (0..3).map(|axis| windows[axis][voxel[axis]]).product();
+            (0..grid.len()).map(|place| value(grid.voxel(place))).collect()
+        };
         Ok(Self {
             start,
             centre: std::array::from_fn(|axis| centre[axis] - start[axis] as f64),
             shape,
             grid,
             fine,
-            inner: windows([1; 3], 0.0),
+            counts: product(windows([1; 3], 0.0)),
             fine_inner: windows(finer, 0.0),
-            outer: windows([1; 3], FADE_VOXELS),
+            outer: product(windows([1; 3], FADE_VOXELS)),
         })
     }
 
@@ -98,8 +103,7 @@ impl Patch {
 
     /// How much the fine computation counts at a position in the box.
     pub(super) fn counts(&self, place: usize) -> f32 {
-        let voxel = self.grid.voxel(place);
-        (0..3).map(|axis| self.inner[axis][voxel[axis]]).product()
+        self.counts[place]
     }
 
     /// The box's voxels inside an image: position in the box, position in the image, and how much the fine computation
@@ -124,11 +128,8 @@ impl Patch {
         signal: &[Complex32],
         change: impl Fn(usize) -> Complex32 + Sync,
     ) -> Vec<Complex32> {
-        let mut faded = signal.to_vec();
-        for (index, value) in faded.iter_mut().enumerate() {
-            let voxel = self.grid.voxel(index);
-            *value *= (0..3).map(|axis| self.outer[axis][voxel[axis]]).product::<f32>();
-        }
+        let faded: Vec<Complex32> =
+            signal.iter().zip(&self.outer).map(|(value, outer)| value * outer).collect();
         let mut fine = ZeroFill::new(self.shape, self.fine.shape()).fill(&faded);
         let [nx, ny, _] = self.fine.shape();
         let area = nx * ny;

@@ -16,10 +16,8 @@ const NEAREST_VOXELS: f64 = 1e-4;
 pub(super) struct Ringing {
     /// For each line of the box along the axis: a value for each pair of the other two axes, the first running fastest.
     lines: Vec<Complex32>,
-    /// Where the source is along the axis, in voxels of the box.
-    centre: f64,
-    /// Voxels along the axis, of the box and of the image.
-    lengths: [usize; 2],
+    /// What one line's value is to be multiplied with at each of the image's voxels along the axis.
+    kernel: Vec<Complex32>,
 }
 
 impl Ringing {
@@ -44,11 +42,12 @@ impl Ringing {
                 *value = along.map(|(n, &sine)| fine[from + n * stride] * sine).sum();
             }
         });
-        Self {
-            lines: lines.into_iter().next().unwrap_or_default(),
-            centre: patch.centre[axis],
-            lengths: [patch.shape[axis], image_len],
-        }
+        let kernel = (0..image_len as i64)
+            .map(|n| {
+                kernel(n - patch.start[axis], patch.centre[axis], patch.shape[axis], image_len)
+            })
+            .collect();
+        Self { lines: lines.into_iter().next().unwrap_or_default(), kernel }
     }
 
     /// How strongly a line rings.
@@ -56,22 +55,26 @@ impl Ringing {
         self.lines[line].norm()
     }
 
-    /// What is to be added at a voxel of the box's coordinate system, which may be outside the box along the axis: `line` is
-    /// the position among the lines.
-    pub(super) fn at(&self, line: usize, along: i64) -> Complex32 {
-        let [inside, image] = self.lengths;
-        let mut distance = along as f64 - self.centre;
-        if distance.abs() < NEAREST_VOXELS {
-            distance = NEAREST_VOXELS;
-        }
-        let mut kernel = smooth_kernel(distance, image);
-        if (0..inside as i64).contains(&along) {
-            let own = smooth_kernel(distance, inside);
-            kernel = [kernel[0] - own[0], kernel[1] - own[1]];
-        }
-        let sign = if along.rem_euclid(2) == 0 { -1.0 } else { 1.0 };
-        self.lines[line] * Complex32::new((sign * kernel[0]) as f32, (sign * kernel[1]) as f32)
+    /// What is to be added at each of the image's voxels along the axis, on one of the box's lines.
+    pub(super) fn along(&self, line: usize) -> impl Iterator<Item = Complex32> + '_ {
+        self.kernel.iter().map(move |kernel| self.lines[line] * kernel)
     }
+}
+
+/// The difference of the image's kernel and the box's at a voxel of the box's coordinate system: outside the box, the
+/// box's is zero.
+fn kernel(along: i64, centre: f64, inside: usize, image: usize) -> Complex32 {
+    let mut distance = along as f64 - centre;
+    if distance.abs() < NEAREST_VOXELS {
+        distance = NEAREST_VOXELS;
+    }
+    let mut kernel = smooth_kernel(distance, image);
+    if (0..inside as i64).contains(&along) {
+        let own = smooth_kernel(distance, inside);
+        kernel = [kernel[0] - own[0], kernel[1] - own[1]];
+    }
+    let sign = if along.rem_euclid(2) == 0 { -1.0 } else { 1.0 };
+    Complex32::new((sign * kernel[0]) as f32, (sign * kernel[1]) as f32)
 }
 
 /// The kernel of a transform of `length` voxels without its factor sin(πd), real and imaginary part. An even transform has

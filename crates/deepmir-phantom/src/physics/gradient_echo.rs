@@ -1,7 +1,7 @@
 //! The spoiled multi-echo gradient-echo signal.
 
-use deepmir_recon::GYROMAGNETIC_RATIO_HZ_PER_T;
 use deepmir_recon::fourier::Complex32;
+use deepmir_recon::radians_per_ppm_second;
 
 use super::kspace::KSpaceCrop;
 
@@ -35,9 +35,7 @@ pub fn echoes(
     echo_times_s: &[f64],
 ) -> Vec<Vec<Complex32>> {
     let area = tissue.shape[0] * tissue.shape[1];
-    let radians_per_ppm_s =
-        std::f64::consts::TAU * GYROMAGNETIC_RATIO_HZ_PER_T * field_strength_t * 1e-6;
-    let radians_per_ppm_s = radians_per_ppm_s as f32;
+    let radians_per_ppm_s = radians_per_ppm_second(field_strength_t) as f32;
     let steps: Vec<f32> = std::iter::once(0.0)
         .chain(echo_times_s.iter().copied())
         .zip(echo_times_s)

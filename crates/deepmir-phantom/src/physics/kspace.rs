@@ -54,6 +54,13 @@ impl KSpaceCrop {
     }
 }
 
+/// Cycles over the field of view of the `index`-th value of a coarse transform, of which a fine one has more. An even
+/// transform has its highest frequency once; between grids it is the negative one.
+pub(super) fn cycles(index: usize, coarse: usize, fine: usize) -> f64 {
+    let cycles = (f64::from(frequency(index, coarse)) * coarse as f64).round();
+    if 2 * index == coarse && fine != coarse { -cycles } else { cycles }
+}
+
 /// One axis.
 struct AxisCrop {
     fine: usize,
@@ -71,9 +78,7 @@ impl AxisCrop {
         let shift = 0.5 * fine as f64 / coarse as f64 - 0.5;
         let kept = (0..coarse)
             .map(|index| {
-                let cycles = (f64::from(frequency(index, coarse)) * coarse as f64).round();
-                // An even transform has its highest frequency once; the negative one is kept.
-                let cycles = if 2 * index == coarse && fine != coarse { -cycles } else { cycles };
+                let cycles = cycles(index, coarse, fine);
                 let place = cycles.rem_euclid(fine as f64) as usize % fine;
                 let angle = std::f64::consts::TAU * cycles * shift / fine as f64;
                 let weight = 1.0 / fine as f64;

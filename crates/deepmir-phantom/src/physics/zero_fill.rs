@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use deepmir_recon::fourier::{Complex32, Fft, forward, frequency, inverse};
+use deepmir_recon::fourier::{Complex32, Fft, forward, inverse};
 use rayon::prelude::*;
+
+use super::kspace::cycles;
 
 /// Samples images on finer voxels over the same field of view, by filling their k-space up with zeros. A constant
 /// signal stays the same, and [`super::kspace::KSpaceCrop`] gives the image back.
@@ -54,9 +56,7 @@ impl AxisFill {
         let shift = 0.5 * coarse as f64 / fine as f64 - 0.5;
         let places = (0..coarse)
             .map(|index| {
-                let cycles = (f64::from(frequency(index, coarse)) * coarse as f64).round();
-                // As in the crop, an even transform's highest frequency is the negative one.
-                let cycles = if 2 * index == coarse && fine != coarse { -cycles } else { cycles };
+                let cycles = cycles(index, coarse, fine);
                 let angle = std::f64::consts::TAU * cycles * shift / coarse as f64;
                 let weight = 1.0 / coarse as f64;
                 let factor =
