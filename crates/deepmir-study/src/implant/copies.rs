@@ -28,7 +28,7 @@ pub(super) fn make(
     let mut missing = Vec::new();
     for copy in 0..plan.copies {
         let name = CopyName::of(scan, copy + 1);
-        let record = Record::new(scan, plan, first + copy);
+        let record = Record::new(scan, plan, native, first, copy);
         if record.is_done(&name, out)? {
             report(Event::Skipped { copy: &name.id() });
             summary.skipped += 1;

@@ -94,6 +94,9 @@ impl Default for ImplantPlan {
 
 /// Tells what a model calls in a scan: implants keep clear of it, and nobody knows whether it is right.
 pub trait NativeCalls {
+    /// The model's name and checksum, by which copies know whether they were made with it.
+    fn id(&self) -> String;
+
     /// The label map of what is called, on the scan's grid.
     ///
     /// # Errors

@@ -55,12 +55,12 @@ pub(super) struct SourceScan {
     pub(super) images: Images,
     pub(super) header: Header,
     pub(super) brain: Mask,
+    /// Whether that mask was given.
+    pub(super) brain_given: bool,
     pub(super) sites: Sites,
     pub(super) t2w: Option<T2w>,
     /// Where nobody knows what is there.
     pub(super) unknown: Mask,
-    /// Whether that mask was given.
-    pub(super) brain_given: bool,
     pub(super) protocol: MapProtocol,
     pub(super) notes: Vec<String>,
 }
@@ -96,11 +96,14 @@ impl SourceScan {
             [] => maps(scan, plan, &anatomy)?,
             _ => raw(scan, plan)?,
         };
+        // Before minutes of asking a model.
+        let protocol = protocol(&read.images, read.t2w.as_deref(), plan)?;
         let first = read.images.first();
         let refused = |reason: &str| StudyError::Subjects {
             reason: format!(
                 "the parts of this head are not recognised ({reason}), so there is no telling where lesions could be; give \
-                 a brain mask (desc-brain_mask beside the images), or scans of whole brains, with headers that say how the head lies: {}",
+                 a brain mask (desc-brain_mask beside the images), or scans of whole brains, with headers that say how the \
+                 head lies: {}",
                 first.display()
             ),
         };
@@ -133,7 +136,6 @@ impl SourceScan {
             Some(structures) => Sites::new(structures, &brain, &occupied)?,
             None => Sites::without_parts(&brain, &occupied)?,
         };
-        let protocol = protocol(&read.images, read.t2w.as_deref(), plan)?;
         let t2w = match &read.t2w {
             Some(path) => Some(T2w::read(path, &read.contrast, &brain, plan)?),
             None => None,
@@ -235,20 +237,17 @@ fn known_and_called(
     brain: &Mask,
 ) -> Result<(Mask, Mask), StudyError> {
     let mut lesions = Volume::filled(*brain.grid(), false);
+    let mut add = |labels: &Volume<u8>| {
+        let values = lesions.data_mut().iter_mut().zip(labels.data());
+        values.for_each(|(value, label)| *value |= *label > 0);
+    };
     if let Some(native) = native {
-        for (value, label) in
-            lesions.data_mut().iter_mut().zip(called(scan, plan, native, brain)?.data())
-        {
-            *value |= *label > 0;
-        }
+        add(&called(scan, plan, native, brain)?);
     }
     if let Some(folder) = &plan.labels
         && let Some(path) = of_scan(&label_maps(folder)?, &scan.id)
     {
-        let labels = LabelMap::read(path)?.0.volume().clone().with_grid(*brain.grid())?;
-        for (value, label) in lesions.data_mut().iter_mut().zip(labels.data()) {
-            *value |= *label > 0;
-        }
+        add(&LabelMap::read(path)?.0.volume().clone().with_grid(*brain.grid())?);
     }
     Ok((dilate_mm(&lesions, AROUND_CALLS_MM), lesions))
 }

@@ -62,6 +62,10 @@ fn files_below(folder: &Path) -> Vec<String> {
 struct OneCall;
 
 impl NativeCalls for OneCall {
+    fn id(&self) -> String {
+        "one call".to_owned()
+    }
+
     fn calls(&self, scan: &CaseFiles) -> Result<Volume<u8>, StudyError> {
         let image = read(&scan.images[&deepmir_cases::Modality::Swi]);
         let mut labels = image.map(|_| 0);
@@ -115,6 +119,8 @@ fn copies_hold_the_scan_with_lesions_and_their_truth_and_runs_go_on() {
     let other = ImplantPlan { seed: 2, ..plan.clone() };
     let refused = write_dataset(&data, &out, &other, Some(&OneCall), &mut |_| {}).unwrap_err();
     assert!(refused.to_string().contains("desc-implant.json"), "{refused}");
+    let other_model = write_dataset(&data, &out, &plan, None, &mut |_| {}).unwrap_err();
+    assert!(other_model.to_string().contains("desc-implant.json"), "{other_model}");
     // A copy whose record is missing is made again, the same.
     let record = truth.join(format!("{id}_desc-implant.json"));
     std::fs::remove_file(&record).unwrap();

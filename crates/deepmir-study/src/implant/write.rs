@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use deepmir_cases::bids::{Scan, sidecar_fields, write_json, write_label_table, write_text};
 use deepmir_phantom::implant::truth_of;
 use deepmir_phantom::{Source, SourceKind, write_sources};
-use deepmir_pipeline::recon::align;
+use deepmir_pipeline::recon::{ReconSettings, align};
 use deepmir_recon::brain::combined_magnitude;
 use deepmir_recon::{GradientEchoScan, reconstruct};
 use deepmir_volume::morphology::dilate_mm;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::names::CopyName;
 use super::scan::{Images, SourceScan};
-use super::{GENERATOR, ImplantPlan, Implants, ProtocolDefaults};
+use super::{GENERATOR, ImplantPlan, Implants, NativeCalls, ProtocolDefaults};
 use crate::StudyError;
 
 /// Around implants that have no label and are no mimic, nothing is known to be wrong, in millimetres.
@@ -29,9 +29,10 @@ pub(super) struct Record {
     version: String,
     /// The scan that it is a copy of.
     source: String,
-    /// The files of that, as they were given.
-    files: Vec<PathBuf>,
-    /// Its number among all copies of all scans, from 0.
+    /// The names of its files.
+    files: Vec<String>,
+    /// Whose turn of the ladder it is: its number among all copies of all scans, from 0; without a ladder, among those of
+    /// its scan.
     pub(super) number: usize,
     /// Draws what is implanted.
     pub(super) seed: u64,
@@ -39,6 +40,11 @@ pub(super) struct Record {
     dataset_seed: u64,
     implants: Implants,
     protocol: ProtocolDefaults,
+    /// The model whose calls it keeps clear of, and the folder of labels.
+    model: Option<String>,
+    labels: Option<PathBuf>,
+    /// How maps are made.
+    recon: ReconSettings,
     /// Whether maps were made of changed echoes.
     reconstructed: bool,
     /// Sources in the copy, and those that found no room.
@@ -49,21 +55,37 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(scan: &Scan, plan: &ImplantPlan, number: usize) -> Self {
+    /// Of a scan's copy (from 0); `first` is the number of its first among all copies of all scans.
+    pub(super) fn new(
+        scan: &Scan,
+        plan: &ImplantPlan,
+        native: Option<&dyn NativeCalls>,
+        first: usize,
+        copy: usize,
+    ) -> Self {
         let echoes = scan.echoes.as_deref().unwrap_or_default();
         let raw = echoes.iter().flat_map(|parts| <[&Path; 2]>::from(parts.paths()));
         let files =
             raw.chain(scan.images.values().map(PathBuf::as_path)).chain(scan.mask.as_deref());
-        let copy = number % plan.copies.max(1);
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             source: scan.id.clone(),
-            files: files.map(Path::to_owned).collect(),
-            number,
+            files: files.filter_map(name).collect(),
+            number: match plan.implants {
+                Implants::Ladder(_) => first + copy,
+                Implants::Random(_) => copy,
+            },
             seed: seed_of(plan.seed, &scan.id, copy),
             dataset_seed: plan.seed,
             implants: plan.implants.clone(),
             protocol: plan.protocol,
+            model: native.map(NativeCalls::id),
+            labels: plan
+                .labels
+                .as_ref()
+                .map(|path| std::path::absolute(path).unwrap_or(path.clone())),
+            recon: plan.recon,
             reconstructed: plan.reconstruct,
             sources: 0,
             without_room: 0,

@@ -20,6 +20,7 @@ use crate::implant::NativeCalls;
 /// lesion that scores just below the threshold would be learned as a negative, so the thresholds are lowered to
 /// [`ModelCalls::SHARE`] of the model's. Lower ones would take more of the mimics away that there are to learn from.
 pub struct ModelCalls {
+    id: String,
     detector: Mutex<Detector>,
     rule: DetectionRule,
 }
@@ -37,6 +38,7 @@ impl ModelCalls {
         device: DeviceChoice,
         read: ReadOptions,
     ) -> Result<Self, ModelError> {
+        let id = format!("{} {}", model.settings.name, model.id());
         let mut detector = Detector::new(model, device)?;
         detector.read = read;
         detector.find_brain = Some(Arc::new(Anatomy::default()));
@@ -44,7 +46,7 @@ impl ModelCalls {
         for threshold in rule.classes.values_mut() {
             threshold.detection_threshold *= Self::SHARE;
         }
-        Ok(Self { detector: Mutex::new(detector), rule })
+        Ok(Self { id, detector: Mutex::new(detector), rule })
     }
 
     fn called(&self, detected: &Detected) -> Volume<u8> {
@@ -57,6 +59,10 @@ impl ModelCalls {
 }
 
 impl NativeCalls for ModelCalls {
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
     fn calls(&self, scan: &CaseFiles) -> Result<Volume<u8>, StudyError> {
         let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
         let detected = detector.detect(scan, &mut |_, _| {})?;
