@@ -42,6 +42,9 @@ pub(super) fn noise_level(mask: &Mask, value: impl Fn(usize) -> f32) -> f32 {
 /// departs from it the part that is more than noise (Lee, IEEE Transactions on Pattern Analysis 2:165, 1980). `noise` is
 /// that of each part of the complex signal. Phases may turn from voxel to voxel.
 pub(super) fn denoised(signal: &[Complex32], shape: [usize; 3], noise: f32) -> Vec<Complex32> {
+    if noise <= 0.0 {
+        return signal.to_vec();
+    }
     let Ok(grid) = Grid::new(shape, Affine::from_spacing([1.0; 3], [0.0; 3])) else {
         return signal.to_vec();
     };
@@ -68,14 +71,17 @@ pub(super) fn denoised(signal: &[Complex32], shape: [usize; 3], noise: f32) -> V
         .collect();
     let flat: Vec<Complex32> = signal.iter().zip(&turned).map(|(s, t)| s * t.conj()).collect();
     let (real, imaginary) = (smooth(&|n| flat[n].re), smooth(&|n| flat[n].im));
-    let squares = smooth(&|n| flat[n].norm_sqr());
+    let apart: Vec<Complex32> = flat
+        .iter()
+        .zip(real.iter().zip(&imaginary))
+        .map(|(value, (&re, &im))| value - Complex32::new(re, im))
+        .collect();
+    let variance = smooth(&|n| apart[n].norm_sqr());
     let least = 2.0 * NOISE_EXCESS * noise * noise;
     (0..signal.len())
         .map(|n| {
-            let mean = Complex32::new(real[n], imaginary[n]);
-            let variance = (squares[n] - mean.norm_sqr()).max(0.0);
-            let kept = if variance > least { 1.0 - least / variance } else { 0.0 };
-            (mean + (flat[n] - mean) * kept) * turned[n]
+            let kept = (1.0 - least / variance[n].max(least)).max(0.0);
+            (flat[n] - apart[n] * (1.0 - kept)) * turned[n]
         })
         .collect()
 }

@@ -114,7 +114,7 @@ fn an_implant_equals_the_phantom_simulated_with_that_lesion() {
         for (anatomy, snr, most) in [
             (&white_matter, 1e6, 0.02),
             (&white_matter, 60.0, 0.02),
-            (&Anatomy::BuiltIn, 60.0, 0.05),
+            (&Anatomy::BuiltIn, 60.0, 0.06),
         ] {
             let found = errors(anatomy, &config(snr), source);
             assert!(found.iter().all(|&error| error < most), "{anatomy:?} {snr}: {found:?}");
