@@ -63,19 +63,29 @@ fn apart(a: &Echo, b: &Echo) -> f64 {
         .sum()
 }
 
-/// Errors of an implanted scan's echoes against the scan simulated with the source, as parts of what the source changes.
-fn errors(anatomy: &Anatomy, config: &PhantomConfig, source: &Source) -> Vec<f64> {
+/// Errors of implanted scans' echoes against scans simulated with each source, as parts of what the source changes.
+fn errors(anatomy: &Anatomy, config: &PhantomConfig, sources: &[Source]) -> Vec<Vec<f64>> {
     let mut subject = Subject::draw(config, anatomy, 1, 1).unwrap();
     subject.sessions[0].clear();
     let without = simulate(&subject, config, 0, &mut |_| {}).unwrap();
+    let one = |source| errors_of(&mut subject, &without, config, source);
+    sources.iter().map(one).collect()
+}
+
+fn errors_of(
+    subject: &mut Subject,
+    without: &Scan,
+    config: &PhantomConfig,
+    source: &Source,
+) -> Vec<f64> {
     subject.sessions[0] = vec![source.clone()];
-    let with = simulate(&subject, config, 0, &mut |_| {}).unwrap();
+    let with = simulate(subject, config, 0, &mut |_| {}).unwrap();
     // The simulated scanner shims the lesion's field away, as far as it goes; an implant comes after the shim.
     let mut shim = with.drawn.shim_ppm;
     for (to, of) in shim.coefficients.iter_mut().zip(without.drawn.shim_ppm.coefficients) {
         *to -= of;
     }
-    let (mut with, before) = (scan_of(&with, config), scan_of(&without, config));
+    let (mut with, before) = (scan_of(&with, config), scan_of(without, config));
     let per_ppm = with.radians_per_ppm_second();
     let grid = *with.grid();
     let echoes = with
@@ -110,13 +120,10 @@ fn an_implant_equals_the_phantom_simulated_with_that_lesion() {
         source(SourceKind::Microbleed, 2.0, vec![Lobule::ball([16.1, -12.0, 26.4], 1.8)]),
         source(SourceKind::Calcification, -1.0, vec![Lobule::ball([-18.0, -12.0, 25.0], 6.0)]),
     ];
-    for source in &sources {
-        for (anatomy, snr, most) in [
-            (&white_matter, 1e6, 0.02),
-            (&white_matter, 60.0, 0.02),
-            (&Anatomy::BuiltIn, 60.0, 0.06),
-        ] {
-            let found = errors(anatomy, &config(snr), source);
+    for (anatomy, snr, most) in
+        [(&white_matter, 1e6, 0.02), (&white_matter, 60.0, 0.02), (&Anatomy::BuiltIn, 60.0, 0.06)]
+    {
+        for found in errors(anatomy, &config(snr), &sources) {
             assert!(found.iter().all(|&error| error < most), "{anatomy:?} {snr}: {found:?}");
         }
     }
