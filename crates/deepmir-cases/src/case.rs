@@ -12,7 +12,7 @@ use crate::brain::{self, NotStripped};
 use crate::constant::{check_not_blank, check_varies};
 use crate::mask::BrainMask;
 use crate::truth::check_in_brain;
-use crate::{CaseError, Modality, noticed, plausible, susceptibility, unknown};
+use crate::{CaseError, Contrast, Modality, noticed, plausible, susceptibility, unknown};
 
 const RESAMPLE: &str = "resample the second onto the first (with ANTs' antsApplyTransforms, FSL's flirt -applyxfm or \
                         nibabel's resample_from_to)";
@@ -30,6 +30,8 @@ pub struct CaseFiles {
     pub truth: Option<PathBuf>,
     /// Where nobody knows whether there is a lesion, a mask beside the label map, where there is one.
     pub unknown: Option<PathBuf>,
+    /// What the image in the place of the SWI shows, where that is said; else its name and sidecar tell.
+    pub contrast: Option<Contrast>,
 }
 
 /// Where the brain mask of a case comes from.
@@ -62,6 +64,8 @@ pub struct Case {
     pub header: Header,
     /// The images.
     pub images: BTreeMap<Modality, Volume<f32>>,
+    /// What the image in the place of the SWI shows; SWI where nothing tells.
+    pub contrast: Contrast,
     /// The brain.
     pub brain: Mask,
     /// Where that comes from.
@@ -105,7 +109,8 @@ impl CaseFiles {
         let Some((&reference, others)) = paths.split_first() else {
             return Err(CaseError::NoInputs { id: self.id.clone() });
         };
-        let mut warnings = self.check_swi(&ordered)?;
+        let contrast = self.check_swi(&ordered)?;
+        let mut warnings = Vec::new();
         // Headers first: a wrong grid is an error before minutes of reading.
         let header = nifti::read_header(reference)?;
         let reference_grid = *header.grid();
@@ -157,7 +162,7 @@ impl CaseFiles {
             None => None,
         };
         let id = self.id.clone();
-        Ok(Case { id, header, images, brain, brain_source, truth, unknown, warnings })
+        Ok(Case { id, header, images, contrast, brain, brain_source, truth, unknown, warnings })
     }
 
     /// Checks that the images can be what they were given for, and brings susceptibility to ppm.
@@ -214,34 +219,39 @@ impl CaseFiles {
             (None, None) => return Err(CaseError::NoInputs { id: self.id.clone() }),
         };
         let brain = found.brain.with_grid(grid)?;
-        let mut warnings = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
-        warnings.extend(found.warnings);
+        let contrast = self.check_swi(&images.keys().copied().collect::<Vec<_>>())?;
+        let mut warnings = found.warnings;
         warnings.extend(self.check(&mut images, &brain)?);
         warnings.extend(header.warnings(reference));
         let id = self.id.clone();
         let (truth, unknown) = (None, None);
-        Ok(Case { id, header, images, brain, brain_source, truth, unknown, warnings })
+        Ok(Case { id, header, images, contrast, brain, brain_source, truth, unknown, warnings })
     }
 
-    /// That what is taken for the SWI does not say by its name or sidecar that it is something else. A magnitude may be
-    /// taken for one, with a warning: it shows fewer microbleeds.
-    pub(crate) fn check_swi(&self, inputs: &[Modality]) -> Result<Vec<Warning>, CaseError> {
+    /// What the image in the place of the SWI shows.
+    ///
+    /// # Errors
+    /// A projection or a phase image.
+    pub(crate) fn check_swi(&self, inputs: &[Modality]) -> Result<Contrast, CaseError> {
         let swi = self.images.get(&Modality::Swi).filter(|_| inputs.contains(&Modality::Swi));
-        let Some(path) = swi else { return Ok(Vec::new()) };
+        let Some(path) = swi else { return Ok(Contrast::Swi) };
         let what = match no_swi(path) {
-            None => return Ok(Vec::new()),
-            Some(NoSwi::Magnitude) => {
-                let message = format!(
-                    "a T2*-weighted magnitude by its name is taken for an SWI and shows about three microbleeds in \
-                     ten; reconstruct an SWI from magnitude and phase, or rename it if it is one: {}",
-                    path.display()
-                );
-                return Ok(vec![Warning::new("magnitude_as_swi", message)]);
-            }
+            None | Some(NoSwi::Magnitude) => return Ok(self.contrast()),
             Some(NoSwi::Projection) => "a projection over slices",
             Some(NoSwi::Phase) => "a phase image",
         };
         Err(CaseError::NoSwi { path: path.clone(), what })
+    }
+
+    /// What the image in the place of the SWI shows, as it was said or by its name and sidecar; SWI where nothing tells.
+    pub fn contrast(&self) -> Contrast {
+        if let Some(contrast) = self.contrast {
+            return contrast;
+        }
+        match self.images.get(&Modality::Swi).and_then(|path| no_swi(path)) {
+            Some(NoSwi::Magnitude) => Contrast::T2StarMagnitude,
+            _ => Contrast::Swi,
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Cohort {
             let truth = bids::of_scan(&truths, &scan.id).cloned();
             let unknown = truth.as_deref().map(unknown_beside).transpose()?.flatten();
             let (id, images, mask) = (scan.id, scan.images, scan.mask);
-            Ok(CaseFiles { id, images, mask, truth, unknown })
+            Ok(CaseFiles { id, images, mask, truth, unknown, contrast: None })
         });
         let cases = cases.collect::<Result<Vec<CaseFiles>, CaseError>>()?;
         let anatomies = Groups::of_dataset(dataset)?;
@@ -193,7 +193,7 @@ pub fn single_case(
         return Err(CaseError::Subjects { reason: "give at least one image".to_owned() });
     };
     let id = bids::BidsName::derived_from(reference).scan();
-    Ok(CaseFiles { id, images, mask, truth: None, unknown: None })
+    Ok(CaseFiles { id, images, mask, truth: None, unknown: None, contrast: None })
 }
 
 #[cfg(test)]
@@ -207,6 +207,7 @@ pub(super) mod tests {
             mask: None,
             truth: None,
             unknown: None,
+            contrast: None,
         };
         Cohort { cases: ids.iter().map(case).collect(), ..Cohort::default() }
     }

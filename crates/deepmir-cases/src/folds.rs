@@ -120,6 +120,7 @@ mod tests {
             mask: None,
             truth: None,
             unknown: None,
+            contrast: None,
         };
         Cohort { cases: (0..2 * subjects).map(case).collect(), ..Cohort::default() }
     }

@@ -180,6 +180,7 @@ mod tests {
             mask: None,
             truth: Some(truth),
             unknown: None,
+            contrast: None,
         }
     }
 

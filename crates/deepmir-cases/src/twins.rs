@@ -104,7 +104,14 @@ mod tests {
             let path = folder.path().join(format!("{id}.nii"));
             std::fs::write(&path, content).unwrap();
             let images = BTreeMap::from([(Modality::Swi, path)]);
-            CaseFiles { id: id.to_owned(), images, mask: None, truth: None, unknown: None }
+            CaseFiles {
+                id: id.to_owned(),
+                images,
+                mask: None,
+                truth: None,
+                unknown: None,
+                contrast: None,
+            }
         };
         let (one, other) = ([case("a", "x"), case("b", "y")], [case("c", "z"), case("d", "y")]);
         let sums = Checksums::of_images(one.iter().chain(&other)).unwrap();

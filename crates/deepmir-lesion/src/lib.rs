@@ -27,6 +27,7 @@
 mod assignment;
 mod candidate;
 mod class;
+mod count_interval;
 mod error;
 mod label_map;
 mod lesion;
@@ -45,6 +46,7 @@ mod unknown;
 
 pub use candidate::Candidate;
 pub use class::LesionClass;
+pub use count_interval::{COUNT_LEVEL, CountInterval};
 pub use error::LesionError;
 pub use label_map::LabelMap;
 pub use lesion::{Lesion, diameter_of_ball_mm, largest_piece, lesions_of, numbered};

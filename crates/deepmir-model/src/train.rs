@@ -1,5 +1,8 @@
 //! Training one network and assembling its model.
 
+use std::collections::BTreeSet;
+
+use deepmir_cases::{CaseFiles, Contrast};
 use deepmir_net::train::{Event, Trained, Training, program};
 
 use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange, bundle};
@@ -13,9 +16,8 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
         training.run(events)?;
     learned_images.sort();
     learned_images.dedup();
-    let ids = |cases: &[deepmir_cases::CaseFiles]| -> Vec<String> {
-        cases.iter().map(|case| case.id.clone()).collect()
-    };
+    let ids =
+        |cases: &[CaseFiles]| -> Vec<String> { cases.iter().map(|case| case.id.clone()).collect() };
     let settings = ModelSettings {
         format: bundle::FORMAT,
         name: training.name.clone(),
@@ -25,6 +27,7 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
         architecture: training.architecture.clone(),
         detection: rule,
         candidate_classifier: None,
+        contrasts: contrasts(training),
         provenance: Provenance {
             program: program(),
             data: training.data.clone(),
@@ -45,4 +48,16 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
     let bundle = Bundle::new(settings, vec![weights], Vec::new())?;
     bundle.write(&training.output.join("model"))?;
     Ok(bundle)
+}
+
+/// What the images in the place of the SWI show, each once; that of simulated phantoms is SWI.
+fn contrasts(training: &Training) -> Vec<Contrast> {
+    let scans = training.training.iter().chain(&training.extra_training);
+    let simulated = training.synthetic.as_ref().map(|_| Contrast::Swi);
+    each_once(scans.map(CaseFiles::contrast).chain(simulated))
+}
+
+/// Contrasts in order, each once.
+pub(crate) fn each_once(contrasts: impl Iterator<Item = Contrast>) -> Vec<Contrast> {
+    contrasts.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -270,8 +270,14 @@ mod tests {
         let sidecar = r#"{"MagneticFieldStrength": 7, "EchoTime": 0.014}"#;
         std::fs::write(folder.path().join("swi.json"), sidecar).unwrap();
         let images = BTreeMap::from([(Modality::Swi, path)]);
-        let files =
-            CaseFiles { id: "scan".to_owned(), images, mask: None, truth: None, unknown: None };
+        let files = CaseFiles {
+            id: "scan".to_owned(),
+            images,
+            mask: None,
+            truth: None,
+            unknown: None,
+            contrast: None,
+        };
         nifti::write(&files.images[&Modality::Swi], &swi, None).unwrap();
         let header = nifti::read_header(&files.images[&Modality::Swi]).unwrap();
         let images = BTreeMap::from([(Modality::Swi, swi)]);
@@ -280,6 +286,7 @@ mod tests {
             header,
             images,
             brain,
+            contrast: deepmir_cases::Contrast::Swi,
             brain_source: deepmir_cases::BrainSource::Given,
             truth: None,
             unknown: None,

@@ -12,6 +12,7 @@ use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::nifti::ReadOptions;
 
+use crate::train::each_once;
 use crate::training_range::{self, Measure, TrainingRange};
 use crate::{Bundle, Detector, ModelError, ModelSettings, Provenance};
 
@@ -123,6 +124,8 @@ fn changed(
         ..known
     };
     // Scans like these are no longer strange to it.
+    let contrasts = settings.contrasts.iter().copied();
+    settings.contrasts = each_once(contrasts.chain(cases.iter().map(CaseFiles::contrast)));
     if let Some(range) = &mut settings.training_range {
         range.join(&TrainingRange::of(cases, &settings.plan.inputs, read));
     }

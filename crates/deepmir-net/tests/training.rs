@@ -24,6 +24,7 @@ fn write_subject(folder: &Path, number: u32) -> CaseFiles {
         mask: None,
         truth: Some(subject.truth),
         unknown: None,
+        contrast: None,
     }
 }
 

@@ -49,6 +49,7 @@ pub fn align_t2w(
         mask: mask.cloned(),
         truth: None,
         unknown: None,
+        contrast: None,
     };
     let case = files.read_finding(&inputs, read, Some(&Anatomy::default()))?;
     let fixed = &case.images[&inputs[0]];

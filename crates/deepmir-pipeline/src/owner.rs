@@ -196,7 +196,14 @@ mod tests {
         let path = folder.join(name);
         std::fs::write(&path, content).unwrap();
         let images = BTreeMap::from([(Modality::Swi, path)]);
-        CaseFiles { id: "scan".to_owned(), images, mask: None, truth: None, unknown: None }
+        CaseFiles {
+            id: "scan".to_owned(),
+            images,
+            mask: None,
+            truth: None,
+            unknown: None,
+            contrast: None,
+        }
     }
 
     fn sign(files: &CaseFiles, folder: &Path) {

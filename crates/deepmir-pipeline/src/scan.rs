@@ -104,7 +104,10 @@ pub fn reconstruct<'a>(
     let made = reconstruct_to(input, settings, folders, id, progress)?;
     let images = made.images().collect();
     let mask: Option<PathBuf> = Some(made.mask.clone());
-    Ok((CaseFiles { id: id.to_owned(), images, mask, truth: None, unknown: None }, made))
+    Ok((
+        CaseFiles { id: id.to_owned(), images, mask, truth: None, unknown: None, contrast: None },
+        made,
+    ))
 }
 
 /// Whether a name is one of those of results about lesions.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deepmir_cases::cohort::single_case;
-use deepmir_cases::{CaseFiles, Modality};
+use deepmir_cases::{CaseFiles, Contrast, Modality};
 use deepmir_model::Bundle;
 use deepmir_net::DeviceChoice;
 use deepmir_pipeline::owner::refuse_other_results_of;
@@ -80,13 +80,15 @@ fn find(
     options: Options,
     reporter: &Reporter,
 ) -> Result<Prediction, Failure> {
+    let magnitude = images.iter().any(|(name, _)| name == "T2starw");
     let images: BTreeMap<Modality, Source> = images
         .into_iter()
         .map(|(name, image)| Ok((name.parse().map_err(Failure::input)?, image)))
         .collect::<Result<_, Failure>>()?;
     let paths = images.iter().map(|(&modality, image)| (modality, image.name().to_owned()));
     let mask_path = mask.map(|mask| mask.name().to_owned());
-    let files = single_case(paths.collect(), mask_path)?;
+    let contrast = magnitude.then_some(Contrast::T2StarMagnitude);
+    let files = CaseFiles { contrast, ..single_case(paths.collect(), mask_path)? };
     let mut predictor = options.predictor(&bundle)?;
     let mut progress = |done, total| reporter.tell("slices", done, total);
     let is_file = |source: &Source| matches!(source, Source::File(_));

@@ -52,6 +52,15 @@ def test_results_are_the_command_lines_bit_for_bit(kind, small, arrays, predicte
     assert same >= 3
 
 
+def test_a_magnitude_takes_the_place_of_an_swi(arrays, predicted):
+    images = dict(vars(arrays))
+    magnitude = deepmir.predict(t2star=images.pop("swi"), **images)
+    label_map = nib.load(next(predicted.glob("*seg-lesions_dseg.nii.gz")))
+    assert np.array_equal(magnitude.labels, np.asarray(label_map.dataobj))
+    with pytest.raises(deepmir.DeepmirError, match="not both"):
+        deepmir.predict(t2star=arrays.swi, **vars(arrays))
+
+
 def test_a_whole_head_is_the_command_lines_to_the_byte(subject, tmp_path):
     images = {"swi": subject.swi, "qsm": subject.qsm, "t2w": subject.t2w}
     done = command(

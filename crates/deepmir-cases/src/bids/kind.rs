@@ -74,7 +74,7 @@ impl Kind {
                 Hint::Phase => Self::Phase,
                 _ if is_swi => Self::Image(Modality::Swi),
                 Hint::Swi => Self::Image(Modality::Swi),
-                Hint::Nothing => Self::Magnitude,
+                Hint::Magnitude | Hint::Nothing => Self::Magnitude,
             }),
             _ => None,
         }
@@ -98,6 +98,7 @@ pub fn no_swi(path: &Path) -> Option<NoSwi> {
         return match Hint::of(path) {
             Hint::Projection => Some(NoSwi::Projection),
             Hint::Phase => Some(NoSwi::Phase),
+            Hint::Magnitude => Some(NoSwi::Magnitude),
             Hint::Swi | Hint::Nothing => None,
         };
     };
@@ -128,6 +129,8 @@ enum Hint {
     Projection,
     Phase,
     Swi,
+    /// A magnitude that says nothing of an SWI.
+    Magnitude,
     Nothing,
 }
 
@@ -149,6 +152,8 @@ impl Hint {
             Self::Phase
         } else if any(&["SWI", "SWAN"]) {
             Self::Swi
+        } else if any(&["M", "MAGNITUDE", "MFFE"]) {
+            Self::Magnitude
         } else {
             Self::Nothing
         }
@@ -158,6 +163,7 @@ impl Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Contrast;
 
     fn kind(name: &str) -> Option<Kind> {
         Kind::of(Path::new(name), &BidsName::parse(Path::new(name)).unwrap())
@@ -208,6 +214,9 @@ mod tests {
             ("sub-04_swi", r#"["ORIGINAL", "PRIMARY", "M", "SWI", "NORM"]"#, None),
             ("sub-05_T2starw", r#"["ORIGINAL", "PRIMARY", "SWI"]"#, None),
             ("swi", r#"["DERIVED", "PRIMARY", "MINIP"]"#, Some(NoSwi::Projection)),
+            // What has no name of the standard is what its sidecar says.
+            ("t2star", r#"["ORIGINAL", "PRIMARY", "M", "ND"]"#, Some(NoSwi::Magnitude)),
+            ("sub-06_swi", r#"["ORIGINAL", "PRIMARY", "M", "ND"]"#, None),
         ] {
             std::fs::write(
                 folder.path().join(format!("{name}.json")),
@@ -228,17 +237,15 @@ mod tests {
                 mask: None,
                 truth: None,
                 unknown: None,
+                contrast: None,
             };
             files.check_swi(&[Modality::Swi])
         };
         let told = check("sub-01_rec-mIP_swi.nii").unwrap_err().to_string();
         assert!(told.contains("a projection over slices is no SWI"), "{told}");
-        let warnings = check("sub-01_T2starw.nii").unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert_eq!(warnings[0].code, "magnitude_as_swi");
-        assert!(warnings[0].message.ends_with("sub-01_T2starw.nii"));
-        assert!(check("sub-01_swi.nii").unwrap().is_empty());
-        assert!(check("swi.nii").unwrap().is_empty());
+        assert_eq!(check("sub-01_T2starw.nii").unwrap(), Contrast::T2StarMagnitude);
+        assert_eq!(check("sub-01_swi.nii").unwrap(), Contrast::Swi);
+        assert_eq!(check("swi.nii").unwrap(), Contrast::Swi);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod filter;
 mod json;
 mod kind;
 mod label_maps;
+mod magnitude;
 mod name;
 mod raw;
 mod runs;

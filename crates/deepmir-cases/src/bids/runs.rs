@@ -67,7 +67,9 @@ impl Group {
     /// Whether lesions can be looked for in it.
     fn makes_a_run(&self) -> bool {
         let maps = [Modality::Swi, Modality::Qsm];
-        maps.iter().any(|map| self.images.contains_key(map)) || self.has_echoes()
+        maps.iter().any(|map| self.images.contains_key(map))
+            || self.has_echoes()
+            || !self.magnitudes.is_empty()
     }
 
     fn has_echoes(&self) -> bool {
@@ -76,7 +78,10 @@ impl Group {
 
     /// Whether there is nothing in it to speak of.
     fn is_empty(&self) -> bool {
-        self.images.is_empty() && !self.has_echoes() && self.notes.is_empty()
+        self.images.is_empty()
+            && !self.has_echoes()
+            && self.magnitudes.is_empty()
+            && self.notes.is_empty()
     }
 
     /// Whether both have an image of one kind, T2w apart.
@@ -102,6 +107,9 @@ impl Group {
             }
             if !self.has_echoes() {
                 self.parts.clone_from(&shared.parts);
+            }
+            if self.magnitudes.is_empty() {
+                self.magnitudes.clone_from(&shared.magnitudes);
             }
         }
         self.notes.extend(shared.notes.iter().cloned());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::filter::{Filters, Query};
 use super::kind::{Kind, Part};
+use super::magnitude::{Magnitude, chosen};
 use super::name::without_zeros;
 use super::raw::{EchoPart, assemble};
 use super::walk::{FoundImage, found_below, subject_folders};
@@ -24,6 +25,8 @@ pub struct Scan {
     pub images: BTreeMap<Modality, PathBuf>,
     /// Kinds of which it has more than one image, with the first two; they are not among its images.
     pub twice: BTreeMap<Modality, (PathBuf, PathBuf)>,
+    /// A T2*-weighted magnitude, for models that can do without an SWI.
+    pub magnitude: Option<PathBuf>,
     /// A brain mask (`desc-brain_mask`) beside them.
     pub mask: Option<PathBuf>,
     /// Its raw echoes, or why they cannot be used; empty if there are none.
@@ -150,6 +153,7 @@ pub(super) struct Group {
     pub(super) images: BTreeMap<Modality, Vec<PathBuf>>,
     pub(super) masks: Vec<PathBuf>,
     pub(super) parts: Vec<EchoPart>,
+    pub(super) magnitudes: Vec<Magnitude>,
     /// `run-` as names spell it, the best image's first: 0 for the SWI, and so on.
     pub(super) spelled: BTreeMap<(usize, String), PathBuf>,
     pub(super) notes: Vec<String>,
@@ -178,12 +182,11 @@ impl Group {
                 if is_echo {
                     self.parts.push(EchoPart::new(Part::Unsaid, name, path.clone()));
                 }
-                if !(filters.ask_for_swi() && filters.choose(Query::Swi, name)) {
-                    self.notes.push(format!(
-                        "a T2*-weighted magnitude is no SWI and not used as one; if it is one, rename it \
-                         *_acq-swi_T2starw, or take it all the same with --filter swi=suffix-T2starw: {}",
-                        file()
-                    ));
+                if !filters.ask_for_swi() {
+                    self.magnitudes.push(Magnitude::new(name, path));
+                    return;
+                }
+                if !filters.choose(Query::Swi, name) {
                     return;
                 }
                 rank = 0;
@@ -203,6 +206,10 @@ impl Group {
             }
             Kind::Part(part) => {
                 rank = 3;
+                let shows = matches!(part, Part::Magnitude | Part::Unsaid);
+                if shows && !name.suffix().eq_ignore_ascii_case("T1w") && !filters.ask_for_swi() {
+                    self.magnitudes.push(Magnitude::new(name, path.clone()));
+                }
                 self.parts.push(EchoPart::new(part, name, path.clone()));
             }
             Kind::BrainMask => self.masks.push(path.clone()),
@@ -229,6 +236,13 @@ impl Group {
                 Ok(echoes)
             }
             Err(error) => Err(error.to_string()),
+        };
+        let magnitude = match chosen(self.magnitudes) {
+            Ok(magnitude) => magnitude,
+            Err(note) => {
+                self.notes.push(note);
+                None
+            }
         };
         let mut images = BTreeMap::new();
         let mut twice = BTreeMap::new();
@@ -259,6 +273,7 @@ impl Group {
             session: session.map(str::to_owned),
             images,
             twice,
+            magnitude,
             mask,
             echoes,
             notes: self.notes,
@@ -350,7 +365,7 @@ pub(super) mod tests {
         let files = ["acq-GRE_T2starw", "Chimap"];
         let scan = &of(&files, &[])[0];
         assert_eq!(modalities(scan), ["QSM"]);
-        assert!(scan.notes[0].contains("is no SWI") && scan.notes[0].contains("--filter swi="));
+        assert!(scan.magnitude.as_ref().unwrap().ends_with("sub-01_acq-GRE_T2starw.nii.gz"));
         for filter in ["swi=suffix-T2starw", "swi=acq-GRE"] {
             assert_eq!(modalities(&of(&files, &[filter])[0]), ["SWI", "QSM"], "{filter}");
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Cohort, subject_of};
 use crate::text_table::{TextTable, given};
-use crate::{CaseError, CaseFiles, Groups, Modality};
+use crate::{CaseError, CaseFiles, Contrast, Groups, Modality};
 
 impl Cohort {
     /// From a table with a header: `id`, `truth`, a column for each image (`swi`, `qsm`, `t2w`),
@@ -30,6 +30,7 @@ impl Cohort {
                 mask: None,
                 truth: None,
                 unknown: None,
+                contrast: None,
             };
             let mut group = None;
             let mut files: Vec<(&str, PathBuf)> = Vec::new();
@@ -57,6 +58,9 @@ impl Cohort {
                     Column::Mask => case.mask = Some(file),
                     Column::Unknown => case.unknown = Some(file),
                     Column::Image(modality) => {
+                        let magnitude = is_magnitude(name);
+                        case.contrast =
+                            case.contrast.or(magnitude.then_some(Contrast::T2StarMagnitude));
                         case.images.insert(*modality, file);
                     }
                 }
@@ -90,6 +94,11 @@ impl Cohort {
         }
         Ok(Self { cases: cases.into_values().collect(), groups, warnings: Vec::new() })
     }
+}
+
+/// Whether a column holds T2*-weighted magnitudes.
+fn is_magnitude(column: &str) -> bool {
+    ["t2starw", "t2*"].contains(&column.to_ascii_lowercase().as_str())
 }
 
 /// What each column of a table stands for.
@@ -152,7 +161,7 @@ impl Column {
             "mask" => Ok(Self::Mask),
             "unknown" => Ok(Self::Unknown),
             _ => name.parse().map(Self::Image).map_err(|_| {
-                format!("there is no meaning to the column {name:?}; there are id, patient, truth, mask, unknown, swi, qsm and t2w")
+                format!("there is no meaning to the column {name:?}; there are id, patient, truth, mask, unknown, swi, t2starw, qsm and t2w")
             }),
         }
     }
@@ -185,6 +194,17 @@ mod tests {
             table("id,truth,unknown,swi\np1,t.nii,b.nii,a.nii\np2,t.nii,n/a,a.nii\n").unwrap();
         assert!(with.cases[0].unknown.as_ref().unwrap().ends_with("b.nii"));
         assert_eq!(with.cases[1].unknown, None);
+    }
+
+    #[test]
+    fn a_column_says_that_its_images_are_magnitudes() {
+        let of = |header: &str| {
+            let cohort = table(&format!("id,truth,{header}\np1,t.nii,a.nii\n")).unwrap();
+            assert!(cohort.cases[0].images.contains_key(&Modality::Swi));
+            cohort.cases[0].contrast()
+        };
+        assert_eq!(of("T2starw"), Contrast::T2StarMagnitude);
+        assert_eq!(of("swi"), Contrast::Swi);
     }
 
     #[test]

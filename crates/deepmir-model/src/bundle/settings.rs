@@ -1,6 +1,6 @@
 //! The content of `model.toml`.
 
-use deepmir_cases::{CaseFiles, Checksums};
+use deepmir_cases::{CaseFiles, Checksums, Contrast};
 use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
 use deepmir_net::architecture::Output;
 use deepmir_net::patch_classifier::PatchClassifierSettings;
@@ -34,6 +34,9 @@ pub struct ModelSettings {
     /// The classifier that scores candidates, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_classifier: Option<CandidateClassifier>,
+    /// What the images in the place of the SWI showed that it learned from.
+    #[serde(default = "swi_alone", skip_serializing_if = "is_swi_alone")]
+    pub contrasts: Vec<Contrast>,
     /// How the model was made.
     pub provenance: Provenance,
     /// The range of scans that the model learned from, where it was measured.
@@ -44,6 +47,15 @@ pub struct ModelSettings {
     /// The networks that score the patches around candidates, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_classifier: Option<PatchClassifierSettings>,
+}
+
+/// What models learned from that do not say it.
+fn swi_alone() -> Vec<Contrast> {
+    vec![Contrast::Swi]
+}
+
+fn is_swi_alone(contrasts: &[Contrast]) -> bool {
+    contrasts == [Contrast::Swi]
 }
 
 /// How a model was made.
@@ -100,6 +112,9 @@ impl ModelSettings {
         let invalid = |reason: String| Err(NetError::Config { reason }.into());
         plan.validate()?;
         architecture.validate()?;
+        if self.contrasts.is_empty() {
+            return invalid("contrasts is empty; name SWI, T2starw or both".to_owned());
+        }
         if architecture.input_channels != plan.input_channels() {
             return invalid(format!(
                 "the network takes {} channels and the plan gives {}",

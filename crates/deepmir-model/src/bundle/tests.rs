@@ -15,6 +15,7 @@ fn bundle(members: usize) -> Bundle {
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
         candidate_classifier: None,
+        contrasts: vec![deepmir_cases::Contrast::Swi],
         provenance: Provenance {
             program: "deepmir test".to_owned(),
             data: "none".to_owned(),

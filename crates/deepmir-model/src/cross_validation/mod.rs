@@ -18,6 +18,7 @@ use deepmir_net::train::TrainingConfig;
 use deepmir_net::{DeviceChoice, Plan, Prepared};
 use deepmir_volume::nifti::ReadOptions;
 
+use crate::train::each_once;
 use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange};
 use patches::StoredImages;
 use select::{Selected, Selection};
@@ -172,7 +173,10 @@ impl CrossValidation<'_> {
         let images =
             self.models.iter().flat_map(|model| &model.settings.provenance.training_images);
         let images: BTreeSet<String> = images.cloned().collect();
+        let contrasts = self.models.iter().flat_map(|model| &model.settings.contrasts);
+        let contrasts = each_once(contrasts.copied());
         let settings = ModelSettings {
+            contrasts,
             training_range: (!training_range.0.is_empty()).then_some(training_range),
             patch_classifier,
             provenance: Provenance {

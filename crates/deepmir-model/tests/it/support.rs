@@ -27,6 +27,7 @@ pub fn write_subject(folder: &Path, number: u32) -> CaseFiles {
         mask: None,
         truth: Some(subject.truth),
         unknown: None,
+        contrast: None,
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn prepared_subject(plan: &Plan) -> (Prepared, Case) {
             (Modality::T2w, image(1.0, 0.6)),
         ]),
         brain,
+        contrast: deepmir_cases::Contrast::Swi,
         brain_source: deepmir_cases::BrainSource::Given,
         truth: Some(truth),
         unknown: None,

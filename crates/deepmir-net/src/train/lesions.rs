@@ -148,6 +148,7 @@ mod tests {
                     mask: None,
                     truth,
                     unknown: None,
+                    contrast: None,
                 }
             };
             of.iter().map(case).collect()

@@ -1,8 +1,9 @@
 //! The cohort's tables: a row a scan, and a row a lesion.
 
+use deepmir_cases::Contrast;
 use deepmir_lesion::{
-    BombsSize, Certainty, LesionClass, LesionRow, Lobe, MarsRegion, MicrobleedCounts, Pattern,
-    Region, RegionSource, Side,
+    BombsSize, Certainty, CountInterval, LesionClass, LesionRow, Lobe, MarsRegion,
+    MicrobleedCounts, Pattern, Region, RegionSource, Side,
 };
 
 use super::outliers::Outlier;
@@ -35,6 +36,11 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
     };
     let (cmb, nhid) = (LesionClass::Cmb, LesionClass::Nhid);
     let quality = row.quality.as_ref();
+    let interval_end = |class: LesionClass, end: fn(&CountInterval) -> usize| {
+        let interval =
+            quality.filter(|_| done).and_then(|quality| quality.count_intervals.get(&class));
+        Cell::Count(interval.map(|interval| end(interval) as i64))
+    };
     let source = quality.filter(|_| done).map(|quality| quality.region_source);
     let counts = source.map(|source| MicrobleedCounts::of(&row.lesions, source));
     let counts = counts.unwrap_or_default();
@@ -54,6 +60,8 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         ("state", Cell::text(row.state.name())),
         ("reason", Cell::Text(row.reason.clone())),
         ("cmb_count", count(cmb, None)),
+        ("cmb_count_low", interval_end(cmb, |interval| interval.low)),
+        ("cmb_count_high", interval_end(cmb, |interval| interval.high)),
         ("cmb_pattern", name(counts.pattern.map(Pattern::name))),
         ("cmb_lobar", count(cmb, Some(Region::Lobar))),
         ("cmb_deep", count(cmb, Some(Region::Deep))),
@@ -68,8 +76,11 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
         ("cmb_infratentorial_volume_mm3", volume(cmb, Some(Region::Infratentorial))),
         ("cmb_chi_total_ppm_mm3", chi(cmb)),
         ("nhid_count", count(nhid, None)),
+        ("nhid_count_low", interval_end(nhid, |interval| interval.low)),
+        ("nhid_count_high", interval_end(nhid, |interval| interval.high)),
         ("nhid_volume_mm3", volume(nhid, None)),
         ("nhid_chi_total_ppm_mm3", chi(nhid)),
+        ("contrast", name(quality.and_then(|quality| quality.contrast).map(Contrast::name))),
         ("brain_ml", Cell::Number(quality.map(|quality| quality.brain_ml), 1)),
         ("snr", Cell::Number(quality.and_then(|quality| quality.snr), 2)),
         (

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::PipelineError;
 
 /// A row of the table: number in the label map, class, middle in RAS millimetres, volume, highest probability of
-/// the maps, the candidate classifier's probability of a lesion, and whether it was accepted.
+/// the maps, the candidate classifier's probability of a lesion, whether it was accepted, and its place in the order of
+/// review.
 #[derive(Serialize, Deserialize)]
 struct Row {
     candidate: usize,
@@ -25,6 +26,9 @@ struct Row {
     max_probability: f32,
     lesion_probability: f32,
     accepted: Accepted,
+    /// 0 in tables of earlier versions.
+    #[serde(default)]
+    review_rank: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +56,20 @@ fn map_of(table: &Path) -> PathBuf {
     table.with_extension("nii.gz")
 }
 
+/// The place of each candidate in an order of review, from 1: those first of which a rater's word tells most, by the entropy of
+/// their probability.
+fn review_ranks(probabilities: &[f32]) -> Vec<usize> {
+    let apart = |n: &usize| (probabilities[*n] - 0.5).abs();
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    // Entropy falls with the distance from one half; of equals the more probable comes first, as in the table.
+    order.sort_by(|a, b| apart(a).total_cmp(&apart(b)));
+    let mut ranks = vec![0; order.len()];
+    for (rank, &n) in (1..).zip(&order) {
+        ranks[n] = rank;
+    }
+    ranks
+}
+
 /// Writes a table of candidates, the most probable first, and beside it a label map of their numbers. The two files.
 ///
 /// # Errors
@@ -73,7 +91,9 @@ pub fn write(
         path: table.to_owned(),
         reason: error.to_string(),
     };
-    for (number, &(candidate, accepted)) in (1..).zip(&sorted) {
+    let scores: Vec<f32> = sorted.iter().map(|(candidate, _)| candidate.score()).collect();
+    let numbered_and_ranked = (1..).zip(review_ranks(&scores));
+    for ((number, review_rank), &(candidate, accepted)) in numbered_and_ranked.zip(&sorted) {
         let Lesion { class, centre_mm, volume_mm3, .. } = candidate.lesion;
         let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
         let [x_mm, y_mm, z_mm] = centre_mm.map(|mm| rounded(mm, 100.0));
@@ -88,6 +108,7 @@ pub fn write(
             max_probability: share(candidate.peak_probability),
             lesion_probability: share(candidate.score()),
             accepted: if accepted { Accepted::Yes } else { Accepted::No },
+            review_rank,
         };
         writer.serialize(row).map_err(|error| fault(&error))?;
     }
@@ -135,6 +156,12 @@ mod tests {
     use deepmir_volume::Affine;
 
     #[test]
+    fn what_is_least_sure_is_reviewed_first() {
+        assert_eq!(review_ranks(&[0.99, 0.7, 0.45, 0.02]), [4, 2, 1, 3]);
+        assert_eq!(review_ranks(&[0.6, 0.4]), [1, 2]);
+    }
+
+    #[test]
     fn candidates_come_back_with_class_probability_and_voxels() {
         let grid = Grid::new([20, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
         let candidate = |class, voxels, lesion_probability| {
@@ -155,14 +182,20 @@ mod tests {
         assert!(read_grid.same_as(&grid));
         assert_eq!(back, [found[1].clone(), found[0].clone()]);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().nth(2), Some("2\tCMB\t4.0\t0.0\t0.0\t3.0\t0.9\t0.25\tno"));
+        assert_eq!(text.lines().nth(2), Some("2\tCMB\t4.0\t0.0\t0.0\t3.0\t0.9\t0.25\tno\t2"));
+
+        // A table of before there was an order of review.
+        let earlier: Vec<&str> =
+            text.lines().map(|line| line.rsplit_once('\t').unwrap().0).collect();
+        std::fs::write(&path, earlier.join("\n")).unwrap();
+        assert_eq!(read(&path).unwrap().1, back);
 
         let error_of = |text: &str| {
             std::fs::write(&path, text).unwrap();
             read(&path).unwrap_err().to_string()
         };
         assert!(error_of(&text.replace("2\tCMB", "3\tCMB")).contains("out of order"));
-        assert!(error_of(&text.replace("\tno", "")).contains("predict again"));
+        assert!(error_of(&text.replace("\tno", "\tmaybe")).contains("predict again"));
         assert!(error_of("class\n").contains("candidates.tsv"));
         std::fs::write(&path, &text).unwrap();
         std::fs::remove_file(&map).unwrap();

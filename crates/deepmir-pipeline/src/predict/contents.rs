@@ -46,6 +46,7 @@ mod tests {
                 header: nifti::read_header(&path).unwrap(),
                 images: BTreeMap::from([(Modality::Swi, swi)]),
                 brain: Volume::filled(grid, true),
+                contrast: deepmir_cases::Contrast::Swi,
                 brain_source: deepmir_cases::BrainSource::Given,
                 truth: None,
                 unknown: None,

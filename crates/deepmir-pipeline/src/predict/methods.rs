@@ -1,6 +1,6 @@
 //! The methods paragraph of a prediction's page, for a paper.
 
-use deepmir_cases::Case;
+use deepmir_cases::{Case, Modality};
 use deepmir_detect::{ClassThreshold, DetectionRule};
 use deepmir_lesion::LesionClass;
 use deepmir_model::bundle::ModelSettings;
@@ -12,7 +12,11 @@ pub(super) fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> Str
     let plan = &settings.plan;
     let classes: Vec<&str> = plan.classes.iter().map(long_name).collect();
     let inputs = plan.inputs.iter().filter(|input| case.images.contains_key(input));
-    let inputs: Vec<&str> = inputs.map(|input| input.name()).collect();
+    let named = |&input: &Modality| match input {
+        Modality::Swi => case.contrast.in_words(),
+        other => other.name(),
+    };
+    let inputs: Vec<&str> = inputs.map(named).collect();
     let voxels = match plan.voxel_mm {
         Some([x, y, z]) => format!("resampled to {x} × {y} × {z} mm, "),
         None => String::new(),

@@ -1,6 +1,9 @@
 //! Where the microbleeds of a scan lie and how sure they are, in its sidecar and on its page.
 
-use deepmir_lesion::{DEFINITE_PROBABILITY, LesionClass, MarsRegion, MicrobleedCounts, Pattern};
+use deepmir_lesion::{
+    COUNT_LEVEL, CountInterval, DEFINITE_PROBABILITY, LesionClass, MarsRegion, MicrobleedCounts,
+    Pattern,
+};
 use deepmir_report::TextTable;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +16,11 @@ pub(super) fn counts(prediction: &Prediction) -> Map<String, Value> {
     for (class, count) in super::counts(&prediction.rows) {
         fields.insert(format!("{}_count", class.name().to_lowercase()), json!(count));
     }
+    for (class, interval) in &prediction.quality.count_intervals {
+        let name = |end: &str| format!("{}_count_{end}", class.name().to_lowercase());
+        fields.insert(name("low"), json!(interval.low));
+        fields.insert(name("high"), json!(interval.high));
+    }
     fields.insert("cmb_pattern".to_owned(), json!(counts.pattern.map(Pattern::name)));
     fields
         .extend(counts.columns().into_iter().map(|(name, count)| (name.to_owned(), json!(count))));
@@ -22,16 +30,24 @@ pub(super) fn counts(prediction: &Prediction) -> Map<String, Value> {
 /// What is known of the microbleeds' places and certainty; `None` if there are none.
 pub(super) fn page_table(prediction: &Prediction) -> Option<TextTable> {
     let microbleeds = prediction.rows.iter().filter(|row| row.class == LesionClass::Cmb).count();
-    (microbleeds > 0).then(|| laid_out(&counted(prediction)))
+    let interval = prediction.quality.count_intervals.get(&LesionClass::Cmb);
+    (microbleeds > 0).then(|| laid_out(&counted(prediction), interval))
 }
 
 fn counted(prediction: &Prediction) -> MicrobleedCounts {
     MicrobleedCounts::of(&prediction.rows, prediction.quality.region_source)
 }
 
-fn laid_out(counts: &MicrobleedCounts) -> TextTable {
+fn laid_out(counts: &MicrobleedCounts, interval: Option<&CountInterval>) -> TextTable {
     let mut rows = Vec::new();
     let mut add = |name: String, value: String| rows.push(vec![name, value]);
+    if let Some(CountInterval { low, high, .. }) = interval {
+        let name = format!(
+            "number, by the probabilities of all candidates ({:.0} % interval)",
+            100.0 * COUNT_LEVEL
+        );
+        add(name, format!("{low} to {high}"));
+    }
     if let Some((definite, possible)) = counts.certainty {
         add(
             format!("definite (probability of at least {DEFINITE_PROBABILITY})"),
@@ -76,7 +92,8 @@ mod tests {
             mars_region: place,
             ..unmeasured()
         };
-        laid_out(&MicrobleedCounts::of(&[row], source)).rows
+        let interval = CountInterval { expected: 1.2, low: 1, high: 3 };
+        laid_out(&MicrobleedCounts::of(&[row], source), Some(&interval)).rows
     }
 
     #[test]
@@ -86,6 +103,7 @@ mod tests {
         };
         let rows = shown(RegionSource::Parcellation);
         assert!(has(&rows, "definite", "0") && has(&rows, "possible", "1"), "{rows:?}");
+        assert!(has(&rows, "number, by", "1 to 3"), "{rows:?}");
         assert!(has(&rows, "occipital lobe", "1") && has(&rows, "thalamus", "0"), "{rows:?}");
         assert!(has(&rows, "strictly lobar", "1"), "{rows:?}");
         let rows = shown(RegionSource::BrainBox);

@@ -14,15 +14,16 @@ mod tilt;
 mod window;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use deepmir_anatomy::Regions;
 use deepmir_cases::{Case, CaseFiles, FindBrain, Modality, sha256};
-use deepmir_detect::ProbabilityMaps;
+use deepmir_detect::{ClassThreshold, ProbabilityMaps};
 use deepmir_lesion::{
-    BasalGanglia, Candidate, FindPlace, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
-    numbered,
+    BasalGanglia, Candidate, CountInterval, FindPlace, LabelMap, Lesion, LesionClass, LesionRow,
+    MeasuredImages, numbered,
 };
 use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError, Prepared};
@@ -216,7 +217,9 @@ impl Predictor {
         let rows = images.measure_candidates(&labels, &found);
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, &case, files, &scored);
-        let (mut quality, from_files) = (Quality::of(&case).beside(range), files.is_some());
+        let (mut quality, from_files) =
+            (Quality::of(&case).with_contrasts_of(settings).beside(range), files.is_some());
+        quality.count_intervals = self.count_intervals(&candidates, &accepted, &quality);
         quality.region_source = images.region_source();
         quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
@@ -244,6 +247,30 @@ impl Predictor {
         path: &Path,
     ) -> Result<Option<String>, PipelineError> {
         Ok(prediction.from_files.then(|| sha256(path)).transpose()?)
+    }
+
+    /// How many lesions of each class there are, by the probabilities of all candidates but those that a rule other than the
+    /// threshold rejects; empty where the model has no candidate classifier.
+    fn count_intervals(
+        &self,
+        candidates: &[Candidate],
+        accepted: &[bool],
+        quality: &Quality,
+    ) -> BTreeMap<LesionClass, CountInterval> {
+        let detection = self.detector.detection();
+        if detection.classifier.is_none() {
+            return BTreeMap::new();
+        }
+        let distance = quality.training_range.distance.unwrap_or(0.0);
+        let of_class = |(&class, threshold): (&LesionClass, &ClassThreshold)| {
+            let probabilities = candidates.iter().zip(accepted).filter(|(candidate, accepted)| {
+                let likely = candidate.score() >= threshold.detection_threshold;
+                candidate.lesion.class == class && (**accepted || !likely)
+            });
+            let probabilities = probabilities.map(|(candidate, _)| f64::from(candidate.score()));
+            (class, CountInterval::of(&probabilities.collect::<Vec<_>>(), distance))
+        };
+        detection.rule.classes.iter().map(of_class).collect()
     }
 
     /// The probability of each lesion; `None` where the model has no candidate classifier.

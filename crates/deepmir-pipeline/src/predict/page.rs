@@ -24,8 +24,12 @@ impl Predictor {
         files: &CaseFiles,
     ) -> Result<SubjectReport<'a>, PipelineError> {
         let case = &prediction.case;
+        let named = |modality| match modality {
+            Modality::Swi => case.contrast.in_words(),
+            other => other.name(),
+        };
         let images = case.images.iter().map(|(modality, volume)| Shown {
-            name: modality.name().to_owned(),
+            name: named(*modality).to_owned(),
             volume,
             window: window(*modality, volume, &case.brain),
         });

@@ -1,7 +1,10 @@
 //! Measures of image quality, in which outliers show.
 
-use deepmir_cases::{Case, CaseFiles, Modality};
-use deepmir_lesion::RegionSource;
+use std::collections::BTreeMap;
+
+use deepmir_cases::{Case, CaseFiles, Contrast, Modality};
+use deepmir_lesion::{CountInterval, LesionClass, RegionSource};
+use deepmir_model::ModelSettings;
 use deepmir_model::training_range::{deviation, inside, snr};
 use deepmir_recon::{register, sign};
 use deepmir_volume::{Mask, Volume, Warning, statistics};
@@ -36,9 +39,15 @@ pub struct Quality {
     /// Spread of susceptibility over the brain (1.4826 times the median absolute deviation).
     #[serde(rename = "ChiDeviation_ppm")]
     pub chi_deviation_ppm: Option<f64>,
+    /// What the image in the place of the SWI shows, by its name and sidecar; `None` where there is none.
+    #[serde(default)]
+    pub contrast: Option<Contrast>,
     /// The scan beside those that the model learned from.
     #[serde(default)]
     pub training_range: RangeComparison,
+    /// How many lesions of each class there are, with an interval; empty without a candidate classifier.
+    #[serde(default)]
+    pub count_intervals: BTreeMap<LesionClass, CountInterval>,
     /// What the regions of its lesions are from.
     #[serde(default)]
     pub region_source: RegionSource,
@@ -94,7 +103,9 @@ impl Quality {
             snr: reference.and_then(|image| snr(image, brain)),
             registration_similarity,
             chi_deviation_ppm,
+            contrast: swi.map(|_| case.contrast),
             training_range: RangeComparison::default(),
+            count_intervals: BTreeMap::new(),
             region_source: RegionSource::default(),
             warnings,
         }
@@ -104,6 +115,25 @@ impl Quality {
     pub(super) fn beside(mut self, range: RangeComparison) -> Self {
         self.warnings.extend(range.warning());
         self.training_range = range;
+        self
+    }
+
+    /// With a warning of a contrast that the model did not learn from.
+    pub(super) fn with_contrasts_of(mut self, settings: &ModelSettings) -> Self {
+        let unknown = self.contrast.filter(|contrast| !settings.contrasts.contains(contrast));
+        self.warnings.extend(unknown.map(|contrast| {
+            let code = match contrast {
+                Contrast::T2StarMagnitude => "magnitude_as_swi",
+                Contrast::Swi => "swi_as_magnitude",
+            };
+            let message = format!(
+                "lesions were looked for in a {} (by its name or sidecar), and the model {} did not learn from such: \
+                 it may miss most microbleeds; use a model that did",
+                contrast.in_words(),
+                settings.name
+            );
+            Warning::new(code, message)
+        }));
         self
     }
 
@@ -137,6 +167,7 @@ impl Quality {
             value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
         };
         [
+            ("contrast", self.contrast.map_or("n/a", Contrast::in_words).to_owned()),
             ("brain volume", format!("{:.0} mL", self.brain_ml)),
             ("signal to noise", maybe(self.snr, 1)),
             ("similarity of SWI and T2w", maybe(self.registration_similarity, 3)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::Modality;
 use deepmir_cases::bids::Scan;
+use deepmir_cases::{Contrast, Modality};
 use deepmir_model::bundle::ModelSettings;
 use deepmir_recon::input::EchoParts;
 use deepmir_volume::Grid;
@@ -85,7 +85,10 @@ impl Planner<'_> {
             memory_gb: 0.0,
         };
         let mut missing_for = Vec::new();
+        let without_swi = scan;
         for (number, model) in self.models.iter().enumerate() {
+            let magnitude = magnitude_for(without_swi, model);
+            let scan = &with_magnitude(without_swi, magnitude);
             let inputs = &model.plan.inputs;
             let missing = |there: &dyn Fn(Modality) -> bool| -> Vec<&str> {
                 let needed = inputs.iter().filter(|&&m| model.plan.needs(m) && !there(m));
@@ -132,6 +135,9 @@ impl Planner<'_> {
             return match outcome {
                 Ok((source, mut reasons, memory_gb)) => {
                     let mut warnings = scan.warnings.clone();
+                    reasons.extend(magnitude.map(|path| {
+                        format!("no SWI: a T2*-weighted magnitude in its place, {}", path.display())
+                    }));
                     if !is_there(Modality::Swi) {
                         reasons.extend(scan.notes.iter().cloned());
                     }
@@ -152,6 +158,13 @@ impl Planner<'_> {
                 Err(reason) => blank(Decision::Fail, vec![reason]),
             };
         }
+        missing_for.extend(scan.magnitude.iter().map(|path| {
+            format!(
+                "a T2*-weighted magnitude is no SWI, and the models learned from SWI alone (`deepmir model list` names those \
+                 that did not); if it is an SWI, rename it *_acq-swi_T2starw: {}",
+                path.display()
+            )
+        }));
         missing_for.extend(scan.notes.iter().cloned());
         missing_for.push("add the images, or a model that does without with --model".to_owned());
         blank(Decision::Skip, missing_for)
@@ -223,6 +236,21 @@ impl Planner<'_> {
     }
 }
 
+/// The magnitude that a model reads in place of an SWI which is neither there nor made from echoes.
+fn magnitude_for<'a>(scan: &'a Scan, model: &ModelSettings) -> Option<&'a Path> {
+    let swi = scan.images.contains_key(&Modality::Swi)
+        || scan.echoes.as_ref().is_ok_and(|echoes| !echoes.is_empty());
+    let known = model.contrasts.contains(&Contrast::T2StarMagnitude);
+    scan.magnitude.as_deref().filter(|_| known && !swi)
+}
+
+/// A scan with a magnitude in the place of its SWI.
+fn with_magnitude(scan: &Scan, magnitude: Option<&Path>) -> Scan {
+    let mut scan = scan.clone();
+    scan.images.extend(magnitude.map(|path| (Modality::Swi, path.to_owned())));
+    scan
+}
+
 /// Source, reasons and memory, or what is wrong.
 type Planned = Result<(Source, Vec<String>, f64), String>;
 
@@ -265,6 +293,7 @@ mod tests {
         let (t2w, far) = (image("t2w.nii", 8), image("far.nii", 9));
         let mut model = shipped::MODELS[0].open().unwrap().settings;
         model.plan.optional.clear();
+        model.contrasts = vec![Contrast::Swi];
         let mut frugal = model.clone();
         frugal.name = "frugal".to_owned();
         frugal.plan.inputs = vec![Modality::Swi, Modality::Qsm];
@@ -274,6 +303,7 @@ mod tests {
             subject: "01".to_owned(),
             session: None,
             twice: BTreeMap::new(),
+            magnitude: None,
             notes: vec!["a projection is no SWI".to_owned()],
             warnings: Vec::new(),
             images: [(Modality::Swi, &swi), (Modality::Qsm, &qsm)]
@@ -336,6 +366,16 @@ mod tests {
         odd.images.remove(&Modality::Swi);
         let (decision, why) = plan(&odd, &[&content]);
         assert!(decision == Decision::Skip && why.contains("a projection is no SWI"), "{why}");
+        // A magnitude takes the place of an SWI for models that learned from such.
+        let mut magnitude = odd.clone();
+        magnitude.magnitude = Some(swi.clone());
+        let (decision, why) = plan(&magnitude, &[&content]);
+        assert!(decision == Decision::Skip && why.contains("learned from SWI alone"), "{why}");
+        let mut either = content.clone();
+        either.contrasts = vec![Contrast::Swi, Contrast::T2StarMagnitude];
+        let (decision, why) = plan(&magnitude, &[&content, &either]);
+        assert!(matches!(decision, Decision::Predict { model: 1, .. }), "{why}");
+        assert!(why.contains("a T2*-weighted magnitude in its place"), "{why}");
         only_swi.echoes = Err("an echo with one part only".to_owned());
         only_swi.warnings = vec!["assumed".to_owned()];
         let planned = Planner { models: vec![&content] }.plan(&only_swi);

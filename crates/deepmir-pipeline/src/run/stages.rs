@@ -74,6 +74,7 @@ impl Worker<'_> {
             mask: Some(image("desc-brain_mask")),
             truth: None,
             unknown: None,
+            contrast: None,
         };
         let record = match before {
             Some(stage) if stage.holds(&key, &self.options.out) => stage.clone(),
@@ -341,6 +342,7 @@ fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
         mask: path("Mask"),
         truth: None,
         unknown: None,
+        contrast: None,
     })
 }
 

@@ -179,6 +179,7 @@ impl Worker<'_> {
                     mask: mask.clone(),
                     truth: None,
                     unknown: None,
+                    contrast: None,
                 };
                 let mut keys = Vec::new();
                 if let Some((path, needed)) = t2w {

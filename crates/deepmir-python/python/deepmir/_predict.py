@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _deepmir, _errors, _inputs
 from ._deepmir import Model
-from ._errors import WrongTypeError
+from ._errors import DeepmirError, WrongTypeError
 from ._inputs import ImageLike, Progress
 
 
@@ -149,6 +149,7 @@ def load_model(name: Union[str, "os.PathLike[str]"] = "default") -> Model:
 def predict(
     *,
     swi: Optional[ImageLike] = None,
+    t2star: Optional[ImageLike] = None,
     qsm: Optional[ImageLike] = None,
     t2w: Optional[ImageLike] = None,
     mask: Optional[ImageLike] = None,
@@ -167,6 +168,8 @@ def predict(
     swi, qsm, t2w
         Susceptibility-weighted image, susceptibility map in ppm, T2-weighted image, all on one grid: each
         a path, a nibabel image or an array. What the model can do without may be left out.
+    t2star
+        T2*-weighted magnitude in place of ``swi``.
     mask
         Brain mask on the same grid; a soft one is cut at one half. Not needed if the images are
         skull-stripped, with zeros outside the brain.
@@ -198,8 +201,15 @@ def predict(
         If an image is missing or cannot be used, or with ``strict`` is doubtful; the message is the
         command line's.
     """
-    given = [("SWI", "swi", swi), ("QSM", "qsm", qsm), ("T2w", "t2w", t2w)]
-    _inputs.check_affine(affine, [swi, qsm, t2w, mask])
+    if swi is not None and t2star is not None:
+        raise DeepmirError("give swi or t2star, not both")
+    given = [
+        ("SWI", "swi", swi),
+        ("T2starw", "t2star", t2star),
+        ("QSM", "qsm", qsm),
+        ("T2w", "t2w", t2w),
+    ]
+    _inputs.check_affine(affine, [swi, t2star, qsm, t2w, mask])
     threads = _inputs.threads_of(threads)
     images = [
         (modality, _inputs.source(name, image, affine))

@@ -71,6 +71,7 @@ mod tests {
             session: session.map(str::to_owned),
             images: Default::default(),
             twice: Default::default(),
+            magnitude: None,
             mask: None,
             echoes: Ok(Vec::new()),
             notes: Vec::new(),

@@ -191,6 +191,7 @@ fn maps(scan: &Scan, plan: &ImplantPlan, anatomy: &Anatomy) -> Result<Read, Stud
         mask: scan.mask.clone(),
         truth: None,
         unknown: None,
+        contrast: None,
     };
     let options = nifti::ReadOptions { nan_to_zero: plan.read.non_finite_as_zero };
     let case = files.read_finding(&inputs, &options, Some(anatomy))?;
@@ -267,6 +268,7 @@ fn called(
             mask: scan.mask.clone(),
             truth: None,
             unknown: None,
+            contrast: None,
         })?
     } else {
         let work = tempfile::tempdir()

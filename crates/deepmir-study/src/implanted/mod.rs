@@ -72,7 +72,7 @@ fn holds_predictions(folder: &Path) -> Result<bool, StudyError> {
 
 fn unlabelled(scan: bids::Scan) -> CaseFiles {
     let bids::Scan { id, images, mask, .. } = scan;
-    CaseFiles { id, images, mask, truth: None, unknown: None }
+    CaseFiles { id, images, mask, truth: None, unknown: None, contrast: None }
 }
 
 /// Implanted scans to learn from, and the labelled scans that some of them were made from.

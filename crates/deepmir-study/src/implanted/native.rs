@@ -82,8 +82,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         deepmir_testing::write_subject(folder.path(), 1);
         let scan = bids::scans(folder.path()).unwrap().remove(0);
-        let mut files =
-            CaseFiles { id: scan.id, images: scan.images, mask: None, truth: None, unknown: None };
+        let mut files = CaseFiles {
+            id: scan.id,
+            images: scan.images,
+            mask: None,
+            truth: None,
+            unknown: None,
+            contrast: None,
+        };
         let model = shipped::MODELS[0].open().unwrap();
         let native = ModelCalls::open(model, DeviceChoice::Cpu, ReadOptions::default()).unwrap();
         let calls = native.calls(&files).unwrap();

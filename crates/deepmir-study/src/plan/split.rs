@@ -127,8 +127,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn cases(ids: impl Iterator<Item = String>) -> Vec<CaseFiles> {
-        let case =
-            |id| CaseFiles { id, images: BTreeMap::new(), mask: None, truth: None, unknown: None };
+        let case = |id| CaseFiles {
+            id,
+            images: BTreeMap::new(),
+            mask: None,
+            truth: None,
+            unknown: None,
+            contrast: None,
+        };
         ids.map(case).collect()
     }
 

@@ -168,6 +168,7 @@ mod tests {
             mask: None,
             truth: Some(truth),
             unknown: None,
+            contrast: None,
         };
         let mimics = Mimics::listed(&files).unwrap();
         assert!(mimics.known);

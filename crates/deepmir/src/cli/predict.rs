@@ -77,6 +77,9 @@ pub struct Predict {
     /// Susceptibility-weighted image; defines the grid
     #[arg(long, value_name = "FILE")]
     pub swi: Option<PathBuf>,
+    /// T2*-weighted magnitude in place of an SWI; defines the grid
+    #[arg(long, value_name = "FILE", conflicts_with = "swi")]
+    pub t2star: Option<PathBuf>,
     /// Susceptibility map in ppm
     #[arg(long, value_name = "FILE")]
     pub qsm: Option<PathBuf>,

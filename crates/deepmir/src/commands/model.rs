@@ -5,8 +5,7 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use deepmir_cases::outputs::check_new;
 use deepmir_cases::{Cohort, Modality};
-use deepmir_model::{Bundle, Detector, measure_range, shipped};
-use deepmir_net::Plan;
+use deepmir_model::{Bundle, Detector, ModelSettings, measure_range, shipped};
 use deepmir_net::infer;
 
 use super::fine_tune::{adapted, tuned};
@@ -52,7 +51,7 @@ fn list() -> anyhow::Result<()> {
         let join = |names: Vec<&str>| names.join("+");
         table.add_row([
             model.name.to_owned(),
-            inputs(plan),
+            inputs(&bundle.settings),
             join(plan.classes.iter().map(|class| class.name()).collect()),
             format!("{:.1}", model.bytes.len() as f64 / 1e6),
             bundle.settings.description.clone(),
@@ -63,11 +62,20 @@ fn list() -> anyhow::Result<()> {
 }
 
 /// The inputs, in parentheses those that may be missing.
-fn inputs(plan: &Plan) -> String {
+fn inputs(settings: &ModelSettings) -> String {
+    let plan = &settings.plan;
+    let name = |input: &Modality| match input {
+        Modality::Swi => {
+            let contrasts: Vec<&str> = settings.contrasts.iter().map(|one| one.name()).collect();
+            contrasts.join("|")
+        }
+        other => other.name().to_owned(),
+    };
     let (needed, optional): (Vec<Modality>, Vec<Modality>) =
         plan.inputs.iter().partition(|&&input| plan.needs(input));
-    let needed: Vec<&str> = needed.iter().map(|input| input.name()).collect();
-    let optional: Vec<String> = optional.iter().map(|input| format!("(+{input})")).collect();
+    let needed: Vec<String> = needed.iter().map(name).collect();
+    let optional: Vec<String> =
+        optional.iter().map(|input| format!("(+{})", name(input))).collect();
     format!("{}{}", needed.join("+"), optional.concat())
 }
 

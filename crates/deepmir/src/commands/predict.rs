@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use deepmir_cases::cohort::single_case;
-use deepmir_cases::{CaseError, Modality};
+use deepmir_cases::{CaseError, CaseFiles, Contrast, Modality};
 use deepmir_pipeline::owner::{refuse_other_maps, refuse_other_results};
 use deepmir_pipeline::predict::{Predictor, counts};
 use deepmir_pipeline::recon::{ReconInput, ReconSettings};
@@ -55,19 +55,22 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
 }
 
 fn maps(arguments: &Predict) -> anyhow::Result<ScanSource> {
+    let magnitude = arguments.t2star.is_some();
     let named = [
-        (Modality::Swi, &arguments.swi),
+        (Modality::Swi, if magnitude { &arguments.t2star } else { &arguments.swi }),
         (Modality::Qsm, &arguments.qsm),
         (Modality::T2w, &arguments.t2w),
     ];
     let images: BTreeMap<_, _> =
         named.into_iter().filter_map(|(modality, path)| Some((modality, path.clone()?))).collect();
-    Ok(ScanSource::Maps(single_case(images, arguments.mask.clone())?))
+    let files = single_case(images, arguments.mask.clone())?;
+    let contrast = magnitude.then_some(Contrast::T2StarMagnitude);
+    Ok(ScanSource::Maps(CaseFiles { contrast, ..files }))
 }
 
 /// SWI and QSM are reconstructed from them, into the folder of the results.
 fn echoes(arguments: &Predict) -> anyhow::Result<ScanSource> {
-    if arguments.swi.is_some() || arguments.qsm.is_some() {
+    if arguments.swi.is_some() || arguments.t2star.is_some() || arguments.qsm.is_some() {
         anyhow::bail!("give --swi and --qsm, or raw echoes to make them from, not both");
     }
     let input = ReconInput {

@@ -75,6 +75,30 @@ fn one_subject_gets_its_files_on_its_own_grid() {
 }
 
 #[test]
+fn a_magnitude_is_named_and_a_model_that_learned_from_none_warns() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let model = random_model(folder.path());
+    let taken = |option: &str, out: &str| {
+        let out = folder.path().join(out);
+        let (image, model) = (text(&subject.swi), text(&model));
+        let others = ["--qsm", text(&subject.qsm), "--t2w", text(&subject.t2w)];
+        let arguments = ["predict", option, image, "--model", model, "-o", text(&out)];
+        let (code, _, told) = run(&[&arguments[..], &others].concat());
+        assert_eq!(code, 0, "{told}");
+        let sheet = fs::read_to_string(out.join("sub-01_desc-lesions_qc.json")).unwrap();
+        let sheet: serde_json::Value = serde_json::from_str(&sheet).unwrap();
+        (told, sheet["Contrast"].as_str().unwrap().to_owned())
+    };
+    let (told, contrast) = taken("--t2star", "magnitude");
+    assert!(told.contains("random did not learn from such"), "{told}");
+    assert_eq!(contrast, "T2starw");
+    let (told, contrast) = taken("--swi", "swi");
+    assert!(!told.contains("did not learn from such"), "{told}");
+    assert_eq!(contrast, "SWI");
+}
+
+#[test]
 fn the_orientation_of_the_files_changes_nothing_in_the_head() {
     let folder = tempfile::tempdir().unwrap();
     let subject = deepmir_testing::write_subject(folder.path(), 2);

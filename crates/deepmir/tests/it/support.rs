@@ -66,6 +66,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
         candidate_classifier: None,
+        contrasts: vec![deepmir_cases::Contrast::Swi],
         provenance: Provenance {
             program: "a test".to_owned(),
             data: "nothing".to_owned(),

@@ -205,6 +205,7 @@ mod tests {
             header: nifti::read_header(&path).unwrap(),
             images: BTreeMap::from(images),
             brain: Volume::from_fn(grid, |voxel| within(voxel, 22.0)),
+            contrast: deepmir_cases::Contrast::Swi,
             brain_source: deepmir_cases::BrainSource::Given,
             truth: None,
             unknown: None,

@@ -58,6 +58,7 @@ pub(crate) fn implanted_of(
             mask: None,
             truth: bids::of_scan(&maps, &scan.id).cloned(),
             unknown: None,
+            contrast: None,
         };
         if table_of(&truth).is_some() {
             implanted.push(Implanted { scan, truth });
@@ -141,7 +142,8 @@ pub(crate) fn images_of(
         }
         Source::Maps { images, mask, t2w } => {
             let id = scan.id.clone();
-            let mut files = CaseFiles { id, images, mask, truth: None, unknown: None };
+            let mut files =
+                CaseFiles { id, images, mask, truth: None, unknown: None, contrast: None };
             if let Some((path, is_needed)) = t2w {
                 told(Told::Step("aligning T2w"));
                 let (images, mask) = (&files.images, files.mask.as_ref());

@@ -219,6 +219,7 @@ mod tests {
             images: Default::default(),
             mask: None,
             unknown: None,
+            contrast: None,
             truth: Some(truth),
         };
         let told = ScanTruth::read(&files).unwrap_err().to_string();
