@@ -27,7 +27,7 @@ impl PhantomConfig {
             &mut generator,
         );
         let in_plane = uniform(ScanRanges::IN_PLANE_MM, &mut generator);
-        let slice = uniform(ScanRanges::SLICE_MM, &mut generator).max(in_plane);
+        let slice = log_uniform(ScanRanges::SLICE_MM, &mut generator).max(in_plane);
         let sizes = [in_plane, in_plane, slice];
         scan.matrix =
             std::array::from_fn(|axis| (field_of_view[axis] / sizes[axis]).round() as usize);
