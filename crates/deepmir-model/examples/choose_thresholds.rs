@@ -3,7 +3,8 @@
 //!
 //! ```sh
 //! cargo run --release -p deepmir-model --example choose_thresholds -- \
-//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--extra-validation DATA…] [--unseen DATA…]
+//!     FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--init-from MODEL] [--patch-steps N] \
+//!     [--extra-validation DATA…] [--unseen DATA…]
 //! ```
 //!
 //! - `FOLDS` are models of `deepmir train COHORT --folds K` with the preset's seed, their networks in order, or folders
@@ -12,6 +13,7 @@
 //! - `MODEL` are the models whose networks form the ensemble of `OUT`, a folder: of `--retrain-on-all`, or `FOLDS`
 //!   themselves.
 //! - `BETA` is the weight of a missed lesion relative to a false positive (the preset's is 1.5).
+//! - `--init-from` is a model whose patch classifier is trained on and whose candidate threshold is kept, and `N` are the steps of each of its networks.
 //! - `--extra-validation`: datasets that no network of a fold learned from; their scans are dealt to the folds in turn.
 //! - `--unseen`: datasets that none of `MODEL` learned from, which predict them together, as they will any new scan.
 
@@ -30,8 +32,8 @@ use deepmir_volume::nifti::ReadOptions;
 /// Networks, and the subjects that none of them learned from.
 type Group = (Vec<Weights>, Vec<CaseFiles>);
 
-const USAGE: &str = "give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--extra-validation DATA…] \
-                     [--unseen DATA…]";
+const USAGE: &str = "give FOLDS[,FOLDS…] COHORT MODEL[,MODEL…] OUT [--beta BETA] [--init-from MODEL] [--patch-steps N] \
+                     [--extra-validation DATA…] [--unseen DATA…]";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,14 +41,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = arguments.iter().position(|argument| options.contains(&argument.as_str()));
     let (own, data) = arguments.split_at(first.unwrap_or(arguments.len()));
     let mut training = preset::deepmir().training;
-    let (folds_models, cohort, models, out) = match own {
-        [folds, cohort, models, out] => (folds, cohort, models, out),
-        [folds, cohort, models, out, option, beta] if option == "--beta" => {
-            training.threshold_beta = beta.parse()?;
-            (folds, cohort, models, out)
+    let [folds_models, cohort, models, out, settings @ ..] = own else { return Err(USAGE.into()) };
+    let mut init_from = None;
+    for setting in settings.chunks(2) {
+        match setting {
+            [option, beta] if option == "--beta" => training.threshold_beta = beta.parse()?,
+            [option, model] if option == "--init-from" => {
+                let mut model = Bundle::read(Path::new(model))?;
+                // New trees are fitted.
+                model.settings.candidate_classifier = None;
+                init_from = Some(model);
+            }
+            [option, steps] if option == "--patch-steps" => {
+                if let Some(patches) = &mut training.patch_classifier {
+                    patches.steps = steps.parse()?;
+                }
+            }
+            _ => return Err(USAGE.into()),
         }
-        _ => return Err(USAGE.into()),
-    };
+    }
     let (mut extra_validation, mut unseen) = (Vec::new(), Vec::new());
     let mut to = &mut extra_validation;
     for argument in data {
@@ -64,13 +77,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut groups = out_of_fold(&cross_validated, &cohort, training.seed)?;
     let count = groups.len();
-    for (n, case) in cohort.extra(&extra_validation)?.cases.into_iter().enumerate() {
+    let extra = cohort.extra(&extra_validation)?;
+    let mut patients = cohort.groups.clone();
+    patients.extend(extra.groups);
+    for (n, case) in extra.cases.into_iter().enumerate() {
         groups[n % count].1.push(case);
     }
     let members: Vec<Weights> =
         ensemble.iter().flat_map(|model| model.members.iter().cloned()).collect();
     if !unseen.is_empty() {
-        groups.push((members.clone(), cohort.extra(&unseen)?.cases));
+        let unseen = cohort.extra(&unseen)?;
+        patients.extend(unseen.groups);
+        groups.push((members.clone(), unseen.cases));
     }
     // The patch classifier is trained anew.
     let settings = ModelSettings { patch_classifier: None, ..cross_validated[0].settings.clone() };
@@ -80,10 +98,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scans: usize = held_out.iter().map(Vec::len).sum();
     std::fs::create_dir_all(out)?;
     let cross_validation = CrossValidation {
-        groups: &cohort.groups,
+        groups: &patients,
         models: &models,
         held_out: &held_out,
-        init_from: None,
+        init_from: init_from.as_ref(),
         config: &training,
         device: DeviceChoice::Cpu,
         read: &ReadOptions::default(),

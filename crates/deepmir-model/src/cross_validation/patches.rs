@@ -49,6 +49,8 @@ pub(super) struct PatchClassifierTraining<'a> {
     /// The candidate threshold.
     pub threshold: CandidateThreshold,
     pub config: &'a PatchClassifierConfig,
+    /// Networks to start from, of the same architecture; none are random weights.
+    pub start: &'a [Weights],
     pub seed: u64,
 }
 
@@ -114,7 +116,7 @@ impl PatchClassifierTraining<'_> {
         images: &[StoredImages],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Weights>, NetError> {
-        let Self { plan, threshold, config, seed } = *self;
+        let Self { plan, threshold, config, start, seed } = *self;
         let sites = subjects.iter().flat_map(|subject| subject.sites(threshold, View::Complete));
         if sites.filter(|site| site.truth.is_some()).count() < config.min_lesions {
             return Ok(Vec::new());
@@ -141,6 +143,7 @@ impl PatchClassifierTraining<'_> {
             let (done, of) = (fold as u64 * config.steps, folds as u64 * config.steps);
             let weights = train(
                 &settings.architecture(plan),
+                start.get(fold),
                 &examples,
                 &droppable,
                 config,

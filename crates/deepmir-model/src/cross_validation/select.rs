@@ -1,5 +1,6 @@
 //! Selecting the detection of the joined model: a new one, or the fine-tuned one of the initial model.
 
+use deepmir_detect::DetectionRule;
 use deepmir_detect::operating_point::{
     self, CandidateThreshold, OperatingPoint, ValidationSubject,
 };
@@ -46,8 +47,9 @@ impl Selection<'_> {
         })
     }
 
-    /// A candidate classifier fitted to the subjects, with a patch classifier trained on them where there are lesions enough,
-    /// else that of the known model.
+    /// A candidate classifier fitted to the subjects, with a patch classifier trained on them where there are lesions enough
+    /// (from the weights of the known model's, if it is of the same kind), else that of the known model. The candidate
+    /// threshold of a known model is kept: to try all of them takes as long as everything else together.
     fn new_detection(
         &self,
         subjects: &mut [ValidationSubject],
@@ -55,38 +57,54 @@ impl Selection<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Selected, ModelError> {
         let Self { plan, known, config } = *self;
-        let beta = config.threshold_beta;
-        let point = operating_point::choose(subjects, &plan.classes, beta);
-        let mut selected = Selected {
-            point,
-            patch_classifier: None,
-            patch_members: Vec::new(),
-            source: String::new(),
+        let (classes, beta) = (&plan.classes, config.threshold_beta);
+        let find = |rule: &DetectionRule| CandidateThreshold::find(rule.candidate_threshold);
+        let kept = known.and_then(|model| find(&model.settings.detection).ok());
+        let (threshold, mut point) = match kept {
+            Some(threshold) => (threshold, None),
+            None => {
+                let point = operating_point::choose(subjects, classes, beta);
+                (find(&point.detection.rule)?, Some(point))
+            }
         };
-        let Some(settings) = &config.patch_classifier else { return Ok(selected) };
-        if selected.point.detection.classifier.is_none() {
-            return Ok(selected);
-        }
-        let threshold =
-            CandidateThreshold::find(selected.point.detection.rule.candidate_threshold)?;
-        let training =
-            PatchClassifierTraining { plan, threshold, config: settings, seed: config.seed };
-        let mut steps = |step, of| progress(Progress::PatchClassifier { step, of });
-        selected.patch_members = training.run(subjects, images, &mut steps)?;
-        if !selected.patch_members.is_empty() {
-            selected.patch_classifier = Some(settings.settings());
-        } else if let Some(model) = known
-            && let Some(classifier) = model.patch_classifier()?
+        let trees = |point: &OperatingPoint| point.detection.classifier.is_some();
+        let (mut patch_classifier, mut patch_members, mut source) =
+            (None, Vec::new(), String::new());
+        if let Some(settings) = &config.patch_classifier
+            && point.as_ref().is_none_or(trees)
         {
-            score_with(&classifier, threshold, subjects, images)?;
-            selected.patch_classifier.clone_from(&model.settings.patch_classifier);
-            selected.patch_members.clone_from(&model.patch_members);
-            selected.source = format!("; patch classifier of {}", model.settings.name);
+            let same = |model: &&Bundle| {
+                let known = model.settings.patch_classifier.as_ref();
+                known.is_some_and(|known| {
+                    known.architecture(plan) == settings.settings().architecture(plan)
+                })
+            };
+            let start = known.filter(same).map_or(&[][..], |model| &model.patch_members);
+            let seed = config.seed;
+            let training =
+                PatchClassifierTraining { plan, threshold, config: settings, start, seed };
+            let mut steps = |step, of| progress(Progress::PatchClassifier { step, of });
+            patch_members = training.run(subjects, images, &mut steps)?;
+            if !patch_members.is_empty() {
+                patch_classifier = Some(settings.settings());
+            } else if let Some(model) = known
+                && let Some(classifier) = model.patch_classifier()?
+            {
+                score_with(&classifier, threshold, subjects, images)?;
+                patch_classifier.clone_from(&model.settings.patch_classifier);
+                patch_members.clone_from(&model.patch_members);
+                source = format!("; patch classifier of {}", model.settings.name);
+            }
         }
-        if selected.patch_classifier.is_some() {
-            selected.point = operating_point::choose_at(threshold, subjects, &plan.classes, beta);
+        let chosen = match point.take() {
+            Some(point) if patch_classifier.is_none() => point,
+            _ => operating_point::choose_at(threshold, subjects, classes, beta),
+        };
+        if !trees(&chosen) {
+            // The scores of a patch classifier are nothing without the trees.
+            (patch_classifier, patch_members, source) = (None, Vec::new(), String::new());
         }
-        Ok(selected)
+        Ok(Selected { point: chosen, patch_classifier, patch_members, source })
     }
 
     /// The known model's candidate classifier, fine-tuned, with its patch classifier as it is.

@@ -30,13 +30,15 @@ const MOMENTUM: f32 = 0.1;
 /// Share of lesions, of all classes together, in a batch; the rest is "nothing".
 const LESIONS: f64 = 0.4;
 
-/// Trains one network. `droppable` lists the sets of images, by position, that modality dropout may leave out; `progress`
-/// is called with the steps done.
+/// Trains one network, from `start` if there is one, else from random weights. `droppable` lists the sets of images, by
+/// position, that modality dropout may leave out; `progress` is called with the steps done.
 ///
 /// # Errors
-/// If the examples do not have at least two different labels, or the training diverges.
+/// If the examples do not have at least two different labels, the training diverges, or `start` is of another
+/// architecture.
 pub fn train(
     architecture: &Architecture,
+    start: Option<&Weights>,
     examples: &[PatchExample<'_>],
     droppable: &[Vec<usize>],
     config: &PatchClassifierConfig,
@@ -55,6 +57,9 @@ pub fn train(
         return Err(NetError::Config { reason: reason.to_owned() });
     }
     let mut weights = initial(architecture, &mut generator);
+    if let Some(start) = start {
+        start.clone_into(&mut weights);
+    }
     let adamw = AdamW { epsilon: 1e-5, weight_decay: config.weight_decay };
     let mut moments = Moments::default();
     let mut gradients = Gradients::default();

@@ -88,9 +88,10 @@ fn it_learns_to_distinguish_balls_from_tubes() {
     let examples: Vec<PatchExample<'_>> =
         patches.iter().map(|(patch, output)| PatchExample { patch, output: *output }).collect();
     let weights =
-        train(&architecture, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {}).unwrap();
-    let again =
-        train(&architecture, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {}).unwrap();
+        train(&architecture, None, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {})
+            .unwrap();
+    let again = train(&architecture, None, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {})
+        .unwrap();
     assert_eq!(weights, again);
     let network = crate::patch_classifier::network(&architecture, &weights).unwrap();
     for (patch, output) in &patches {
@@ -100,5 +101,5 @@ fn it_learns_to_distinguish_balls_from_tubes() {
     }
     let one_output: Vec<PatchExample<'_>> =
         examples.into_iter().filter(|one| one.output == 0).collect();
-    assert!(train(&architecture, &one_output, &[], &config, 1, &mut |_| {}).is_err());
+    assert!(train(&architecture, None, &one_output, &[], &config, 1, &mut |_| {}).is_err());
 }
