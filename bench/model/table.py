@@ -33,7 +33,7 @@ def mimics(truth_folder, predicted_folder):
     called = dict.fromkeys(MIMICS, 0)
     for path in sorted(glob.glob(f"{truth_folder}/**/*_desc-sources_list.tsv", recursive=True)):
         subject = os.path.basename(path).split("_")[0]
-        found = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        found = one(f"{predicted_folder}/{subject}/**/{subject}_*seg-lesions_dseg.nii.gz")
         truth = one(f"{truth_folder}/{subject}/**/{subject}_seg-lesions_dseg.nii.gz")
         if found is None or truth is None:
             continue
@@ -82,7 +82,7 @@ def strata(truth_folder, predicted_folder):
     outcome = []
     for truth in sorted(glob.glob(f"{truth_folder}/sub-*/**/*_seg-lesions_dseg.nii.gz", recursive=True)):
         subject = os.path.basename(truth).split("_")[0]
-        found = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        found = one(f"{predicted_folder}/{subject}/**/{subject}_*seg-lesions_dseg.nii.gz")
         if found is None:
             continue
         with open(one(f"{truth_folder}/{subject}/**/{subject}_desc-phantom.json")) as file:
@@ -92,14 +92,15 @@ def strata(truth_folder, predicted_folder):
         of_scan = (
             ("field strength", f"{scan['field_strength_t']:g} T"),
             ("in plane", range_of(scan["voxel_mm"][0], (0.7, 0.85), "mm")),
-            ("slices", range_of(scan["voxel_mm"][2], (1.4, 2.0), "mm")),
+            ("slices", range_of(scan["voxel_mm"][2], (1.4, 2.0, 3.0), "mm")),
             ("signal to noise", range_of(scan["snr"], (30, 50), "")),
         )
         image = nibabel.load(truth)
         true, labels = (np.asarray(nibabel.load(path).dataobj) for path in (truth, found))
         voxel_mm3 = abs(np.linalg.det(image.affine[:3, :3]))
         images = f"{truth_folder}/../../{subject}/**/{subject}"
-        mapped = np.asarray(nibabel.load(one(f"{images}_Chimap.nii.gz")).dataobj) != 0
+        chimap = one(f"{images}_Chimap.nii.gz")
+        mapped = chimap and np.asarray(nibabel.load(chimap).dataobj) != 0
         brain = np.asarray(nibabel.load(one(f"{truth_folder}/{subject}/**/{subject}_desc-brain_mask.nii.gz")).dataobj) > 0
         for value, name in enumerate(CLASSES, 1):
             pieces, count = ndimage.label(true == value, np.ones((3, 3, 3)))
@@ -113,14 +114,12 @@ def strata(truth_folder, predicted_folder):
                 places = [[float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")] for row in own]
                 apart = [np.linalg.norm(centre - place) for place in places]
                 site = own[int(np.argmin(apart))]["site"] if own else "unknown"
-                # How much of the brain from the lesion to 3 mm around it the susceptibility map covers.
-                near = brain & around(inside, image.header.get_zooms()[:3], 3.0)
-                covered = range_of(mapped[near].mean(), (0.5, 0.95), "of its surroundings")
-                of_lesion = (
-                    ("volume", range_of(volume, (5, 20, 50), "mm³")),
-                    ("site", site),
-                    ("susceptibility map", covered),
-                )
+                of_lesion = (("volume", range_of(volume, (5, 20, 50), "mm³")), ("site", site))
+                if chimap:
+                    # How much of the brain from the lesion to 3 mm around it the susceptibility map covers.
+                    near = brain & around(inside, image.header.get_zooms()[:3], 3.0)
+                    covered = range_of(mapped[near].mean(), (0.5, 0.95), "of its surroundings")
+                    of_lesion += (("susceptibility map", covered),)
                 hit = int((labels[inside] == value).any())
                 outcome += [(stratum, name, hit) for stratum in of_scan + of_lesion]
             pieces, count = ndimage.label(labels == value, np.ones((3, 3, 3)))
@@ -141,7 +140,7 @@ def judged(truth_folder, predicted_folder):
     found = []
     for path in sorted(glob.glob(f"{predicted_folder}/sub-*/**/*_desc-lesions.tsv", recursive=True)):
         subject = os.path.basename(path).split("_")[0]
-        labels = one(f"{predicted_folder}/{subject}/**/{subject}_*_dseg.nii.gz")
+        labels = one(f"{predicted_folder}/{subject}/**/{subject}_*seg-lesions_dseg.nii.gz")
         truth = one(f"{truth_folder}/{subject}/**/{subject}_seg-lesions_dseg.nii.gz")
         with open(path, newline="") as table:
             rows = list(csv.DictReader(table, delimiter="\t"))
