@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 pub const COUNT_LEVEL: f64 = 0.9;
 
 /// Standard deviation of what all log-odds of a scan are off by together: a scanner or a brain makes all of its lesions
-/// look more or less like lesions. With it, the intervals of simulated scans that this was measured on held the truth as
-/// often as they should; see `docs/results/model.md`.
+/// look more or less like lesions. Set beforehand; how often the intervals hold the truth is measured in
+/// `docs/results/magnitudes.md`.
 const SHARED_LOG_ODDS: f64 = 0.5;
 
 /// What is known of the number of a scan's lesions of one class.

@@ -17,11 +17,21 @@ pub struct ShippedModel {
 }
 
 /// All of them, the default first. A constant would be copied into every crate that names it.
-pub static MODELS: &[ShippedModel] = &[ShippedModel {
-    name: "deepmir-11",
-    bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
-    training_range: include_str!("../../../models/deepmir-11.range.toml"),
-}];
+pub static MODELS: &[ShippedModel] = &[
+    ShippedModel {
+        name: "deepmir-11",
+        bytes: include_bytes!("../../../models/deepmir-11.deepmir"),
+        training_range: include_str!("../../../models/deepmir-11.range.toml"),
+    },
+    ShippedModel {
+        name: "deepmir-12",
+        bytes: include_bytes!("../../../models/deepmir-12.deepmir"),
+        training_range: include_str!("../../../models/deepmir-12.range.toml"),
+    },
+];
+
+/// The shipped model that learned from T2*-weighted magnitudes.
+pub const OF_MAGNITUDES: &str = "deepmir-12";
 
 impl ShippedModel {
     /// Unpacks it.
@@ -52,6 +62,7 @@ pub fn by_name(name: &str) -> Option<Result<Bundle, ModelError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deepmir_cases::Contrast;
 
     #[test]
     fn every_shipped_model_opens_and_the_first_is_the_default() {
@@ -60,8 +71,12 @@ mod tests {
             assert_eq!(bundle.settings.name, model.name);
             assert!(bundle.settings.training_range.is_some());
         }
-        let bytes: usize = MODELS.iter().map(|model| model.bytes.len()).sum();
-        assert!(bytes < 10_000_000, "{bytes} bytes are too many");
+        for model in MODELS {
+            let bytes = model.bytes.len();
+            assert!(bytes < 10_000_000, "{}: {bytes} bytes are too many", model.name);
+        }
+        let of_magnitudes = by_name(OF_MAGNITUDES).unwrap().unwrap();
+        assert!(of_magnitudes.settings.contrasts.contains(&Contrast::T2StarMagnitude));
         let default = by_name("default").unwrap().unwrap();
         assert_eq!(default.settings.name, MODELS[0].name);
         assert!(by_name("no such model").is_none());

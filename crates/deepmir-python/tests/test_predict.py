@@ -54,7 +54,8 @@ def test_results_are_the_command_lines_bit_for_bit(kind, small, arrays, predicte
 
 def test_a_magnitude_takes_the_place_of_an_swi(arrays, predicted):
     images = dict(vars(arrays))
-    magnitude = deepmir.predict(t2star=images.pop("swi"), **images)
+    with pytest.warns(deepmir.DeepmirWarning, match="did not learn from such"):
+        magnitude = deepmir.predict(t2star=images.pop("swi"), **images)
     label_map = nib.load(next(predicted.glob("*seg-lesions_dseg.nii.gz")))
     assert np.array_equal(magnitude.labels, np.asarray(label_map.dataobj))
     with pytest.raises(deepmir.DeepmirError, match="not both"):

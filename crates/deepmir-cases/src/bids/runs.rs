@@ -210,6 +210,6 @@ mod tests {
         check(&["T1w", "FLAIR", "desc-brain_mask"], &[], "");
         check(&["T2w"], &["sub-01: T2w"], "");
         let scan = &of(&["T2starw", "T1w"], &[])[0];
-        assert!(!scan.images.contains_key(&Modality::Swi) && scan.notes.len() == 1);
+        assert!(!scan.images.contains_key(&Modality::Swi) && scan.magnitude.is_some());
     }
 }

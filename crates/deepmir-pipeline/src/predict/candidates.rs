@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_is_least_sure_is_reviewed_first() {
         assert_eq!(review_ranks(&[0.99, 0.7, 0.45, 0.02]), [4, 2, 1, 3]);
-        assert_eq!(review_ranks(&[0.6, 0.4]), [1, 2]);
+        assert_eq!(review_ranks(&[0.75, 0.25]), [1, 2]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseError, CaseFiles, Contrast, Modality};
+use deepmir_model::shipped;
 use deepmir_pipeline::owner::{refuse_other_maps, refuse_other_results};
 use deepmir_pipeline::predict::{Predictor, counts};
 use deepmir_pipeline::recon::{ReconInput, ReconSettings};
@@ -25,7 +26,9 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
             }
         }
     }
-    let bundle = open_model(&arguments.model)?;
+    let of_magnitudes = arguments.t2star.is_some() && arguments.model == "default";
+    let name = if of_magnitudes { shipped::OF_MAGNITUDES } else { &arguments.model };
+    let bundle = open_model(name)?;
     tracing::debug!("model {} ({})", bundle.settings.name, bundle.id());
     if from_echoes && arguments.t2w.is_none() && bundle.settings.plan.needs(Modality::T2w) {
         // Checked before the reconstruction, not after.

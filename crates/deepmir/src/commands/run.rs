@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_cases::{LabelKind, bids};
+use deepmir_model::shipped;
 use deepmir_net::infer::InferenceOptions;
 use deepmir_pipeline::group;
 use deepmir_pipeline::run::{
@@ -77,7 +78,8 @@ fn participant_level(arguments: &Run, common: &Common) -> anyhow::Result<()> {
 }
 
 fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
-    let models = arguments.model.iter().map(|name| open_model(name)).collect::<Result<_, _>>()?;
+    let models =
+        names(&arguments.model).iter().map(|name| open_model(name)).collect::<Result<_, _>>()?;
     Ok(RunOptions {
         out: std::path::absolute(&arguments.out)?,
         work: arguments.work_dir.as_deref().map(|work| work_folder(work, arguments)).transpose()?,
@@ -343,4 +345,14 @@ fn check_results(out: &Path) -> anyhow::Result<()> {
         bail!("no results here; run the participant level first: {}", out.display());
     }
     Ok(())
+}
+
+/// The models to try in order. After the default one the others that are shipped: for scans that it did not learn from.
+fn names(given: &[String]) -> Vec<String> {
+    match given {
+        [only] if only == "default" => {
+            shipped::MODELS.iter().map(|model| model.name.to_owned()).collect()
+        }
+        _ => given.to_vec(),
+    }
 }

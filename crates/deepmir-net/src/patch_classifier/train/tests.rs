@@ -99,6 +99,13 @@ fn it_learns_to_distinguish_balls_from_tubes() {
         let scores = network.scores(&Engine::new(), &input, 1).unwrap();
         assert!((scores[1] > scores[0]) == (*output == 1), "{scores:?} for {output}");
     }
+    // From given weights it goes on: a step at hardly any learning rate changes next to nothing.
+    let still = PatchClassifierConfig { steps: 1, learning_rate: 1e-9, ..config.clone() };
+    let start = Some(&weights);
+    let next = train(&architecture, start, &examples, &[], &still, 1, &mut |_| {}).unwrap();
+    for (name, tensor) in weights.0.iter().filter(|(name, _)| !name.contains("running")) {
+        assert_close(&next.0[name].values, &tensor.values, 1e-6, name);
+    }
     let one_output: Vec<PatchExample<'_>> =
         examples.into_iter().filter(|one| one.output == 0).collect();
     assert!(train(&architecture, None, &one_output, &[], &config, 1, &mut |_| {}).is_err());
