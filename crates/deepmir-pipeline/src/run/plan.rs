@@ -129,7 +129,15 @@ impl Planner<'_> {
                         }
                         self.of_echoes(scan, number, echoes, &mapped)
                     }
-                    Err(reason) => Err(reason.clone()),
+                    Err(reason) => {
+                        // Magnitudes whose phase is not there may be for a model further on.
+                        let mut others = self.models[number + 1..].iter();
+                        if others.any(|other| magnitude_for(without_swi, other).is_some()) {
+                            missing_for.push(reason.clone());
+                            continue;
+                        }
+                        Err(reason.clone())
+                    }
                 }
             };
             return match outcome {
@@ -376,6 +384,10 @@ mod tests {
         let (decision, why) = plan(&magnitude, &[&content, &either]);
         assert!(matches!(decision, Decision::Predict { model: 1, .. }), "{why}");
         assert!(why.contains("a T2*-weighted magnitude in its place"), "{why}");
+        magnitude.echoes = Err("an echo with one part only".to_owned());
+        let (decision, why) = plan(&magnitude, &[&content, &either]);
+        assert!(matches!(decision, Decision::Predict { model: 1, .. }), "{why}");
+        assert_eq!(plan(&magnitude, &[&content]).0, Decision::Fail);
         only_swi.echoes = Err("an echo with one part only".to_owned());
         only_swi.warnings = vec!["assumed".to_owned()];
         let planned = Planner { models: vec![&content] }.plan(&only_swi);
