@@ -149,7 +149,7 @@ impl ScanRanges {
     pub(crate) const FIELD_STRENGTHS_T: [f64; 3] = [1.5, 3.0, 7.0];
     pub(crate) const FIELD_STRENGTH_SHARES: [f64; 3] = [0.25, 0.6, 0.15];
     pub(crate) const IN_PLANE_MM: Range = [0.5, 1.1];
-    /// The logarithm is drawn evenly: half are below 2 mm.
+    /// The logarithm is drawn evenly: half are below 2.1 mm.
     pub(crate) const SLICE_MM: Range = [0.9, 5.0];
     pub(crate) const FIRST_ECHO_S: Range = [0.003, 0.008];
     pub(crate) const ECHO_SPACING_S: Range = [0.0035, 0.008];
