@@ -106,7 +106,8 @@ impl Patches {
 
 impl PatchClassifierTraining<'_> {
     /// Trains the networks, each on all subjects but those of one fold, and scores the candidates of that fold with it.
-    /// Trains none where there are too few lesions. `progress` is called with the steps done and their total.
+    /// Trains none where there are too few lesions, or where a network would see candidates of one kind only.
+    /// `progress` is called with the steps done and their total.
     ///
     /// # Errors
     /// Images that cannot be read back, or a training that diverges.
@@ -134,12 +135,21 @@ impl PatchClassifierTraining<'_> {
             subsets.iter().map(|missing| positions(missing, plan)).collect();
         let units = units(subjects.iter().map(|subject| subject.group.as_deref()));
         let (folds, mut networks) = (config.networks, Vec::new());
-        for fold in 0..folds {
+        let examples_of = |fold: usize| -> Vec<PatchExample<'_>> {
             let others = patches.iter().zip(&units).filter(|(_, unit)| **unit % folds != fold);
             let examples = others.flat_map(|(of, _)| of.candidates.iter().chain(&of.missed));
-            let examples: Vec<PatchExample<'_>> = examples
+            examples
                 .map(|(patch, truth)| PatchExample { patch, output: self.output_of(*truth) })
-                .collect();
+                .collect()
+        };
+        let all_alike = |examples: &[PatchExample<'_>]| {
+            examples.windows(2).all(|pair| pair[0].output == pair[1].output)
+        };
+        if (0..folds).any(|fold| all_alike(&examples_of(fold))) {
+            return Ok(Vec::new());
+        }
+        for fold in 0..folds {
+            let examples = examples_of(fold);
             let (done, of) = (fold as u64 * config.steps, folds as u64 * config.steps);
             let weights = train(
                 &settings.architecture(plan),
