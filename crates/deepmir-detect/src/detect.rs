@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use deepmir_lesion::{BasalGanglia, Candidate, LabelMap, Lesion, largest_piece};
 use deepmir_volume::Mask;
 
-use crate::candidate_classifier::Features;
+use crate::candidate_classifier::{Features, calibrate};
 use crate::plausibility::withdraw_implausible;
 use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule, ProbabilityMaps};
 
@@ -50,7 +50,7 @@ impl ProbabilityMaps {
         nuclei: Option<&dyn BasalGanglia>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<ScoredCandidates, DetectError> {
-        let Detection { rule, classifier } = detection;
+        let Detection { rule, classifier, calibration } = detection;
         let extent = brain.and_then(|brain| rule.restricting_extent(brain));
         let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());
         let mut candidates = self.candidates(rule.candidate_threshold, brain, basal_ganglia);
@@ -65,6 +65,7 @@ impl ProbabilityMaps {
         }
         let features = Features::of_all(&candidates, self, images)?;
         classifier.classify_all(&mut candidates, &features, basal_ganglia);
+        calibrate(&mut candidates, calibration);
         withdraw_implausible(&mut candidates, marked, rule, images, self.grid());
         Ok(ScoredCandidates { candidates, features })
     }

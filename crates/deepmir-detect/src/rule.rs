@@ -12,7 +12,7 @@ use deepmir_volume::Mask;
 use serde::{Deserialize, Serialize};
 
 use crate::DetectError;
-use crate::candidate_classifier::CandidateClassifier;
+use crate::candidate_classifier::{Calibration, CandidateClassifier};
 
 /// Thresholds of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,10 +187,13 @@ pub struct Detection {
     pub rule: DetectionRule,
     /// Stage 2, which scores candidates to reduce false positives.
     pub classifier: Option<CandidateClassifier>,
+    /// What makes its probabilities true ones in the images that the scan has; those of a class that is not named are left
+    /// as they are.
+    pub calibration: BTreeMap<LesionClass, Calibration>,
 }
 
 impl From<DetectionRule> for Detection {
     fn from(rule: DetectionRule) -> Self {
-        Self { rule, classifier: None }
+        Self { rule, classifier: None, calibration: BTreeMap::new() }
     }
 }

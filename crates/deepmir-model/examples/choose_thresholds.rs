@@ -116,6 +116,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let f1 = joined.settings.provenance.validation_f1;
     println!("{:#?}\nmean lesion F1 {f1:.3}", joined.settings.detection);
+    for point in &joined.settings.operating_points {
+        println!("{}: {:#?}", point.images.join(", "), point.classes);
+    }
     with_detection_of(&joined, &ensemble, members)?.write(Path::new(out))?;
     Ok(())
 }
@@ -163,6 +166,7 @@ fn with_detection_of(
     let first = first.settings.clone();
     let settings = ModelSettings {
         patch_classifier: joined.settings.patch_classifier.clone(),
+        operating_points: joined.settings.operating_points.clone(),
         provenance: Provenance {
             data: data.join("; "),
             training_subjects: learned_from.into_iter().collect(),

@@ -6,13 +6,14 @@ use deepmir_cases::cohort::subject_of;
 use deepmir_cases::{Case, CaseError, CaseFiles, FindBrain, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
-use deepmir_detect::{Detection, ProbabilityMaps};
+use deepmir_detect::{Detection, DetectionRule, ProbabilityMaps};
 use deepmir_lesion::{BasalGanglia, Candidate, Lesion, is_unknown};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
 use deepmir_volume::nifti::ReadOptions;
 use deepmir_volume::{Grid, Mask, Warning};
 
+use crate::bundle::{InputsOperatingPoint, inputs_of};
 use crate::{Bundle, ModelError};
 
 /// A model on a device, ready to run.
@@ -20,7 +21,10 @@ pub struct Detector {
     bundle: Bundle,
     networks: Vec<Box<dyn Network>>,
     patch_classifier: Option<PatchClassifier>,
+    /// Of scans whose set of images has no thresholds of its own.
     detection: Detection,
+    /// Of the others, in the order of the model's operating points.
+    by_inputs: Vec<Detection>,
     /// How networks are run.
     pub options: InferenceOptions,
     /// How images are read.
@@ -44,6 +48,10 @@ pub struct Detected {
     pub candidates: Vec<Candidate>,
     /// The features of each candidate; empty without a candidate classifier.
     pub features: Vec<Features>,
+    /// The rule for the images that the scan has.
+    pub rule: DetectionRule,
+    /// Where it and the calibration of the scores come from, if the model has thresholds for just these images.
+    pub operating_point: Option<InputsOperatingPoint>,
 }
 
 impl Detected {
@@ -70,6 +78,7 @@ impl Detector {
             networks,
             patch_classifier: bundle.patch_classifier()?,
             detection: bundle.settings.detection(),
+            by_inputs: by_inputs(&bundle),
             bundle,
             options: InferenceOptions::default(),
             read: ReadOptions::default(),
@@ -78,12 +87,19 @@ impl Detector {
         })
     }
 
+    /// Leaves out thresholds and calibration by set of images.
+    pub(crate) fn without_operating_points(&mut self) -> Vec<InputsOperatingPoint> {
+        self.by_inputs.clear();
+        std::mem::take(&mut self.bundle.settings.operating_points)
+    }
+
     /// The model.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
     }
 
-    /// The model's detection rule and candidate classifier.
+    /// The model's detection rule and candidate classifier, for scans whose set of images has no thresholds of its own; a
+    /// scan's own rule is [`Detected::rule`].
     pub fn detection(&self) -> &Detection {
         &self.detection
     }
@@ -136,7 +152,10 @@ impl Detector {
             progress,
         )?;
         let bound = self.patch_classifier.as_ref().map(|classifier| classifier.bind(&prepared));
-        let images = self.detection.classifier.as_ref().map(|_| {
+        let inputs = inputs_of(&case, &settings.plan);
+        let place = settings.operating_points.iter().position(|point| point.is_of(&inputs));
+        let detection = place.map_or(&self.detection, |place| &self.by_inputs[place]);
+        let images = detection.classifier.as_ref().map(|_| {
             let images = prepared.candidate_images(&settings.plan);
             match &bound {
                 Some(scorer) => images.with_patch_scorer(scorer),
@@ -146,9 +165,11 @@ impl Detector {
         // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and lower
         // peaks.
         let brain = Some(&prepared.brain);
-        let scored = maps.score_candidates(&self.detection, brain, nuclei, images.as_ref())?;
+        let scored = maps.score_candidates(detection, brain, nuclei, images.as_ref())?;
         let (candidates, features) = (scored.candidates, scored.features);
-        Ok(Detected { case, prepared, maps, candidates, features })
+        let rule = detection.rule.clone();
+        let operating_point = place.map(|place| settings.operating_points[place].clone());
+        Ok(Detected { case, prepared, maps, candidates, features, rule, operating_point })
     }
 
     fn check_inputs(&self, id: &str, is_there: impl Fn(Modality) -> bool) -> Result<(), CaseError> {
@@ -173,7 +194,7 @@ impl Detector {
     ) -> Result<MeasuredSubject, ModelError> {
         let mut detected = self.detect(files, &mut |_, _| {})?;
         self.noticed.append(&mut detected.case.warnings);
-        let extent = self.detection.rule.restricting_extent(&detected.prepared.brain);
+        let extent = detected.rule.restricting_extent(&detected.prepared.brain);
         let mut features = std::mem::take(&mut detected.features);
         let is_known = |candidate: &Candidate| {
             let unknown = |mask: &Mask| is_unknown(&candidate.lesion, &truth, mask);
@@ -191,4 +212,14 @@ impl Detector {
         let group = Some(subject_of(&files.id));
         Ok(MeasuredSubject { scored, features, unknown_features, extent, group })
     }
+}
+
+/// The detection of each of a model's operating points.
+fn by_inputs(bundle: &Bundle) -> Vec<Detection> {
+    let settings = &bundle.settings;
+    let detections = settings.operating_points.iter().map(|point| {
+        let images: Vec<&str> = point.images.iter().map(String::as_str).collect();
+        settings.detection_of(&images)
+    });
+    detections.collect()
 }

@@ -32,4 +32,4 @@ pub use detector::{Detected, Detector};
 pub use error::ModelError;
 pub use train::train;
 pub use training_range::TrainingRange;
-pub use tune::{adapt, measure_range, tune};
+pub use tune::{TunedInputs, adapt, measure_range, tune};

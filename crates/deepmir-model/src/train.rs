@@ -27,6 +27,7 @@ pub fn train(training: &Training, events: &mut dyn FnMut(Event<'_>)) -> Result<B
         architecture: training.architecture.clone(),
         detection: rule,
         candidate_classifier: None,
+        operating_points: Vec::new(),
         contrasts: contrasts(training),
         provenance: Provenance {
             program: program(),

@@ -1,6 +1,6 @@
 //! Tuning a finished model's thresholds and adapting its candidate classifier to labelled scans that it did not learn from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deepmir_cases::{CaseFiles, Groups};
 use deepmir_detect::Detection;
@@ -12,12 +12,26 @@ use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::nifti::ReadOptions;
 
+use crate::bundle::inputs_of_files;
 use crate::train::each_once;
 use crate::training_range::{self, Measure, TrainingRange};
 use crate::{Bundle, Detector, ModelError, ModelSettings, Provenance};
 
+/// The old and new thresholds for the scans with one set of images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TunedInputs {
+    /// The images, where the model has thresholds for just these; `None` for the others of its scans.
+    pub images: Option<Vec<String>>,
+    /// How many scans have them.
+    pub scans: usize,
+    /// The thresholds of each class.
+    pub classes: Vec<TunedThreshold>,
+}
+
 /// Chooses the detection thresholds of a model's classes on scans, each scored as a new one would be
-/// ([`operating_point::tune`]); networks and classifiers stay as they are. `data` describes the scans, for the
+/// ([`operating_point::tune`]); networks and classifiers stay as they are. Where the model has thresholds for the set of
+/// images of some scans, these are chosen on those scans, and their calibration is fitted anew
+/// ([`operating_point::for_inputs`]). `data` describes the scans, for the
 /// provenance; `progress` is called with the number of scans done. Returns the model with the new thresholds, and the
 /// old and new ones.
 ///
@@ -29,7 +43,7 @@ pub fn tune(
     data: &str,
     beta: f64,
     progress: &mut dyn FnMut(usize),
-) -> Result<(Bundle, Vec<TunedThreshold>), ModelError> {
+) -> Result<(Bundle, Vec<TunedInputs>), ModelError> {
     // Refused before minutes of detection.
     let truths = truths(cases)?;
     let lesions = count(detector, &truths);
@@ -37,18 +51,49 @@ pub fn tune(
         return Err(ModelError::TooFewLesions { lesions, least: MIN_LESIONS_TO_TUNE });
     }
     let measured = measure_all(detector, cases, truths, progress)?;
-    let scored: Vec<ScoredSubject> = measured.into_iter().map(|one| one.scored).collect();
-    let mut detection = detector.detection().clone();
-    let tuned = operating_point::tune(&detection, &scored, beta);
-    detection.rule.set_detection_thresholds(&tuned);
+    let mut by_point: BTreeMap<Option<usize>, Vec<ScoredSubject>> = BTreeMap::new();
+    for (case, measured) in cases.iter().zip(measured) {
+        let inputs = inputs_of_files(case, &detector.bundle().settings.plan, &[]);
+        let images: Vec<&str> = inputs.split('+').collect();
+        let points = &detector.bundle().settings.operating_points;
+        let point = points.iter().position(|point| point.is_of(&images));
+        by_point.entry(point).or_default().push(measured.scored);
+    }
+    let mut model = detector.bundle().clone();
+    let mut tuned = Vec::new();
+    for (point, scored) in &by_point {
+        let (images, classes) = match point {
+            Some(point) => {
+                let point = &mut model.settings.operating_points[*point];
+                let detection = Detection {
+                    rule: point.rule(&detector.detection().rule),
+                    ..detector.detection().clone()
+                };
+                let chosen = operating_point::for_inputs(&detection, scored, beta);
+                point.refine(&chosen);
+                (Some(point.images.clone()), chosen.iter().map(|one| one.threshold).collect())
+            }
+            None => {
+                let classes = operating_point::tune(detector.detection(), scored, beta);
+                model.settings.detection.set_detection_thresholds(&classes);
+                (None, classes)
+            }
+        };
+        tuned.push(TunedInputs { images, scans: scored.len(), classes });
+    }
     let data = format!("thresholds: {data}");
-    Ok((changed(detector.bundle(), detection, &data, cases, &tuned, &detector.read)?, tuned))
+    let classes: Vec<TunedThreshold> =
+        tuned.iter().flat_map(|one| one.classes.iter().copied()).collect();
+    let detection = model.settings.detection();
+    Ok((changed(&model, detection, &data, cases, &classes, &detector.read)?, tuned))
 }
 
 /// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it as `choice` says
 /// ([`operating_point::adapt`]); networks
 /// and patch classifier stay as they are. It learns from the images that the scans have: scans without QSM, say, are not
-/// simulated. Subjects of one of the `groups` are one in the cross-validation. Otherwise as [`tune`].
+/// simulated. Thresholds and calibration by set of images belong to the old trees: the scans are scored without them, and
+/// they are left out of the result, whose thresholds hold for every scan, unless the model is kept as it is.
+/// Subjects of one of the `groups` are one in the cross-validation. Otherwise as [`tune`].
 ///
 /// # Errors
 /// As [`Detector::detect`]; a scan without a label map; a model without a candidate classifier; fewer than two scans, or
@@ -72,6 +117,7 @@ pub fn adapt(
     if patients.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
         return Err(ModelError::TooLittleToAdapt { scans: patients.len(), lesions });
     }
+    let points = detector.without_operating_points();
     let mut measured = measure_all(detector, cases, truths, progress)?;
     for (subject, case) in measured.iter_mut().zip(cases) {
         subject.group = Some(groups.of_scan(&case.id));
@@ -80,10 +126,11 @@ pub fn adapt(
         .ok_or(ModelError::TooLittleToAdapt { scans: patients.len(), lesions })?;
     let data = format!("candidate classifier: {data}");
     let detection = adapted.detection.clone();
-    Ok((
-        changed(detector.bundle(), detection, &data, cases, &adapted.classes, &detector.read)?,
-        adapted,
-    ))
+    let mut model = detector.bundle().clone();
+    if detection == *detector.detection() {
+        model.settings.operating_points = points;
+    }
+    Ok((changed(&model, detection, &data, cases, &adapted.classes, &detector.read)?, adapted))
 }
 
 fn measure_all(
@@ -145,8 +192,7 @@ pub fn measure_range(
     for (n, files) in cases.iter().enumerate() {
         let detected = detector.detect(files, &mut |_, _| {})?;
         let mut scan = training_range::measures(&detected.case, Some(files));
-        let rule = &detector.detection().rule;
-        let disagreement = training_range::disagreement(&detected.candidates, rule);
+        let disagreement = training_range::disagreement(&detected.candidates, &detected.rule);
         scan.extend(disagreement.map(|share| (Measure::Disagreement, share)));
         range.add(&scan);
         progress(n + 1);

@@ -8,11 +8,13 @@
 //! feature that cannot be measured, because an image was not given, is a missing value, which the trees handle. The
 //! log-odds of a [patch classifier](crate::PatchScorer) are features, too.
 
+mod calibration;
 mod features;
 mod fit;
 mod trees;
 mod warm_start;
 
+pub use calibration::{Calibration, calibrate};
 pub use features::{Feature, Features};
 pub use fit::{Example, fit};
 pub use trees::Tree;

@@ -1,5 +1,7 @@
 //! Fine-tuning the candidate classifier of a model on labelled scans.
 
+use std::collections::BTreeMap;
+
 use deepmir_lesion::{BrainExtent, Candidate, LesionClass};
 
 use super::counts::{OfClass, average_precision};
@@ -98,7 +100,8 @@ fn adapt_and_score(
     rule.set_detection_thresholds(&classes);
     let (loss_before, loss_after) = (tuned.loss_before, tuned.loss_after);
     let rounds = tuned.rounds;
-    let detection = Detection { rule, classifier: Some(tuned.classifier) };
+    let detection =
+        Detection { rule, classifier: Some(tuned.classifier), calibration: BTreeMap::new() };
     Some((Adapted { detection, rounds, loss_before, loss_after, classes }, after))
 }
 
@@ -156,7 +159,7 @@ pub fn warm_started(
     };
     let average_precision =
         classes.iter().map(|one| (one.class, average_precision(one.class))).collect();
-    Ok(Some(OperatingPoint { detection, f1, average_precision }))
+    Ok(Some(OperatingPoint { detection, by_inputs: BTreeMap::new(), f1, average_precision }))
 }
 
 fn examples(subject: &MeasuredSubject) -> Vec<Example<'_>> {

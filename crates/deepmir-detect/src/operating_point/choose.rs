@@ -1,7 +1,10 @@
 //! Choosing thresholds and fitting a candidate classifier on validation subjects.
 
+use std::collections::BTreeMap;
+
 use deepmir_lesion::{Candidate, LesionClass};
 
+use super::classifier::OutOfFold;
 use super::counts::{self, Counts, OfClass};
 use super::smoothing::{Scores, best_threshold};
 use super::validation::{AtThreshold, ValidationSubject};
@@ -56,6 +59,7 @@ fn choose_among(
 ) -> OperatingPoint {
     let half = || OperatingPoint {
         detection: DetectionRule::half(classes).into(),
+        by_inputs: BTreeMap::new(),
         f1: Vec::new(),
         average_precision: Vec::new(),
     };
@@ -75,7 +79,8 @@ fn choose_among(
     };
     let scores = Scores::of(scored.is_some(), candidate_threshold.value());
     for (class, threshold) in &mut point.detection.rule.classes {
-        let subjects = of_class(&subjects, scored.as_deref(), *class);
+        let complete = scored.as_ref().map(|scored| scored.complete.as_slice());
+        let subjects = of_class(&subjects, complete, *class);
         let best = best_threshold(&subjects, threshold, scores, beta);
         let Some(detection_threshold) = best else { continue };
         threshold.detection_threshold = detection_threshold;
@@ -83,7 +88,7 @@ fn choose_among(
         point.f1.iter_mut().filter(|(of, _)| of == class).for_each(|(_, known)| *known = f1);
     }
     if let Some(scored) = scored {
-        classifier::complete(&mut point, candidate_threshold, &subjects, &scored, classes);
+        classifier::complete(&mut point, candidate_threshold, &subjects, &scored, beta, classes);
     }
     point
 }
@@ -95,7 +100,7 @@ struct Chosen<'a> {
     point: OperatingPoint,
     subjects: Vec<(&'a ValidationSubject, &'a AtThreshold)>,
     /// The candidates with out-of-fold scores, if a classifier could be fitted.
-    scored: Option<Vec<Vec<Candidate>>>,
+    scored: Option<OutOfFold>,
 }
 
 fn at_threshold<'a>(
@@ -106,6 +111,7 @@ fn at_threshold<'a>(
 ) -> Chosen<'a> {
     let candidate_threshold = threshold.value();
     let scored = classifier::scored_out_of_fold(&subjects, classes);
+    let complete = scored.as_ref().map(|scored| scored.complete.as_slice());
     let mut rule = DetectionRule {
         candidate_threshold,
         restrict_nhid_to_basal_ganglia: subjects
@@ -115,7 +121,7 @@ fn at_threshold<'a>(
     };
     let (mut f1, mut measures, mut average_precision) = (Vec::new(), Vec::new(), Vec::new());
     for &class in classes {
-        let of_class = of_class(&subjects, scored.as_deref(), class);
+        let of_class = of_class(&subjects, complete, class);
         let (best, counts) =
             best_class_threshold(&of_class, candidate_threshold, beta, scored.is_some());
         rule.classes.insert(class, best);
@@ -123,7 +129,8 @@ fn at_threshold<'a>(
         measures.push((class, counts.and_then(|counts| counts.f_measure(beta))));
         average_precision.push((class, counts::average_precision(&of_class)));
     }
-    let point = OperatingPoint { detection: rule.into(), f1, average_precision };
+    let by_inputs = BTreeMap::new();
+    let point = OperatingPoint { detection: rule.into(), by_inputs, f1, average_precision };
     let quality = mean(&measures) + 0.01 * point.mean_average_precision();
     Chosen { threshold, quality, point, subjects, scored }
 }

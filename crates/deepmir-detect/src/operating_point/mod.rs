@@ -1,6 +1,7 @@
 //! Choosing the operating point of a [`Detection`] on validation subjects: its thresholds and its candidate classifier.
 
 mod adapt;
+mod by_inputs;
 mod candidate_threshold;
 mod choose;
 mod classifier;
@@ -12,6 +13,7 @@ mod units;
 mod validation;
 
 pub use adapt::{Adapted, MeasuredSubject, adapt, warm_started};
+pub use by_inputs::{CalibratedThreshold, TunedForInputs, for_inputs};
 pub use candidate_threshold::CandidateThreshold;
 pub use choose::{choose, choose_at};
 pub use tune::{
@@ -19,6 +21,8 @@ pub use tune::{
 };
 pub use units::units;
 pub use validation::{Site, ValidationSubject, View};
+
+use std::collections::BTreeMap;
 
 use deepmir_lesion::LesionClass;
 
@@ -29,6 +33,9 @@ use crate::Detection;
 pub struct OperatingPoint {
     /// Thresholds and classifier.
     pub detection: Detection,
+    /// Thresholds and calibration of scans with one set of images, by the set's name, of the classes that had enough lesions;
+    /// empty unless there is a classifier and several sets.
+    pub by_inputs: BTreeMap<String, BTreeMap<LesionClass, CalibratedThreshold>>,
     /// For each class, pooled lesion F1 (`None` without true lesions).
     pub f1: Vec<(LesionClass, Option<f64>)>,
     /// For each class, average precision at the candidate threshold.

@@ -97,7 +97,7 @@ pub(super) fn thresholds<'a>(
     after: &[&'a ScoredSubject],
     choice: ThresholdChoice,
 ) -> Vec<TunedThreshold> {
-    let Detection { rule, classifier } = detection;
+    let Detection { rule, classifier, .. } = detection;
     let scores = Scores::of(classifier.is_some(), rule.candidate_threshold);
     let tuned = rule.classes.iter().map(|(&class, threshold)| {
         let of_class = |subjects: &[&'a ScoredSubject]| -> Vec<WithUnknown<'a>> {

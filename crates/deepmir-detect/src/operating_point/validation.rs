@@ -25,10 +25,16 @@ pub struct ValidationSubject {
     /// In the order of [`CandidateThreshold::all`]; `None` if there are too many candidates.
     at_thresholds: Vec<Option<AtThreshold>>,
     pub(super) with_images: bool,
+    /// The threshold at which alone candidates are measured, if not at all.
+    only: Option<CandidateThreshold>,
     pub(super) extent: Option<BrainExtent>,
     /// The patient or anatomy, where several subjects may be of one: they are never scored by a classifier that learned
     /// from another of it.
     pub group: Option<String>,
+    /// The name of the set of images that it has, where operating points are chosen by set.
+    pub inputs: Option<String>,
+    /// The same of each view without some of the images.
+    pub(super) view_inputs: Vec<Option<String>>,
 }
 
 /// A candidate with its features and its true class.
@@ -40,6 +46,13 @@ pub(super) struct MeasuredCandidate {
     pub centre_mm: [f64; 3],
 }
 
+/// The candidates and blobs in a view without some of the images.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ViewCandidates {
+    pub candidates: Vec<Candidate>,
+    pub measured: Vec<MeasuredCandidate>,
+}
+
 /// A subject at one candidate threshold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AtThreshold {
@@ -48,8 +61,8 @@ pub(super) struct AtThreshold {
     pub blobs: Vec<Candidate>,
     /// The candidates, then the blobs, with their features; empty without images.
     pub measured: Vec<MeasuredCandidate>,
-    /// The candidates and blobs of each view without some of the images: more examples for a classifier.
-    pub missing_modality_views: Vec<Vec<MeasuredCandidate>>,
+    /// Each view without some of the images: more examples for a classifier.
+    pub missing_modality_views: Vec<ViewCandidates>,
 }
 
 impl AtThreshold {
@@ -62,7 +75,7 @@ impl AtThreshold {
         match view {
             View::Complete => &self.measured,
             View::MissingModality(n) => {
-                self.missing_modality_views.get(n).map_or(&[], Vec::as_slice)
+                self.missing_modality_views.get(n).map_or(&[], |view| &view.measured)
             }
         }
     }
@@ -92,6 +105,22 @@ impl ValidationSubject {
         extent: Option<&BrainExtent>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<Self, DetectError> {
+        Self::measured_at(None, maps, truth, unknown, extent, images)
+    }
+
+    /// As [`ValidationSubject::new`], with candidates measured at the candidate threshold `only`, if it is given, at which
+    /// alone a classifier can then be fitted: measuring takes as long as predicting.
+    ///
+    /// # Errors
+    /// As [`ValidationSubject::new`].
+    pub fn measured_at(
+        only: Option<CandidateThreshold>,
+        maps: &ProbabilityMaps,
+        truth: &LabelMap,
+        unknown: Option<&Mask>,
+        extent: Option<&BrainExtent>,
+        images: Option<&CandidateImages<'_>>,
+    ) -> Result<Self, DetectError> {
         let known = Known { truth: &lesions_of(truth, Connectivity::TwentySix), unknown };
         let blobs = images.map(|images| MeasuredBlobs::of(maps, images, known, extent));
         let blobs = blobs.transpose()?;
@@ -101,7 +130,8 @@ impl ValidationSubject {
                 return Ok(None);
             }
             let mut at = AtThreshold { candidates: known.of(&all), ..AtThreshold::default() };
-            if let (Some(images), Some(blobs)) = (images, &blobs) {
+            let is_measured = only.is_none_or(|only| only == threshold);
+            if let (Some(images), Some(blobs), true) = (images, &blobs, is_measured) {
                 at.measured = measure(&at.candidates, maps, images, known.truth)?;
                 for (blob, measured) in blobs.disjoint_from(&all) {
                     at.blobs.push(blob.clone());
@@ -116,14 +146,17 @@ impl ValidationSubject {
             truth: known.truth.to_vec(),
             at_thresholds,
             with_images: images.is_some(),
+            only,
             extent: extent.copied(),
             group: None,
+            inputs: None,
+            view_inputs: Vec::new(),
         })
     }
 
     /// Adds the subject's candidates in a view without some of the images, found in the maps of a network without them.
-    /// Classifiers are fitted to them, too; thresholds are not chosen on them. `unknown` is as with
-    /// [`ValidationSubject::new`].
+    /// Classifiers are fitted to them, too; thresholds are chosen on them for the set of images `inputs` only. `unknown` is
+    /// as with [`ValidationSubject::new`].
     ///
     /// # Errors
     /// If the images' patch classifier fails.
@@ -132,20 +165,30 @@ impl ValidationSubject {
         maps: &ProbabilityMaps,
         unknown: Option<&Mask>,
         images: &CandidateImages<'_>,
+        inputs: Option<&str>,
     ) -> Result<(), DetectError> {
         let extent = self.extent.as_ref();
         let known = Known { truth: &self.truth, unknown };
         let blobs = MeasuredBlobs::of(maps, images, known, extent)?;
         for (threshold, at) in CandidateThreshold::all().zip(&mut self.at_thresholds) {
             let Some(at) = at else { continue };
-            let candidates = maps.candidates(threshold.value(), None, by_extent(extent));
-            let mut view = Vec::new();
-            if candidates.len() <= MAX_CANDIDATES {
-                view = measure(&known.of(&candidates), maps, images, known.truth)?;
-                view.extend(blobs.disjoint_from(&candidates).map(|(_, measured)| measured.clone()));
+            let mut view = ViewCandidates::default();
+            if self.only.is_some_and(|only| only != threshold) {
+                at.missing_modality_views.push(view);
+                continue;
+            }
+            let all = maps.candidates(threshold.value(), None, by_extent(extent));
+            if all.len() <= MAX_CANDIDATES {
+                view.candidates = known.of(&all);
+                view.measured = measure(&view.candidates, maps, images, known.truth)?;
+                for (blob, measured) in blobs.disjoint_from(&all) {
+                    view.candidates.push(blob.clone());
+                    view.measured.push(measured.clone());
+                }
             }
             at.missing_modality_views.push(view);
         }
+        self.view_inputs.push(inputs.map(str::to_owned));
         Ok(())
     }
 
@@ -178,7 +221,9 @@ impl ValidationSubject {
         let Some(at) = &mut self.at_thresholds[threshold.index()] else { return };
         let measured = match view {
             View::Complete => Some(&mut at.measured),
-            View::MissingModality(n) => at.missing_modality_views.get_mut(n),
+            View::MissingModality(n) => {
+                at.missing_modality_views.get_mut(n).map(|view| &mut view.measured)
+            }
         };
         for (measured, odds) in measured.into_iter().flatten().zip(odds) {
             measured.features.set_patch_log_odds(odds);

@@ -107,6 +107,7 @@ fn vessels_in_fluid_are_separated_from_microbleeds_in_tissue() {
     let stored = Detection {
         rule: serde_json::from_str(&rule).unwrap(),
         classifier: serde_json::from_str(&classifier).unwrap(),
+        ..point.detection.clone()
     };
     let (_, found) = head.maps.detect(&stored, Some(&head.brain), Some(&images)).unwrap();
     assert_eq!(found.len(), 4);

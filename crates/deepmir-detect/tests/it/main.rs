@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod blobs;
+mod by_inputs;
 mod candidate_classifier;
 mod candidate_threshold;
 mod head;

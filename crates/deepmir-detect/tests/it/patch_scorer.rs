@@ -108,7 +108,7 @@ fn a_failing_patch_classifier_is_an_error_and_not_missing_features() {
             head.maps.detect(&detection, None, Some(&images)).map(drop),
             head.maps.score_candidates(&detection, None, None, Some(&images)).map(drop),
             head.subject_in(Some(&images)).map(drop),
-            subject.add_missing_modality_view(&head.maps, None, &images),
+            subject.add_missing_modality_view(&head.maps, None, &images, None),
         ];
         for (n, result) in errors.into_iter().enumerate() {
             let message = result.unwrap_err().to_string();

@@ -5,6 +5,7 @@
 
 mod format;
 mod legacy;
+mod operating_points;
 mod settings;
 
 use std::io::Read;
@@ -15,6 +16,7 @@ use deepmir_volume::atomic;
 use sha2::{Digest, Sha256};
 
 use crate::ModelError;
+pub use operating_points::{InputsOperatingPoint, inputs_of, inputs_of_files};
 pub use settings::{FORMAT, ModelSettings, Provenance};
 
 /// The settings' file name.

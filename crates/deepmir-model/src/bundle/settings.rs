@@ -1,5 +1,7 @@
 //! The content of `model.toml`.
 
+use std::collections::BTreeMap;
+
 use deepmir_cases::{CaseFiles, Checksums, Contrast};
 use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
 use deepmir_net::architecture::Output;
@@ -7,6 +9,7 @@ use deepmir_net::patch_classifier::PatchClassifierSettings;
 use deepmir_net::{Architecture, NetError, Plan, WeightFile};
 use serde::{Deserialize, Serialize};
 
+use super::InputsOperatingPoint;
 use crate::{ModelError, TrainingRange};
 
 /// The version of the format that this program writes. It also reads versions 2 and 3, and version 1 without a candidate
@@ -34,6 +37,9 @@ pub struct ModelSettings {
     /// The classifier that scores candidates, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_classifier: Option<CandidateClassifier>,
+    /// Thresholds and calibration of scans with one set of images, in place of those of `detection`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operating_points: Vec<InputsOperatingPoint>,
     /// What the images in the place of the SWI showed that it learned from.
     #[serde(default = "swi_alone", skip_serializing_if = "is_swi_alone")]
     pub contrasts: Vec<Contrast>,
@@ -91,15 +97,16 @@ impl Provenance {
 }
 
 impl ModelSettings {
-    /// The rule and the candidate classifier.
+    /// The rule and the candidate classifier, for scans whose set of images has no thresholds of its own.
     pub fn detection(&self) -> Detection {
-        Detection { rule: self.detection.clone(), classifier: self.candidate_classifier.clone() }
+        let classifier = self.candidate_classifier.clone();
+        Detection { rule: self.detection.clone(), classifier, calibration: BTreeMap::new() }
     }
 
-    /// Replaces the rule and the candidate classifier.
+    /// Replaces the rule and the candidate classifier for all scans but those whose set of images has thresholds of its own.
     #[must_use]
     pub fn with_detection(self, detection: Detection) -> Self {
-        let Detection { rule, classifier } = detection;
+        let Detection { rule, classifier, .. } = detection;
         Self { detection: rule, candidate_classifier: classifier, ..self }
     }
 
@@ -135,6 +142,9 @@ impl ModelSettings {
         }
         detection.validate()?;
         self.candidate_classifier.as_ref().map_or(Ok(()), CandidateClassifier::validate)?;
+        if let Some(fault) = self.operating_points_fault() {
+            return invalid(fault);
+        }
         self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierSettings::validate)?;
         self.training_range.as_ref().map_or(Ok(()), TrainingRange::validate)
     }

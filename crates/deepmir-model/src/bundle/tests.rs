@@ -1,6 +1,9 @@
 //! Bundles written, read and damaged.
 
-use deepmir_detect::DetectionRule;
+use deepmir_cases::Modality;
+use deepmir_detect::candidate_classifier::Calibration;
+use deepmir_detect::{CandidateClassifier, DetectionRule};
+use deepmir_lesion::LesionClass;
 use deepmir_net::patch_classifier::PatchClassifierSettings;
 use deepmir_net::{Tensor, preset};
 
@@ -15,6 +18,7 @@ fn bundle(members: usize) -> Bundle {
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
         candidate_classifier: None,
+        operating_points: Vec::new(),
         contrasts: vec![deepmir_cases::Contrast::Swi],
         provenance: Provenance {
             program: "deepmir test".to_owned(),
@@ -199,4 +203,75 @@ fn changed_weights_contradicting_settings_and_foreign_files_are_refused() {
     std::fs::write(&other, "not an archive at all ".repeat(60)).unwrap();
     assert!(message(&other).contains("notes.deepmir"));
     assert!(message(&folder.path().join("absent")).contains("absent"));
+}
+
+/// A model with a candidate classifier without trees, and thresholds of its own for SWI alone.
+fn with_operating_points(text: &str) -> Result<ModelSettings, String> {
+    let Bundle { mut settings, .. } = bundle(1);
+    settings.plan.optional = vec![Modality::Qsm, Modality::T2w];
+    settings.candidate_classifier = Some(CandidateClassifier {
+        classes: LesionClass::ALL.to_vec(),
+        features: Vec::new(),
+        offsets: vec![0.0; 3],
+        rounds: Vec::new(),
+    });
+    let plain = toml::to_string(&settings).unwrap();
+    let (read, _) = format::parse(&(plain + text))?;
+    read.validate().map_err(|error| error.to_string())?;
+    Ok(read)
+}
+
+const SWI_ALONE: &str = "
+[[operating_points]]
+images = [\"SWI\"]
+[operating_points.classes.CMB]
+detection_threshold = 0.3
+calibration = { slope = 0.8, offset = -0.4 }
+";
+
+#[test]
+fn a_set_of_images_may_have_thresholds_and_calibration_of_its_own() {
+    let settings = with_operating_points(SWI_ALONE).unwrap();
+    let again = format::parse(&toml::to_string(&settings).unwrap()).unwrap().0;
+    assert_eq!(again, settings);
+
+    let own = settings.detection_of(&["SWI"]);
+    assert_eq!(own.rule.classes[&LesionClass::Cmb].detection_threshold, 0.3);
+    assert_eq!(own.rule.classes[&LesionClass::Nhid].detection_threshold, 0.5);
+    let calibration = Calibration { slope: 0.8, offset: -0.4 };
+    assert_eq!(own.calibration, [(LesionClass::Cmb, calibration)].into());
+    for others in [&["SWI", "T2w"][..], &["SWI", "QSM", "T2w"], &["T2starw"]] {
+        assert_eq!(settings.detection_of(others), settings.detection());
+    }
+
+    // A model that says nothing of it is written without the key.
+    let plain = with_operating_points("").unwrap();
+    assert!(!toml::to_string(&plain).unwrap().contains("operating_points"));
+    assert_eq!(plain.detection_of(&["SWI"]), plain.detection());
+}
+
+#[test]
+fn operating_points_that_cannot_be_are_refused() {
+    let twice = format!("{SWI_ALONE}{SWI_ALONE}");
+    assert!(with_operating_points(&twice).unwrap_err().contains("SWI twice"));
+    for (from, to, words) in [
+        ("threshold = 0.3", "threshold = 1.3", "detection_threshold 1.3 must lie"),
+        ("slope = 0.8", "slope = -0.8", "slope -0.8"),
+        ("slope = 0.8", "slope = 0.0", "slope 0"),
+        ("offset = -0.4", "offset = inf", "offset inf"),
+        ("offset", "ofset", "ofset"),
+        ("[\"SWI\"]", "[\"QSM\"]", "a scan cannot have these"),
+        ("[\"SWI\"]", "[\"SWI\", \"SWI\"]", "each image once"),
+        ("[\"SWI\"]", "[]", "a scan cannot have these"),
+        ("[\"SWI\"]", "[\"T2starw\"]", "\"T2starw\" is none of the model's"),
+        ("classes.CMB", "classes.Vein", "Vein"),
+    ] {
+        assert!(SWI_ALONE.contains(from), "{from}");
+        let told = with_operating_points(&SWI_ALONE.replace(from, to)).unwrap_err();
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    let mut settings = with_operating_points(SWI_ALONE).unwrap();
+    settings.candidate_classifier = None;
+    let told = settings.validate().unwrap_err().to_string();
+    assert!(told.contains("operating_points") && told.contains("candidate_classifier"), "{told}");
 }

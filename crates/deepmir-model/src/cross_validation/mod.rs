@@ -8,6 +8,7 @@ mod patches;
 mod select;
 
 use std::collections::BTreeSet;
+use std::ops::RangeFrom;
 use std::path::Path;
 
 use deepmir_cases::{CaseFiles, Groups, Modality};
@@ -18,6 +19,7 @@ use deepmir_net::train::TrainingConfig;
 use deepmir_net::{DeviceChoice, Plan, Prepared};
 use deepmir_volume::nifti::ReadOptions;
 
+use crate::bundle::{InputsOperatingPoint, inputs_of_files};
 use crate::train::each_once;
 use crate::{Bundle, ModelError, ModelSettings, Provenance, TrainingRange};
 use patches::StoredImages;
@@ -94,13 +96,20 @@ impl CrossValidation<'_> {
         let folder = tempfile::Builder::new().prefix(".images.").tempdir_in(self.scratch);
         let folder = folder.map_err(failed)?;
         let keep = self.may_need_patches(known).then(|| folder.path());
+        let threshold = |model: &Bundle| {
+            CandidateThreshold::find(model.settings.detection.candidate_threshold).ok()
+        };
+        let only = known.and_then(threshold);
 
+        let mut turns = 0..;
         let (mut subjects, mut images) = (Vec::new(), Vec::new());
         for (model, cases) in self.models.iter().zip(self.held_out) {
             let mut networks = networks(architecture, &model.members, self.device)?;
             for case in cases {
                 let n = subjects.len();
-                let out_of_fold = self.predict(case, &mut networks, &model.settings, n, keep)?;
+                let keep = keep.map(|folder| (folder, n));
+                let out_of_fold =
+                    self.predict(case, &mut networks, &model.settings, keep, only, &mut turns)?;
                 subjects.push(out_of_fold.subject);
                 images.extend(out_of_fold.images);
                 progress(Progress::Subjects(n + 1));
@@ -110,7 +119,7 @@ impl CrossValidation<'_> {
         for (subject, case) in subjects.iter_mut().zip(all) {
             subject.group = Some(self.groups.of_scan(&case.id));
         }
-        let selection = Selection { plan, known, config: self.config };
+        let selection = Selection { plan, known, kept: only, config: self.config };
         let selected = selection.run(&mut subjects, &images, progress)?;
         self.assemble(first, selected)
     }
@@ -120,14 +129,16 @@ impl CrossValidation<'_> {
         self.config.candidate_classifier && (self.config.patch_classifier.is_some() || known)
     }
 
-    /// Predicts the `n`-th subject with all images, and once more without some of the optional ones.
+    /// Predicts a subject with all images, and in views without some of the optional ones ([`views_of`]). Its images are kept in a folder
+    /// under a number; candidates are measured at the threshold `only`, if there is one.
     fn predict(
         &self,
         case: &CaseFiles,
         networks: &mut [Box<dyn Network>],
         settings: &ModelSettings,
-        n: usize,
-        keep: Option<&Path>,
+        keep: Option<(&Path, usize)>,
+        only: Option<CandidateThreshold>,
+        turns: &mut RangeFrom<usize>,
     ) -> Result<OutOfFold, ModelError> {
         let ModelSettings { plan, architecture, .. } = settings;
         let config = self.config;
@@ -145,22 +156,30 @@ impl CrossValidation<'_> {
         let candidate_images = config.candidate_classifier.then(|| prepared.candidate_images(plan));
         let (unknown, images) = (prepared.unknown.clone(), candidate_images.as_ref());
         let unknown = unknown.as_ref();
-        let mut subject = ValidationSubject::new(&maps, truth, unknown, extent.as_ref(), images)?;
+        let mut subject =
+            ValidationSubject::measured_at(only, &maps, truth, unknown, extent.as_ref(), images)?;
         drop(candidate_images);
-        let stored = keep.map(|folder| StoredImages::write(&prepared, folder, n)).transpose()?;
-        let missing = if config.candidate_classifier { view_of(&prepared, plan, n) } else { None };
-        if let Some(missing) = &missing {
-            let prepared = prepared.without(missing, plan);
+        let stored =
+            keep.map(|(folder, n)| StoredImages::write(&prepared, folder, n)).transpose()?;
+        subject.inputs = Some(inputs_of_files(case, plan, &[]));
+        let views =
+            if config.candidate_classifier { views_of(&prepared, plan, turns) } else { Vec::new() };
+        for missing in &views {
+            let prepared = prepared.clone().without(missing, plan);
             let images = prepared.candidate_images(plan);
-            subject.add_missing_modality_view(&maps_of(&prepared)?, unknown, &images)?;
+            let inputs = inputs_of_files(case, plan, missing);
+            let maps = maps_of(&prepared)?;
+            subject.add_missing_modality_view(&maps, unknown, &images, Some(&inputs))?;
         }
-        let images = stored.map(|stored| stored.with_view(missing.as_deref(), plan));
+        let images = stored.map(|stored| stored.with_views(&views, plan));
         Ok(OutOfFold { subject, images })
     }
 
     fn assemble(&self, first: &Bundle, selected: Selected) -> Result<Bundle, ModelError> {
         let Selected { point, patch_classifier, patch_members, source } = selected;
         let validation_f1 = point.mean_f1();
+        let points = point.by_inputs.into_iter();
+        let points = points.map(|(inputs, classes)| InputsOperatingPoint::new(&inputs, classes));
         let all = self.held_out.iter().flat_map(|cases| cases.iter().map(|case| case.id.clone()));
         let mut validation_subjects: Vec<String> = all.collect();
         validation_subjects.sort();
@@ -190,14 +209,21 @@ impl CrossValidation<'_> {
             ..first.settings.clone()
         };
         let members = self.models.iter().flat_map(|model| model.members.iter().cloned()).collect();
-        Bundle::new(settings.with_detection(point.detection), members, patch_members)
+        let settings = settings.with_detection(point.detection).with_operating_points(points);
+        Bundle::new(settings, members, patch_members)
     }
 }
 
-/// The images to leave out of the n-th subject's second view: one subset of the optional ones that it has, in turn, as
-/// every view takes as long as the first. Thresholds are chosen with every image.
-fn view_of(prepared: &Prepared, plan: &Plan, n: usize) -> Option<Vec<Modality>> {
+/// The images to leave out of a subject's views, of the optional ones that it has: all of them, as scans with the fewest images
+/// are the hardest, and then some of them, one subset in turn. Every view takes as long as the complete one.
+fn views_of(prepared: &Prepared, plan: &Plan, turns: &mut RangeFrom<usize>) -> Vec<Vec<Modality>> {
     let mut subsets = plan.missing_modality_subsets();
     subsets.retain(|missing| !missing.iter().any(|modality| prepared.missing.contains(modality)));
-    if subsets.is_empty() { None } else { Some(subsets.swap_remove(n % subsets.len())) }
+    // The last one is the largest.
+    let mut views: Vec<Vec<Modality>> = subsets.pop().into_iter().collect();
+    if !subsets.is_empty() {
+        let turn = turns.next().unwrap_or_default();
+        views.push(subsets.swap_remove(turn % subsets.len()));
+    }
+    views
 }

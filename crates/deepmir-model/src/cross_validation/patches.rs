@@ -15,8 +15,8 @@ use rayon::prelude::*;
 pub(super) struct StoredImages {
     path: PathBuf,
     grid: Grid,
-    /// Positions of the images that are missing in the second view.
-    missing: Option<Vec<usize>>,
+    /// Positions of the images that are missing in each further view.
+    views: Vec<Vec<usize>>,
 }
 
 impl StoredImages {
@@ -24,12 +24,12 @@ impl StoredImages {
     pub fn write(prepared: &Prepared, folder: &Path, n: usize) -> Result<Self, NetError> {
         let path = folder.join(n.to_string());
         PatchImages::new(prepared).write(&path)?;
-        Ok(Self { path, grid: *prepared.grid(), missing: None })
+        Ok(Self { path, grid: *prepared.grid(), views: Vec::new() })
     }
 
-    /// Adds a second view, with some of the images missing.
-    pub fn with_view(self, missing: Option<&[Modality]>, plan: &Plan) -> Self {
-        Self { missing: missing.map(|missing| positions(missing, plan)), ..self }
+    /// Adds views with some of the images missing.
+    pub fn with_views(self, views: &[Vec<Modality>], plan: &Plan) -> Self {
+        Self { views: views.iter().map(|missing| positions(missing, plan)).collect(), ..self }
     }
 
     fn read(&self) -> Result<PatchImages, NetError> {
@@ -57,8 +57,8 @@ pub(super) struct PatchClassifierTraining<'a> {
 /// The patches of one subject.
 struct Patches {
     candidates: Vec<(Patch, Option<LesionClass>)>,
-    /// Of the candidates in the view without some of the images.
-    missing_modality: Vec<Patch>,
+    /// Of the candidates in each view without some of the images.
+    missing_modality: Vec<Vec<Patch>>,
     /// Of lesions that are no candidates.
     missed: Vec<(Patch, Option<LesionClass>)>,
 }
@@ -79,12 +79,12 @@ impl Patches {
         };
         let candidates = with_truth(subject.sites(threshold, View::Complete));
         let missed = with_truth(subject.missed_lesions(threshold));
-        let mut missing_modality = Vec::new();
-        if let Some(missing) = &images.missing {
-            let stored = stored.without(missing);
-            let sites = subject.sites(threshold, View::MissingModality(0));
-            missing_modality.extend(sites.iter().map(|site| stored.cut(site.centre_mm, size)));
-        }
+        let views = images.views.iter().enumerate().map(|(n, missing)| {
+            let stored = images.read()?.without(missing);
+            let sites = subject.sites(threshold, View::MissingModality(n));
+            Ok(sites.iter().map(|site| stored.cut(site.centre_mm, size)).collect())
+        });
+        let missing_modality = views.collect::<Result<_, NetError>>()?;
         Ok(Self { candidates, missing_modality, missed })
     }
 
@@ -98,8 +98,10 @@ impl Patches {
         let candidates = self.candidates.iter().map(|(patch, _)| patch);
         let odds = classifier.log_odds(candidates)?;
         subject.set_patch_log_odds(threshold, View::Complete, &odds);
-        let odds = classifier.log_odds(&self.missing_modality)?;
-        subject.set_patch_log_odds(threshold, View::MissingModality(0), &odds);
+        for (n, patches) in self.missing_modality.iter().enumerate() {
+            let odds = classifier.log_odds(patches)?;
+            subject.set_patch_log_odds(threshold, View::MissingModality(n), &odds);
+        }
         Ok(())
     }
 }

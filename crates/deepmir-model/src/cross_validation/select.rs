@@ -18,6 +18,8 @@ pub(super) struct Selection<'a> {
     pub plan: &'a Plan,
     /// The model that training was initialised from, if it takes the same images.
     pub known: Option<&'a Bundle>,
+    /// Its candidate threshold, which is kept.
+    pub kept: Option<CandidateThreshold>,
     pub config: &'a TrainingConfig,
 }
 
@@ -56,10 +58,9 @@ impl Selection<'_> {
         images: &[StoredImages],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Selected, ModelError> {
-        let Self { plan, known, config } = *self;
+        let Self { plan, known, kept, config } = *self;
         let (classes, beta) = (&plan.classes, config.threshold_beta);
         let find = |rule: &DetectionRule| CandidateThreshold::find(rule.candidate_threshold);
-        let kept = known.and_then(|model| find(&model.settings.detection).ok());
         let (threshold, mut point) = match kept {
             Some(threshold) => (threshold, None),
             None => {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use deepmir_cases::CaseFiles;
+use deepmir_cases::{CaseFiles, Modality};
 use deepmir_detect::candidate_classifier::Tree;
-use deepmir_detect::operating_point::MeasuredSubject;
+use deepmir_detect::operating_point::{MeasuredSubject, ThresholdChoice};
 use deepmir_lesion::{LabelMap, Lesion, lesions_of};
 use deepmir_model::cross_validation::{CrossValidation, Progress};
-use deepmir_model::{Bundle, Detector, ModelError};
+use deepmir_model::{Bundle, Detector, ModelError, adapt, tune};
 use deepmir_net::DeviceChoice;
 use deepmir_net::train::TrainingConfig;
 use deepmir_volume::components::Connectivity;
@@ -101,6 +101,7 @@ fn folds_are_joined_to_one_model() {
     images_that_are_lost_are_an_error_and_not_missing_features(&study, &joined);
     models_of_different_kinds_are_refused(&study);
     candidates_where_nobody_knows_are_not_measured(&joined);
+    scores_are_calibrated_for_the_images_that_a_scan_has(&joined);
 }
 
 /// A native lesion that nobody labelled is no negative.
@@ -125,6 +126,63 @@ fn candidates_where_nobody_knows_are_not_measured(model: &Bundle) {
     for lesion in &all {
         assert_eq!(found(&after, lesion), known.contains(lesion));
     }
+}
+
+/// SWI alone is a view of every subject; the three lesions of a class in each of six are enough.
+fn scores_are_calibrated_for_the_images_that_a_scan_has(model: &Bundle) {
+    let points = &model.settings.operating_points;
+    let sets: Vec<String> = points.iter().map(|point| point.images.join("+")).collect();
+    for set in ["SWI", "SWI+QSM+T2w"] {
+        assert!(sets.iter().any(|own| own == set), "no {set} in {sets:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = write_subject(folder.path(), 9);
+    case.images.retain(|&modality, _| modality == Modality::Swi);
+    let mut plain = model.clone();
+    plain.settings.operating_points.clear();
+    let detect = |model: &Bundle| {
+        let mut detector = Detector::new(model.clone(), DeviceChoice::Cpu).unwrap();
+        detector.detect(&case, &mut |_, _| {}).unwrap()
+    };
+    let (before, after) = (detect(&plain), detect(model));
+    let point = model.settings.operating_point(&["SWI"]).unwrap();
+    assert_eq!(after.operating_point.as_ref(), Some(point));
+    assert_eq!(after.rule, point.rule(&model.settings.detection));
+    assert_eq!((&before.operating_point, &before.rule), (&None, &model.settings.detection));
+    let mut compared = 0;
+    for (before, after) in before.candidates.iter().zip(&after.candidates) {
+        let class = before.lesion.class;
+        let (Some(own), true) =
+            (point.classes.get(&class), before.score().min(after.score()) > 0.0)
+        else {
+            continue;
+        };
+        assert_eq!(after.score(), own.calibration.apply(before.score()), "{before:?}");
+        compared += 1;
+    }
+    assert!(compared > 3, "{compared}");
+
+    let mut detector = Detector::new(model.clone(), DeviceChoice::Cpu).unwrap();
+    let cases: Vec<CaseFiles> = (20..24)
+        .map(|number| {
+            let mut case = write_subject(folder.path(), number);
+            case.images.retain(|&modality, _| modality == Modality::Swi);
+            case
+        })
+        .collect();
+    let (tuned, classes) = tune(&mut detector, &cases, "four", 1.0, &mut |_| {}).unwrap();
+    let [one] = &classes[..] else { unreachable!("{classes:?}") };
+    assert_eq!((one.images.as_deref(), one.scans), (Some(&["SWI".to_owned()][..]), 4));
+    assert_eq!(tuned.settings.detection, model.settings.detection);
+    for (old, new) in points.iter().zip(&tuned.settings.operating_points) {
+        assert_eq!(old.images, new.images);
+        assert!(old == new || old.images == ["SWI"], "{new:?}");
+    }
+    let choice = ThresholdChoice::BestF { beta: 1.0 };
+    let groups = deepmir_cases::Groups::default();
+    let adapted = adapt(&mut detector, &cases, "four", choice, &groups, &mut |_| {}).unwrap();
+    let kept = adapted.1.detection == model.settings.detection();
+    assert_eq!(adapted.0.settings.operating_points.is_empty(), !kept);
 }
 
 /// Its files are gone as soon as it was predicted; patches are cut from what was kept.

@@ -1,14 +1,16 @@
 //! The methods paragraph of a prediction's page, for a paper.
 
-use deepmir_cases::{Case, Modality};
+use deepmir_cases::Modality;
 use deepmir_detect::{ClassThreshold, DetectionRule};
 use deepmir_lesion::LesionClass;
 use deepmir_model::bundle::ModelSettings;
 
+use super::Prediction;
 use crate::program;
 
 /// How the lesions of a scan were found.
-pub(super) fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> String {
+pub(super) fn methods(settings: &ModelSettings, prediction: &Prediction, flips: bool) -> String {
+    let Prediction { case, rule, operating_point, .. } = prediction;
     let plan = &settings.plan;
     let classes: Vec<&str> = plan.classes.iter().map(long_name).collect();
     let inputs = plan.inputs.iter().filter(|input| case.images.contains_key(input));
@@ -31,8 +33,8 @@ pub(super) fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> Str
     };
     let flips = if flips { ", each run on four mirror images of every slice" } else { "" };
     let acceptance = match settings.candidate_classifier {
-        Some(_) => by_classifier(settings),
-        None => by_peak(&settings.detection, &plan.classes),
+        Some(_) => by_classifier(settings, rule, operating_point.is_some()),
+        None => by_peak(rule, &plan.classes),
     };
     format!(
         "{} were segmented with {} (model {}) from {}. Images were {voxels}cropped to the brain and \
@@ -45,12 +47,12 @@ pub(super) fn methods(settings: &ModelSettings, case: &Case, flips: bool) -> Str
         settings.name,
         inputs.join(", "),
         plan.context_slices,
-        settings.detection.candidate_threshold,
+        rule.candidate_threshold,
     )
 }
 
 /// How a candidate classifier accepts candidates.
-fn by_classifier(settings: &ModelSettings) -> String {
+fn by_classifier(settings: &ModelSettings, rule: &DetectionRule, is_calibrated: bool) -> String {
     let patches = match &settings.patch_classifier {
         Some(patches) => format!(
             " The log-odds of {} small 3D convolutional networks, applied to the image patch around \
@@ -59,11 +61,12 @@ fn by_classifier(settings: &ModelSettings) -> String {
         ),
         None => String::new(),
     };
-    let rule = &settings.detection;
+    let calibrated =
+        if is_calibrated { ", calibrated for scans with these images (Platt 1999)" } else { "" };
     format!(
         "Each was described by its size, shape, location and probabilities, and by the images inside \
          and around it.{patches} Gradient-boosted trees gave each candidate its class and its \
-         probability of being a lesion. Candidates with a probability of at least {} were accepted as \
+         probability of being a lesion{calibrated}. Candidates with a probability of at least {} were accepted as \
          lesions; a lesion's mask holds the voxels where the probability of a lesion reached {:.2}.",
         thresholds(rule, &settings.plan.classes, &|_| String::new()),
         rule.mask_threshold(),

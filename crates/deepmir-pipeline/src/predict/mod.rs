@@ -20,11 +20,12 @@ use std::sync::Arc;
 
 use deepmir_anatomy::Regions;
 use deepmir_cases::{Case, CaseFiles, FindBrain, Modality, sha256};
-use deepmir_detect::{ClassThreshold, ProbabilityMaps};
+use deepmir_detect::{ClassThreshold, DetectionRule, ProbabilityMaps};
 use deepmir_lesion::{
     BasalGanglia, Candidate, CountInterval, FindPlace, LabelMap, Lesion, LesionClass, LesionRow,
     MeasuredImages, numbered,
 };
+use deepmir_model::bundle::InputsOperatingPoint;
 use deepmir_model::{Bundle, Detected, Detector};
 use deepmir_net::{DeviceChoice, NetError, Prepared};
 use deepmir_volume::{Volume, nifti};
@@ -65,6 +66,10 @@ pub struct Prediction {
     pub probabilities: ProbabilityMaps,
     /// Every candidate, accepted or not.
     pub candidates: Vec<Candidate>,
+    /// The rule for the images that the scan has.
+    pub rule: DetectionRule,
+    /// Where the model has thresholds and calibration for just these images.
+    pub operating_point: Option<InputsOperatingPoint>,
     /// Which of them are the lesions.
     pub accepted: Vec<bool>,
     /// The lesions, in the order of the table.
@@ -182,7 +187,7 @@ impl Predictor {
         let restored = maps.iter().map(|(class, map)| (class, prepared.placement.restore(map)));
         let probabilities = ProbabilityMaps::new(restored.collect())
             .ok_or_else(|| NetError::Config { reason: "the model predicts no class".to_owned() })?;
-        let found = maps.accepted(candidates.clone(), &self.bundle().settings.detection);
+        let found = maps.accepted(candidates.clone(), &detected.rule);
         // The candidate that each lesion is the mask of: candidates share no voxel.
         let owner = |lesion: &Candidate| {
             let within = |candidate: &Candidate| {
@@ -195,7 +200,8 @@ impl Predictor {
         let candidates = sorted(&detected, candidates);
         let found = sorted(&detected, &found);
         // Measuring takes as much memory again as the prepared images, which are not needed any more.
-        let Detected { case, prepared, maps, candidates: scored, features: _ } = detected;
+        let Detected { case, prepared, maps, candidates: scored, rule, operating_point, .. } =
+            detected;
         drop((prepared, maps));
         let places = regions.as_ref().ok().map(|regions| regions as &dyn FindPlace);
         let images = MeasuredImages { places, ..measured_images(&case) };
@@ -216,10 +222,10 @@ impl Predictor {
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = images.measure_candidates(&labels, &found);
         let settings = &self.bundle().settings;
-        let range = RangeComparison::of(settings, &case, files, &scored);
+        let range = RangeComparison::of(settings, &rule, &case, files, &scored);
         let (mut quality, from_files) =
             (Quality::of(&case).with_contrasts_of(settings).beside(range), files.is_some());
-        quality.count_intervals = self.count_intervals(&candidates, &accepted, &quality);
+        quality.count_intervals = self.count_intervals(&rule, &candidates, &accepted, &quality);
         quality.region_source = images.region_source();
         quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
@@ -230,6 +236,8 @@ impl Predictor {
             labels,
             probabilities,
             candidates,
+            rule,
+            operating_point,
             accepted,
             found,
             large,
@@ -253,12 +261,12 @@ impl Predictor {
     /// threshold rejects; empty where the model has no candidate classifier.
     fn count_intervals(
         &self,
+        rule: &DetectionRule,
         candidates: &[Candidate],
         accepted: &[bool],
         quality: &Quality,
     ) -> BTreeMap<LesionClass, CountInterval> {
-        let detection = self.detector.detection();
-        if detection.classifier.is_none() {
+        if self.detector.detection().classifier.is_none() {
             return BTreeMap::new();
         }
         let distance = quality.training_range.distance.unwrap_or(0.0);
@@ -270,7 +278,7 @@ impl Predictor {
             let probabilities = probabilities.map(|(candidate, _)| f64::from(candidate.score()));
             (class, CountInterval::of(&probabilities.collect::<Vec<_>>(), distance))
         };
-        detection.rule.classes.iter().map(of_class).collect()
+        rule.classes.iter().map(of_class).collect()
     }
 
     /// The probability of each lesion; `None` where the model has no candidate classifier.

@@ -64,7 +64,7 @@ impl Predictor {
                 .into_iter()
                 .chain(large::page_table(&prediction.large))
                 .collect(),
-            methods: methods(settings, &prediction.case, self.detector.options.flips),
+            methods: methods(settings, prediction, self.detector.options.flips),
             provenance,
         })
     }

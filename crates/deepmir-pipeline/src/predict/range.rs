@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use deepmir_cases::{Case, CaseFiles};
+use deepmir_detect::DetectionRule;
 use deepmir_lesion::Candidate;
 use deepmir_model::training_range::{FAR, Measure, disagreement, measures};
 use deepmir_model::{ModelSettings, TrainingRange};
@@ -35,12 +36,13 @@ impl RangeComparison {
     /// Measures a scan and compares it with a model's range.
     pub(super) fn of(
         settings: &ModelSettings,
+        rule: &DetectionRule,
         case: &Case,
         files: Option<&CaseFiles>,
         candidates: &[Candidate],
     ) -> Self {
         let mut scan = measures(case, files);
-        let share = disagreement(candidates, &settings.detection);
+        let share = disagreement(candidates, rule);
         scan.extend(share.map(|share| (Measure::Disagreement, share)));
         let none = TrainingRange::default();
         let range = settings.training_range.as_ref().unwrap_or(&none);

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, BidsName, DerivedName};
 use deepmir_cases::{BrainSource, CaseFiles, Modality};
+use deepmir_detect::candidate_classifier::Calibration;
 use deepmir_lesion::{LesionRow, table};
+use deepmir_model::bundle::InputsOperatingPoint;
 use deepmir_report::Mosaic;
 use deepmir_volume::{atomic, nifti};
 use serde_json::json;
@@ -126,7 +128,8 @@ impl Predictor {
             "LearnedFrom": learned_from,
             "ModelId": self.bundle().id(),
             "ModelWeights": settings.weights,
-            "Detection": settings.detection,
+            "Detection": prediction.rule,
+            "OperatingPoint": operating_point(prediction),
             "Counts": microbleeds::counts(prediction),
             "CandidateClassifier": settings.candidate_classifier.is_some(),
             "PatchClassifier": settings.patch_classifier.is_some(),
@@ -135,6 +138,23 @@ impl Predictor {
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
         }))
     }
+}
+
+/// The images that the thresholds of `Detection` are for, with the calibration of each class; null for the model's own,
+/// without calibration.
+fn operating_point(prediction: &Prediction) -> serde_json::Value {
+    let of_class = |point: &InputsOperatingPoint| {
+        let each = point.calibration().into_iter();
+        let each = each.map(|(class, Calibration { slope, offset })| {
+            (class.name().to_owned(), json!({ "Slope": slope, "Offset": offset }))
+        });
+        serde_json::Value::Object(each.collect())
+    };
+    let point = prediction.operating_point.as_ref();
+    point.map_or(
+        serde_json::Value::Null,
+        |point| json!({ "Images": point.images, "Calibration": of_class(point) }),
+    )
 }
 
 /// What each value of the instance map stands for.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deepmir_cases::CaseFiles;
-use deepmir_detect::DetectionRule;
 use deepmir_lesion::LabelMap;
 use deepmir_model::{Bundle, Detected, Detector, ModelError};
 use deepmir_net::DeviceChoice;
@@ -22,7 +21,6 @@ use crate::implant::NativeCalls;
 pub struct ModelCalls {
     id: String,
     detector: Mutex<Detector>,
-    rule: DetectionRule,
 }
 
 impl ModelCalls {
@@ -42,17 +40,17 @@ impl ModelCalls {
         let mut detector = Detector::new(model, device)?;
         detector.read = read;
         detector.find_brain = Some(Arc::new(Anatomy::default()));
-        let mut rule = detector.detection().rule.clone();
+        Ok(Self { id, detector: Mutex::new(detector) })
+    }
+
+    fn called(detected: &Detected) -> Volume<u8> {
+        let mut rule = detected.rule.clone();
         for threshold in rule.classes.values_mut() {
             threshold.detection_threshold *= Self::SHARE;
         }
-        Ok(Self { id, detector: Mutex::new(detector), rule })
-    }
-
-    fn called(&self, detected: &Detected) -> Volume<u8> {
         let candidates = detected.on_own_grid(&detected.candidates).into_iter();
         // Accepted on the prepared grid, where lesions have the sizes that the rule was chosen on.
-        let accepted = candidates.filter(|(n, _)| self.rule.accepts(&detected.candidates[*n]));
+        let accepted = candidates.filter(|(n, _)| rule.accepts(&detected.candidates[*n]));
         let lesions: Vec<_> = accepted.map(|(_, candidate)| candidate.lesion).collect();
         LabelMap::of(*detected.case.grid(), &lesions).volume().clone()
     }
@@ -66,7 +64,7 @@ impl NativeCalls for ModelCalls {
     fn calls(&self, scan: &CaseFiles) -> Result<Volume<u8>, StudyError> {
         let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
         let detected = detector.detect(scan, &mut |_, _| {})?;
-        Ok(self.called(&detected))
+        Ok(Self::called(&detected))
     }
 }
 

@@ -55,6 +55,7 @@ pub fn qualify(
 ) -> Result<Qualified, StudyError> {
     let rows = measure(implanted, untouched, out, predictor, options, report)?;
     let model = &predictor.bundle().settings;
+    let one_for_all = model.operating_points.is_empty();
     let threshold = |class: LesionClass| {
         let of_class = model.detection.threshold(class)?;
         Some((class.name().to_owned(), f64::from(of_class.detection_threshold)))
@@ -68,7 +69,11 @@ pub fn qualify(
         untouched: untouched.map(Path::to_owned),
         matching: options.rule.to_string(),
         bootstrap: options.bootstrap,
-        model_thresholds: LesionClass::ALL.into_iter().filter_map(threshold).collect(),
+        model_thresholds: LesionClass::ALL
+            .into_iter()
+            .filter(|_| one_for_all)
+            .filter_map(threshold)
+            .collect(),
     };
     let summary = Summary::new(&rows, provenance);
     let page = summary.write(&rows, out)?;

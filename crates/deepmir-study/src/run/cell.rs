@@ -172,7 +172,6 @@ fn predict(
 ) -> Result<(), StudyError> {
     let settings = &predictor.bundle().settings;
     let inputs = settings.plan.inputs.clone();
-    let rule = settings.detection.clone();
     let images = case.images.iter().filter(|(modality, _)| inputs.contains(modality));
     let files = CaseFiles {
         images: images.map(|(modality, path)| (*modality, path.clone())).collect(),
@@ -182,7 +181,7 @@ fn predict(
     };
     let prediction = predictor.predict(&files, &mut |_, _| {})?;
     let threshold = plan.config.evaluation.froc_threshold;
-    stored_predictions::store(folder, &case.id, &prediction, threshold, &rule)
+    stored_predictions::store(folder, &case.id, &prediction, threshold)
 }
 
 /// The table of a training's validations.

@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 
-use deepmir_detect::DetectionRule;
 use deepmir_lesion::{BasalGanglia, Candidate, LabelMap, Lesion, LesionClass, numbered};
 use deepmir_volume::nifti;
 
@@ -57,7 +56,6 @@ pub(crate) fn store(
     scan: &str,
     prediction: &Prediction,
     threshold: f32,
-    rule: &DetectionRule,
 ) -> Result<(), StudyError> {
     let folder = cell.join(FOLDER);
     std::fs::create_dir_all(&folder)
@@ -67,6 +65,7 @@ pub(crate) fn store(
     nifti::write(&files.labels, prediction.labels.volume(), header)?;
 
     let brain = &prediction.case.brain;
+    let rule = &prediction.rule;
     let extent = rule.restricting_extent(brain);
     let nuclei = prediction.regions.as_ref().map(|regions| regions as &dyn BasalGanglia);
     let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());

@@ -9,7 +9,7 @@ use deepmir_cases::cohort::dataset_name;
 use deepmir_cases::outputs::check_new;
 use deepmir_cases::{CaseFiles, Checksums, Groups, same_patient};
 use deepmir_detect::operating_point::{Adapted, ThresholdChoice, ThresholdCounts, TunedThreshold};
-use deepmir_model::{Bundle, Detector, ModelError, adapt, tune};
+use deepmir_model::{Bundle, Detector, ModelError, TunedInputs, adapt, tune};
 use deepmir_volume::nifti::ReadOptions;
 
 use super::implanted::{Implanted, Implanting};
@@ -34,10 +34,10 @@ pub fn tuned(arguments: &Tune, common: &Common) -> anyhow::Result<()> {
     let model = open_model(&arguments.model)?;
     let scans = Scans::labelled(arguments, &model)?;
     let mut calibration = Calibration::new(arguments, model, "tuned", scans, common)?;
-    let (model, classes) = calibration.with(common, |detector, cases, data, progress| {
+    let (model, tuned) = calibration.with(common, |detector, cases, data, progress| {
         tune(detector, cases, data, arguments.beta, progress)
     })?;
-    print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
+    print_and_write(&model, &tuned, arguments.output.as_deref())
 }
 
 /// Fine-tunes the candidate classifier, then chooses thresholds for it.
@@ -58,6 +58,7 @@ pub fn adapted(
     };
     let mut calibration = Calibration::new(arguments, model, "adapted", scans, common)?;
     let groups = calibration.groups.clone();
+    let by_inputs = !calibration.detector.bundle().settings.operating_points.is_empty();
     let (mut model, adapted) = calibration.with(common, |detector, cases, data, progress| {
         adapt(detector, cases, data, choice, &groups, progress)
     })?;
@@ -81,7 +82,15 @@ pub fn adapted(
             model = Bundle::new(settings, model.members, model.patch_members)?;
         }
     }
-    print_and_write(&model, &classes, calibration.cases.len(), arguments.output.as_deref())
+    if by_inputs && model.settings.operating_points.is_empty() {
+        say!(
+            "Thresholds and calibration by set of images belonged to the old trees and are left out: the new thresholds hold \
+             for every scan, and \"before\" is without them."
+        );
+    }
+    let scans = calibration.cases.len();
+    let tuned = TunedInputs { images: None, scans, classes };
+    print_and_write(&model, &[tuned], arguments.output.as_deref())
 }
 
 /// Scans to fit a model to.
@@ -223,13 +232,17 @@ fn warn_of_known(model: &Bundle, cohort: &Cohort) -> anyhow::Result<()> {
 
 fn print_and_write(
     model: &Bundle,
-    classes: &[TunedThreshold],
-    scans: usize,
+    tuned: &[TunedInputs],
     output: Option<&Path>,
 ) -> anyhow::Result<()> {
-    say!("{}", thresholds(classes, scans));
-    for class in classes.iter().filter(|class| !class.chosen()) {
-        say!("{}: too few lesions to choose a threshold, the old one is kept", class.class);
+    for TunedInputs { images, scans, classes } in tuned {
+        if let Some(images) = images {
+            say!("{} scans with {} alone:", scans, images.join(", "));
+        }
+        say!("{}", thresholds(classes, *scans));
+        for class in classes.iter().filter(|class| !class.chosen()) {
+            say!("{}: too few lesions to choose a threshold, the old one is kept", class.class);
+        }
     }
     if let Some(output) = output {
         model.write(output)?;

@@ -65,6 +65,7 @@ pub fn random_model_of(folder: &Path, name: &str, seed: u64) -> PathBuf {
         description: "Random weights, for tests.".to_owned(),
         licence: "CC0-1.0".to_owned(),
         detection: DetectionRule::half(&preset.plan.classes),
+        operating_points: Vec::new(),
         candidate_classifier: None,
         contrasts: vec![deepmir_cases::Contrast::Swi],
         provenance: Provenance {

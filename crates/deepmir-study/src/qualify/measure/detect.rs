@@ -1,7 +1,6 @@
 //! One scan: what a model calls with each set of inputs, against what was implanted.
 
 use deepmir_cases::{Case, Modality};
-use deepmir_detect::DetectionRule;
 use deepmir_lesion::matching::{MatchRule, match_lesions};
 use deepmir_lesion::{Candidate, Lesion, LesionRow};
 use deepmir_pipeline::predict::{Prediction, Predictor};
@@ -64,8 +63,7 @@ impl Images {
         let image = std::path::Path::new(&self.case.id);
         same_grid(&truth.path, &truth.unknown, image, &self.case.brain)?;
         let prediction = self.predict(predictor, inputs, progress)?;
-        let detection = &predictor.bundle().settings.detection;
-        Ok(compared(&self.case.id, &joined(inputs), truth, &prediction, detection, rule))
+        Ok(compared(&self.case.id, &joined(inputs), truth, &prediction, rule))
     }
 
     /// What is called in a scan to which nothing was added.
@@ -93,12 +91,11 @@ fn compared(
     inputs: &str,
     truth: &ScanTruth,
     prediction: &Prediction,
-    detection: &DetectionRule,
     rule: MatchRule,
 ) -> ScanRows {
     let calls: Vec<&Lesion> = prediction.lesions().collect();
     let called = owners(truth, &calls, rule);
-    let open = Open::of(prediction, detection);
+    let open = Open::of(prediction);
     let implants = truth.sources.iter().zip(&truth.lesions).zip(&called);
     let implants = implants.map(|((source, lesion), call)| {
         let call = call.map(|call| &prediction.found[call]);
@@ -177,14 +174,15 @@ struct Open<'a> {
 impl<'a> Open<'a> {
     /// A candidate that its probability would make a lesion, and that is none, was rejected for another reason (its
     /// size), and is none at any threshold.
-    fn of(prediction: &'a Prediction, detection: &DetectionRule) -> Self {
+    fn of(prediction: &'a Prediction) -> Self {
         let mut open = Self { all: Vec::new(), not_called: Vec::new() };
         for (candidate, &accepted) in prediction.candidates.iter().zip(&prediction.accepted) {
-            let waits = detection.threshold(candidate.lesion.class).is_some_and(|threshold| {
-                (LEAST_PROBABILITY..threshold.detection_threshold).contains(&candidate.score())
-                    && candidate.lesion.volume_mm3 >= threshold.min_volume_mm3
-                    && candidate.height_mm >= threshold.min_height_mm
-            });
+            let waits =
+                prediction.rule.threshold(candidate.lesion.class).is_some_and(|threshold| {
+                    (LEAST_PROBABILITY..threshold.detection_threshold).contains(&candidate.score())
+                        && candidate.lesion.volume_mm3 >= threshold.min_volume_mm3
+                        && candidate.height_mm >= threshold.min_height_mm
+                });
             if accepted || waits {
                 open.all.push(candidate);
             }

@@ -199,10 +199,15 @@ fn threshold_text(summary: &Summary) -> String {
         .iter()
         .map(|(class, threshold)| format!("{threshold:.2} for {class}"))
         .collect();
+    let calls = match own.is_empty() {
+        true => "The model's thresholds depend on the images that it is given.".to_owned(),
+        false => {
+            format!("The model calls candidates of a probability of {} on.", own.join(" and "))
+        }
+    };
     format!(
-        "The model calls candidates of a probability of {} on. Here one threshold serves both classes; \
-         candidates that are too small or too large for a lesion stay out whatever their probability.",
-        own.join(" and ")
+        "{calls} Here one threshold serves both classes; \
+         candidates that are too small or too large for a lesion stay out whatever their probability."
     )
 }
 
