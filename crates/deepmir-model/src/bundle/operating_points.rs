@@ -55,7 +55,7 @@ impl InputsOperatingPoint {
     /// Takes over thresholds that were chosen on calibrated scores, and calibrates these once more; those of classes with too
     /// few lesions stay.
     pub(crate) fn refine(&mut self, chosen: &[TunedForInputs]) {
-        for one in chosen.iter().filter(|one| one.threshold.after != one.threshold.before) {
+        for one in chosen.iter().filter(|one| one.threshold.chosen()) {
             let mut next = one.calibrated();
             if let Some(own) = self.classes.get(&one.threshold.class) {
                 next.calibration = own.calibration.then(next.calibration);
