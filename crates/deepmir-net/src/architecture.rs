@@ -69,6 +69,9 @@ pub struct TensorShape {
     pub trained: bool,
 }
 
+/// More channels than this, no network has and no memory holds.
+const MOST_CHANNELS: usize = 1 << 14;
+
 impl Architecture {
     /// Number of pooling layers.
     pub fn poolings(&self) -> usize {
@@ -119,11 +122,17 @@ impl Architecture {
     /// Naming what contradicts itself.
     pub fn validate(&self) -> Result<(), NetError> {
         let invalid = |reason: String| Err(NetError::Config { reason });
-        if self.widths.is_empty() || self.widths.len() > 8 || self.widths.contains(&0) {
-            return invalid(format!("widths {:?} must be 1 to 8 positive numbers", self.widths));
+        let fits = |channels: usize| (1..=MOST_CHANNELS).contains(&channels);
+        if !(1..=8).contains(&self.widths.len()) || !self.widths.iter().all(|&width| fits(width)) {
+            let reason = format!(
+                "widths {:?} must be 1 to 8 positive numbers, none above {MOST_CHANNELS}",
+                self.widths
+            );
+            return invalid(reason);
         }
-        if self.input_channels == 0 || self.output_channels == 0 {
-            return invalid("a network needs channels in and out".to_owned());
+        if !fits(self.input_channels) || !fits(self.output_channels) {
+            let reason = format!("a network needs channels in and out, up to {MOST_CHANNELS}");
+            return invalid(reason);
         }
         match (self.output, self.output_channels) {
             (Output::Softmax, 1) => {

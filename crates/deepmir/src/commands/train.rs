@@ -243,6 +243,7 @@ fn settings(
         );
     }
     preset.plan.validate()?;
+    preset.architecture.validate()?;
     let training = &mut preset.training;
     training.steps = arguments.steps.unwrap_or(training.steps);
     training.batch_size = arguments.batch_size.unwrap_or(training.batch_size);
