@@ -24,6 +24,7 @@ pub enum Purpose {
     Parameters,
     IronForm,
     Chain,
+    Protocol,
 }
 
 /// The generator of one purpose; `index` tells apart sessions, slices, lesions.

@@ -116,12 +116,13 @@ pub fn write_dataset(
                 subject: label.clone(),
                 session: (plan.sessions > 1).then(|| (session + 1).to_string()),
             };
+            let scanned = config.of_session(seed, session);
             let mut record = Record {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 seed,
                 session,
                 anatomy: anatomy.clone(),
-                config: config.clone(),
+                config: scanned.clone(),
                 age_years: 0.0,
                 drawn: serde_json::Value::Null,
             };
@@ -146,7 +147,7 @@ pub fn write_dataset(
                 }
             };
             let start = std::time::Instant::now();
-            let scan = simulate(person, &config, session, &mut |step| {
+            let scan = simulate(person, &scanned, session, &mut |step| {
                 report(Event::Step { scan: &scan_name, step });
             })?;
             report(Event::Step { scan: &scan_name, step: Step::Writing });

@@ -60,6 +60,27 @@ impl PhantomConfig {
             chain(&config.output.reconstruction, &mut stream(seed, Purpose::Chain, 0));
         config
     }
+
+    /// The configuration that a session (from 0) of a subject is scanned with: after the first, with the probability of
+    /// [`SessionConfig::other_protocol_probability`](super::SessionConfig), one [drawn](Self::randomized) anew, but for
+    /// the field strength.
+    pub fn of_session(&self, seed: u64, session: usize) -> Self {
+        let mut generator = stream(seed, Purpose::Protocol, session as u32);
+        let drawn = generator.random::<f64>();
+        if session == 0 || drawn >= self.sessions.other_protocol_probability {
+            return self.clone();
+        }
+        let mut other = self.clone();
+        // Times are drawn for a field strength: draw until it is the first session's.
+        for _ in 0..100 {
+            other = self.randomized(generator.random());
+            if other.scan.field_strength_t == self.scan.field_strength_t {
+                return other;
+            }
+        }
+        other.scan.field_strength_t = self.scan.field_strength_t;
+        other
+    }
 }
 
 /// Other methods and settings than the usual ones: sites differ in them as much as in scanners.

@@ -131,6 +131,9 @@ pub struct SessionConfig {
     pub growth_factor: Range,
     /// Probability that a microbleed is no longer there.
     pub vanishing_probability: f64,
+    /// Probability that a session after the first has another protocol and reconstruction
+    /// ([`PhantomConfig::of_session`](crate::PhantomConfig::of_session)).
+    pub other_protocol_probability: f64,
 }
 
 impl Default for SessionConfig {
@@ -141,6 +144,7 @@ impl Default for SessionConfig {
             growth_probability: 0.15,
             growth_factor: [1.1, 1.5],
             vanishing_probability: 0.05,
+            other_protocol_probability: 0.0,
         }
     }
 }

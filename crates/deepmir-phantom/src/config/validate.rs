@@ -107,6 +107,7 @@ impl PhantomConfig {
         count("sessions.new_microbleeds", sessions.new_microbleeds)?;
         share("sessions.growth_probability", sessions.growth_probability)?;
         share("sessions.vanishing_probability", sessions.vanishing_probability)?;
+        share("sessions.other_protocol_probability", sessions.other_protocol_probability)?;
         range("sessions.growth_factor", sessions.growth_factor, [1.0, 5.0])
     }
 }

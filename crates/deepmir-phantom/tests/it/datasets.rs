@@ -183,6 +183,26 @@ fn sessions_tell_what_has_changed() {
 }
 
 #[test]
+fn later_sessions_can_have_another_protocol() {
+    let mut config = PhantomConfig::default();
+    assert_eq!(config.of_session(3, 1), config);
+    config.sessions.other_protocol_probability = 1.0;
+    assert_eq!(config.of_session(3, 0), config);
+    let later = [1, 2].map(|session| config.of_session(3, session));
+    assert!(later.iter().all(|later| later.scan.voxel_mm != config.scan.voxel_mm));
+    assert_ne!(later[0].scan, later[1].scan);
+    for seed in 0..20 {
+        let drawn = config.of_session(seed, 1);
+        drawn.validate().unwrap();
+        assert_eq!(drawn.scan.field_strength_t, config.scan.field_strength_t);
+        assert_eq!((&drawn.person, &drawn.lesions), (&config.person, &config.lesions));
+    }
+    config.sessions.other_protocol_probability = 0.5;
+    let other = (0..200).filter(|&seed| config.of_session(seed, 1).scan != config.scan).count();
+    assert!((70..130).contains(&other), "{other} of 200");
+}
+
+#[test]
 fn impossible_settings_are_named() {
     let mut config = PhantomConfig::default();
     config.scan.echo_times_s = vec![0.02, 0.01];
