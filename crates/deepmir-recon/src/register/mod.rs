@@ -1,12 +1,14 @@
 //! Rigid registration of another image of the same head.
 
 mod bias;
+mod both_ways;
 mod information;
 mod powell;
 mod search;
 mod transform;
 
 pub use bias::{BiasConfig, correct_bias};
+pub use both_ways::{BothWays, register_both_ways};
 pub use search::{Registration, RegistrationConfig, register_rigid};
 pub use transform::RigidTransform;
 
