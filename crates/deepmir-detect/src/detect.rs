@@ -37,8 +37,8 @@ impl ProbabilityMaps {
     }
 
     /// Every candidate of a detection, accepted or not, scored by the candidate classifier if the detection has one and
-    /// there are `images`. A rule that restricts NHID goes by the `nuclei` of a parcellation, or else by the brain's extent.
-    /// Blobs are candidates only if the images are on the maps' grid. Microbleeds that are diamagnetic
+    /// there are `images`. A rule that restricts NHID goes by the `nuclei` of a parcellation, or else by the brain's
+    /// extent. Blobs are candidates only if the images are on the maps' grid. Microbleeds that are diamagnetic
     /// in their middles, and blobs that are only the rim of a lesion, have a probability of 0.
     ///
     /// # Errors
@@ -50,19 +50,59 @@ impl ProbabilityMaps {
         nuclei: Option<&dyn BasalGanglia>,
         images: Option<&CandidateImages<'_>>,
     ) -> Result<ScoredCandidates, DetectError> {
-        let Detection { rule, classifier, calibration } = detection;
+        let rule = &detection.rule;
         let extent = brain.and_then(|brain| rule.restricting_extent(brain));
         let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());
         let mut candidates = self.candidates(rule.candidate_threshold, brain, basal_ganglia);
-        let (Some(classifier), Some(images)) = (classifier, images) else {
-            return Ok(ScoredCandidates { candidates, features: Vec::new() });
-        };
         let marked = candidates.len();
-        if rule.blobs != Blobs::None {
+        if rule.blobs != Blobs::None
+            && detection.classifier.is_some()
+            && let Some(images) = images
+        {
             let is_disjoint = disjoint_from(&candidates);
             let blobs = self.blob_candidates(images, basal_ganglia, rule.blobs);
             candidates.extend(blobs.into_iter().filter(|blob| is_disjoint(&blob.lesion)));
         }
+        self.scored(candidates, marked, detection, basal_ganglia, images)
+    }
+
+    /// Scores given regions of voxels as if they were candidates, whatever the maps say there: what another scan of
+    /// the same head shows is measured in this one. One candidate a region, in the same order.
+    ///
+    /// # Errors
+    /// If the patch classifier fails.
+    pub fn score_regions(
+        &self,
+        detection: &Detection,
+        brain: Option<&Mask>,
+        nuclei: Option<&dyn BasalGanglia>,
+        regions: impl IntoIterator<Item = Vec<usize>>,
+        images: Option<&CandidateImages<'_>>,
+    ) -> Result<ScoredCandidates, DetectError> {
+        let rule = &detection.rule;
+        let extent = brain.and_then(|brain| rule.restricting_extent(brain));
+        let basal_ganglia = rule.basal_ganglia(nuclei, extent.as_ref());
+        // One by one: together they would be sorted.
+        let one = |voxels| self.as_candidates(std::iter::once(voxels), basal_ganglia);
+        let candidates: Vec<Candidate> = regions.into_iter().flat_map(one).collect();
+        let all = candidates.len();
+        self.scored(candidates, all, detection, basal_ganglia, images)
+    }
+
+    /// Candidates with the scores of the detection's classifier, if it has one and there are `images`. The first `marked`
+    /// are regions that a network marked, the others blobs.
+    fn scored(
+        &self,
+        mut candidates: Vec<Candidate>,
+        marked: usize,
+        detection: &Detection,
+        basal_ganglia: Option<&dyn BasalGanglia>,
+        images: Option<&CandidateImages<'_>>,
+    ) -> Result<ScoredCandidates, DetectError> {
+        let Detection { rule, classifier, calibration } = detection;
+        let (Some(classifier), Some(images)) = (classifier, images) else {
+            return Ok(ScoredCandidates { candidates, features: Vec::new() });
+        };
         let features = Features::of_all(&candidates, self, images)?;
         classifier.classify_all(&mut candidates, &features, basal_ganglia);
         calibrate(&mut candidates, calibration);
@@ -83,8 +123,8 @@ impl ProbabilityMaps {
         found
     }
 
-    /// The largest connected piece of a lesion where the probability of any lesion reaches a threshold; the whole lesion
-    /// if no voxel reaches it.
+    /// The largest connected piece of a lesion where the probability of any lesion reaches a threshold; the whole
+    /// lesion if no voxel reaches it.
     fn masked(&self, lesion: &Lesion, threshold: f32) -> Lesion {
         let voxels = lesion.voxels.iter().copied();
         let kept: Vec<usize> =

@@ -91,7 +91,7 @@ impl ProbabilityMaps {
         self.as_candidates(regions.into_iter(), basal_ganglia)
     }
 
-    fn as_candidates(
+    pub(crate) fn as_candidates(
         &self,
         regions: impl Iterator<Item = Vec<usize>>,
         basal_ganglia: Option<&dyn BasalGanglia>,

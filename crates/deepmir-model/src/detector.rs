@@ -6,7 +6,9 @@ use deepmir_cases::cohort::subject_of;
 use deepmir_cases::{Case, CaseError, CaseFiles, FindBrain, Modality};
 use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::operating_point::{MeasuredSubject, ScoredSubject};
-use deepmir_detect::{Detection, DetectionRule, ProbabilityMaps};
+use deepmir_detect::{
+    CandidateImages, Detection, DetectionRule, ProbabilityMaps, ScoredCandidates,
+};
 use deepmir_lesion::{BasalGanglia, Candidate, Lesion, is_unknown};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
@@ -36,7 +38,7 @@ pub struct Detector {
 }
 
 /// What a model finds in a subject, on the prepared grid.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detected {
     /// The images on their own grid.
     pub case: Case,
@@ -151,25 +153,61 @@ impl Detector {
             &self.options,
             progress,
         )?;
-        let bound = self.patch_classifier.as_ref().map(|classifier| classifier.bind(&prepared));
-        let inputs = inputs_of(&case, &settings.plan);
-        let place = settings.operating_points.iter().position(|point| point.is_of(&inputs));
+        let place = self.operating_point_of(&case);
         let detection = place.map_or(&self.detection, |place| &self.by_inputs[place]);
-        let images = detection.classifier.as_ref().map(|_| {
-            let images = prepared.candidate_images(&settings.plan);
+        // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and
+        // lower peaks.
+        let scored = self.with_images(&prepared, |images| {
+            maps.score_candidates(detection, Some(&prepared.brain), nuclei, images)
+        })?;
+        let (candidates, features) = (scored.candidates, scored.features);
+        let rule = detection.rule.clone();
+        let operating_point = place.map(|place| settings.operating_points[place].clone());
+        Ok(Detected { case, prepared, maps, candidates, features, rule, operating_point })
+    }
+
+    /// Which of the model's operating points is that of a scan's images.
+    fn operating_point_of(&self, case: &Case) -> Option<usize> {
+        let settings = &self.bundle.settings;
+        let inputs = inputs_of(case, &settings.plan);
+        settings.operating_points.iter().position(|point| point.is_of(&inputs))
+    }
+
+    /// Scores regions of a scan's prepared grid as if they were its candidates, each with its features, in the same
+    /// order.
+    ///
+    /// # Errors
+    /// If the patch classifier fails.
+    pub fn score_regions(
+        &self,
+        detected: &Detected,
+        nuclei: Option<&dyn BasalGanglia>,
+        regions: Vec<Vec<usize>>,
+    ) -> Result<ScoredCandidates, ModelError> {
+        let Detected { case, prepared, maps, .. } = detected;
+        let place = self.operating_point_of(case);
+        let detection = place.map_or(&self.detection, |place| &self.by_inputs[place]);
+        Ok(self.with_images(prepared, |images| {
+            maps.score_regions(detection, Some(&prepared.brain), nuclei, regions, images)
+        })?)
+    }
+
+    /// Does something with the images that candidates are measured in, where there is a classifier to measure them
+    /// for.
+    fn with_images<T>(
+        &self,
+        prepared: &Prepared,
+        score: impl FnOnce(Option<&CandidateImages<'_>>) -> T,
+    ) -> T {
+        let bound = self.patch_classifier.as_ref().map(|classifier| classifier.bind(prepared));
+        let images = self.detection.classifier.as_ref().map(|_| {
+            let images = prepared.candidate_images(&self.bundle.settings.plan);
             match &bound {
                 Some(scorer) => images.with_patch_scorer(scorer),
                 None => images,
             }
         });
-        // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and lower
-        // peaks.
-        let brain = Some(&prepared.brain);
-        let scored = maps.score_candidates(detection, brain, nuclei, images.as_ref())?;
-        let (candidates, features) = (scored.candidates, scored.features);
-        let rule = detection.rule.clone();
-        let operating_point = place.map(|place| settings.operating_points[place].clone());
-        Ok(Detected { case, prepared, maps, candidates, features, rule, operating_point })
+        score(images.as_ref())
     }
 
     fn check_inputs(&self, id: &str, is_there: impl Fn(Modality) -> bool) -> Result<(), CaseError> {
@@ -182,8 +220,8 @@ impl Detector {
         }
     }
 
-    /// The candidates of one subject on its own grid, scored and measured, with its true lesions; apart from them those of
-    /// which nobody knows whether they are lesions ([`is_unknown`]).
+    /// The candidates of one subject on its own grid, scored and measured, with its true lesions; apart from them
+    /// those of which nobody knows whether they are lesions ([`is_unknown`]).
     ///
     /// # Errors
     /// As [`Detector::detect`].
