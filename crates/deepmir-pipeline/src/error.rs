@@ -48,6 +48,12 @@ pub enum PipelineError {
         /// Which subjects, and the remedy.
         reason: String,
     },
+    /// Two visits that cannot be compared.
+    #[error("{reason}")]
+    Visits {
+        /// Why, and the remedy.
+        reason: String,
+    },
     /// Warnings about a scan that are not to be tolerated.
     #[error("with --strict a warning is an error:\n  {}", warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
     Strict {

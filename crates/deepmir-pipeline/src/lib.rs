@@ -1,8 +1,8 @@
 //! One subject and whole datasets: reconstruct, align, predict, write.
 //!
-//! [`scan`] takes one scan from raw echoes or maps to lesions on disk; [`recon`] and [`predict`] are its stages. [`run`]
-//! does so for a whole BIDS dataset, unattended, and [`group`] makes the tables and the page of the cohort. Results that
-//! are stored name the code that made them ([`CODE`]); a [`lock`] keeps two workers from one subject.
+//! [`scan`] takes one scan from raw echoes or maps to lesions on disk; [`recon`] and [`predict`] are its stages.
+//! [`run`] does so for a whole BIDS dataset, unattended, and [`group`] makes the tables and the page of the cohort.
+//! Results that are stored name the code that made them ([`CODE`]); a [`lock`] keeps two workers from one subject.
 //!
 //! ```
 //! use deepmir_pipeline::group::robust_z;
@@ -24,6 +24,7 @@ pub mod predict;
 pub mod recon;
 pub mod run;
 pub mod scan;
+pub mod visits;
 
 pub use code::CODE;
 pub use deepmir_net::train::program;

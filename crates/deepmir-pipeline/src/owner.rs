@@ -1,9 +1,11 @@
 //! Whose results lie in a folder: outside BIDS every patient's file is called `swi.nii.gz`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{BidsName, write_json};
-use deepmir_cases::{CaseFiles, sha256};
+use deepmir_cases::cohort::single_case;
+use deepmir_cases::{CaseFiles, Modality, sha256};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 use deepmir_volume::Volume;
 use serde_json::{Value, json};
@@ -18,9 +20,79 @@ const CHECKSUMS: &str = "SourcesSHA256";
 /// The checksum of the reference image's voxels, which images in memory have, too.
 pub(crate) const VOXELS: &str = "ReferenceVoxelsSHA256";
 const LABELS: (&str, &str) = ("seg", "lesions");
+/// What its images show, by modality, and its mask.
+pub(crate) const IMAGES: &str = "Images";
+pub(crate) const MASK: &str = "Mask";
+const ENDING: &str = "_seg-lesions_dseg.json";
 
-/// Refuses to go on if a folder holds results of another scan under the names that this scan's will have. Results of the
-/// same reference image, with another model or with more images, are not another's. To be called before the work.
+/// The images that the results in a folder were made from, as they were then.
+///
+/// # Errors
+/// A folder without results or with those of several scans, results of before images were told, and images that are
+/// gone or were changed.
+pub fn images_of_results(folder: &Path) -> Result<CaseFiles, PipelineError> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|source| PipelineError::Read { path: folder.to_owned(), source })?;
+    let is_sidecar = |path: &PathBuf| path.to_string_lossy().ends_with(ENDING);
+    let mut sidecars: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(is_sidecar).collect();
+    sidecars.sort();
+    let fault = |path: &Path, reason: &str| PipelineError::Table {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let [sidecar] = sidecars.as_slice() else {
+        let reason = match sidecars.len() {
+            0 => {
+                "there are no results of `deepmir predict` in the folder; give the images themselves"
+            }
+            _ => "the folder has results of several scans; give the images of one",
+        };
+        return Err(fault(folder, reason));
+    };
+    images_of(sidecar)
+}
+
+/// As [`images_of_results`], of one scan's results by the sidecar of their label map.
+///
+/// # Errors
+/// As [`images_of_results`].
+pub(crate) fn images_of(sidecar: &Path) -> Result<CaseFiles, PipelineError> {
+    let fault = |path: &Path, reason: &str| PipelineError::Table {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let told = read(sidecar).unwrap_or_default();
+    let images: Option<BTreeMap<Modality, PathBuf>> =
+        told.get(IMAGES).and_then(|images| serde_json::from_value(images.clone()).ok());
+    let Some(images) = images.filter(|images| !images.is_empty()) else {
+        return Err(fault(
+            sidecar,
+            "the results do not name their images; predict again, or give the images themselves",
+        ));
+    };
+    let mask = told.get(MASK).and_then(Value::as_str).map(PathBuf::from);
+    let sums = told.get(CHECKSUMS).and_then(Value::as_array).cloned().unwrap_or_default();
+    for (path, sum) in images.values().chain(&mask).zip(&sums) {
+        if !path.exists() {
+            return Err(fault(
+                path,
+                "an image of the results is not there any more; give the images themselves",
+            ));
+        }
+        if sum.as_str().is_some_and(|sum| sha256(path).is_ok_and(|now| now != sum)) {
+            return Err(fault(
+                path,
+                "an image has changed since its results were made; predict again",
+            ));
+        }
+    }
+    let contrast = told.get("Contrast").and_then(|told| serde_json::from_value(told.clone()).ok());
+    Ok(CaseFiles { contrast, ..single_case(images, mask)? })
+}
+
+/// Refuses to go on if a folder holds results of another scan under the names that this scan's will have. Results of
+/// the same reference image, with another model or with more images, are not another's. To be called before the work.
 ///
 /// # Errors
 /// [`PipelineError::OtherResults`], or an image that cannot be read.
@@ -83,7 +155,8 @@ pub fn refuse_other_maps_of(
     Ok(())
 }
 
-/// Refuses to go on if a folder holds any of `results` and their sidecar does not say that they were made from `source`.
+/// Refuses to go on if a folder holds any of `results` and their sidecar does not say that they were made from
+/// `source`.
 ///
 /// # Errors
 /// As [`refuse_other_results`].
@@ -98,8 +171,8 @@ pub fn refuse_other_source<'a>(
     Ok(())
 }
 
-/// Writes into the sidecar of a susceptibility map what it was made from: the checksums of the echoes' files, where they
-/// were files, and of the voxels of the first magnitude.
+/// Writes into the sidecar of a susceptibility map what it was made from: the checksums of the echoes' files, where
+/// they were files, and of the voxels of the first magnitude.
 ///
 /// # Errors
 /// If an echo cannot be read or the sidecar not written.
@@ -152,7 +225,6 @@ fn read(sidecar: &Path) -> Option<Value> {
 
 /// The sidecars of label maps in a folder whose names, or whose tables' names, are those of a scan.
 fn sidecars(files: &CaseFiles, folder: &Path) -> Vec<PathBuf> {
-    const ENDING: &str = "_seg-lesions_dseg.json";
     let name = reference_name(files);
     let own = folder.join(name.with(&[LABELS], "dseg", ".json"));
     let mut found = Vec::new();
@@ -188,8 +260,6 @@ fn checksums<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepmir_cases::Modality;
-    use std::collections::BTreeMap;
 
     fn case(folder: &Path, name: &str, content: &str) -> CaseFiles {
         std::fs::create_dir_all(folder).unwrap();

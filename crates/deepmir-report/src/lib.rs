@@ -1,8 +1,8 @@
 //! Pictures and pages.
 //!
 //! [`Mosaic`] shows axial slices with outlined lesions, [`StructureMosaic`] slices with the parts of a head in colour;
-//! [`SubjectReport`] is the page of one subject, [`CohortPage`] that of many, [`StudyPage`] that of a study; [`curves`],
-//! [`bands`], [`intervals`] and [`heat`] draw its plots.
+//! [`SubjectReport`] is the page of one subject, [`VisitsPage`] that of two visits, [`CohortPage`] that of many,
+//! [`StudyPage`] that of a study; [`curves`], [`bands`], [`intervals`] and [`heat`] draw its plots.
 //!
 //! ```
 //! use deepmir_report::{StudyPage, histogram};
@@ -30,6 +30,7 @@ mod structures;
 mod study;
 mod subject;
 mod thumbnail;
+mod visits;
 
 pub use canvas::{Canvas, class_colour};
 pub use checks::{brain_outline, checkerboard};
@@ -42,3 +43,4 @@ pub use structures::{Structure, StructureMosaic};
 pub use study::{Card, Figure, Section, StudyPage};
 pub use subject::{SubjectReport, TextTable};
 pub use thumbnail::thumbnail;
+pub use visits::{VisitsCard, VisitsPage};

@@ -35,6 +35,7 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
 
     let scenes = vec![
         sound.predict(Scene::new(world, "predict", 24))?,
+        sound.compare(Scene::new(world, "compare", 6))?,
         sound.recon(Scene::new(world, "recon", 10))?,
         sound.run(Scene::new(world, "run", 14))?,
         sound.group(Scene::new(world, "run group", 6))?,
@@ -178,6 +179,33 @@ impl Sound<'_> {
             .command(&format!("{images} --model folds.deepmir --config options.toml"))
             .command(&format!("{images} --config options.toml"))
             .command("predict --swi sub-01_swi.nii.gz --qsm sub-01_Chimap.nii -o out --model folds.deepmir"))
+    }
+
+    /// Two visits, the second a little brighter, and what was found in either.
+    fn compare(&self, scene: Scene) -> Result<Scene> {
+        self.take(&scene, &["folds.deepmir"])?;
+        let anat = self.base.join("bids/sub-01/anat");
+        let to = |name: &str| scene.folder.join(name);
+        let swi = nifti::read(&anat.join("sub-01_acq-swi_T2starw.nii.gz"))?.volume;
+        let qsm = nifti::read(&anat.join("sub-01_Chimap.nii.gz"))?.volume;
+        for (visit, scale) in [("a", 1.0), ("b", 1.1)] {
+            nifti::write(
+                &to(&format!("swi_{visit}.nii.gz")),
+                &swi.map(|value| scale * value),
+                None,
+            )?;
+            nifti::write(&to(&format!("qsm_{visit}.nii.gz")), &qsm, None)?;
+            let sidecar =
+                "{\"EchoTime\": 0.02, \"AcquisitionDateTime\": \"2024-05-01T10:00:00\"}\n";
+            fs::write(to(&format!("swi_{visit}.json")), sidecar)?;
+            let line = format!("predict --swi swi_{visit}.nii.gz --qsm qsm_{visit}.nii.gz");
+            self.deepmir(&scene.folder, &format!("{line} -o of_{visit} --model folds.deepmir"))?;
+        }
+        let images = "--baseline swi_a.nii.gz --followup swi_b.nii.gz";
+        let maps = "--baseline-qsm qsm_a.nii.gz --followup-qsm qsm_b.nii.gz";
+        Ok(scene
+            .command(&format!("compare {images} {maps} -o out --model folds.deepmir"))
+            .command("compare --baseline of_a --followup of_b -o out --model folds.deepmir"))
     }
 
     fn recon(&self, scene: Scene) -> Result<Scene> {

@@ -2,8 +2,8 @@
 //!
 //! [`collect`] reads the results of a participant level, [`outliers`] finds the unusual,
 //! [`tables`] lays them out, and [`write()`] writes `group/subjects`, `group/lesions`,
-//! `group/timeline` (each as TSV and as Parquet) and `group/index.html`. They do not depend on where, when or in which order
-//! subjects ran.
+//! `group/timeline`, `group/visits` (each as TSV and as Parquet) and `group/index.html`. They do not depend on where,
+//! when or in which order subjects ran.
 
 mod collect;
 mod outliers;
@@ -12,6 +12,7 @@ mod parquet;
 mod table;
 mod tables;
 mod timeline;
+mod visits;
 
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,7 @@ pub fn write(out: &Path) -> Result<GroupFiles, PipelineError> {
         ("subjects", tables::subjects(&rows, &outliers)),
         ("lesions", tables::lesions(&rows)),
         ("timeline", timeline::table(out, &rows)?),
+        ("visits", visits::table(out, &rows)?),
     ];
     let mut files = GroupFiles { page: folder.join("index.html"), ..GroupFiles::default() };
     for (name, table) in &all {
@@ -66,7 +68,7 @@ pub fn write(out: &Path) -> Result<GroupFiles, PipelineError> {
             .map_err(|source| PipelineError::Write { path: path.clone(), source })?;
         files.tables.extend([tsv, path]);
     }
-    let [(_, subjects), _, (_, changes)] = &all;
+    let [(_, subjects), _, (_, changes), _] = &all;
     let page = page::html(out, &rows, &outliers, subjects, changes)?;
     write_text(&files.page, &page)?;
     write_dataset_description(out)?;

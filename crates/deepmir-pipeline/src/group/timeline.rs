@@ -1,6 +1,6 @@
 //! Changes over sessions, of all subjects.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Cell, Row, Table};
 use crate::PipelineError;
@@ -18,7 +18,8 @@ pub(super) fn table(out: &Path, rows: &[Row]) -> Result<Table, PipelineError> {
         else {
             continue;
         };
-        for path in stage.outputs.keys().map(|path| out.join(path)) {
+        let is_table = |path: &&PathBuf| path.to_string_lossy().ends_with("_timeline.tsv");
+        for path in stage.outputs.keys().filter(is_table).map(|path| out.join(path)) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|source| PipelineError::Read { path: path.clone(), source })?;
             for line in text.lines().skip(1) {
@@ -40,6 +41,7 @@ fn kind(name: &str) -> Cell {
         _ if name.ends_with("chi_total_before_ppm_mm3") || name.ends_with("after_ppm_mm3") => {
             Cell::Number(None, 4)
         }
+        "change_probability" => Cell::Number(None, 4),
         _ if name.starts_with("volume") => Cell::Number(None, 3),
         _ if name.ends_with("_mm") => Cell::Number(None, 2),
         _ => Cell::Text(None),

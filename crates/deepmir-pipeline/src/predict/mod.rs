@@ -116,8 +116,8 @@ impl Predictor {
         self.detector.bundle()
     }
 
-    /// Finds the lesions of one scan. Images that the model does not need are measured in, where they are given. `progress`
-    /// is called with the number of slices done and of all.
+    /// Finds the lesions of one scan. Images that the model does not need are measured in, where they are given.
+    /// `progress` is called with the number of slices done and of all.
     ///
     /// # Errors
     /// Unreadable or missing images, different grids, no brain; any warning, if `strict`.
@@ -147,19 +147,42 @@ impl Predictor {
         Ok(prediction)
     }
 
+    /// As [`Predictor::predict`], with what the lesions were selected from.
+    pub(crate) fn predict_and_keep(
+        &mut self,
+        files: &CaseFiles,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Prediction, Detected), PipelineError> {
+        self.check_headers(files)?;
+        let case = self.detector.read_images(files)?;
+        let (detected, regions) = self.detected_in(case, progress)?;
+        let prediction = self.finish(detected.clone(), regions, Some(files))?;
+        tolerate(&prediction.quality.warnings, self.strict)?;
+        Ok((prediction, detected))
+    }
+
     fn found_in(
         &mut self,
         case: Case,
         files: Option<&CaseFiles>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Prediction, PipelineError> {
+        let (detected, regions) = self.detected_in(case, progress)?;
+        self.finish(detected, regions, files)
+    }
+
+    fn detected_in(
+        &mut self,
+        case: Case,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Detected, Result<Regions, String>), PipelineError> {
         self.check_memory(&case)?;
         let no_image = || Err("there is no image".to_owned());
         let first = case.images.values().next();
         let regions = first.map_or_else(no_image, |image| self.anatomy.regions(image));
         let nuclei = regions.as_ref().ok().map(|regions| regions as &dyn BasalGanglia);
         let detected = self.detector.detect_in(case, nuclei, progress)?;
-        self.finish(detected, regions, files)
+        Ok((detected, regions))
     }
 
     /// That the images fit in memory, by the header of one.
@@ -257,8 +280,8 @@ impl Predictor {
         Ok(prediction.from_files.then(|| sha256(path)).transpose()?)
     }
 
-    /// How many lesions of each class there are, by the probabilities of all candidates but those that a rule other than the
-    /// threshold rejects; empty where the model has no candidate classifier.
+    /// How many lesions of each class there are, by the probabilities of all candidates but those that a rule other
+    /// than the threshold rejects; empty where the model has no candidate classifier.
     fn count_intervals(
         &self,
         rule: &DetectionRule,

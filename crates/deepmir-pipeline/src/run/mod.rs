@@ -25,4 +25,4 @@ pub use options::{Event, RunOptions};
 pub use plan::{Decision, Planner, ScanPlan, Source};
 pub use runner::{Summary, participants};
 pub use status::{ScanStatus, StageRecord, State, SubjectStatus, read_all, status_folder};
-pub use timeline::{COLUMNS as TIMELINE_COLUMNS, Change};
+pub use timeline::COLUMNS as TIMELINE_COLUMNS;

@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use deepmir_cases::bids::{self, Scan, session_order};
+use deepmir_cases::bids::{self, Scan};
 use deepmir_cases::{CaseFiles, Modality};
 use deepmir_recon::input::{EchoParts, ScanFiles};
 
 use super::fingerprint::{self, InputFile};
 use super::options::Event;
-use super::status::{ScanStatus, StageRecord, State, SubjectStatus};
-use super::timeline::{self, Session};
+use super::status::{ScanStatus, StageRecord};
 use super::worker::{Interrupted, Worker};
 use crate::PipelineError;
 use crate::predict::{Predictor, counts};
@@ -193,17 +192,6 @@ impl Worker<'_> {
         self.check_interrupt();
         (self.report)(Event::Step { scan: &found.id, what: "finding lesions" });
         let started = Instant::now();
-        let predictor = match self.predictors.entry(model) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let mut predictor = Predictor::new(bundle.clone(), options.device)?;
-                predictor.detector.options = options.inference;
-                predictor.detector.read = options.read;
-                predictor.strict = options.strict;
-                predictor.memory_gb = Some(options.memory_gb);
-                entry.insert(predictor)
-            }
-        };
         let interrupted = self.interrupted;
         let folder = options.out.join(found.folder());
         let mut progress = |_, _| {
@@ -211,6 +199,7 @@ impl Worker<'_> {
                 resume_unwind(Box::new(Interrupted));
             }
         };
+        let predictor = self.predictor(model)?;
         let (prediction, written) =
             crate::scan::find_lesions(predictor, &ready.files, &folder, &mut progress)?;
         scan.warnings = prediction.quality.warnings.clone();
@@ -227,88 +216,25 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Lesions over sessions, where there are two or more. If the heads cannot be aligned, that is a warning:
-    /// each session stands alone.
-    pub(super) fn timeline(&self, status: &mut SubjectStatus, before: Option<&SubjectStatus>) {
-        let found: Vec<(Session, String)> = self.sessions(status);
-        if found.len() < 2 {
-            return;
-        }
-        let times =
-            |scan: &str| status.scan(scan).map(|scan| scan.times.clone()).unwrap_or_default();
-        let labels = found.iter().map(|(session, _)| (session.label(), times(&session.scan)));
-        let order = session_order(&labels.collect::<Vec<_>>(), &self.options.session_order);
-        status.warnings.extend(order.warning);
-        let sessions: Vec<&(Session, String)> = order.order.iter().map(|&n| &found[n]).collect();
-        let keys: Vec<&String> = sessions.iter().map(|(_, key)| key).collect();
-        let settings = &self.options.recon.registration;
-        let key = fingerprint::key("timeline", &(settings, keys, order.from), &[]);
-        let known = before.and_then(|before| before.timeline.as_ref());
-        if let Some(stage) = known
-            && stage.holds(&key, &self.options.out)
-        {
-            status.timeline = Some(stage.clone());
-            return;
-        }
-        let started = Instant::now();
-        let path = self
-            .options
-            .out
-            .join(&status.subject)
-            .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
-        let sessions: Vec<&Session> = sessions.into_iter().map(|(session, _)| session).collect();
-        let outcome = timeline::write(&sessions, order.from, &self.options.read, settings, &path)
-            .and_then(|()| StageRecord::sizes(&self.options.out, std::slice::from_ref(&path)));
-        match outcome {
-            Ok(outputs) => {
-                status.timeline = Some(StageRecord {
-                    key,
-                    inputs: Vec::new(),
-                    outputs,
-                    seconds: started.elapsed().as_secs_f64(),
-                });
+    /// A model of the run, opened when it is first needed.
+    pub(super) fn predictor(&mut self, model: usize) -> Result<&mut Predictor, PipelineError> {
+        let options = self.options;
+        Ok(match self.predictors.entry(model) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let mut predictor = Predictor::new(options.models[model].clone(), options.device)?;
+                predictor.detector.options = options.inference;
+                predictor.detector.read = options.read;
+                predictor.strict = options.strict;
+                predictor.memory_gb = Some(options.memory_gb);
+                entry.insert(predictor)
             }
-            Err(error) => {
-                // The table of an earlier run is about other images.
-                let _ = std::fs::remove_file(&path);
-                status.warnings.push(format!("lesions were not followed over sessions: {error}"));
-            }
-        }
-    }
-
-    /// The first finished scan of each session, and the key of its prediction.
-    fn sessions(&self, status: &SubjectStatus) -> Vec<(Session, String)> {
-        let mut seen = Vec::new();
-        let mut sessions = Vec::new();
-        for scan in &status.scans {
-            let session = scan.id.split('_').find(|part| part.starts_with("ses-"));
-            let (Some(session), Some(stage), State::Done) = (session, &scan.predict, scan.state)
-            else {
-                continue;
-            };
-            if seen.contains(&session) {
-                continue;
-            }
-            let of = |ending: &str| {
-                let path =
-                    stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
-                path.map(|path| self.options.out.join(path))
-            };
-            let Some(table) = of("desc-lesions.tsv") else { continue };
-            let Some(files) =
-                of("desc-lesions_qc.json").and_then(|path| reference(&scan.id, &path))
-            else {
-                continue;
-            };
-            seen.push(session);
-            sessions.push((Session { scan: scan.id.clone(), files, table }, stage.key.clone()));
-        }
-        sessions
+        })
     }
 }
 
-/// Refuses to write over results that were made from other files: another dataset's, whose subjects have the same names.
-/// Files of the same content that were moved, and files in the same place that were changed, are not others.
+/// Refuses to write over results that were made from other files: another dataset's, whose subjects have the same
+/// names. Files of the same content that were moved, and files in the same place that were changed, are not others.
 fn refuse_others(
     scan: &str,
     before: Option<&StageRecord>,
@@ -328,22 +254,6 @@ fn refuse_others(
         was.path.display()
     );
     Err(PipelineError::Subjects { reason })
-}
-
-/// The reference image and mask of a scan, from its quality sheet.
-fn reference(id: &str, sheet: &Path) -> Option<CaseFiles> {
-    let text = std::fs::read_to_string(sheet).ok()?;
-    let sheet: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let path = |key: &str| sheet.get(key)?.as_str().map(PathBuf::from);
-    let modality = sheet.get("ReferenceModality")?.as_str()?.parse().ok()?;
-    Some(CaseFiles {
-        id: id.to_owned(),
-        images: BTreeMap::from([(modality, path("Reference")?)]),
-        mask: path("Mask"),
-        truth: None,
-        unknown: None,
-        contrast: None,
-    })
 }
 
 /// Files of a folder whose names begin with a scan's: what its reconstruction wrote.

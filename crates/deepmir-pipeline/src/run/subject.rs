@@ -10,7 +10,7 @@ use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
 use super::stages::Ready;
 use super::status::{ScanStatus, State, SubjectStatus};
-use super::worker::{Interrupted, Worker};
+use super::worker::{Interrupted, Worker, internal_error};
 use super::{Subject, fingerprint};
 use crate::PipelineError;
 
@@ -74,7 +74,9 @@ impl Worker<'_> {
                 scan.times = times.clone();
             }
         }
-        self.timeline(&mut status, before.as_ref());
+        if self.timeline(&mut status, before.as_ref()).is_none() {
+            return Ok(None);
+        }
         if SubjectStatus::read(out, &subject.id).is_none_or(|there| !same(&there, &status)) {
             status.write(out)?;
         }
@@ -109,13 +111,7 @@ impl Worker<'_> {
             Err(payload) => {
                 // The model may be in an inconsistent state.
                 self.predictors.clear();
-                let message = payload.downcast_ref::<String>().cloned();
-                let message =
-                    message.or_else(|| payload.downcast_ref::<&str>().map(|&s| s.to_owned()));
-                Some(format!(
-                    "internal error, please report it: {}",
-                    message.unwrap_or_else(|| "unknown".to_owned())
-                ))
+                Some(internal_error(&*payload))
             }
         };
         if let Some(fault) = fault {

@@ -1,23 +1,30 @@
 //! Lesions followed from one session to the next.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use deepmir_cases::{CaseFiles, Modality};
-use deepmir_lesion::matching::{MatchRule, match_lesions};
-use deepmir_lesion::{Lesion, LesionRow, table};
-use deepmir_recon::register::{RegistrationConfig, register_rigid};
-use deepmir_volume::Affine;
-use deepmir_volume::nifti::ReadOptions;
-use serde::Serialize;
+use deepmir_cases::CaseFiles;
+use deepmir_cases::bids::{OrderFrom, ScanTimes, session_order, write_text};
+use deepmir_lesion::LesionRow;
+use deepmir_volume::nifti;
 
+use super::options::Event;
+use super::status::{StageRecord, State, SubjectStatus};
+use super::worker::{Interrupted, Worker, internal_error};
+use super::{fingerprint, memory};
 use crate::PipelineError;
-use deepmir_cases::bids::{OrderFrom, write_text};
+use crate::owner::images_of;
+use crate::predict::Predictor;
+use crate::visits::{Comparison, Day, LesionOverVisits};
 
 /// The columns of a subject's table of changes.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 20] = [
     "from_scan",
     "to_scan",
     "change",
+    "change_probability",
     "class_before",
     "class_after",
     "lesion_before",
@@ -30,211 +37,261 @@ pub const COLUMNS: [&str; 16] = [
     "y_mm",
     "z_mm",
     "apart_mm",
+    "mars_region",
+    "side",
+    "comparability",
     "order_from",
 ];
 
-/// How far apart the centres of one lesion may lie in two sessions, once the heads are aligned.
-const SAME_WITHIN_MM: f64 = 5.0;
-/// A lesion that becomes this much larger has grown; the same way back it has shrunk. Smaller
-/// changes are within what noise and partial volume do to a few voxels.
-const GROWN: f64 = 1.5;
-
-/// What became of a lesion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// It was not there before.
-    New,
-    /// It is not there any more.
-    Gone,
-    /// Half as large again, or more.
-    Grown,
-    /// Two thirds of what it was, or less.
-    Shrunk,
-    /// About as it was.
-    Stable,
-}
-
-impl Change {
-    /// As tables have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Gone => "gone",
-            Self::Grown => "grown",
-            Self::Shrunk => "shrunk",
-            Self::Stable => "stable",
-        }
-    }
-
-    fn of(before_mm3: f64, after_mm3: f64) -> Self {
-        if after_mm3 >= GROWN * before_mm3 {
-            Self::Grown
-        } else if before_mm3 >= GROWN * after_mm3 {
-            Self::Shrunk
-        } else {
-            Self::Stable
-        }
-    }
-}
+/// How a warning begins that a pair of sessions could not be compared.
+const NOT_FOLLOWED: &str = "lesions were not followed";
 
 /// One session, as far as it takes part.
 #[derive(Clone, Debug)]
-pub(super) struct Session {
-    pub(super) scan: String,
-    /// Its reference image alone, with the brain.
-    pub(super) files: CaseFiles,
-    pub(super) table: PathBuf,
+struct Session {
+    scan: String,
+    /// Its images, with the brain.
+    files: CaseFiles,
+    /// Where its results are.
+    folder: PathBuf,
+    /// The model that found its lesions, among those of the run.
+    model: usize,
+    /// When it was made.
+    times: ScanTimes,
 }
 
 impl Session {
     /// `2` of `sub-01_ses-2`.
-    pub(super) fn label(&self) -> &str {
+    fn label(&self) -> &str {
         self.scan.split('_').find_map(|part| part.strip_prefix("ses-")).unwrap_or_default()
     }
+
+    /// The day, by the source that the order of sessions is from.
+    fn day(&self) -> Option<Day> {
+        let ScanTimes { sessions_tsv, scans_tsv, sidecar } = &self.times;
+        [sessions_tsv, scans_tsv, sidecar]
+            .into_iter()
+            .flatten()
+            .find_map(|text| Day::parse(text).ok())
+    }
 }
 
-/// Follows lesions over sessions in their order and writes the table of changes. Each row says where the order is from:
-/// if that is wrong, new and gone change places.
+impl Worker<'_> {
+    /// Lesions over sessions, where there are two or more: each session is read together with the one before. A pair
+    /// that cannot be compared is a warning; its sessions stand alone. `None` if the user stopped the run.
+    pub(super) fn timeline(
+        &mut self,
+        status: &mut SubjectStatus,
+        before: Option<&SubjectStatus>,
+    ) -> Option<()> {
+        let found: Vec<(Session, String)> = self.sessions(status);
+        if found.len() < 2 {
+            return Some(());
+        }
+        let labels = found.iter().map(|(session, _)| (session.label(), session.times.clone()));
+        let order = session_order(&labels.collect::<Vec<_>>(), &self.options.session_order);
+        status.warnings.extend(order.warning);
+        let sessions: Vec<&(Session, String)> = order.order.iter().map(|&n| &found[n]).collect();
+        let keys: Vec<&String> = sessions.iter().map(|(_, key)| key).collect();
+        let key = fingerprint::key("timeline", &(keys, order.from), &[]);
+        let known = before.and_then(|before| before.timeline.as_ref());
+        if let Some(stage) = known
+            && stage.holds(&key, &self.options.out)
+        {
+            status.timeline = Some(stage.clone());
+            let told = before.into_iter().flat_map(|before| &before.warnings);
+            status.warnings.extend(told.filter(|told| told.starts_with(NOT_FOLLOWED)).cloned());
+            return Some(());
+        }
+        let started = Instant::now();
+        let path = self
+            .options
+            .out
+            .join(&status.subject)
+            .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
+        let (mut rows, mut written) = (String::new(), vec![path.clone()]);
+        for pair in sessions.windows(2) {
+            let pair = [&pair[0].0, &pair[1].0];
+            (self.report)(Event::Step {
+                scan: &pair[1].scan,
+                what: "comparing with the visit before",
+            });
+            let compared = catch_unwind(AssertUnwindSafe(|| self.compare(pair, order.from)));
+            let fault = match compared {
+                Ok(Ok((more, files))) => {
+                    rows += &more;
+                    written.extend(files);
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(payload) if payload.is::<Interrupted>() => return None,
+                Err(payload) => {
+                    // The model may be in an inconsistent state.
+                    self.predictors.clear();
+                    internal_error(&*payload)
+                }
+            };
+            let [from, to] = pair.map(|session| &session.scan);
+            status.warnings.push(format!("{NOT_FOLLOWED} from {from} to {to}: {fault}"));
+        }
+        let outcome = match written.len() {
+            1 => Err(None),
+            _ => write(&path, &rows)
+                .and_then(|()| StageRecord::sizes(&self.options.out, &written))
+                .map_err(Some),
+        };
+        match outcome {
+            Ok(outputs) => {
+                status.timeline = Some(StageRecord {
+                    key,
+                    inputs: Vec::new(),
+                    outputs,
+                    seconds: started.elapsed().as_secs_f64(),
+                });
+            }
+            Err(error) => {
+                // The table of an earlier run is about other images.
+                let _ = std::fs::remove_file(&path);
+                let error = error.map(|error| format!("{NOT_FOLLOWED} over sessions: {error}"));
+                status.warnings.extend(error);
+            }
+        }
+        Some(())
+    }
+
+    fn compare(
+        &mut self,
+        pair: [&Session; 2],
+        order: OrderFrom,
+    ) -> Result<(String, Vec<PathBuf>), PipelineError> {
+        self.check_interrupt();
+        let mut need_gb = 0.0;
+        for session in pair {
+            if let Some(image) = session.files.images.values().next() {
+                let voxel_mm = self.options.models[session.model].settings.plan.voxel_mm;
+                need_gb += memory::need_gb(nifti::read_header(image)?.grid(), 0, None, voxel_mm);
+            }
+        }
+        let Some(_share) = self.budget.take(need_gb) else {
+            let reason = format!(
+                "comparing two scans needs about {need_gb:.1} GB of memory and {:.1} may be used: raise --mem-gb",
+                self.budget.total_gb()
+            );
+            return Err(PipelineError::Subjects { reason });
+        };
+        let interrupted = self.interrupted;
+        let stop = || {
+            if interrupted.load(Ordering::Relaxed) {
+                resume_unwind(Box::new(Interrupted));
+            }
+        };
+        // Both by one model, so that a change is none of the reading.
+        let predictor = self.predictor(pair[1].model)?;
+        compare(pair, order, predictor, &stop)
+    }
+
+    /// The first finished scan of each session, and the key of its prediction.
+    fn sessions(&self, status: &SubjectStatus) -> Vec<(Session, String)> {
+        let mut seen = Vec::new();
+        let mut sessions = Vec::new();
+        for scan in &status.scans {
+            let session = scan.id.split('_').find(|part| part.starts_with("ses-"));
+            let (Some(session), Some(stage), State::Done) = (session, &scan.predict, scan.state)
+            else {
+                continue;
+            };
+            if seen.contains(&session) {
+                continue;
+            }
+            let ending = "_seg-lesions_dseg.json";
+            let sidecar =
+                stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
+            let Some(sidecar) = sidecar.map(|path| self.options.out.join(path)) else { continue };
+            let Some(folder) = sidecar.parent().map(Path::to_owned) else { continue };
+            // Images of another run that are gone are its own matter.
+            let Ok(files) = images_of(&sidecar) else { continue };
+            let by_model = |(_, id): &(String, String)| {
+                self.options.models.iter().position(|bundle| bundle.id() == *id)
+            };
+            let model = scan.model.as_ref().and_then(by_model).unwrap_or(0);
+            seen.push(session);
+            let session = Session {
+                scan: scan.id.clone(),
+                files: CaseFiles { id: scan.id.clone(), ..files },
+                folder,
+                model,
+                times: scan.times.clone(),
+            };
+            sessions.push((session, stage.key.clone()));
+        }
+        sessions
+    }
+}
+
+/// Reads two sessions that follow each other together and writes what is new into the later one's folder. The rows of
+/// the table of changes, and the files.
 ///
 /// # Errors
-/// Unreadable images or tables, a registration that failed, a full disk.
-pub(super) fn write(
-    sessions: &[&Session],
+/// As [`Predictor::compare`] and [`Predictor::write_comparison`].
+fn compare(
+    [before, after]: [&Session; 2],
     order: OrderFrom,
-    read: &ReadOptions,
-    settings: &RegistrationConfig,
-    path: &Path,
-) -> Result<(), PipelineError> {
-    let mut text = COLUMNS.join("\t") + "\n";
-    for pair in sessions.windows(2) {
-        let to_later = movement(&pair[0].files, &pair[1].files, read, settings)?;
-        let (before, after) = (table::read(&pair[0].table)?, table::read(&pair[1].table)?);
-        for row in changes(&before, &after, &to_later) {
-            let (from, to, row) = (&pair[0].scan, &pair[1].scan, row.join("\t"));
-            text += &format!("{from}\t{to}\t{row}\t{}\n", order.name());
-        }
-    }
-    Ok(write_text(path, &text)?)
-}
-
-/// From the earlier head to the later one, RAS millimetres.
-fn movement(
-    earlier: &CaseFiles,
-    later: &CaseFiles,
-    read: &ReadOptions,
-    settings: &RegistrationConfig,
-) -> Result<Affine, PipelineError> {
-    let one = |files: &CaseFiles| -> Result<_, PipelineError> {
-        let modalities: Vec<Modality> = files.images.keys().copied().take(1).collect();
-        let finder = crate::anatomy::Anatomy::default();
-        Ok((files.read_finding(&modalities, read, Some(&finder))?, modalities))
+    predictor: &mut Predictor,
+    check_interrupt: &dyn Fn(),
+) -> Result<(String, Vec<PathBuf>), PipelineError> {
+    // A stated order counts, whatever the dates say.
+    let days = match order {
+        OrderFrom::Stated => [None; 2],
+        _ => [before.day(), after.day()],
     };
-    let (fixed, fixed_names) = one(earlier)?;
-    let (moving, moving_names) = one(later)?;
-    let found = register_rigid(
-        &fixed.images[&fixed_names[0]],
-        &fixed.brain,
-        &moving.images[&moving_names[0]],
-        settings,
-    )?;
-    Ok(found.transform.affine())
+    let files = [before.files.clone(), after.files.clone()];
+    let comparison = predictor.compare(files, days, &mut |_| check_interrupt())?;
+    let written = predictor.write_comparison(&comparison, &after.folder)?;
+    let mut text = String::new();
+    for lesion in comparison.numbered_lesions() {
+        let row = cells(&comparison, &lesion).join("\t");
+        text += &format!("{}\t{}\t{row}\t{}\n", before.scan, after.scan, order.name());
+    }
+    Ok((text, written.all))
 }
 
-fn changes(before: &[LesionRow], after: &[LesionRow], to_later: &Affine) -> Vec<Vec<String>> {
-    let to_earlier = to_later.inverse();
-    let earlier: Vec<Lesion> = before.iter().map(|row| lesion(row, None)).collect();
-    let later: Vec<Lesion> = after.iter().map(|row| lesion(row, Some(&to_earlier))).collect();
-    let (one, other): (Vec<&Lesion>, Vec<&Lesion>) =
-        (earlier.iter().collect(), later.iter().collect());
-    let pairs = match_lesions(&one, &other, MatchRule::Centre(SAME_WITHIN_MM));
-    let mut rows = Vec::new();
-    for (n, row) in before.iter().enumerate() {
-        let partner = pairs.iter().find(|pair| pair.truth == n).map(|pair| pair.predicted);
-        rows.push(match partner {
-            Some(m) => {
-                let change = Change::of(row.volume_mm3, after[m].volume_mm3);
-                let squares = (0..3)
-                    .map(|axis| (earlier[n].centre_mm[axis] - later[m].centre_mm[axis]).powi(2));
-                cells(change, Some(row), Some(&after[m]), Some(squares.sum::<f64>().sqrt()))
-            }
-            None => cells(Change::Gone, Some(row), None, None),
-        });
-    }
-    for (m, row) in after.iter().enumerate() {
-        if !pairs.iter().any(|pair| pair.predicted == m) {
-            rows.push(cells(Change::New, None, Some(row), None));
-        }
-    }
-    rows
+/// Writes a subject's table of changes.
+///
+/// # Errors
+/// A full disk.
+fn write(path: &Path, rows: &str) -> Result<(), PipelineError> {
+    Ok(write_text(path, &(COLUMNS.join("\t") + "\n" + rows))?)
 }
 
-/// Only its place and size count here.
-fn lesion(row: &LesionRow, moved: Option<&Affine>) -> Lesion {
-    let place = [row.x_mm, row.y_mm, row.z_mm];
-    Lesion {
-        class: row.class,
-        voxels: Vec::new(),
-        centre_mm: moved.map_or(place, |affine| affine.apply(place)),
-        volume_mm3: row.volume_mm3,
-    }
-}
-
-/// The columns behind the scans; the place is where it was seen last.
-fn cells(
-    change: Change,
-    before: Option<&LesionRow>,
-    after: Option<&LesionRow>,
-    apart_mm: Option<f64>,
-) -> Vec<String> {
+/// The columns behind the scans and before the order; the place is where it was seen last.
+fn cells(comparison: &Comparison, lesion: &LesionOverVisits) -> Vec<String> {
+    let followed = &comparison.followed[lesion.followed];
     let text = |value: Option<String>| value.unwrap_or_else(|| "n/a".to_owned());
     let number = |value: Option<f64>, digits: usize| text(value.map(|x| format!("{x:.digits$}")));
-    let seen = after.or(before);
-    vec![
-        change.name().to_owned(),
-        text(before.map(|row| row.class.to_string())),
-        text(after.map(|row| row.class.to_string())),
-        text(before.map(|row| row.lesion_id.to_string())),
-        text(after.map(|row| row.lesion_id.to_string())),
-        number(before.map(|row| row.volume_mm3), 3),
-        number(after.map(|row| row.volume_mm3), 3),
-        number(before.and_then(|row| row.chi_total_ppm_mm3), 4),
-        number(after.and_then(|row| row.chi_total_ppm_mm3), 4),
+    let there =
+        [0, 1].map(|visit| lesion.rows[visit].as_ref().filter(|_| lesion.change.is_there(visit)));
+    let class = there.map(|row| text(row.map(|_| followed.site.class.to_string())));
+    let own = [0, 1].map(|visit| text(comparison.own_number(lesion, visit).map(|n| n.to_string())));
+    let volume = there.map(|row| number(row.map(|row| row.volume_mm3), 3));
+    let chi = there.map(|row| number(row.and_then(|row| row.chi_total_ppm_mm3), 4));
+    let seen: Option<&LesionRow> = there[1].or(there[0]);
+    let apart = lesion.change.is_there(0) && lesion.change.is_there(1);
+    let mut cells = vec![
+        lesion.change.name().to_owned(),
+        number(Some(followed.probability_of(lesion.change)), 4),
+    ];
+    cells.extend(class);
+    cells.extend(own);
+    cells.extend(volume);
+    cells.extend(chi);
+    cells.extend([
         number(seen.map(|row| row.x_mm), 2),
         number(seen.map(|row| row.y_mm), 2),
         number(seen.map(|row| row.z_mm), 2),
-        number(apart_mm, 2),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::group::unmeasured;
-
-    fn row(id: usize, place: [f64; 3], volume_mm3: f64) -> LesionRow {
-        let [x_mm, y_mm, z_mm] = place;
-        LesionRow { lesion_id: id, x_mm, y_mm, z_mm, volume_mm3, ..unmeasured() }
-    }
-
-    #[test]
-    fn lesions_are_followed_through_a_moved_head() {
-        // The head lies 20 mm further left in the later scan.
-        let moved = Affine::from_spacing([1.0; 3], [20.0, 0.0, 0.0]);
-        let before =
-            [row(1, [0.0; 3], 10.0), row(2, [30.0, 0.0, 0.0], 9.0), row(3, [0.0, 40.0, 0.0], 8.0)];
-        let after = [
-            row(1, [50.5, 0.0, 0.0], 20.0),
-            row(2, [20.0, 1.0, 0.0], 11.0),
-            row(3, [-60.0, 0.0, 0.0], 5.0),
-        ];
-        let found: Vec<(String, String, String)> = changes(&before, &after, &moved)
-            .into_iter()
-            .map(|row| (row[0].clone(), row[3].clone(), row[4].clone()))
-            .collect();
-        let want =
-            [("stable", "1", "2"), ("grown", "2", "1"), ("gone", "3", "n/a"), ("new", "n/a", "3")];
-        let want = want.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
-        assert_eq!(found, want);
-    }
+        number(apart.then(|| comparison.apart_mm(lesion)), 2),
+        text(seen.and_then(|row| row.mars_region).map(|region| region.name().to_owned())),
+        text(seen.and_then(|row| row.side).map(|side| side.name().to_owned())),
+        comparison.comparability.verdict.in_words().to_owned(),
+    ]);
+    cells
 }

@@ -34,3 +34,10 @@ impl Worker<'_> {
         }
     }
 }
+
+/// What is told of a panic.
+pub(super) fn internal_error(payload: &(dyn std::any::Any + Send)) -> String {
+    let message = payload.downcast_ref::<String>().cloned();
+    let message = message.or_else(|| payload.downcast_ref::<&str>().map(|&text| text.to_owned()));
+    format!("internal error, please report it: {}", message.unwrap_or_else(|| "unknown".to_owned()))
+}

@@ -38,7 +38,8 @@ pub enum Level {
     ("Files", "  OUT/sub-*/[ses-*/]anat/   per scan, all that `deepmir predict` writes; maps and aligned T2w where
                             they had to be made
   OUT/sub-*/*_desc-lesions_timeline.tsv
-                            lesions across sessions: new, gone, grown, shrunk or stable
+                            lesions across sessions: new, gone, grown, shrunk or stable; each
+                            session with one before also has what `deepmir compare` writes
   OUT/status/sub-*.json     state of each subject: reasons, model, stages with checksums and seconds
 
   Of the group level, tables as .tsv and .parquet:
@@ -47,6 +48,7 @@ pub enum Level {
                             certainty, cmb_pattern, image quality, outlier_in, model
   OUT/group/lesions.*       one row per lesion, with the columns of the lesion table
   OUT/group/timeline.*      one row per lesion and pair of sessions
+  OUT/group/visits.*        one row per pair of sessions: new lesions, comparability
   OUT/group/index.html      the page: sortable table, distributions, outliers, links to the scans"),
     ("Exit status", "  0    success; scans without the images that a model needs are skipped, and named
   1    the command cannot be carried out; the message names the remedy
@@ -71,8 +73,8 @@ pub struct Run {
     pub choice: Choice,
     /// The sessions of a subject in their order in time, with or without ses-
     ///
-    /// By default the order is that of acq_time in *_sessions.tsv or *_scans.tsv, else of AcquisitionDateTime in the JSON
-    /// files, else of the numbers in the labels. Where none of them tells, the order is a guess, which is said.
+    /// By default the order is that of acq_time in *_sessions.tsv or *_scans.tsv, else of AcquisitionDateTime in the
+    /// JSON files, else of the numbers in the labels. Where none of them tells, the order is a guess, which is said.
     #[arg(long, value_name = "SESSION", num_args = 1.., value_delimiter = ',')]
     pub session_order: Vec<String>,
     /// Print what would be done with each scan and why; do nothing

@@ -5,6 +5,7 @@
 mod anatomy;
 mod annotate;
 mod bad_input;
+mod compare;
 mod config;
 mod evaluate;
 mod evaluate_faults;

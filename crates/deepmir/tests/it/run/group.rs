@@ -54,7 +54,6 @@ fn a_cohort_has_a_row_a_scan_a_row_a_lesion_and_a_page() {
 fn lesions_are_followed_over_sessions() {
     let study = Study::new(0);
     let made = study.data.with_file_name("made");
-    // The same head twice, and once with a microbleed gone.
     let config = study.data.with_file_name("coarse.toml");
     fs::write(
         &config,
@@ -62,20 +61,22 @@ fn lesions_are_followed_over_sessions() {
          echo_times_s = [0.006, 0.012]\n",
     )
     .unwrap();
-    let (code, _, told) =
-        crate::support::run(&["phantom", text(&made), "--seed", "3", "--config", text(&config)]);
+    let options = ["--sessions", "2", "--seed", "3", "--config", text(&config)];
+    let (code, _, told) = crate::support::run(&[&["phantom", text(&made)][..], &options].concat());
     assert_eq!(code, 0, "{told}");
-    for session in ["a", "b"] {
-        let anat = study.data.join(format!("sub-01/ses-{session}/anat"));
+    let copy = |from: &str, to: &str| {
+        let anat = study.data.join(format!("sub-01/ses-{to}/anat"));
         fs::create_dir_all(&anat).unwrap();
         for suffix in ["acq-swi_T2starw", "Chimap", "T2w"] {
             fs::copy(
-                made.join(format!("sub-01/anat/sub-01_{suffix}.nii.gz")),
-                anat.join(format!("sub-01_ses-{session}_{suffix}.nii.gz")),
+                made.join(format!("sub-01/ses-{from}/anat/sub-01_ses-{from}_{suffix}.nii.gz")),
+                anat.join(format!("sub-01_ses-{to}_{suffix}.nii.gz")),
             )
             .unwrap();
         }
-    }
+    };
+    copy("1", "a");
+    copy("2", "b");
     // One session a run, as jobs of a cluster do it, and again: the other is kept.
     let table = study.out.join("sub-01/sub-01_desc-lesions_timeline.tsv");
     for (session, more) in [("a", "--resume"), ("b", "--resume"), ("a", "--force")] {
@@ -84,13 +85,28 @@ fn lesions_are_followed_over_sessions() {
         assert_eq!(code, 0, "{told}");
     }
     let changes = fs::read_to_string(&table).unwrap();
-    let lesions = study.out.join("sub-01/ses-a/anat/sub-01_ses-a_desc-lesions.tsv");
-    let count = fs::read_to_string(lesions).unwrap().lines().count();
-    assert_eq!(changes.lines().count(), count, "{changes}");
-    assert!(changes.lines().skip(1).all(|line| line.contains("\tstable\t")), "{changes}");
+    let visits = study.out.join("sub-01/ses-b/anat/sub-01_ses-b_desc-visits.tsv");
+    let visits = fs::read_to_string(visits).unwrap();
+    assert_eq!(changes.lines().count(), visits.lines().count());
+    for (row, of) in changes.lines().zip(visits.lines()).skip(1) {
+        let [from, to, change] = [0, 1, 2].map(|column| row.split('\t').nth(column).unwrap());
+        assert_eq!((from, to), ("sub-01_ses-a", "sub-01_ses-b"));
+        assert_eq!(Some(change), of.split('\t').nth(2));
+    }
     study.tables();
     let all = fs::read_to_string(study.out.join("group/timeline.tsv")).unwrap();
-    assert_eq!(all.lines().count(), count);
+    assert_eq!(all.lines().count(), changes.lines().count());
+
+    // A session whose image is that of another is not compared; the other pair is.
+    copy("2", "c");
+    let (code, _, told) = study.participants(&[]);
+    assert_eq!(code, 0, "{told}");
+    let told: Vec<&str> = told.lines().filter(|line| line.contains("not followed")).collect();
+    assert!(
+        told[0].contains("sub-01_ses-b to sub-01_ses-c") && told[0].contains("same image"),
+        "{told:?}"
+    );
+    assert_eq!(fs::read_to_string(&table).unwrap(), changes);
 }
 
 /// The text under the heading of `docs/outputs.md` that names a table of this file name.
