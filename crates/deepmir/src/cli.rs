@@ -4,6 +4,7 @@ mod anatomy;
 mod annotate;
 #[cfg(test)]
 mod boutiques;
+mod compare;
 mod completions;
 mod demo;
 mod evaluate;
@@ -11,6 +12,7 @@ mod filter;
 pub mod foreign;
 mod implant;
 mod implanted;
+mod import;
 mod labels;
 mod man;
 mod memory;
@@ -30,12 +32,14 @@ use std::path::PathBuf;
 pub use anatomy::Anatomy;
 pub use annotate::{Annotate, CombineName};
 use clap::{Arg, Args, Parser, Subcommand};
+pub use compare::Compare;
 pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
 pub use implant::Implant;
 pub use implanted::Implanted;
+pub use import::Import;
 pub use labels::Labels;
 pub use man::Man;
 pub use model::{Adapt, MeasureRange, Model, Tune};
@@ -124,11 +128,13 @@ pub enum Verb {
     Recon(Box<Recon>),
     Run(Box<Run>),
     Anatomy(Anatomy),
+    Import(Import),
     Phantom(Phantom),
     Implant(Box<Implant>),
     Train(Box<Train>),
     Evaluate(Evaluate),
     Qualify(Box<Qualify>),
+    Compare(Box<Compare>),
     Study(Box<Study>),
     Annotate(Annotate),
     #[command(subcommand)]

@@ -2,12 +2,14 @@
 
 mod anatomy;
 mod annotate;
+mod compare;
 mod completions;
 mod demo;
 mod evaluate;
 mod fine_tune;
 mod implant;
 mod implanted;
+mod import;
 mod man;
 mod model;
 mod phantom;
@@ -39,6 +41,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
         Verb::Anatomy(arguments) => anatomy::run(&arguments, &cli.common),
+        Verb::Import(arguments) => import::run(&arguments, &cli.common),
         Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
         Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
         Verb::Implant(arguments) => implant::run(&arguments, &cli.common),
@@ -47,6 +50,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Train(arguments) => train::run(&arguments, &cli.common),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, &cli.common),
         Verb::Qualify(arguments) => qualify::run(&arguments, &cli.common),
+        Verb::Compare(arguments) => compare::run(&arguments, &cli.common),
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),

@@ -4,18 +4,20 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 28] = [
     &[],
     &["demo"],
     &["predict"],
     &["recon"],
     &["run"],
     &["anatomy"],
+    &["import"],
     &["phantom"],
     &["implant"],
     &["train"],
     &["evaluate"],
     &["qualify"],
+    &["compare"],
     &["study"],
     &["study", "cell"],
     &["study", "collect"],

@@ -1,0 +1,35 @@
+//! DICOM series of brain MRI: reading, sorting, geometry, and the BIDS dataset made of them.
+//!
+//! A [`Survey`] reads the headers below a folder, sorts images into volumes and decides what each is taken for;
+//! [`Survey::write`] makes the dataset. Subjects are named by [`Labels`], from a keyed hash or a table; nothing that names
+//! a person is written.
+//!
+//! ```no_run
+//! use deepmir_dicom::{Key, Labels, Survey};
+//!
+//! # fn main() -> Result<(), deepmir_dicom::DicomError> {
+//! let labels = Labels::Hashed(Key::random()?);
+//! let survey = Survey::read(&["export".into()], &labels, &|_, _| {})?;
+//! for line in survey.lines() {
+//!     println!("series {:?}: {} ({})", line.series, line.taken_for, line.why);
+//! }
+//! let written = survey.write("dataset".as_ref(), false, &|_, _| {})?;
+//! println!("{} images of {} subjects", written.images, written.subjects.len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod bids;
+mod error;
+mod header;
+mod import;
+mod listing;
+mod parse;
+mod pixels;
+mod sort;
+mod walk;
+
+pub use bids::{Key, Labels};
+pub use error::DicomError;
+pub use import::{Progress, Summary, Survey};
+pub use listing::Line;

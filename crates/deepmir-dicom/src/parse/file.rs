@@ -1,0 +1,162 @@
+//! The file around a data set: preamble, meta information, encoding.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::dataset::{Dataset, Fault};
+use super::tags;
+use crate::DicomError;
+
+/// Enough of a file for the header of a single frame.
+const HEAD_BYTES: u64 = 1 << 17;
+/// No image of a head is larger.
+const LARGEST_BYTES: u64 = 4 << 30;
+
+/// How pixel data are stored, by the transfer syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are, little endian.
+    Plain,
+    /// RLE lossless.
+    Rle,
+    /// JPEG lossless (processes 14 and 14 SV1).
+    JpegLossless,
+    /// One that is not read: its name.
+    Other(String),
+}
+
+impl Encoding {
+    /// The encoding, whether the VR is explicit, and whether elements can be read at all.
+    fn of(uid: &str) -> (Self, bool, bool) {
+        let other = |name: &str| Self::Other(name.to_owned());
+        match uid {
+            "1.2.840.10008.1.2" => (Self::Plain, false, true),
+            "1.2.840.10008.1.2.1" => (Self::Plain, true, true),
+            "1.2.840.10008.1.2.5" => (Self::Rle, true, true),
+            "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => (Self::JpegLossless, true, true),
+            "1.2.840.10008.1.2.1.99" => (other("Deflated Explicit VR Little Endian"), true, false),
+            "1.2.840.10008.1.2.2" => (other("Explicit VR Big Endian"), true, false),
+            "1.2.840.10008.1.2.4.50" => (other("JPEG Baseline, which is lossy"), true, true),
+            "1.2.840.10008.1.2.4.51" => (other("JPEG Extended, which is lossy"), true, true),
+            "1.2.840.10008.1.2.4.80" => (other("JPEG-LS Lossless"), true, true),
+            "1.2.840.10008.1.2.4.81" => (other("JPEG-LS Near-lossless"), true, true),
+            "1.2.840.10008.1.2.4.90" => (other("JPEG 2000 Lossless"), true, true),
+            "1.2.840.10008.1.2.4.91" => (other("JPEG 2000"), true, true),
+            uid => {
+                let plain = uid.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+                let name = if plain { uid } else { "unknown" };
+                (other(&format!("transfer syntax {name}")), true, true)
+            }
+        }
+    }
+}
+
+/// A file taken apart.
+pub struct Parsed<'a> {
+    /// The elements.
+    pub dataset: Dataset<'a>,
+    /// How the pixel data are stored.
+    pub encoding: Encoding,
+    /// It lists other files, and is no image itself.
+    pub is_directory: bool,
+    /// The pixel data were reached.
+    has_end: bool,
+}
+
+/// Reads a file's elements before the pixel data and gives them to `take`; `None` if it is no DICOM file.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or has an encoding whose elements are not read.
+pub fn read_header<T>(
+    path: &Path,
+    take: impl FnOnce(&Parsed<'_>) -> T,
+) -> Result<Option<T>, DicomError> {
+    let fault = |source| DicomError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(fault)?;
+    let length = file.metadata().map_err(fault)?.len();
+    let mut bytes = Vec::new();
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).map_err(fault)?;
+    if !looks_like_dicom(&bytes) {
+        return Ok(None);
+    }
+    if let Ok(parsed) = open(path, &bytes, true)
+        && (parsed.has_end || length <= HEAD_BYTES)
+    {
+        return Ok(Some(take(&parsed)));
+    }
+    if length > HEAD_BYTES {
+        check_length(path, length)?;
+        file.take(LARGEST_BYTES).read_to_end(&mut bytes).map_err(fault)?;
+    }
+    open(path, &bytes, true).map(|parsed| Some(take(&parsed)))
+}
+
+/// Takes the bytes of a file apart, up to the pixel data (`header_only`) or to the end.
+///
+/// # Errors
+/// If it is damaged, or has an encoding whose elements are not read.
+pub fn open<'a>(path: &Path, bytes: &'a [u8], header_only: bool) -> Result<Parsed<'a>, DicomError> {
+    let damaged =
+        |fault: Fault| DicomError::Damaged { path: path.to_owned(), reason: fault.to_string() };
+    let (start, has_meta) = match bytes.get(128..132) {
+        Some(b"DICM") => (132, true),
+        _ => (0, bytes.first() == Some(&2)),
+    };
+    let rest = bytes.get(start..).unwrap_or_default();
+    let mut said = None;
+    let mut is_directory = false;
+    let mut meta_bytes = 0;
+    if has_meta {
+        let (meta, read) = Dataset::parse(rest, true, |tag| tag >> 16 != 2).map_err(damaged)?;
+        said = meta.text(tags::TRANSFER_SYNTAX_UID);
+        let class = meta.text(tags::MEDIA_STORAGE_SOP_CLASS_UID);
+        is_directory = class.as_deref() == Some("1.2.840.10008.1.3.10");
+        meta_bytes = read;
+    }
+    let rest = rest.get(meta_bytes..).unwrap_or_default();
+    let (encoding, explicit, readable) = match &said {
+        Some(uid) => Encoding::of(uid),
+        None => (Encoding::Plain, says_its_vr(rest), true),
+    };
+    if let (Encoding::Other(syntax), false) = (&encoding, readable) {
+        return Err(DicomError::Syntax { path: path.to_owned(), syntax: syntax.clone() });
+    }
+    let stop = |tag| header_only && tag >= 0x7FE0_0000;
+    let (dataset, read) = Dataset::parse(rest, explicit, stop).map_err(damaged)?;
+    Ok(Parsed { dataset, encoding, is_directory, has_end: read < rest.len() })
+}
+
+/// Reads all of a file.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any image of a head.
+pub fn read_all(path: &Path) -> Result<Vec<u8>, DicomError> {
+    let fault = |source: io::Error| DicomError::Read { path: path.to_owned(), source };
+    check_length(path, std::fs::metadata(path).map_err(fault)?.len())?;
+    std::fs::read(path).map_err(fault)
+}
+
+fn check_length(path: &Path, length: u64) -> Result<(), DicomError> {
+    if length <= LARGEST_BYTES {
+        return Ok(());
+    }
+    let reason = format!("it has {} GiB, more than an image of a head", length >> 30);
+    Err(DicomError::Damaged { path: path.to_owned(), reason })
+}
+
+/// `DICM` after the preamble; or no preamble, and the meta group or the identifying group at once.
+fn looks_like_dicom(bytes: &[u8]) -> bool {
+    let begins_with_a_group = match bytes.get(..8) {
+        Some([8, 0, element, 0, vr @ ..]) => {
+            *element <= 0x18 && (vr[0].is_ascii_uppercase() || vr[2] == 0 && vr[3] == 0)
+        }
+        Some([2, 0, 0, 0, b'U', b'L', 4, 0]) => true,
+        _ => false,
+    };
+    bytes.get(128..132) == Some(b"DICM") || begins_with_a_group
+}
+
+fn says_its_vr(bytes: &[u8]) -> bool {
+    bytes.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase))
+}

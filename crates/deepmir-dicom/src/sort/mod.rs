@@ -1,0 +1,10 @@
+//! Planes to volumes, and what each volume is taken for.
+
+mod candidate;
+mod decide;
+mod echoes;
+mod geometry;
+mod stack;
+
+pub use decide::{Decision, Taken, decide};
+pub use stack::{Stack, stacks};
