@@ -1,4 +1,4 @@
-//! The attributes that are read. Nothing else of a file is looked at.
+//! The attributes that are read. Nothing else of a file is kept.
 
 /// How a value is stored where the file does not say it (implicit VR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

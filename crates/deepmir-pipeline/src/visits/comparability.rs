@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::predict::quality::Quality;
 
-/// From this disagreement of both directions on, or below this agreement of the brains, a registration is looked at.
+/// From this disagreement of both directions on, or below this agreement of the brains, a registration should be checked.
 const DISAGREEMENT_MM: f64 = 1.0;
 const BRAIN_AGREEMENT: f64 = 0.94;
 
