@@ -20,10 +20,10 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir compare --baseline b/SWI.nii.gz --baseline-qsm b/QSM.nii.gz --baseline-t2w b/T2w.nii.gz
                   --followup f/SWI.nii.gz --followup-qsm f/QSM.nii.gz --followup-t2w f/T2w.nii.gz
                   -o change"),
-    ("Files", "  SCAN and IMAGE stand for the names of the follow-up and of its SWI, as those of `deepmir predict`.
+    ("Files", "  SCAN and IMAGE stand for the names of the follow-up and of its SWI, as in `deepmir predict`.
 
-  SCAN_desc-visits.tsv               lesions over the visits: class, change (new, gone, grown, shrunk,
-                                     stable), its probability, place, volume and susceptibility
+  SCAN_desc-visits.tsv               lesions over the visits: class, change (new, gone, grown,
+                                     shrunk, stable), its probability, place and measures
   SCAN_desc-visits_candidates.tsv    every place that was measured in both visits, with the evidence
   SCAN_desc-visits.json              verdict on comparability, registration, counts with intervals,
                                      proposal for the ARIA-H sheet, checksums of the inputs
