@@ -3,11 +3,10 @@
 
     python3 bench/visits/score.py DATA RESULTS DATASET…
 
-Apart: the lesions of either visit alone (candidate classifier at the model's threshold), matched by their centres
-within 5 mm once the heads are aligned; what has no partner is new, or gone. Needs numpy.
+Apart: the lesions of either visit alone (the candidate classifier at the model's threshold for the class), matched at the
+same places as together; what has no partner is new, or gone. Needs numpy.
 """
 
-import json
 import sys
 
 import numpy as np
@@ -33,8 +32,9 @@ def share(pairs_of_counts):
     return hit / of if of else float("nan")
 
 
-def apart(row, threshold):
+def apart(pair, row):
     """What two separate readings say of a place."""
+    threshold = pair.told["Detection"]["classes"][row["class"]]["detection_threshold"]
     found = [1 / (1 + np.exp(-value(row[f"{which}_log_odds"]))) >= threshold and row["outlined_in"] in ("both", which)
              for which in ("baseline", "followup")]
     return {(True, True): "both", (True, False): "gone", (False, True): "new", (False, False): "none"}[tuple(found)]
@@ -47,18 +47,18 @@ def is_class(pair, row):
     return CLASS in kinds
 
 
-def report(name, all_pairs, threshold):
+def report(name, all_pairs):
     print(f"## {name}: {len(all_pairs)} pairs")
-    without = [p for p in all_pairs if not any(p.state(s) in ("new", "gone") for v in (0, 1) for s in p.sources[v])]
-    without = [p for p in without if "same" in p.name]
-    for what, call in (("joint", lambda row: row["change"]), ("apart", lambda row: apart(row, threshold))):
-        false = [sum(call(r) == "new" and r["state"] != "new" and is_class(p, r) for r in p.rows) for p in all_pairs]
-        false_gone = [sum(call(r) == "gone" and r["state"] != "gone" and is_class(p, r) for r in p.rows) for p in all_pairs]
-        in_unchanged = [sum(call(r) == "new" and is_class(p, r) for r in p.rows) for p in without]
+    # Of the datasets without any change.
+    without = [p for p in all_pairs if p.name.startswith("e-same")]
+    for what, call in (("together", lambda pair, row: row["change"]), ("apart", apart)):
+        false = [sum(call(p, r) == "new" and r["state"] != "new" and is_class(p, r) for r in p.rows) for p in all_pairs]
+        false_gone = [sum(call(p, r) == "gone" and r["state"] != "gone" and is_class(p, r) for r in p.rows) for p in all_pairs]
+        in_unchanged = [sum(call(p, r) == "new" and is_class(p, r) for r in p.rows) for p in without]
         counts = []
         for pair in all_pairs:
             new = [s for s, row in pair.sources[1].items() if pair.state(s) == "new" and row["kind"] == CLASS and pair.volume(s, 1) >= 4]
-            called = {r["source"] for r in pair.rows if call(r) == "new"}
+            called = {r["source"] for r in pair.rows if call(pair, r) == "new"}
             counts.append((sum(s in called for s in new), len(new)))
         print(f"{what}: false new a pair {boot(false, np.mean)}, in pairs without change {boot(in_unchanged, np.mean)}; "
               f"false gone a pair {boot(false_gone, np.mean)}; new of at least 4 mm³ found {boot(counts, share)} of {np.sum(counts, 0)[1] if counts else 0}")
@@ -91,15 +91,14 @@ def report(name, all_pairs, threshold):
 def main():
     data, results, *datasets = sys.argv[1:]
     all_pairs = pairs(data, results, datasets)
-    threshold = 0.4
-    report("all", all_pairs, threshold)
+    report("all", all_pairs)
     for other in (False, True):
         some = [p for p in all_pairs if p.name.split("/")[0].endswith("other") == other]
         if some:
-            report("another protocol" if other else "the same protocol", some, threshold)
+            report("another protocol" if other else "the same protocol", some)
     comparable = [p for p in all_pairs if p.told["Comparability"]["Verdict"] != "not comparable"]
     if len(comparable) < len(all_pairs):
-        report("all but those that are not comparable", comparable, threshold)
+        report("all but those that are not comparable", comparable)
 
 
 main()

@@ -7,6 +7,27 @@ use crate::ReportError;
 /// Head, style and print rules of every page.
 const PAGE: &str = include_str!("../templates/page.html");
 
+/// Qualities of a page's pictures, until it is small enough.
+const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
+
+/// A page of `most` bytes, made with pictures of the quality that it is given. With the lowest it may be larger.
+///
+/// # Errors
+/// As making it.
+pub(crate) fn within(
+    most: usize,
+    page_of: impl Fn(u8) -> Result<String, ReportError>,
+) -> Result<String, ReportError> {
+    let mut page = String::new();
+    for quality in JPEG_QUALITIES {
+        page = page_of(quality)?;
+        if page.len() <= most {
+            break;
+        }
+    }
+    Ok(page)
+}
+
 /// Fills a template that extends `page`. Values are escaped unless the template marks them as
 /// safe.
 ///

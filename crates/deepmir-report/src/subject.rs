@@ -8,7 +8,7 @@ use deepmir_volume::{Mask, Volume};
 use minijinja::context;
 use serde::Serialize;
 
-use crate::page::render;
+use crate::page::{render, within};
 use crate::patches::{Patches, Shown};
 use crate::{Canvas, Mosaic, ReportError, class_colour};
 
@@ -17,8 +17,6 @@ const TEMPLATE: &str = include_str!("../templates/subject.html");
 const MOST_PATCHES: usize = 40;
 /// A page is no larger than this, so that it opens from a file share and goes by mail.
 const MOST_BYTES: usize = 3_000_000;
-/// Qualities of its pictures, until it is small enough.
-const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
 
 /// Headings and rows of a table of text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -65,7 +63,7 @@ pub struct SubjectReport<'a> {
 }
 
 #[derive(Serialize)]
-struct Picture {
+pub(crate) struct Picture {
     title: String,
     source: String,
     width: u32,
@@ -87,14 +85,7 @@ impl SubjectReport<'_> {
     /// # Errors
     /// If a picture cannot be encoded.
     pub fn html(&self) -> Result<String, ReportError> {
-        let mut page = String::new();
-        for quality in JPEG_QUALITIES {
-            page = self.html_of(quality)?;
-            if page.len() <= MOST_BYTES {
-                break;
-            }
-        }
-        Ok(page)
+        within(MOST_BYTES, |quality| self.html_of(quality))
     }
 
     fn html_of(&self, quality: u8) -> Result<String, ReportError> {
@@ -213,7 +204,7 @@ fn diameter(row: &LesionRow) -> String {
     format!("{:.1} mm{size}", row.diameter_mm)
 }
 
-fn picture(title: String, canvas: &Canvas, quality: u8) -> Result<Picture, ReportError> {
+pub(crate) fn picture(title: String, canvas: &Canvas, quality: u8) -> Result<Picture, ReportError> {
     let source = data_url("image/jpeg", &canvas.jpeg_of(quality)?);
     Ok(Picture { title, source, width: canvas.size().0 })
 }

@@ -3,15 +3,13 @@
 use minijinja::context;
 use serde::Serialize;
 
-use crate::page::render;
-use crate::subject::data_url;
+use crate::page::{render, within};
+use crate::subject::{Picture, data_url, picture};
 use crate::{Canvas, ReportError, TextTable};
 
 const TEMPLATE: &str = include_str!("../templates/visits.html");
 /// A page is no larger than this, so that it opens from a file share and goes by mail.
 const MOST_BYTES: usize = 4_000_000;
-/// Qualities of its pictures, until it is small enough.
-const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
 
 /// A lesion over two visits.
 pub struct VisitsCard {
@@ -67,58 +65,29 @@ struct Card<'a> {
     pictures: Option<[String; 2]>,
 }
 
-#[derive(Serialize)]
-struct Picture<'a> {
-    title: &'a str,
-    source: String,
-    width: u32,
-}
-
 impl VisitsPage {
     /// The page: one HTML file of 4 MB at most that loads nothing else.
     ///
     /// # Errors
     /// If a picture cannot be encoded.
     pub fn html(&self) -> Result<String, ReportError> {
-        let mut page = String::new();
-        for quality in JPEG_QUALITIES {
-            page = self.html_of(quality)?;
-            if page.len() <= MOST_BYTES {
-                break;
-            }
-        }
-        Ok(page)
+        within(MOST_BYTES, |quality| self.html_of(quality))
     }
 
     fn html_of(&self, quality: u8) -> Result<String, ReportError> {
-        let encode =
-            |canvas: &Canvas| canvas.jpeg_of(quality).map(|bytes| data_url("image/jpeg", &bytes));
-        let card = |card: &'_ VisitsCard| -> Result<_, ReportError> {
-            let pictures = match &card.pictures {
-                Some([one, other]) => Some([encode(one)?, encode(other)?]),
+        let mut cards = Vec::new();
+        for VisitsCard { number, class, change, facts, pictures } in &self.cards {
+            let pictures = match pictures {
+                Some([one, other]) => Some([encoded(one, quality)?, encoded(other, quality)?]),
                 None => None,
             };
-            Ok((card.number, card.class, card.change, card.facts.clone(), pictures))
-        };
-        let all: Vec<_> = self.cards.iter().map(card).collect::<Result<_, _>>()?;
-        let (stable, changed): (Vec<_>, Vec<_>) = all
-            .iter()
-            .map(|(number, class, change, facts, pictures)| Card {
-                number: *number,
-                class,
-                change,
-                facts,
-                pictures: pictures.clone(),
-            })
-            .partition(|card| card.change == "stable");
-        let picture = |(title, canvas): &'_ (String, Canvas)| -> Result<_, ReportError> {
-            Ok((title.clone(), encode(canvas)?, canvas.size().0))
-        };
-        let checks: Vec<_> = self.checks.iter().map(picture).collect::<Result<_, _>>()?;
-        let checks: Vec<Picture<'_>> = checks
-            .iter()
-            .map(|(title, source, width)| Picture { title, source: source.clone(), width: *width })
-            .collect();
+            cards.push(Card { number: *number, class, change, facts, pictures });
+        }
+        let (stable, changed): (Vec<_>, Vec<_>) =
+            cards.into_iter().partition(|card| card.change == "stable");
+        let checks = self.checks.iter();
+        let checks = checks.map(|(title, canvas)| picture(title.clone(), canvas, quality));
+        let checks: Vec<Picture> = checks.collect::<Result<_, _>>()?;
         let values = context! {
             title => self.title,
             verdict => self.verdict,
@@ -137,6 +106,10 @@ impl VisitsPage {
         };
         render(TEMPLATE, values)
     }
+}
+
+fn encoded(canvas: &Canvas, quality: u8) -> Result<String, ReportError> {
+    Ok(data_url("image/jpeg", &canvas.jpeg_of(quality)?))
 }
 
 #[cfg(test)]

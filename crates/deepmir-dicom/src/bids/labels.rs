@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use crate::DicomError;
 use crate::header::Identity;
@@ -11,7 +12,6 @@ use crate::header::Identity;
 /// Hexadecimal digits of a hashed label: two of a million patients share one with a chance of 2 to the −9.
 const DIGITS: usize = 12;
 const LEAST_KEY_BYTES: usize = 16;
-const BLOCK: usize = 64;
 
 /// The key of the hash: who has it can tell whether a patient is in the dataset, nobody else can.
 #[derive(Clone)]
@@ -42,14 +42,10 @@ impl Key {
     }
 
     /// HMAC-SHA256 (RFC 2104).
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     fn authenticate(&self, message: &[u8]) -> [u8; 32] {
-        let mut block = [0_u8; BLOCK];
-        let hashed = Sha256::digest(&self.0);
-        let key = if self.0.len() > BLOCK { hashed.as_slice() } else { &self.0[..] };
-        block[..key.len()].copy_from_slice(key);
-        let padded = |pad: u8| block.map(|byte| byte ^ pad);
-        let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
-        Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
+        let keyed = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
+        keyed.chain_update(message).finalize().into_bytes().into()
     }
 
     fn label(&self, message: &str) -> String {

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use deepmir_volume::Grid;
+use deepmir_cases::CaseFiles;
+use deepmir_volume::{Grid, nifti};
 
 use crate::PipelineError;
 
@@ -54,6 +55,18 @@ pub(crate) fn need_gb(
 /// What prediction needs, when the grid that the images are prepared on is known.
 pub(crate) fn predict_gb(grid: &Grid, prepared: &Grid) -> f64 {
     BASE_GB + detection_gb(grid.len() as f64, prepared.len() as f64)
+}
+
+/// What comparing two scans needs, by the header of an image of each: both are held at once.
+///
+/// # Errors
+/// A header that cannot be read.
+pub(crate) fn of_both(
+    files: &[CaseFiles; 2],
+    model_voxel_mm: Option<[f64; 3]>,
+) -> Result<f64, PipelineError> {
+    let images = files.iter().filter_map(|files| files.images.values().next());
+    images.map(|path| Ok(need_gb(nifti::read_header(path)?.grid(), 0, None, model_voxel_mm))).sum()
 }
 
 /// The head is parcellated, then searched: the larger of the two.

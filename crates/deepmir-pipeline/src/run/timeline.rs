@@ -8,7 +8,6 @@ use std::time::Instant;
 use deepmir_cases::CaseFiles;
 use deepmir_cases::bids::{OrderFrom, ScanTimes, session_order, write_text};
 use deepmir_lesion::LesionRow;
-use deepmir_volume::nifti;
 
 use super::options::Event;
 use super::status::{StageRecord, State, SubjectStatus};
@@ -50,10 +49,8 @@ const NOT_FOLLOWED: &str = "lesions were not followed";
 #[derive(Clone, Debug)]
 struct Session {
     scan: String,
-    /// Its images, with the brain.
-    files: CaseFiles,
-    /// Where its results are.
-    folder: PathBuf,
+    /// What tells its images: the sidecar of its label map.
+    sidecar: PathBuf,
     /// The model that found its lesions, among those of the run.
     model: usize,
     /// When it was made.
@@ -66,14 +63,24 @@ impl Session {
         self.scan.split('_').find_map(|part| part.strip_prefix("ses-")).unwrap_or_default()
     }
 
-    /// The day, by the source that the order of sessions is from.
-    fn day(&self) -> Option<Day> {
-        let ScanTimes { sessions_tsv, scans_tsv, sidecar } = &self.times;
-        [sessions_tsv, scans_tsv, sidecar]
-            .into_iter()
-            .flatten()
-            .find_map(|text| Day::parse(text).ok())
+    /// Its images. They are read for their checksums.
+    fn files(&self) -> Result<CaseFiles, PipelineError> {
+        Ok(CaseFiles { id: self.scan.clone(), ..images_of(&self.sidecar)? })
     }
+}
+
+/// The days of two sessions, by the first source that tells both.
+fn days(pair: [&Session; 2]) -> [Option<Day>; 2] {
+    let sources: [fn(&ScanTimes) -> Option<&String>; 3] = [
+        |times| times.sessions_tsv.as_ref(),
+        |times| times.scans_tsv.as_ref(),
+        |times| times.sidecar.as_ref(),
+    ];
+    let of = |source: fn(&ScanTimes) -> Option<&String>| {
+        pair.map(|session| source(&session.times).and_then(|text| Day::parse(text).ok()))
+    };
+    let all = sources.into_iter().map(of);
+    all.into_iter().find(|days| days.iter().all(Option::is_some)).unwrap_or_default()
 }
 
 impl Worker<'_> {
@@ -165,13 +172,9 @@ impl Worker<'_> {
         order: OrderFrom,
     ) -> Result<(String, Vec<PathBuf>), PipelineError> {
         self.check_interrupt();
-        let mut need_gb = 0.0;
-        for session in pair {
-            if let Some(image) = session.files.images.values().next() {
-                let voxel_mm = self.options.models[session.model].settings.plan.voxel_mm;
-                need_gb += memory::need_gb(nifti::read_header(image)?.grid(), 0, None, voxel_mm);
-            }
-        }
+        let files = [pair[0].files()?, pair[1].files()?];
+        let voxel_mm = self.options.models[pair[1].model].settings.plan.voxel_mm;
+        let need_gb = memory::of_both(&files, voxel_mm)?;
         let Some(_share) = self.budget.take(need_gb) else {
             let reason = format!(
                 "comparing two scans needs about {need_gb:.1} GB of memory and {:.1} may be used: raise --mem-gb",
@@ -187,7 +190,7 @@ impl Worker<'_> {
         };
         // Both by one model, so that a change is none of the reading.
         let predictor = self.predictor(pair[1].model)?;
-        compare(pair, order, predictor, &stop)
+        compare(pair, files, order, predictor, &stop)
     }
 
     /// The first finished scan of each session, and the key of its prediction.
@@ -207,21 +210,13 @@ impl Worker<'_> {
             let sidecar =
                 stage.outputs.keys().find(|path| path.to_string_lossy().ends_with(ending));
             let Some(sidecar) = sidecar.map(|path| self.options.out.join(path)) else { continue };
-            let Some(folder) = sidecar.parent().map(Path::to_owned) else { continue };
-            // Images of another run that are gone are its own matter.
-            let Ok(files) = images_of(&sidecar) else { continue };
             let by_model = |(_, id): &(String, String)| {
                 self.options.models.iter().position(|bundle| bundle.id() == *id)
             };
             let model = scan.model.as_ref().and_then(by_model).unwrap_or(0);
             seen.push(session);
-            let session = Session {
-                scan: scan.id.clone(),
-                files: CaseFiles { id: scan.id.clone(), ..files },
-                folder,
-                model,
-                times: scan.times.clone(),
-            };
+            let session =
+                Session { scan: scan.id.clone(), sidecar, model, times: scan.times.clone() };
             sessions.push((session, stage.key.clone()));
         }
         sessions
@@ -234,22 +229,24 @@ impl Worker<'_> {
 /// # Errors
 /// As [`Predictor::compare`] and [`Predictor::write_comparison`].
 fn compare(
-    [before, after]: [&Session; 2],
+    pair: [&Session; 2],
+    files: [CaseFiles; 2],
     order: OrderFrom,
     predictor: &mut Predictor,
     check_interrupt: &dyn Fn(),
 ) -> Result<(String, Vec<PathBuf>), PipelineError> {
+    let [before, after] = pair;
     // A stated order counts, whatever the dates say.
     let days = match order {
         OrderFrom::Stated => [None; 2],
-        _ => [before.day(), after.day()],
+        _ => days(pair),
     };
-    let files = [before.files.clone(), after.files.clone()];
     let comparison = predictor.compare(files, days, &mut |_| check_interrupt())?;
-    let written = predictor.write_comparison(&comparison, &after.folder)?;
+    let written =
+        predictor.write_comparison(&comparison, after.sidecar.parent().unwrap_or(Path::new("")))?;
     let mut text = String::new();
-    for lesion in comparison.numbered_lesions() {
-        let row = cells(&comparison, &lesion).join("\t");
+    for lesion in &comparison.lesions {
+        let row = cells(&comparison, lesion).join("\t");
         text += &format!("{}\t{}\t{row}\t{}\n", before.scan, after.scan, order.name());
     }
     Ok((text, written.all))

@@ -1,9 +1,11 @@
 //! The lesions of two visits, measured in each on its own grid, under one number.
 
-use deepmir_lesion::{Candidate, FindPlace, LabelMap, LesionClass, LesionRow, MeasuredImages};
+use deepmir_lesion::{
+    Candidate, FindPlace, LabelMap, Lesion, LesionClass, LesionRow, MeasuredImages,
+};
 use deepmir_volume::Volume;
 
-use super::{Change, Comparison, Followed};
+use super::{Change, Comparison, Followed, Visit};
 use crate::predict::measured_images;
 
 /// A lesion over two visits.
@@ -31,9 +33,8 @@ impl LesionOverVisits {
 }
 
 /// All lesions of a comparison.
-pub(super) fn lesions(comparison: &Comparison) -> Vec<LesionOverVisits> {
-    let there: Vec<(usize, &Followed, Change)> = comparison
-        .followed
+pub(super) fn lesions(visits: &[Visit; 2], followed: &[Followed]) -> Vec<LesionOverVisits> {
+    let there: Vec<(usize, &Followed, Change)> = followed
         .iter()
         .enumerate()
         .filter_map(|(n, followed)| Some((n, followed, followed.change?)))
@@ -42,14 +43,14 @@ pub(super) fn lesions(comparison: &Comparison) -> Vec<LesionOverVisits> {
         let candidates: Vec<Candidate> = there
             .iter()
             .map(|(_, followed, _)| Candidate {
-                lesion: deepmir_lesion::Lesion {
+                lesion: Lesion {
                     class: followed.site.class,
                     ..followed.site.seen[visit].candidate.lesion.clone()
                 },
                 ..followed.site.seen[visit].candidate.clone()
             })
             .collect();
-        measure(comparison, visit, &candidates)
+        measure(&visits[visit], &candidates)
     });
     let mut lesions: Vec<LesionOverVisits> = there
         .iter()
@@ -67,7 +68,7 @@ pub(super) fn lesions(comparison: &Comparison) -> Vec<LesionOverVisits> {
         })
         .collect();
     let key = |lesion: &LesionOverVisits| {
-        let class = comparison.followed[lesion.followed].site.class;
+        let class = followed[lesion.followed].site.class;
         let volume = lesion.row().map_or(0.0, |row| row.volume_mm3);
         (lesion.change, class == LesionClass::Nhid, -volume)
     };
@@ -85,8 +86,7 @@ pub(super) fn lesions(comparison: &Comparison) -> Vec<LesionOverVisits> {
 type Measured = Vec<(Option<LesionRow>, Vec<usize>)>;
 
 /// Candidates of a visit on its own grid. Where the visit alone found the lesion, its outline is that one.
-fn measure(comparison: &Comparison, visit: usize, candidates: &[Candidate]) -> Measured {
-    let visit = &comparison.visits[visit];
+fn measure(visit: &Visit, candidates: &[Candidate]) -> Measured {
     let prediction = &visit.prediction;
     let mut measured: Measured = vec![(None, Vec::new()); candidates.len()];
     let own: Vec<(usize, Candidate)> = visit
@@ -117,13 +117,9 @@ fn measure(comparison: &Comparison, visit: usize, candidates: &[Candidate]) -> M
 }
 
 /// The lesions that are there at a visit, by their numbers, on its grid.
-pub(super) fn instances(
-    comparison: &Comparison,
-    lesions: &[LesionOverVisits],
-    visit: usize,
-) -> Volume<u16> {
+pub(super) fn instances(comparison: &Comparison, visit: usize) -> Volume<u16> {
     let mut numbers = Volume::filled(*comparison.visits[visit].prediction.case.grid(), 0);
-    for lesion in lesions.iter().filter(|lesion| lesion.change.is_there(visit)) {
+    for lesion in comparison.lesions.iter().filter(|lesion| lesion.change.is_there(visit)) {
         let number = u16::try_from(lesion.number).unwrap_or(u16::MAX);
         lesion.voxels[visit].iter().for_each(|&voxel| numbers.data_mut()[voxel] = number);
     }

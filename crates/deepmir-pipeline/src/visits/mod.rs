@@ -15,11 +15,12 @@ mod page;
 mod sites;
 mod write;
 
+use std::collections::BTreeMap;
+
 use deepmir_cases::{CaseFiles, Modality, sha256};
 use deepmir_lesion::{BasalGanglia, CountInterval, LesionClass};
 use deepmir_model::Detected;
 use deepmir_recon::register::{BothWays, RegistrationConfig, register_both_ways};
-use deepmir_volume::nifti;
 
 use crate::PipelineError;
 use crate::predict::{Prediction, Predictor};
@@ -64,6 +65,8 @@ pub enum Event {
 pub struct Visit {
     /// Its images.
     pub files: CaseFiles,
+    /// Their checksums.
+    checksums: BTreeMap<Modality, String>,
     /// What was found in it alone.
     pub prediction: Prediction,
     /// What that was selected from.
@@ -95,8 +98,11 @@ pub struct Comparison {
     pub comparability: Comparability,
     /// Every place; those without a change are no lesions.
     pub followed: Vec<Followed>,
-    /// Images that only one visit has, and which: not used.
-    pub left_out: Vec<(Modality, usize)>,
+    /// The lesions, numbered and measured at both visits.
+    pub lesions: Vec<LesionOverVisits>,
+    /// Standard deviation of the log ratios of an unchanged lesion's total susceptibility and SWI deficit between two
+    /// such scans.
+    pub scan_rescan_error: [f64; 2],
     /// When the scans were made, as far as that is known.
     pub days: [Option<Day>; 2],
 }
@@ -117,16 +123,18 @@ impl Predictor {
         progress: &mut dyn FnMut(Event),
     ) -> Result<Comparison, PipelineError> {
         let fault = |reason: String| PipelineError::Visits { reason };
-        refuse_one_image_twice(&files)?;
         refuse_swapped(&files, days)?;
         let left_out = keep_common_images(&mut files)?;
-        self.check_memory_of_both(&files)?;
+        let checksums = [checksums(&files[0])?, checksums(&files[1])?];
+        refuse_one_image_twice(&files, &checksums)?;
+        let need_gb = memory::of_both(&files, self.bundle().settings.plan.voxel_mm)?;
+        memory::check(&files[1].id, need_gb, self.memory_gb)?;
         let mut visits = Vec::with_capacity(2);
-        for (visit, files) in files.into_iter().enumerate() {
+        for (visit, (files, checksums)) in files.into_iter().zip(checksums).enumerate() {
             let (prediction, detected) = self.predict_and_keep(&files, &mut |done, total| {
                 progress(Event::Slices { visit, done, total });
             })?;
-            visits.push(Visit { files, prediction, detected });
+            visits.push(Visit { files, checksums, prediction, detected });
         }
         let visits: [Visit; 2] =
             visits.try_into().map_err(|_| fault("there are two visits".to_owned()))?;
@@ -173,20 +181,19 @@ impl Predictor {
             let change = model.decide(&probabilities);
             Followed { site, sums, probabilities, change }
         });
-        let followed = followed.collect();
-        Ok(Comparison { visits, registration, halfway, comparability, followed, left_out, days })
-    }
-}
-
-impl Predictor {
-    /// That two scans fit in memory at once, by the headers of an image of each.
-    fn check_memory_of_both(&self, files: &[CaseFiles; 2]) -> Result<(), PipelineError> {
-        let mut need_gb = 0.0;
-        for path in files.iter().filter_map(|files| files.images.values().next()) {
-            let voxel_mm = self.bundle().settings.plan.voxel_mm;
-            need_gb += memory::need_gb(nifti::read_header(path)?.grid(), 0, None, voxel_mm);
-        }
-        memory::check(&files[1].id, need_gb, self.memory_gb)
+        let followed: Vec<Followed> = followed.collect();
+        let lesions = lesions::lesions(&visits, &followed);
+        let scan_rescan_error = model.scan_rescan_error(comparability.same_protocol);
+        Ok(Comparison {
+            visits,
+            registration,
+            halfway,
+            comparability,
+            followed,
+            lesions,
+            scan_rescan_error,
+            days,
+        })
     }
 }
 
@@ -225,20 +232,10 @@ impl Comparison {
         (0..3).map(|axis| (one[axis] - other[axis]).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// The lesions, in either visit or both.
-    pub fn lesions(&self) -> impl Iterator<Item = &Followed> {
-        self.followed.iter().filter(|followed| followed.change.is_some())
-    }
-
     /// Years from the baseline to the follow-up, if both days are known and differ.
     pub fn years(&self) -> Option<f64> {
         let [before, after] = self.days;
         Some(before?.years_to(after?)).filter(|years| *years > 0.0)
-    }
-
-    /// The lesions, numbered and measured at both visits.
-    pub fn numbered_lesions(&self) -> Vec<LesionOverVisits> {
-        lesions::lesions(self)
     }
 
     /// Lesions of a class with a change.
@@ -259,15 +256,26 @@ impl Comparison {
     }
 }
 
-fn refuse_one_image_twice(files: &[CaseFiles; 2]) -> Result<(), PipelineError> {
-    let [Some(one), Some(other)] = [0, 1].map(|visit| files[visit].images.values().next()) else {
+fn checksums(files: &CaseFiles) -> Result<BTreeMap<Modality, String>, PipelineError> {
+    let each = files.images.iter().map(|(&modality, path)| Ok((modality, sha256(path)?)));
+    each.collect()
+}
+
+/// That the visits' reference images differ.
+fn refuse_one_image_twice(
+    files: &[CaseFiles; 2],
+    checksums: &[BTreeMap<Modality, String>; 2],
+) -> Result<(), PipelineError> {
+    let [one, other] = checksums.each_ref().map(|sums| sums.values().next());
+    let [Some(path), Some(twice)] = files.each_ref().map(|files| files.images.values().next())
+    else {
         return Ok(());
     };
-    if sha256(one)? == sha256(other)? {
+    if one == other {
         let reason = format!(
             "baseline and follow-up are the same image: {} and {}",
-            one.display(),
-            other.display()
+            path.display(),
+            twice.display()
         );
         return Err(PipelineError::Visits { reason });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deepmir_cases::{Modality, sha256};
+use deepmir_cases::Modality;
 use deepmir_lesion::{Lesion, LesionClass, LesionRow};
 use deepmir_model::training_range::Measure;
 use deepmir_report::{Patches, Shown, TextTable, VisitsCard, VisitsPage, checkerboard};
@@ -11,23 +11,16 @@ use super::aria::AriaSheet;
 use super::lesions::LesionOverVisits;
 use super::sites::carried;
 use super::write::ratios;
-use super::{Change, ChangeModel, Comparison, Verdict};
+use super::{Change, Comparison, Verdict};
 use crate::predict::{Predictor, window};
-use crate::{PipelineError, program};
+use crate::program;
 
 /// Lesions that are shown close up; the rest are in the table.
 const MOST_PICTURES: usize = 40;
 
 impl Predictor {
     /// The page of two visits, for [`VisitsPage::html`].
-    ///
-    /// # Errors
-    /// If an input cannot be read for its checksum.
-    pub fn visits_page(
-        &self,
-        comparison: &Comparison,
-        lesions: &[LesionOverVisits],
-    ) -> Result<VisitsPage, PipelineError> {
+    pub fn visits_page(&self, comparison: &Comparison) -> VisitsPage {
         let [baseline, followup] = &comparison.visits;
         let settings = &self.bundle().settings;
         let mut provenance = vec![
@@ -37,7 +30,8 @@ impl Predictor {
         for (which, visit) in [("baseline", baseline), ("follow-up", followup)] {
             for (modality, path) in &visit.files.images {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                let from = format!("{name}, SHA-256 {}", sha256(path)?);
+                let checksum = visit.checksums.get(modality).map_or("", String::as_str);
+                let from = format!("{name}, SHA-256 {checksum}");
                 provenance.push((format!("{which} {modality}"), from));
             }
         }
@@ -47,21 +41,21 @@ impl Predictor {
             all.map(move |warning| format!("{which}: {warning}"))
         });
         let verdict = &comparison.comparability;
-        Ok(VisitsPage {
+        VisitsPage {
             title: format!("{} and {}", baseline.files.id, followup.files.id),
             verdict: verdict.verdict.in_words().to_owned(),
             caution: verdict.verdict != Verdict::Comparable,
             reasons: verdict.reasons.clone(),
-            summary: summary(comparison, lesions),
+            summary: summary(comparison),
             sheet: sheet(comparison),
             counts: counts(comparison),
-            cards: cards(comparison, lesions),
+            cards: cards(comparison),
             warnings: warnings.collect(),
             quality: quality(comparison),
             checks: checks(comparison),
             methods: methods(comparison, &settings.name),
             provenance,
-        })
+        }
     }
 }
 
@@ -74,7 +68,7 @@ fn plural(count: usize, one: &str) -> String {
 }
 
 /// What a reader wants to know first.
-fn summary(comparison: &Comparison, lesions: &[LesionOverVisits]) -> Vec<String> {
+fn summary(comparison: &Comparison) -> Vec<String> {
     let cmb = LesionClass::Cmb;
     let new = comparison.count(cmb, Change::New);
     let interval = comparison.new_count(cmb);
@@ -85,7 +79,8 @@ fn summary(comparison: &Comparison, lesions: &[LesionOverVisits]) -> Vec<String>
         interval.high
     );
     first = first[..1].to_uppercase() + &first[1..];
-    let places: Vec<String> = lesions
+    let places: Vec<String> = comparison
+        .lesions
         .iter()
         .filter(|lesion| {
             lesion.change == Change::New && comparison.followed[lesion.followed].site.class == cmb
@@ -165,7 +160,8 @@ fn counts(comparison: &Comparison) -> TextTable {
     TextTable { title: String::new(), header, rows: rows.into() }
 }
 
-fn cards(comparison: &Comparison, lesions: &[LesionOverVisits]) -> Vec<VisitsCard> {
+fn cards(comparison: &Comparison) -> Vec<VisitsCard> {
+    let lesions = &comparison.lesions;
     let halfway = &comparison.halfway;
     let grid = halfway.grid();
     let patches = [0, 1].map(|visit| {
@@ -241,7 +237,7 @@ fn facts(comparison: &Comparison, lesion: &LesionOverVisits) -> Vec<[String; 3]>
         if sight.own { "its own candidate" } else { "the other visit's outline" }.to_owned()
     });
     let sure = format!("{:.2}", followed.probability_of(lesion.change));
-    let spread = ChangeModel::shipped().scan_rescan_error(comparison.comparability.same_protocol);
+    let spread = comparison.scan_rescan_error;
     let [chi, swi] = ratios(followed);
     let factor = |name: &str, ratio: Option<f64>, spread: f64| {
         let of = ratio?;

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{self, DerivedName};
-use deepmir_cases::sha256;
 use deepmir_lesion::{LesionClass, LesionRow};
 use deepmir_volume::nifti;
 use serde_json::json;
 
 use super::aria::AriaSheet;
 use super::change::log_ratios;
-use super::lesions::{LesionOverVisits, instances};
-use super::{Change, ChangeModel, Comparison, Followed};
+use super::lesions::instances;
+use super::{Change, Comparison, Followed};
 use crate::PipelineError;
 use crate::predict::{Predictor, reference_name};
 
@@ -77,8 +76,7 @@ impl Predictor {
     ) -> Result<Written, PipelineError> {
         let [baseline, followup] = &comparison.visits;
         let name = reference_name(&followup.files);
-        let lesions = comparison.numbered_lesions();
-        let page = self.visits_page(comparison, &lesions)?.html()?;
+        let page = self.visits_page(comparison).html()?;
         std::fs::create_dir_all(folder)
             .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
         let of_scan = |ending: &str| folder.join(name.of_scan(&[("desc", "visits")], ending));
@@ -87,7 +85,7 @@ impl Predictor {
         for visit in [0, 1] {
             let map = folder.join(map_name(&name, visit));
             let header = &comparison.visits[visit].prediction.case.header;
-            nifti::write(&map, &instances(comparison, &lesions, visit), Some(header))?;
+            nifti::write(&map, &instances(comparison, visit), Some(header))?;
             all.push(map);
         }
         let stem = name.of_scan(&[("from", "baseline"), ("to", "followup")], "");
@@ -96,25 +94,25 @@ impl Predictor {
         all.extend(["txt", "mat"].map(|ending| folder.join(format!("{stem}_xfm.{ending}"))));
 
         let table = of_scan(".tsv");
-        bids::write_text(&table, &table_of(comparison, &lesions))?;
+        bids::write_text(&table, &table_of(comparison))?;
         let candidates = of_scan("_candidates.tsv");
         bids::write_text(&candidates, &candidates_of(comparison))?;
         let sidecar = of_scan(".json");
-        bids::write_json(&sidecar, &self.visits_sidecar(comparison)?)?;
+        bids::write_json(&sidecar, &self.visits_sidecar(comparison))?;
         let report = of_scan("_report.html");
         bids::write_text(&report, &page)?;
         all.extend([&table, &candidates, &sidecar, &report].map(Clone::clone));
         Ok(Written { table, report, all })
     }
 
-    fn visits_sidecar(&self, comparison: &Comparison) -> Result<serde_json::Value, PipelineError> {
+    fn visits_sidecar(&self, comparison: &Comparison) -> serde_json::Value {
         let settings = &self.bundle().settings;
         let mut visits = Vec::new();
         for visit in &comparison.visits {
             let mut sources = Vec::new();
             for (modality, path) in &visit.files.images {
-                sources
-                    .push(json!({ "Modality": modality, "Path": path, "SHA256": sha256(path)? }));
+                let checksum = visit.checksums.get(modality);
+                sources.push(json!({ "Modality": modality, "Path": path, "SHA256": checksum }));
             }
             visits.push(json!({
                 "Scan": visit.files.id,
@@ -134,7 +132,7 @@ impl Predictor {
             (class.name(), json!({ "Counts": counts, "New": new }))
         });
         let changes: std::collections::BTreeMap<_, _> = changes.into();
-        Ok(json!({
+        json!({
             "Description": "Lesions over two visits, read together by a program: research software, not a medical device",
             "Baseline": visits[0],
             "Followup": visits[1],
@@ -155,8 +153,9 @@ impl Predictor {
             "ARIAH": AriaSheet::of(comparison),
             "Model": settings.name,
             "ModelId": self.bundle().id(),
+            "Detection": settings.detection,
             "GeneratedBy": { "Name": "deepmir", "Version": env!("CARGO_PKG_VERSION") },
-        }))
+        })
     }
 }
 
@@ -192,10 +191,10 @@ pub(super) fn ratios(followed: &Followed) -> [Option<f64>; 2] {
     [0, 1].map(|n| (there && known.iter().all(|of| of[n].is_some())).then(|| ratios[n].exp()))
 }
 
-fn table_of(comparison: &Comparison, lesions: &[LesionOverVisits]) -> String {
+fn table_of(comparison: &Comparison) -> String {
     let mut text = COLUMNS.join("\t") + "\n";
     let [baseline, followup] = &comparison.visits;
-    for lesion in lesions {
+    for lesion in &comparison.lesions {
         let followed = &comparison.followed[lesion.followed];
         let shown = lesion.row();
         let word = |value: Option<&'static str>| value.unwrap_or("n/a").to_owned();
@@ -223,9 +222,7 @@ fn table_of(comparison: &Comparison, lesions: &[LesionOverVisits]) -> String {
         cells.extend(each(|row| Some(row.volume_mm3), 3));
         cells.extend(followed.sums.map(|sums| number(sums.chi_total_ppm_mm3, 4)));
         cells.extend(followed.sums.map(|sums| number(sums.swi_deficit_mm3, 3)));
-        let spread =
-            ChangeModel::shipped().scan_rescan_error(comparison.comparability.same_protocol);
-        for (ratio, spread) in ratios(followed).into_iter().zip(spread) {
+        for (ratio, spread) in ratios(followed).into_iter().zip(comparison.scan_rescan_error) {
             let there = ratio.is_some().then(|| spread.exp());
             cells.extend([number(ratio, 3), number(there, 3)]);
         }

@@ -85,15 +85,8 @@ fn mean_of(there: &RigidTransform, back: &RigidTransform) -> (RigidTransform, f6
 
 #[cfg(test)]
 mod tests {
+    use super::super::transform::tests::example;
     use super::*;
-
-    fn example() -> RigidTransform {
-        RigidTransform {
-            rotation_rad: [0.1, -0.2, 0.05],
-            shift_mm: [3.0, -4.0, 5.0],
-            centre_mm: [10.0, 20.0, -5.0],
-        }
-    }
 
     /// The same movement the other way.
     fn reversed(transform: &RigidTransform) -> RigidTransform {

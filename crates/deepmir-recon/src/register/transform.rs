@@ -101,10 +101,10 @@ fn fsl_coordinates(grid: &Grid) -> Affine {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn example() -> RigidTransform {
+    pub(in crate::register) fn example() -> RigidTransform {
         RigidTransform {
             rotation_rad: [0.1, -0.2, 0.05],
             shift_mm: [3.0, -4.0, 5.0],
