@@ -95,6 +95,7 @@ impl Comparison {
             region: first.region.or(second.region),
             comment: comments.join("; "),
             origin: Origin::Adjudicated,
+            change: None,
         };
         self.agreed.lesions.insert(id, said);
         for &voxel in voxels {

@@ -8,6 +8,7 @@ use deepmir_cases::choose;
 use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_volume::nifti;
 
+use crate::candidates::table_beside;
 use crate::case::{CaseFiles, Dataset, ImageKind};
 use crate::error::AnnotateError;
 
@@ -79,11 +80,14 @@ impl CaseFiles {
         }
         let beside = reference.parent().map(|folder| optional_images(folder, &scan.id));
         let images = scan.images.iter().map(|(&modality, path)| (modality.into(), path.clone()));
+        let candidates = bids::of_scan(candidates, &scan.id).cloned();
         Ok(Self {
             images: images.chain(beside.unwrap_or_default()).collect(),
-            candidates: bids::of_scan(candidates, &scan.id).cloned(),
+            candidate_table: candidates.as_deref().and_then(table_beside),
+            candidates,
             folder: folder.join("anat"),
             brain: scan.mask,
+            visits: None,
             name,
             id: scan.id,
         })

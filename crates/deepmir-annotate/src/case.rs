@@ -12,6 +12,8 @@ use deepmir_volume::{
 use serde::{Deserialize, Serialize};
 
 use crate::AnnotateError;
+use crate::candidates::{self, ModelCandidate};
+use crate::visits::{LoadedVisits, VisitFiles};
 
 /// A minimum-intensity projection that is made here looks this far to either side.
 const SLAB_MM: f64 = 4.0;
@@ -33,6 +35,18 @@ pub enum ImageKind {
     /// Minimum-intensity projection of the SWI.
     #[serde(rename = "minIP")]
     MinIp,
+    /// The SWI of the visit before, as all its images resampled to where the head lies now.
+    #[serde(rename = "baseline SWI")]
+    BaselineSwi,
+    /// The susceptibility map of the visit before.
+    #[serde(rename = "baseline QSM")]
+    BaselineQsm,
+    /// The T2-weighted image of the visit before.
+    #[serde(rename = "baseline T2w")]
+    BaselineT2w,
+    /// The projection of the SWI of the visit before.
+    #[serde(rename = "baseline minIP")]
+    BaselineMinIp,
 }
 
 impl From<Modality> for ImageKind {
@@ -54,7 +68,25 @@ impl ImageKind {
             Self::T2w => Modality::T2w.name(),
             Self::Phase => "phase",
             Self::MinIp => "minIP",
+            Self::BaselineSwi => "baseline SWI",
+            Self::BaselineQsm => "baseline QSM",
+            Self::BaselineT2w => "baseline T2w",
+            Self::BaselineMinIp => "baseline minIP",
         }
+    }
+
+    /// The same kind of the visit before.
+    pub fn at_baseline(modality: Modality) -> Self {
+        match modality {
+            Modality::Swi => Self::BaselineSwi,
+            Modality::Qsm => Self::BaselineQsm,
+            Modality::T2w => Self::BaselineT2w,
+        }
+    }
+
+    /// Whether it is a susceptibility map.
+    pub fn is_qsm(self) -> bool {
+        matches!(self, Self::Qsm | Self::BaselineQsm)
     }
 }
 
@@ -74,11 +106,18 @@ pub struct CaseFiles {
     pub brain: Option<PathBuf>,
     /// A model's label map, to be reviewed.
     pub candidates: Option<PathBuf>,
+    /// The table of all that the model scored, with a map of their numbers beside it.
+    pub candidate_table: Option<PathBuf>,
+    /// The visit before, if the case is read for what has changed since.
+    pub visits: Option<VisitFiles>,
 }
 
 impl CaseFiles {
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.images.iter().map(|(_, path)| path).chain(&self.brain).chain(&self.candidates)
+        let before = self.visits.iter().flat_map(VisitFiles::paths);
+        let images = self.images.iter().map(|(_, path)| path);
+        let model = self.candidates.iter().chain(&self.candidate_table);
+        images.chain(&self.brain).chain(model).chain(before)
     }
 
     /// The image whose grid is marked.
@@ -176,8 +215,10 @@ pub struct LoadedCase {
     pub brain: Mask,
     /// Its extent.
     pub place: Option<BrainExtent>,
-    /// A model's lesions.
-    pub candidates: Option<LabelMap>,
+    /// What a model proposes, in the order of review.
+    pub candidates: Option<Vec<ModelCandidate>>,
+    /// The visit before.
+    pub visits: Option<LoadedVisits>,
     /// Found when they are first asked for.
     regions: OnceLock<Result<Volume<u8>, String>>,
 }
@@ -218,6 +259,14 @@ impl LoadedCase {
             };
             images.push(ShownImage { kind: *kind, volume, window: [0.0, 1.0], resampled });
         }
+        let visits = match &files.visits {
+            Some(visits) => {
+                let (loaded, before) = LoadedVisits::read(visits, &grid)?;
+                images.extend(before);
+                Some(loaded)
+            }
+            None => None,
+        };
         let brain = match &files.brain {
             Some(path) => resample_labels(&read_mask(path, &options)?.brain, &grid, false),
             None => images.first().map_or_else(
@@ -225,23 +274,26 @@ impl LoadedCase {
                 |image| image.volume.map(|&value| value != 0.0),
             ),
         };
-        let has = |kind| images.iter().any(|image: &ShownImage| image.kind == kind);
-        if !has(ImageKind::MinIp)
-            && let Some(swi) = images.iter().find(|image| image.kind == ImageKind::Swi)
-        {
-            let volume = minimum_intensity(&swi.volume, &brain);
-            images.push(ShownImage {
-                kind: ImageKind::MinIp,
-                volume,
-                window: [0.0, 1.0],
-                resampled: false,
-            });
+        let projections = [
+            (ImageKind::Swi, ImageKind::MinIp),
+            (ImageKind::BaselineSwi, ImageKind::BaselineMinIp),
+        ];
+        for (of, kind) in projections {
+            let image = |kind| images.iter().find(move |image: &&ShownImage| image.kind == kind);
+            if let (None, Some(swi)) = (image(kind), image(of)) {
+                let (volume, resampled) = (minimum_intensity(&swi.volume, &brain), swi.resampled);
+                images.push(ShownImage { kind, volume, window: [0.0, 1.0], resampled });
+            }
         }
         for image in &mut images {
             image.window = window(image.kind, &image.volume, &brain);
         }
         let candidates = match &files.candidates {
-            Some(path) => Some(read_labels(path, &header, &orientation)?),
+            Some(path) => {
+                let labels = read_labels(path, &header, &orientation)?;
+                let table = files.candidate_table.as_deref();
+                Some(candidates::read(&labels, table, &orientation)?)
+            }
             None => None,
         };
         let place = BrainExtent::of(&brain);
@@ -254,6 +306,7 @@ impl LoadedCase {
             brain,
             place,
             candidates,
+            visits,
             regions: OnceLock::new(),
         })
     }
@@ -310,7 +363,7 @@ pub fn describe(grid: &Grid) -> String {
 
 /// Grey values to begin with: of the protocol for susceptibility, else of the brain.
 fn window(kind: ImageKind, image: &Volume<f32>, brain: &Mask) -> [f32; 2] {
-    if kind == ImageKind::Qsm {
+    if kind.is_qsm() {
         return [-0.15, 0.25];
     }
     let voxels = image.data().iter().zip(brain.data());

@@ -73,6 +73,16 @@ pub enum AnnotateError {
         /// The name.
         name: String,
     },
+    /// Results of two visits that are none, or of an earlier version.
+    #[error(
+        "these results of two visits cannot be read ({reason}); run `deepmir compare` again: {}", path.display()
+    )]
+    Results {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Something else came in between.
     #[error("this case was changed in another window (it is at change {now}, not {seen})")]
     Conflict {

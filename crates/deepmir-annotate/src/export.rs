@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deepmir_lesion::{LabelMap, LesionClass, lesions_of, table};
+use deepmir_lesion::{Change, LabelMap, LesionClass, lesions_of, table};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::nifti;
 
@@ -12,10 +12,11 @@ use crate::case::{CaseFiles, LoadedCase, read_labels};
 use crate::layer::{Annotation, Certainty, Layer, Origin};
 use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
 use crate::view::{label_map, lesions};
+use crate::visits::sheet;
 use crate::{AnnotateError, Dataset, Store};
 
-/// Columns after those of every lesion table.
-const COLUMNS: [&str; 3] = ["origin", "parts", "comment"];
+/// Columns after those of every lesion table; the last one only of two visits.
+const COLUMNS: [&str; 4] = ["origin", "parts", "comment", "change"];
 
 /// Whose marks become one label map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +53,29 @@ pub fn write_layer(
     let name = case.files.name.replace("{desc}", &key.desc());
     let folder = made(dataset.out.join(&case.files.folder))?;
     let path = folder.join(format!("{name}_dseg.nii.gz"));
-    write_labels(&path, case, &label_map(case, &state.layer, &|_| true))?;
+    // What is gone is not there any more.
+    let is_there = |said: &Annotation| said.change.is_none_or(|change| change.is_there(1));
+    write_labels(&path, case, &label_map(case, &state.layer, &is_there))?;
+    let columns = if case.visits.is_some() { &COLUMNS[..] } else { &COLUMNS[..3] };
 
     let (mut rows, mut more) = (Vec::new(), Vec::new());
     for (view, row) in lesions(case, &state.layer) {
         let said = &view.said;
         // A table's cell is one line.
         let comment: Vec<&str> = said.comment.split_whitespace().collect();
-        more.push(vec![
+        let change = said.change.map_or("n/a", Change::name);
+        let mut cells = vec![
             said.origin.name().to_owned(),
             view.parts.to_string(),
             if comment.is_empty() { "n/a".to_owned() } else { comment.join(" ") },
-        ]);
+            change.to_owned(),
+        ];
+        cells.truncate(columns.len());
+        more.push(cells);
         rows.push(row);
     }
-    table::write_with(&folder.join(format!("{name}_lesions.tsv")), &rows, &COLUMNS, &more)?;
+    table::write_with(&folder.join(format!("{name}_lesions.tsv")), &rows, columns, &more)?;
+    sheet::write(&folder, &name, case, key, state)?;
     Ok(path)
 }
 
@@ -172,6 +181,16 @@ pub fn layer_of(labels: &LabelMap, origin: Origin) -> Layer {
     layer
 }
 
+pub(crate) fn check_raters(raters: &[String], known: &[String]) -> Result<(), AnnotateError> {
+    match raters.iter().find(|rater| !known.contains(rater)) {
+        Some(stranger) => Err(AnnotateError::refused(format!(
+            "there is no rater {stranger}; there are {}",
+            known.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What a rater finished: the review if there was one, else the own pass.
 ///
 /// # Errors
@@ -203,13 +222,7 @@ pub fn export(
     combine: Combine,
     possible: bool,
 ) -> Result<Exported, AnnotateError> {
-    let known = store.raters()?;
-    if let Some(stranger) = raters.iter().find(|rater| !known.contains(rater)) {
-        return Err(AnnotateError::refused(format!(
-            "there is no rater {stranger}; there are {}",
-            known.join(", ")
-        )));
-    }
+    check_raters(raters, &store.raters()?)?;
     let fits = match combine {
         Combine::One => raters.len() == 1,
         Combine::Union | Combine::Intersection => raters.len() >= 2,

@@ -32,6 +32,7 @@
 
 pub mod adjudicate;
 mod bids;
+pub mod candidates;
 pub mod case;
 mod error;
 pub mod export;
@@ -39,6 +40,7 @@ pub mod layer;
 pub mod server;
 pub mod store;
 pub mod view;
+pub mod visits;
 
 pub use case::{CaseFiles, Dataset, FindRegions, ImageKind};
 pub use error::AnnotateError;

@@ -1,8 +1,6 @@
 //! What the page shows of a layer: each lesion with its measures.
 
-use std::collections::BTreeMap;
-
-use deepmir_lesion::{LabelMap, Lesion, LesionRow, MarsRegion, MeasuredImages, Side};
+use deepmir_lesion::{Change, LabelMap, Lesion, LesionRow, MarsRegion, MeasuredImages, Side};
 use deepmir_volume::Volume;
 use deepmir_volume::components::{Connectivity, components};
 use serde::Serialize;
@@ -76,7 +74,17 @@ pub fn lesions(case: &LoadedCase, layer: &Layer) -> Vec<(LesionView, LesionRow)>
         .iter()
         .map(|(_, said, voxels)| Lesion::new(said.class, (*voxels).clone(), &case.grid))
         .collect();
-    let rows = measured(case).measure(&labels, &lesions);
+    let mut rows = measured(case).measure(&labels, &lesions);
+    // What is gone can only be measured in the visit before.
+    let is_gone = |said: &Annotation| said.change == Some(Change::Gone);
+    if said.iter().any(|(_, said, _)| is_gone(said)) {
+        let before = measured_before(case).measure(&labels, &lesions);
+        for ((row, before), (_, said, _)) in rows.iter_mut().zip(before).zip(&said) {
+            if is_gone(said) {
+                *row = before;
+            }
+        }
+    }
     said.into_iter()
         .zip(rows)
         .map(|((id, said, voxels), mut row)| {
@@ -109,6 +117,17 @@ fn measured(case: &LoadedCase) -> MeasuredImages<'_> {
         swi: case.image(ImageKind::Swi),
         qsm_ppm: case.image(ImageKind::Qsm),
         t2w: case.image(ImageKind::T2w),
+        brain: None,
+        places: None,
+    }
+}
+
+/// As [`measured`], of the visit before.
+fn measured_before(case: &LoadedCase) -> MeasuredImages<'_> {
+    MeasuredImages {
+        swi: case.image(ImageKind::BaselineSwi),
+        qsm_ppm: case.image(ImageKind::BaselineQsm),
+        t2w: case.image(ImageKind::BaselineT2w),
         brain: None,
         places: None,
     }
@@ -149,18 +168,4 @@ fn parts(case: &LoadedCase, voxels: &[usize]) -> usize {
         inside[std::array::from_fn(|axis| place[axis] - low[axis])] = true;
     }
     components(&inside, false, Connectivity::TwentySix).len()
-}
-
-/// A model's candidates: named `model:1`, `model:2`, …
-pub fn model_candidates(case: &LoadedCase) -> BTreeMap<String, (Annotation, Vec<usize>)> {
-    let Some(labels) = &case.candidates else { return BTreeMap::new() };
-    let lesions = deepmir_lesion::lesions_of(labels, Connectivity::TwentySix);
-    lesions
-        .into_iter()
-        .enumerate()
-        .map(|(n, lesion)| {
-            let annotation = Annotation::new(lesion.class, crate::layer::Origin::Model);
-            (format!("model:{}", n + 1), (annotation, lesion.voxels))
-        })
-        .collect()
 }

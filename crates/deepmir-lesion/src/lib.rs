@@ -36,6 +36,7 @@ pub mod matching;
 mod measure;
 pub mod metrics;
 mod microbleeds;
+mod over_visits;
 mod place;
 mod rating;
 mod region;
@@ -53,6 +54,7 @@ pub use lesion::{Lesion, diameter_of_ball_mm, largest_piece, lesions_of, numbere
 pub use mars::{Lobe, MarsRegion};
 pub use measure::MeasuredImages;
 pub use microbleeds::{Boston2, MicrobleedCounts, Pattern, RegionSource};
+pub use over_visits::{Change, Severity};
 pub use place::{BasalGanglia, FindPlace, Place, Side};
 pub use rating::{BombsSize, Certainty, DEFINITE_PROBABILITY, LARGEST_MICROBLEED_MM};
 pub use region::{BrainExtent, Region};

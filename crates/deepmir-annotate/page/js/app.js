@@ -8,6 +8,7 @@ import {
   active, beginAt, changeWindow, draw, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
   startPanes, step, zoom,
 } from './panes.js';
+import { listenToSheet, showSheet } from './sheet.js';
 import { $, indexOf, lesionAt, lesionById, placeOf, regionAt, state } from './state.js';
 import { DEPTH, MARK } from './viewer.js';
 import * as work from './work.js';
@@ -26,7 +27,9 @@ async function refreshCases() {
   lists.showCases(open);
 }
 
-async function open(id, stage = 'own', opened = null) {
+const firstStage = (id) => (state.cases.find((other) => other.id === id)?.visits ? 'visits' : 'own');
+
+async function open(id, stage = firstStage(id), opened = null) {
   work.banner(null);
   const asked = performance.now();
   const rater = stage === 'adjudication' ? 'adjudicated' : state.rater;
@@ -140,6 +143,7 @@ function show() {
   lists.showLesions(choose);
   lists.showLesion();
   lists.showCandidates(chooseCandidate);
+  showSheet();
   const stage = state.at.stage;
   const row = state.cases.find((other) => other.id === state.at.case);
   if (row && stage !== 'adjudication') {
@@ -148,11 +152,11 @@ function show() {
   }
   $('undo').disabled = !state.layer.can_undo || Boolean(state.layer.done);
   $('redo').disabled = !state.layer.can_redo || Boolean(state.layer.done);
-  const what = { own: 'this case', review: 'this review', adjudication: 'settling' }[stage];
-  $('done').textContent = state.layer.done ? `Reopen ${what}` : `Done with ${what}`;
+  const what = { own: 'this case', review: 'this review', adjudication: 'settling', visits: 'this reading' }[stage];
+  $('done').textContent = state.layer.done ? `Reopen ${what}` : stage === 'visits' ? 'Sign this reading' : `Done with ${what}`;
   $('review').hidden = !(stage === 'own' && row?.candidates && state.layer.done);
   $('adjudicate').hidden = !(stage === 'own' && (row?.finished.length ?? 0) > 1);
-  $('own').hidden = stage === 'own';
+  $('own').hidden = ['own', 'visits'].includes(stage);
   document.body.dataset.revision = state.layer.revision;
   document.body.dataset.lesions = state.layer.lesions.length;
   showTools();
@@ -257,6 +261,7 @@ const actions = {
   // As their buttons: only where they are offered.
   review: () => { if (!$('review').hidden) review(); }, adjudicate: () => { if (!$('adjudicate').hidden) adjudicate(); },
   own: () => { if (!$('own').hidden) open(state.at.case); },
+  exchange: () => { if (state.case.visits) { state.exchanged = !state.exchanged; layOut(); } },
   'next-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, 1, chooseCandidate),
   'previous-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, -1, chooseCandidate),
   accept: () => decide('accept'), reject: () => decide('reject'), withdraw: () => decide('withdraw'),
@@ -282,7 +287,7 @@ function listenToKeys() {
     if (document.querySelector('dialog:modal')) return;
     const typing = event.target.closest('input:not([type=range]):not([type=checkbox]), select');
     if (typing) {
-      if (event.key === 'Escape' || (event.key === 'Enter' && typing.id === 'comment')) typing.blur();
+      if (event.key === 'Escape' || (event.key === 'Enter' && typing.tagName === 'INPUT')) typing.blur();
       return;
     }
     const name = keys.actionFor(event);
@@ -403,6 +408,7 @@ function listenToButtons() {
   $('propose').addEventListener('click', takeProposed);
   $('show-regions').addEventListener('change', (event) => { toggleRegions(); event.target.blur(); });
   $('region').addEventListener('change', (event) => { annotate({ region: event.target.value || null }); event.target.blur(); });
+  $('change').addEventListener('change', (event) => { annotate({ change: event.target.value }); event.target.blur(); });
   $('comment').addEventListener('change', (event) => annotate({ comment: event.target.value }));
   $('lesion').addEventListener('submit', (event) => event.preventDefault());
 }
@@ -442,6 +448,7 @@ async function begin() {
   work.onLayer(show);
   listenToKeys();
   listenToButtons();
+  listenToSheet();
   await refreshCases();
   const first = state.cases.find((other) => other.status === 'open') ?? state.cases.find((other) => other.status === 'unread');
   // The server reads the images while the first pane starts.

@@ -24,6 +24,7 @@ export const ACTIONS = [
   ['pan-up', 'Move up', 'shift+arrowup'], ['pan-down', 'Move down', 'shift+arrowdown'],
   ['brighter', 'Brighter', 'alt+arrowup'], ['darker', 'Darker', 'alt+arrowdown'],
   ['narrower', 'More contrast', 'alt+arrowright'], ['wider', 'Less contrast', 'alt+arrowleft'],
+  ['exchange', 'Exchange both visits, to see them in turn', 'y'],
   ['done', 'Done with this case', 'ctrl+enter'], ['next-case', 'Next unread case', 'u'],
   ['case-below', 'Case below in the list', 'shift+pagedown'], ['case-above', 'Case above', 'shift+pageup'],
   ['review', "Review the model's candidates", 'shift+r'], ['adjudicate', 'Settle between raters', 'shift+s'], ['own', 'Back to own marks', 'shift+o'],

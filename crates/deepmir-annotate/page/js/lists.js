@@ -60,6 +60,7 @@ export function showLesions(choose) {
     ['span', `${lesion.id}`],
     ['b', lesion.class, lesion.class.toLowerCase()],
     ['span', lesion.certainty === 'possible' ? '?' : ''],
+    ['span', lesion.change ?? '', 'other'],
     ['span', `${lesion.side} ${regionOf(lesion)}`],
     ['small', size(lesion) + chi(lesion)],
   ], () => choose(lesion.id), { lesion: lesion.id })));
@@ -81,6 +82,8 @@ export function showLesion() {
   $('lesion-class').textContent = lesion.class;
   $('lesion-class').className = lesion.class.toLowerCase();
   $('lesion-certainty').textContent = lesion.certainty;
+  $('change-label').hidden = !lesion.change;
+  $('change').value = lesion.change ?? 'new';
   const region = $('region');
   if (!region.options.length) {
     region.append(new Option('', ''), ...['lobar', 'deep', 'infratentorial'].map((lobe) => {
@@ -103,13 +106,17 @@ export function showCandidates(choose) {
   const settling = state.at.stage === 'adjudication';
   $('decide').hidden = state.at.stage === 'own';
   const open = candidates.filter((candidate) => !candidate.verdict).length;
-  $('decide-title').textContent = settling ? `Differences, ${open} open` : `Candidates of the model, ${open} open`;
+  const visits = state.at.stage === 'visits';
+  $('decide-title').textContent = visits ? `Changes, ${open} open` : settling ? `Differences, ${open} open` : `Candidates of the model, ${open} open`;
   fill($('candidates'), candidates.map((candidate) => {
     const verdict = candidate.verdict === 'rejected' ? 'rejected' : candidate.verdict ? 'accepted' : 'open';
-    const remark = candidate.difference === 'class' ? 'other class' : candidate.difference ? 'alone' : candidate.marked_as.length ? `is ${candidate.marked_as.join(', ')}` : '';
+    const percent = candidate.probability === null ? '' : `${Math.round(100 * candidate.probability)} %`;
+    const marked = candidate.marked_as.length ? `is ${candidate.marked_as.join(', ')}` : '';
+    const remark = candidate.change ? `${candidate.change} ${percent}`
+      : candidate.difference === 'class' ? 'other class' : candidate.difference ? 'alone' : [marked, percent].filter(Boolean).join(', ');
     return item(candidate.key === state.candidate, [
       ['span', { open: '○', accepted: '✔', rejected: '✘' }[verdict]],
-      ['span', settling ? candidate.key : candidate.key.replace('model:', '')],
+      ['span', settling ? candidate.key : `${candidate.doubted ? '?' : ''}${candidate.key.replace(/^(model|lesion|place):(map)?/, '')}`],
       ['b', candidate.class, candidate.class.toLowerCase()],
       ['span', remark, 'other'],
       ['small', size(candidate) + chi(candidate)],

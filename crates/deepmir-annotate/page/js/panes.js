@@ -7,6 +7,10 @@ import { $, lesionById, state } from './state.js';
 import { readImage, SliceViewer } from './niivue.js';
 import { DEPTH, MARK, Pane } from './viewer.js';
 
+/** What the names of the images of the visit before begin with, and the kinds that are shown of both visits. */
+const BASELINE = 'baseline ';
+const PAIRED = ['SWI', 'QSM', 'T2w', 'minIP'];
+
 /** @type {Pane[]} */
 export const panes = [];
 export let active = 0;
@@ -76,14 +80,26 @@ export async function openCase(shown) {
 /** The kinds of a case's images that have a pane. */
 function kindsOf(wanted) {
   const has = (kind) => wanted.images.some((other) => other.kind === kind);
+  if (wanted.visits) {
+    const both = kindsOfBoth(wanted);
+    const lower = both.includes(state.lower) ? state.lower : both[1];
+    const visits = state.exchanged ? ['', BASELINE] : [BASELINE, ''];
+    return [both[0], lower].filter(Boolean).flatMap((kind) => visits.map((visit) => visit + kind));
+  }
   const kinds = ['SWI', 'QSM', 'T2w', state.fourth].filter(has);
   return kinds.length ? kinds : [wanted.images[0].kind];
 }
+
+/** The kinds of image that both visits have. */
+const kindsOfBoth = (wanted) => PAIRED.filter((kind) => [kind, BASELINE + kind].every((one) => wanted.images.some((other) => other.kind === one)));
 
 /** What each pane shows now: image, view, whose marks. */
 function plan() {
   const kinds = kindsOf(state.case);
   const [first, second] = kinds;
+  if (state.case.visits && (state.planes || kinds.length < 4)) {
+    return [{ kind: first, view: 'axial' }, { kind: second, view: 'axial' }, { kind: first, view: 'coronal' }, { kind: second, view: 'coronal' }];
+  }
   if (state.at?.stage === 'adjudication' && state.layer?.sides.length === 2) {
     return [0, 1].map((side) => ({ kind: first, view: 'axial', side }))
       .concat([{ kind: first, view: 'axial', settled: true }, { kind: second ?? first, view: 'axial', settled: true }]);
@@ -130,7 +146,8 @@ async function layOutNow(shown) {
 function setTitle(pane, { kind, view, side, settled }) {
   const resampled = state.case.images.find((other) => other.kind === kind)?.resampled;
   const whose = side !== undefined ? `of ${state.layer.sides[side].rater}` : settled ? 'settled' : '';
-  pane.setTitle(kind, [whose, view === 'axial' ? '' : view, resampled ? 'resampled' : ''].filter(Boolean).join(', '));
+  const name = state.case.visits && !kind.startsWith(BASELINE) ? `follow-up ${kind}` : kind;
+  pane.setTitle(name, [whose, view === 'axial' ? '' : view, resampled ? 'resampled' : ''].filter(Boolean).join(', '));
   pane.element.dataset.kind = kind;
 }
 
@@ -226,6 +243,12 @@ export function setHidden(hidden) {
 
 /** The next image of those that have no pane of their own. */
 export async function nextFourth() {
+  if (state.case.visits) {
+    const lower = kindsOfBoth(state.case).slice(1);
+    state.lower = lower[(lower.indexOf(state.lower) + 1) % lower.length] ?? state.lower;
+    await layOut();
+    return;
+  }
   const others = state.case.images.map((other) => other.kind).filter((kind) => !['SWI', 'QSM', 'T2w'].includes(kind));
   if (!others.length) return;
   state.fourth = others[(others.indexOf(state.fourth) + 1) % others.length];

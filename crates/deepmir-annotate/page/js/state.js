@@ -11,6 +11,8 @@ export const state = {
   voxel: [0, 0, 0], pan: [0, 0, 0], zoom: 1,
   lesion: null, candidate: null, startNew: false,
   tool: 'brush', cls: 'CMB', hidden: false, showRegions: false, planes: false, fourth: 'minIP',
+  /** Of two visits: the kind of image of the lower panes, and whether the visits have changed places. */
+  lower: 'QSM', exchanged: false,
   /** Of the open case: what each voxel is, or why that is not known. */
   regionMap: null, noRegions: null,
   settings: { brush: 1.5, ball: false, radius: 4, tolerance: 0.5, radiological: true, keys: {} },

@@ -96,11 +96,14 @@ export function stamp(erase, view) {
   stroke(voxels, erase);
 }
 
+/** Of the same visit: the susceptibility map itself, or the SWI. */
+const growsOn = (kind) => (kind.endsWith('QSM') ? kind : kind.startsWith('baseline ') ? 'baseline SWI' : 'SWI');
+
 /** Grows on the image of a pane: bright on QSM, dark on all others. */
 export function growAt(voxel, kind) {
   const { radius, tolerance } = state.settings;
   const lesion = null;
   const apart = state.startNew;
   state.startNew = false;
-  operate({ type: 'grow', seed: indexOf(voxel), radius_mm: radius, tolerance, image: kind === 'QSM' ? 'QSM' : 'SWI', class: state.cls, lesion, apart });
+  operate({ type: 'grow', seed: indexOf(voxel), radius_mm: radius, tolerance, image: growsOn(kind), class: state.cls, lesion, apart });
 }

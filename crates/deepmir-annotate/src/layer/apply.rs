@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::LesionClass;
+use deepmir_lesion::{Change as OverVisits, LesionClass};
 use deepmir_volume::{BoundingBox, Grid, Volume, morphology};
 
 use super::operation::Annotation as Change;
 use super::{
-    Annotation, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, RegionGrowing, Run, Verdict, grow,
+    Annotation, Delta, Layer, MOST_GROWTH_MM, Operation, Origin, ReaderFindings, RegionGrowing,
+    Run, Verdict, grow,
 };
 use crate::AnnotateError;
 use crate::case::ImageKind;
@@ -16,6 +17,10 @@ use crate::case::ImageKind;
 const MOST_VOXELS: u64 = 2_000_000;
 /// The longest comment.
 const MOST_LETTERS: usize = 2000;
+/// The longest name of a reader.
+const MOST_LETTERS_OF_NAME: usize = 120;
+/// More areas, or haemorrhages, nobody counts.
+const MOST_COUNTED: u16 = 99;
 
 /// What an operation reads besides the layer.
 #[derive(Clone, Copy)]
@@ -26,6 +31,8 @@ pub struct CaseContext<'a> {
     pub images: &'a dyn Fn(ImageKind) -> Option<&'a Volume<f32>>,
     /// What can be accepted or rejected: lesions with their class, certainty and voxels.
     pub candidates: &'a BTreeMap<String, (Annotation, Vec<usize>)>,
+    /// Whether two visits are read.
+    pub two_visits: bool,
 }
 
 /// The layer after an operation, and what changed.
@@ -53,7 +60,7 @@ pub fn apply(
         Operation::Grow { seed, radius_mm, image, tolerance, class, lesion, apart } => {
             let growth = RegionGrowing {
                 radius_mm: *radius_mm,
-                bright: *image == ImageKind::Qsm,
+                bright: image.is_qsm(),
                 tolerance: *tolerance,
             };
             let voxels = edit.grown(*seed, *image, &growth)?;
@@ -68,6 +75,7 @@ pub fn apply(
         Operation::Accept { candidate } => edit.accept(candidate)?,
         Operation::Reject { candidate } => edit.reject(candidate)?,
         Operation::Withdraw { candidate } => edit.withdraw(candidate)?,
+        Operation::Findings { findings } => edit.say(findings)?,
     }
     // A lesion without voxels is none; a decision that made it is open again.
     let left: std::collections::BTreeSet<u16> = after.voxels.values().copied().collect();
@@ -142,7 +150,11 @@ impl Edit<'_, '_> {
                         "these voxels belong to another lesion; erase it there, or change its class",
                     ));
                 }
-                None => self.new_lesion(Annotation::new(class, Origin::Drawn))?,
+                None => {
+                    // What the program did not see is new until the reader says something else.
+                    let change = self.around.two_visits.then_some(OverVisits::New);
+                    self.new_lesion(Annotation { change, ..Annotation::new(class, Origin::Drawn) })?
+                }
             },
         };
         for &voxel in voxels {
@@ -236,17 +248,35 @@ impl Edit<'_, '_> {
         Ok(())
     }
 
+    fn only_of_two_visits(&self) -> Result<(), AnnotateError> {
+        if self.around.two_visits {
+            return Ok(());
+        }
+        Err(AnnotateError::refused("this case has one visit: nothing is new or gone in it"))
+    }
+
+    fn say(&mut self, findings: &ReaderFindings) -> Result<(), AnnotateError> {
+        self.only_of_two_visits()?;
+        check_length(&findings.remark, MOST_LETTERS)?;
+        check_length(&findings.reader, MOST_LETTERS_OF_NAME)?;
+        let counts = [findings.siderosis_areas, findings.macrohaemorrhages];
+        if counts.into_iter().flatten().any(|count| count > MOST_COUNTED) {
+            return Err(AnnotateError::refused(format!("numbers go up to {MOST_COUNTED}")));
+        }
+        self.layer.findings = Some(findings.clone());
+        Ok(())
+    }
+
     fn annotate(&mut self, lesion: u16, change: &Change) -> Result<(), AnnotateError> {
-        let letters = change.comment.as_ref().map_or(0, |comment| comment.chars().count());
-        if letters > MOST_LETTERS {
-            return Err(AnnotateError::refused(format!(
-                "a comment of {letters} letters is too long; {MOST_LETTERS} fit"
-            )));
+        check_length(change.comment.as_deref().unwrap_or_default(), MOST_LETTERS)?;
+        if change.change.is_some() {
+            self.only_of_two_visits()?;
         }
         let said = self.annotation(lesion)?;
         said.class = change.class.unwrap_or(said.class);
         said.certainty = change.certainty.unwrap_or(said.certainty);
         said.region = change.region.unwrap_or(said.region);
+        said.change = change.change.or(said.change);
         if let Some(comment) = &change.comment {
             said.comment.clone_from(comment);
         }
@@ -300,6 +330,16 @@ impl Edit<'_, '_> {
             self.layer.voxels.retain(|_, of| *of != lesion);
         }
     }
+}
+
+fn check_length(text: &str, most: usize) -> Result<(), AnnotateError> {
+    let letters = text.chars().count();
+    if letters > most {
+        return Err(AnnotateError::refused(format!(
+            "a text of {letters} letters is too long; {most} fit"
+        )));
+    }
+    Ok(())
 }
 
 /// A slice with what it encloses: what cannot be reached from its border by faces.

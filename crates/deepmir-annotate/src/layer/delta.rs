@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Annotation, Layer, Verdict};
+use super::{Annotation, Layer, ReaderFindings, Verdict};
 
 /// Each change with what was there before and after.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,12 +13,16 @@ pub struct Delta {
     pub lesions: Vec<(u16, Option<Annotation>, Option<Annotation>)>,
     /// What was decided on, before, after.
     pub decisions: Vec<(String, Option<Verdict>, Option<Verdict>)>,
+    /// What was said of two visits before, and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<[Option<ReaderFindings>; 2]>,
 }
 
 impl Delta {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.voxels.is_empty() && self.lesions.is_empty() && self.decisions.is_empty()
+        let marks = self.voxels.is_empty() && self.lesions.is_empty();
+        marks && self.decisions.is_empty() && self.findings.is_none()
     }
 
     /// The way from one layer to another.
@@ -49,6 +53,9 @@ impl Delta {
                 delta.decisions.push((key.clone(), was.cloned(), is.cloned()));
             }
         }
+        if before.findings != after.findings {
+            delta.findings = Some([before.findings.clone(), after.findings.clone()]);
+        }
         delta
     }
 
@@ -66,6 +73,7 @@ impl Delta {
                 .iter()
                 .map(|(key, was, is)| (key.clone(), is.clone(), was.clone()))
                 .collect(),
+            findings: self.findings.clone().map(|[was, is]| [is, was]),
         }
     }
 
@@ -88,6 +96,9 @@ impl Delta {
                 Some(verdict) => layer.decisions.insert(key.clone(), verdict.clone()),
                 None => layer.decisions.remove(key),
             };
+        }
+        if let Some([_, is]) = &self.findings {
+            layer.findings.clone_from(is);
         }
     }
 }

@@ -11,7 +11,7 @@ mod operation;
 
 use std::collections::BTreeMap;
 
-use deepmir_lesion::{LesionClass, MarsRegion};
+use deepmir_lesion::{Change, LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
 pub use apply::{CaseContext, apply};
@@ -59,12 +59,22 @@ pub struct Annotation {
     pub comment: String,
     /// Where the mark came from.
     pub origin: Origin,
+    /// What became of it since the visit before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 impl Annotation {
     /// A definite lesion of which nothing more is said.
     pub fn new(class: LesionClass, origin: Origin) -> Self {
-        Self { class, certainty: Certainty::Definite, region: None, comment: String::new(), origin }
+        Self {
+            class,
+            certainty: Certainty::Definite,
+            region: None,
+            comment: String::new(),
+            origin,
+            change: None,
+        }
     }
 }
 
@@ -87,6 +97,23 @@ pub struct Layer {
     pub lesions: BTreeMap<u16, Annotation>,
     /// Decisions, by what was decided on.
     pub decisions: BTreeMap<String, Verdict>,
+    /// What only a reader can say of two visits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<ReaderFindings>,
+}
+
+/// What a reader of two visits says beside the lesions, and signs with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaderFindings {
+    /// New areas of superficial siderosis; `None`: not said yet.
+    pub siderosis_areas: Option<u16>,
+    /// New macrohaemorrhages, larger than 10 mm; `None`: not said yet.
+    pub macrohaemorrhages: Option<u16>,
+    /// In the reader's words.
+    pub remark: String,
+    /// The reader's name as it is signed.
+    pub reader: String,
 }
 
 impl Layer {

@@ -1,9 +1,9 @@
 //! What a rater can do, as the page sends it.
 
-use deepmir_lesion::{LesionClass, MarsRegion};
+use deepmir_lesion::{Change, LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
-use super::Certainty;
+use super::{Certainty, ReaderFindings};
 use crate::case::ImageKind;
 
 /// Voxels next to each other along the first axis: the first one and how many.
@@ -81,6 +81,11 @@ pub enum Operation {
         /// Which.
         candidate: String,
     },
+    /// Say of two visits what is no lesion of the list.
+    Findings {
+        /// What is said.
+        findings: ReaderFindings,
+    },
 }
 
 impl Operation {
@@ -96,6 +101,7 @@ impl Operation {
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
             Self::Withdraw { .. } => "withdraw",
+            Self::Findings { .. } => "findings",
         }
     }
 }
@@ -115,6 +121,9 @@ pub struct Annotation {
     /// In words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// What became of it since the visit before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// Tells `null` (take it back) from a field that is not there.

@@ -87,6 +87,8 @@ struct Listed {
     status: &'static str,
     lesions: [usize; 2],
     candidates: bool,
+    /// Whether it is two visits, read for what has changed.
+    visits: bool,
     /// Raters who finished it.
     finished: Vec<String>,
     adjudicated: bool,
@@ -100,7 +102,8 @@ pub async fn list(State(app): State<Shared>, Path(rater): Path<String>) -> Respo
             let here = || progress.iter().filter(|layer| layer.key.case == case.id);
             let at =
                 |stage| here().find(|layer| layer.key.rater == rater && layer.key.stage == stage);
-            let (own, review) = (at(Stage::Own), at(Stage::Review));
+            let first = if case.visits.is_some() { Stage::Visits } else { Stage::Own };
+            let (own, review) = (at(first), at(Stage::Review));
             let status = match (own, review) {
                 (None, _) => "unread",
                 (_, Some(review)) if review.done.is_some() => "reviewed",
@@ -118,6 +121,7 @@ pub async fn list(State(app): State<Shared>, Path(rater): Path<String>) -> Respo
                 status,
                 lesions: review.or(own).map_or([0, 0], |layer| layer.lesions),
                 candidates: case.candidates.is_some(),
+                visits: case.visits.is_some(),
                 finished: finished.map(|layer| layer.key.rater.clone()).collect(),
                 adjudicated: here().any(|layer| settled(&layer)),
             }
@@ -149,6 +153,15 @@ pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response
             "affine": case.grid.affine().rows(),
             "orientation": case.orientation.codes(),
             "images": images,
+            "visits": case.visits.as_ref().map(|visits| {
+                let sidecar = &visits.sidecar;
+                json!({
+                    "baseline": sidecar.baseline.scan,
+                    "followup": sidecar.followup.scan,
+                    "verdict": sidecar.comparability.verdict,
+                    "reasons": sidecar.comparability.reasons,
+                })
+            }),
         }))
     })
     .await

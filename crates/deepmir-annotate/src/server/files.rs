@@ -26,6 +26,7 @@ static PAGE: &[(&str, &[u8])] = embedded![
     "js/marks.js",
     "js/niivue.js",
     "js/panes.js",
+    "js/sheet.js",
     "js/state.js",
     "js/viewer.js",
     "js/work.js",

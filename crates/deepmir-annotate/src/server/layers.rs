@@ -1,10 +1,11 @@
 //! Reading and changing marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use deepmir_lesion::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,11 +13,14 @@ use super::answer::answer;
 use super::{App, Shared};
 use crate::AnnotateError;
 use crate::adjudicate::{Candidates, compare};
+use crate::candidates::ModelCandidate;
 use crate::case::LoadedCase;
 use crate::export::finished;
-use crate::layer::{CaseContext, Layer, Operation, Verdict, apply};
+use crate::layer::{CaseContext, Layer, Operation, ReaderFindings, Verdict, apply};
 use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
-use crate::view::{LesionView, Measures, lesions, model_candidates};
+use crate::view::{LesionView, Measures, lesions};
+use crate::visits::Proposal;
+use crate::visits::sheet::{Reading, check_complete, start};
 
 /// A layer as the page shows it.
 #[derive(Serialize)]
@@ -32,6 +36,9 @@ struct LayerView {
     candidates: Vec<CandidateView>,
     /// Of an adjudication: each rater's marks.
     sides: Vec<Value>,
+    /// Of two visits: what only the reader says, and what the marks come to.
+    findings: Option<ReaderFindings>,
+    reading: Option<Reading>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +57,12 @@ struct CandidateView {
     difference: Option<Value>,
     /// The other rater's mark of the same lesion.
     rival: Option<String>,
+    /// Of two visits: what is proposed to have become of it.
+    change: Option<Change>,
+    /// How probable that is; of a model's candidate, how probable a lesion is.
+    probability: Option<f64>,
+    /// Whether the program itself takes it for no lesion.
+    doubted: bool,
 }
 
 fn key((case, rater, stage): (String, String, String)) -> Result<LayerKey, AnnotateError> {
@@ -71,8 +84,34 @@ impl App {
         state: &LayerState,
     ) -> Result<Decidable, AnnotateError> {
         match (key.stage, state.sources.as_slice()) {
+            (Stage::Visits, _) => {
+                let proposals = case.visits.iter().flat_map(|visits| &visits.proposals);
+                let candidate =
+                    |one: &Proposal| (one.key.clone(), (one.said.clone(), one.voxels.clone()));
+                Ok(Decidable {
+                    candidates: proposals.clone().map(candidate).collect(),
+                    probabilities: proposals
+                        .map(|one| (one.key.clone(), one.probability))
+                        .collect(),
+                    ..Decidable::default()
+                })
+            }
             (Stage::Review, _) => {
-                Ok(Decidable { candidates: model_candidates(case), ..Decidable::default() })
+                let of_model = || case.candidates.iter().flatten();
+                let pair = |one: &ModelCandidate| {
+                    (one.key.clone(), (one.said.clone(), one.voxels.clone()))
+                };
+                let known = |one: &ModelCandidate| Some((one.key.clone(), one.probability?));
+                Ok(Decidable {
+                    candidates: of_model().map(pair).collect(),
+                    probabilities: of_model().filter_map(known).collect(),
+                    order: of_model().map(|one| (one.key.clone(), one.review_rank)).collect(),
+                    not_accepted: of_model()
+                        .filter(|one| !one.accepted)
+                        .map(|one| one.key.clone())
+                        .collect(),
+                    ..Decidable::default()
+                })
             }
             (Stage::Adjudication, [first, second]) => {
                 let layers = [first, second].map(|rater| {
@@ -99,7 +138,8 @@ impl App {
                     }
                 }
                 let sides = vec![(first.clone(), one), (second.clone(), other)];
-                Ok(Decidable { candidates: comparison.candidates, disputes, sides })
+                let candidates = comparison.candidates;
+                Ok(Decidable { candidates, disputes, sides, ..Decidable::default() })
             }
             _ => Ok(Decidable::default()),
         }
@@ -108,7 +148,10 @@ impl App {
     fn view(&self, key: &LayerKey, state: LayerState) -> Result<LayerView, AnnotateError> {
         let case = self.load(&key.case)?;
         let decidable = self.decidable(&case, key, &state)?;
+        let two_visits = key.stage == Stage::Visits;
         Ok(LayerView {
+            reading: two_visits.then(|| Reading::of(&state.layer)),
+            findings: state.layer.findings.clone(),
             revision: state.revision,
             can_undo: state.can_undo,
             can_redo: state.can_redo,
@@ -126,6 +169,12 @@ struct Decidable {
     candidates: Candidates,
     /// By candidate: how the raters differ, and the other's mark.
     disputes: BTreeMap<String, (Value, Option<String>)>,
+    /// By candidate: how probable the change is that is proposed, or the lesion.
+    probabilities: BTreeMap<String, f64>,
+    /// By candidate of a model: its place in the order of review.
+    order: BTreeMap<String, usize>,
+    /// Candidates that the model does not take for a lesion.
+    not_accepted: BTreeSet<String>,
     sides: Vec<(String, Layer)>,
 }
 
@@ -142,7 +191,7 @@ impl Decidable {
             let alone = Layer {
                 voxels: voxels.iter().map(|&voxel| (voxel as u32, id)).collect(),
                 lesions: BTreeMap::from([(id, said.clone())]),
-                decisions: BTreeMap::new(),
+                ..Layer::default()
             };
             let Some((view, _)) = lesions(case, &alone).into_iter().next() else { continue };
             let mut marked: Vec<u16> =
@@ -159,11 +208,20 @@ impl Decidable {
                 verdict: layer.decisions.get(name).cloned(),
                 difference: dispute.map(|(difference, _)| difference.clone()),
                 rival: dispute.and_then(|(_, rival)| rival.clone()),
+                change: said.change,
+                probability: self.probabilities.get(name).copied(),
+                doubted: self.not_accepted.contains(name) || name.starts_with("place:"),
             });
         }
-        // Differing classes first, then what one marked alone; a model's in their own order.
+        // Differing classes first, then what one marked alone; a model's in the order of review. Of two visits, changes
+        // first, then what the program calls no lesion, then what is stable.
         let rank = |view: &CandidateView| {
-            (view.difference != Some(json!("class")), number_of(&view.key), view.key.clone())
+            let one_class = view.difference != Some(json!("class"));
+            let stable = view.change == Some(Change::Stable);
+            let place = view.key.starts_with("place:");
+            let number = number_of(&view.key) as usize;
+            let rank = self.order.get(&view.key).copied().unwrap_or(number);
+            (one_class, stable, place, rank, view.key.clone())
         };
         views.sort_by_key(rank);
         views
@@ -191,10 +249,17 @@ pub async fn read(
     answer(app, move |app| {
         let key = key(path)?;
         app.check(&key)?;
-        let state = if key.stage == Stage::Own {
-            app.load(&key.case)?;
+        let case = app.load(&key.case)?;
+        if (key.stage == Stage::Visits) != case.visits.is_some() {
+            return Err(AnnotateError::refused(match &case.visits {
+                Some(_) => "this case is two visits: they are read for what has changed",
+                None => "this case has one visit",
+            }));
+        }
+        let state = if matches!(key.stage, Stage::Own | Stage::Visits) {
             app.store.add_rater(&key.rater)?;
-            app.store.open_layer(&key, &Layer::default(), &[])?
+            let proposals = case.visits.as_ref().map(|visits| start(&visits.proposals));
+            app.store.open_layer(&key, &proposals.unwrap_or_default(), &[])?
         } else {
             app.store.layer(&key)?.ok_or_else(|| {
                 AnnotateError::refused("the model's candidates are shown once the own pass is done")
@@ -237,6 +302,7 @@ pub async fn operate(
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
                 candidates: &decidable.candidates,
+                two_visits: key.stage == Stage::Visits,
             };
             apply(&state.layer, state.next_lesion, &request.operation, around)
         })?;
@@ -296,6 +362,9 @@ pub async fn done(
             && key.stage != Stage::Own
             && let Some(state) = app.store.layer(&key)?
         {
+            if let (Stage::Visits, Some(visits)) = (key.stage, &app.load(&key.case)?.visits) {
+                check_complete(&state.layer, visits)?;
+            }
             let view = app.view(&key, state)?;
             let decided = |key: &String| {
                 view.candidates.iter().any(|other| other.key == *key && other.verdict.is_some())

@@ -35,6 +35,8 @@ pub enum Stage {
     Review,
     /// Between two raters.
     Adjudication,
+    /// Of what has changed since the visit before, with a program's proposals.
+    Visits,
 }
 
 impl Stage {
@@ -44,12 +46,14 @@ impl Stage {
             Self::Own => "own",
             Self::Review => "review",
             Self::Adjudication => "adjudication",
+            Self::Visits => "visits",
         }
     }
 
     /// Reverses [`Stage::name`].
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Own, Self::Review, Self::Adjudication].into_iter().find(|stage| stage.name() == name)
+        let all = [Self::Own, Self::Review, Self::Adjudication, Self::Visits];
+        all.into_iter().find(|stage| stage.name() == name)
     }
 }
 
@@ -68,7 +72,7 @@ impl LayerKey {
     /// The `desc` entity of its label map.
     pub fn desc(&self) -> String {
         match self.stage {
-            Stage::Own => self.rater.clone(),
+            Stage::Own | Stage::Visits => self.rater.clone(),
             Stage::Review => format!("{}Review", self.rater),
             Stage::Adjudication => ADJUDICATED.to_owned(),
         }

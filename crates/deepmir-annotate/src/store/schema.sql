@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS cases (
     grid TEXT NOT NULL
 );
 -- The marks as they are now. A layer is one rater's marks on one case at one stage: 'own' (without
--- help), 'review' (a model's candidates beside them) or 'adjudication'.
+-- help), 'review' (a model's candidates beside them), 'adjudication', or 'visits' (what has changed since the visit
+-- before; done is when it was signed).
 CREATE TABLE IF NOT EXISTS layers (
     case_id TEXT NOT NULL REFERENCES cases(id),
     rater TEXT NOT NULL REFERENCES raters(id),

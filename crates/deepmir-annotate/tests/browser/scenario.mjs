@@ -217,6 +217,62 @@ const scenarios = {
     say(rejected[1]);
   },
 
+  /** Both visits side by side: each change is decided on, the sheet is filled in and signed. */
+  async visits(window) {
+    const page = await open(window.context, url);
+    await page.waitForSelector('body[data-opened="sub-02 visits"]');
+    const titles = () => page.evaluate(() => globalThis.deepmir.panes.map((pane) => pane.kind));
+    assert.deepEqual(await titles(), ['baseline SWI', 'SWI', 'baseline QSM', 'QSM']);
+    assert.equal(await page.textContent('[data-pane="1"] .title'), 'follow-up SWI');
+    await page.keyboard.press('y');
+    await page.waitForFunction(() => globalThis.deepmir.panes[0].kind === 'SWI');
+    await page.keyboard.press('y');
+    await page.waitForFunction(() => globalThis.deepmir.panes[0].kind === 'baseline SWI');
+    await page.keyboard.press('i');
+    await page.waitForFunction(() => globalThis.deepmir.panes[3].kind === 'T2w');
+    assert.equal(await page.textContent('#decide-title'), 'Changes, 3 open');
+    await page.click('#done');
+    await page.waitForSelector('#banner:not([hidden])');
+    assert.match(await page.textContent('#banner-words'), /3 still to be decided on/);
+    window.expect(/422/);
+    await page.click('#banner button');
+    // Each decision goes on to the next.
+    await page.keyboard.press('j');
+    await page.keyboard.press('a');
+    await revision(page, 1);
+    await page.keyboard.press('a');
+    await revision(page, 2);
+    await page.keyboard.press('x');
+    await revision(page, 3);
+    await page.click('#lesions button[data-lesion="2"]');
+    await page.selectOption('#change', 'grown');
+    await revision(page, 4);
+    assert.match(await page.textContent('#reading'), /^0 new microbleeds: none; 3 at the baseline/);
+    await page.keyboard.press('z');
+    await revision(page, 5);
+    assert.match(await page.textContent('#reading'), /^1 new microbleed: mild; 2 at the baseline. The scans are comparable/);
+    await page.fill('#siderosis', '3');
+    await page.keyboard.press('Enter');
+    await revision(page, 6);
+    assert.equal(await page.textContent('#grade'), 'severe');
+    await page.fill('#macrohaemorrhages', '0');
+    await page.keyboard.press('Enter');
+    await revision(page, 7);
+    await page.fill('#reader', 'Dr. Anna');
+    await page.keyboard.press('Enter');
+    await revision(page, 8);
+    await page.click('#done');
+    await revision(page, 9);
+    assert.match(await page.textContent('#grade'), /^signed 20/);
+    assert.equal(await page.isDisabled('#siderosis'), true);
+    await page.reload();
+    await page.waitForSelector('body[data-ready-ms]');
+    assert.equal(await page.textContent('#progress'), '1 of 1 done');
+    await page.click('#cases button');
+    await page.waitForSelector('body[data-opened="sub-02 visits"]');
+    assert.equal(await page.inputValue('#reader'), 'Dr. Anna');
+  },
+
   /** Two raters side by side; differing classes come first. */
   async adjudicate(window) {
     const page = await open(window.context, url);

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::http::ask;
 use crate::support::{Layout, Server, open, write_as};
+use crate::visits::{sheet, write_visits};
 
 /// Starts a scenario, unless there is no browser to play it in.
 fn play(name: &str, url: &str, given: &Value) -> Option<Child> {
@@ -230,6 +231,19 @@ fn candidates_are_reviewed_after_the_own_pass() {
     }
     written(folder.path(), "annaReview", &truth, &expected);
     written(folder.path(), "anna", &truth, &own);
+}
+
+#[test]
+fn two_visits_are_read_and_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = write_visits(folder.path());
+    let server = Server::start(folder.path(), Some("anna"));
+    if played("visits", &server.url, &json!({})).is_none() {
+        return;
+    }
+    let signed = sheet(&results, "signed");
+    assert_eq!(signed["Reader"]["Name"], "Dr. Anna");
+    assert_eq!(signed["Reading"]["Grade"], "severe");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod browser;
+mod candidates;
 mod http;
 mod security;
 mod store;
 mod support;
 mod vendored;
+mod visits;

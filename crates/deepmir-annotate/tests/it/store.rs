@@ -50,6 +50,7 @@ impl Bench {
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
                 candidates: &BTreeMap::new(),
+                two_visits: false,
             };
             apply(&state.layer, state.next_lesion, operation, around)
         })
@@ -132,6 +133,8 @@ fn marks_of_another_grid_are_refused_in_words() {
     nifti::write(&swi, &moved, None).unwrap();
     let case = LoadedCase::read(&deepmir_annotate::CaseFiles {
         candidates: None,
+        candidate_table: None,
+        visits: None,
         ..bench.dataset.case("sub-01").unwrap().clone()
     });
     let error = bench.store.check_grid("sub-01", case.unwrap().header.grid(), &swi).unwrap_err();

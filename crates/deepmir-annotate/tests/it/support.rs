@@ -72,6 +72,8 @@ pub fn cases(dataset: &Path) -> Vec<CaseFiles> {
                 ],
                 brain: None,
                 candidates: Some(dataset.join(truth)).filter(|path| path.is_file()),
+                candidate_table: None,
+                visits: None,
                 id,
             }
         })
@@ -82,6 +84,15 @@ pub fn cases(dataset: &Path) -> Vec<CaseFiles> {
 pub fn open(folder: &Path) -> Dataset {
     let out = folder.join("derivatives/annotate");
     Dataset::new(cases(folder), out, &[folder.to_owned()]).unwrap()
+}
+
+/// The same; where there are results of two visits, these.
+fn served(folder: &Path) -> Dataset {
+    let results = folder.join("change");
+    if !results.is_dir() {
+        return open(folder);
+    }
+    Dataset::from_visits(&[results], &[], &[], None).unwrap()
 }
 
 /// A server in its own process.
@@ -148,7 +159,7 @@ fn serves_when_another_test_starts_it() {
     let Some(folder) = std::env::var_os("DEEPMIR_SERVED") else { return };
     let rater = std::env::var("DEEPMIR_RATER").ok().filter(|rater| !rater.is_empty());
     let options = Options {
-        dataset: open(Path::new(&folder)),
+        dataset: served(Path::new(&folder)),
         rater,
         host: std::env::var("DEEPMIR_HOST").unwrap().parse().unwrap(),
         port: 0,

@@ -1,53 +1,12 @@
 //! The sheet of ARIA-H, as far as a program can fill it in.
 
-use deepmir_lesion::LesionClass;
-use serde::{Deserialize, Serialize};
+use deepmir_lesion::{Change, LesionClass, Severity};
+use serde::Serialize;
 
-use super::{Change, Comparison};
-
-/// More microbleeds than this at the baseline kept patients out of the trials of lecanemab and donanemab (van Dyck et
-/// al. 2023, Sims et al. 2023).
-const MOST_AT_BASELINE: usize = 4;
-
-/// Severity of new microhaemorrhages on imaging: mild up to 4, moderate 5 to 9, severe from 10 (Cogswell et al. 2022,
-/// AJNR 43:E19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// None.
-    None,
-    /// 1 to 4.
-    Mild,
-    /// 5 to 9.
-    Moderate,
-    /// 10 or more.
-    Severe,
-}
-
-impl Severity {
-    /// That of a number of new microhaemorrhages.
-    pub const fn of_new(count: usize) -> Self {
-        match count {
-            0 => Self::None,
-            1..=4 => Self::Mild,
-            5..=9 => Self::Moderate,
-            _ => Self::Severe,
-        }
-    }
-
-    /// In words.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Mild => "mild",
-            Self::Moderate => "moderate",
-            Self::Severe => "severe",
-        }
-    }
-}
+use super::Comparison;
 
 /// What a reader signs or corrects. Superficial siderosis and macrohaemorrhages are the reader's to fill in; the grade
-/// is the worst of the three.
+/// is the worse of the first two, as the published scale has none for macrohaemorrhages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AriaSheet {
@@ -85,7 +44,7 @@ impl AriaSheet {
         let ends = [interval.low, interval.high];
         Self {
             baseline_microhaemorrhages: baseline,
-            baseline_above_four: baseline > MOST_AT_BASELINE,
+            baseline_above_four: baseline > Severity::MOST_AT_BASELINE,
             new_microhaemorrhages: new,
             new_interval: ends,
             microhaemorrhage_severity: Severity::of_new(new),

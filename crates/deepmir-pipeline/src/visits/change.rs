@@ -1,5 +1,6 @@
 //! What became of a place between two visits, as a probability.
 
+use deepmir_lesion::Change;
 use serde::{Deserialize, Serialize};
 
 use super::measure::PlaceSums;
@@ -7,43 +8,6 @@ use super::sites::Evidence;
 
 /// The model that comes with the program, fitted by `bench/visits/fit.py` to simulated pairs of visits.
 const SHIPPED: &str = include_str!("change_model.json");
-
-/// What became of a lesion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// It was not there before.
-    New,
-    /// It is not there any more.
-    Gone,
-    /// Larger by half or more, as far as can be told.
-    Grown,
-    /// Smaller by a third or more, likewise.
-    Shrunk,
-    /// About as it was.
-    Stable,
-}
-
-impl Change {
-    /// All of them, those that a reader looks at first in front.
-    pub const ALL: [Self; 5] = [Self::New, Self::Gone, Self::Grown, Self::Shrunk, Self::Stable];
-
-    /// As tables have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Gone => "gone",
-            Self::Grown => "grown",
-            Self::Shrunk => "shrunk",
-            Self::Stable => "stable",
-        }
-    }
-
-    /// Whether the lesion is there at a visit: 0 the baseline, 1 the follow-up.
-    pub const fn is_there(self, visit: usize) -> bool {
-        !matches!((self, visit), (Self::New, 0) | (Self::Gone, 1))
-    }
-}
 
 /// How probable each state of a place is. `none`, `gone`, `new` and `both` sum to 1, and so do `grown`, `shrunk` and
 /// what is left for stable.

@@ -18,15 +18,15 @@ mod write;
 use std::collections::BTreeMap;
 
 use deepmir_cases::{CaseFiles, Modality, sha256};
-use deepmir_lesion::{BasalGanglia, CountInterval, LesionClass};
+use deepmir_lesion::{BasalGanglia, Change, CountInterval, LesionClass};
 use deepmir_model::Detected;
 use deepmir_recon::register::{BothWays, RegistrationConfig, register_both_ways};
 
 use crate::PipelineError;
 use crate::predict::{Prediction, Predictor};
 use crate::run::memory;
-pub use aria::{AriaSheet, Severity};
-pub use change::{Change, ChangeModel, Probabilities};
+pub use aria::AriaSheet;
+pub use change::{ChangeModel, Probabilities};
 pub use comparability::{Comparability, Verdict};
 pub use day::Day;
 pub use halfway::Halfway;

@@ -98,14 +98,14 @@ impl Predictor {
         let candidates = of_scan("_candidates.tsv");
         bids::write_text(&candidates, &candidates_of(comparison))?;
         let sidecar = of_scan(".json");
-        bids::write_json(&sidecar, &self.visits_sidecar(comparison))?;
+        bids::write_json(&sidecar, &self.visits_sidecar(comparison, &name))?;
         let report = of_scan("_report.html");
         bids::write_text(&report, &page)?;
         all.extend([&table, &candidates, &sidecar, &report].map(Clone::clone));
         Ok(Written { table, report, all })
     }
 
-    fn visits_sidecar(&self, comparison: &Comparison) -> serde_json::Value {
+    fn visits_sidecar(&self, comparison: &Comparison, name: &DerivedName) -> serde_json::Value {
         let settings = &self.bundle().settings;
         let mut visits = Vec::new();
         for visit in &comparison.visits {
@@ -140,11 +140,15 @@ impl Predictor {
             "Registration": {
                 "Rotation_deg": registration.transform.angle_degrees(),
                 "Shift_mm": registration.transform.shift_mm,
+                "FollowupToBaseline": comparison.halfway.to_visits[0]
+                    .after(&comparison.halfway.to_visits[1].inverse())
+                    .rows(),
                 "Disagreement_mm": registration.disagreement_mm,
                 "Similarity": registration.similarity,
                 "Overlap": registration.overlap,
                 "BrainAgreement": comparison.halfway.brain_agreement(),
             },
+            "LabelMaps": [map_name(name, 0), map_name(name, 1)],
             "Years": comparison.years(),
             "NewMicrobleedsPerYear": comparison
                 .years()

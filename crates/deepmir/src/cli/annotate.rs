@@ -24,14 +24,17 @@ pub enum CombineName {
 /// Annotate lesions by hand in a browser.
 ///
 /// Serves a page on this machine for annotating lesions, reviewing a model's predictions and adjudicating
-/// between raters; the protocol is shown beside the images. With --import or --export, reads or writes
-/// label maps instead and exits.
+/// between raters; the protocol is shown beside the images. With --visits, both visits of a pair are shown side by
+/// side; each change that the program proposes is accepted, corrected or rejected, and the sheet of ARIA-H is
+/// signed. With --import or --export, reads or writes label maps instead and exits.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir annotate BIDS --rater anna
   deepmir annotate BIDS --rater anna --candidates predictions
   deepmir annotate BIDS --rater anna --import BIDS/derivatives/old
-  deepmir annotate BIDS --export labels --raters anna,ben --combine union"),
+  deepmir annotate BIDS --export labels --raters anna,ben --combine union
+  deepmir annotate --visits change --rater anna
+  deepmir annotate --visits change --export signed"),
     ("Files", "  In derivatives/annotate of the dataset, or the folder of --derivatives:
 
   annotate.sqlite                        raters, annotations, every operation with its time
@@ -41,14 +44,28 @@ pub enum CombineName {
                                          the same, after reviewing a model's predictions
   sub-*/*_seg-lesions_desc-adjudicated_dseg.nii.gz
                                          adjudicated between two raters
-  sub-*/*_lesions.tsv                    lesions with certainty, place, measures, origin and comment"),
+  sub-*/*_lesions.tsv                    lesions with certainty, place, measures, origin and comment
+
+  With --visits, in the folder `reading` of RESULTS, or that of --derivatives:
+
+  annotate.sqlite                        as above
+  sub-*/*_seg-visits_desc-RATER_dseg.nii.gz, *_lesions.tsv
+                                         lesions of the follow-up, and what became of each
+  sub-*/*_seg-visits_desc-RATER_ariah.html, .json
+                                         the sheet of ARIA-H: a draft until it is signed"),
     EXIT_STATUS,
 ]))]
 pub struct Annotate {
     /// BIDS dataset with SWI, QSM and T2w
-    #[arg(value_name = "BIDS")]
-    pub data: PathBuf,
-    /// Folder for the annotations [default: derivatives/annotate of the dataset]
+    #[arg(value_name = "BIDS", required_unless_present = "visits")]
+    pub data: Option<PathBuf>,
+    /// Read pairs of visits for what has changed: results of `deepmir compare`, or of `deepmir run`
+    #[arg(
+        long, value_name = "RESULTS", num_args = 1..,
+        conflicts_with_all = ["data", "candidates", "import", "combine", "without_possible"]
+    )]
+    pub visits: Vec<PathBuf>,
+    /// Folder for annotations [default: derivatives/annotate of BIDS, or reading of RESULTS]
     #[arg(long, value_name = "OUT")]
     pub derivatives: Option<PathBuf>,
     /// Name of the rater, letters and digits [default: the page asks]
@@ -71,7 +88,7 @@ pub struct Annotate {
     /// Import the label maps of a folder as annotations of --rater, and exit
     #[arg(long, value_name = "DIR", requires = "rater", conflicts_with = "export")]
     pub import: Option<PathBuf>,
-    /// Export a label map of each finished case, for training, and exit
+    /// Export a label map of each finished case, for training, or signed readings of visits, and exit
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
     /// Raters to export

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
 use deepmir_annotate::server::{Options, serve};
+use deepmir_annotate::visits::sheet::export_signed;
 use deepmir_annotate::{Dataset, FindRegions, Store};
 use deepmir_cases::bids;
 use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
 use deepmir_pipeline::anatomy::Anatomy;
 use deepmir_volume::{Volume, nifti};
 
-use crate::cli::{Annotate, CombineName};
+use crate::cli::{Annotate, CombineName, Labels};
 
 pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     if !arguments.host.is_loopback() && !arguments.i_understand {
@@ -99,13 +100,22 @@ fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyho
         CombineName::Intersection => Combine::Intersection,
         CombineName::Adjudicated => Combine::Adjudicated,
     };
-    check_derivatives_folder(folder, Some(&arguments.data))?;
+    check_derivatives_folder(folder, arguments.data.as_deref())?;
     for case in &dataset.cases {
         let given = case.candidates.as_deref();
         check_not_written_over(given, &folder.join(&case.folder), &|name| name.contains("_dseg."))?;
     }
     let store = Store::open(&dataset.out)?;
     write_pending(dataset, &store)?;
+    if !arguments.visits.is_empty() {
+        let done = export_signed(dataset, &store, folder, &arguments.raters)?;
+        bids::write_dataset_description(folder)?;
+        if !done.unfinished.is_empty() {
+            tracing::warn!("skipped, not signed: {}", done.unfinished.join(", "));
+        }
+        print_line(&format!("{} signed readings in {}", done.written, folder.display()));
+        return Ok(());
+    }
     let possible = !arguments.without_possible;
     std::fs::create_dir_all(folder)
         .map_err(|error| anyhow::anyhow!("cannot write ({error}): {}", folder.display()))?;
@@ -122,11 +132,13 @@ fn export_marks(dataset: &Dataset, folder: &Path, arguments: &Annotate) -> anyho
 }
 
 fn open(arguments: &Annotate) -> anyhow::Result<Dataset> {
-    Ok(Dataset::from_bids(
-        &arguments.data,
-        &arguments.only.participant_label,
-        &arguments.only.session_label,
-        arguments.candidates.as_deref(),
-        arguments.derivatives.as_deref(),
-    )?)
+    let Labels { participant_label, session_label } = &arguments.only;
+    let out = arguments.derivatives.as_deref();
+    Ok(match &arguments.data {
+        Some(data) => {
+            let candidates = arguments.candidates.as_deref();
+            Dataset::from_bids(data, participant_label, session_label, candidates, out)?
+        }
+        None => Dataset::from_visits(&arguments.visits, participant_label, session_label, out)?,
+    })
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use deepmir_cases::cohort::single_case;
 use deepmir_cases::{CaseFiles, Contrast, Modality};
-use deepmir_lesion::LesionClass;
+use deepmir_lesion::{Change, LesionClass};
 use deepmir_model::shipped;
 use deepmir_pipeline::owner::images_of_results;
 use deepmir_pipeline::predict::Predictor;
-use deepmir_pipeline::visits::{AriaSheet, Change, Comparison, Day, Event, Verdict};
+use deepmir_pipeline::visits::{AriaSheet, Comparison, Day, Event, Verdict};
 
 use super::{NOT_A_DEVICE, open_model};
 use crate::cli::{Common, Compare};

@@ -49,7 +49,12 @@ fn finish(derivatives: &Path, case: &str, rater: &str, differ: bool) {
         let last = *state.layer.lesions.keys().rfind(|&&lesion| lesion != first).unwrap();
         let change = AnnotationChange { class: Some(LesionClass::Nhid), ..Default::default() };
         let grid = Grid::new([64, 64, 24], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let around = CaseContext { grid: &grid, images: &|_| None, candidates: &BTreeMap::new() };
+        let around = CaseContext {
+            grid: &grid,
+            images: &|_| None,
+            candidates: &BTreeMap::new(),
+            two_visits: false,
+        };
         for operation in
             [Operation::Annotate { lesion: first, change }, Operation::Delete { lesion: last }]
         {

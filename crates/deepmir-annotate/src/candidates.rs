@@ -1,0 +1,157 @@
+//! What a model proposes for a case: its lesions, and what it was least sure of.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::bids::BidsName;
+use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
+use deepmir_volume::components::Connectivity;
+use deepmir_volume::{Orientation, nifti};
+use serde::Deserialize;
+
+use crate::AnnotateError;
+use crate::layer::{Annotation, Origin};
+
+/// Candidates that the model does not take for a lesion are shown, too, if they are at least so probable.
+const LEAST_PROBABILITY: f64 = 0.1;
+/// No more of them are shown: each asks for a decision.
+const MOST_REJECTED: usize = 12;
+
+/// A region that may be a lesion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCandidate {
+    /// `model:N`, by the table's number where there is a table.
+    pub key: String,
+    /// Its class.
+    pub said: Annotation,
+    /// The candidate classifier's probability of a lesion, if that is known.
+    pub probability: Option<f64>,
+    /// Whether the model takes it for a lesion.
+    pub accepted: bool,
+    /// Its place in the order of review: what tells most comes first.
+    pub review_rank: usize,
+    /// Its voxels in RAS order.
+    pub voxels: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    candidate: i32,
+    class: LesionClass,
+    lesion_probability: f64,
+    accepted: String,
+    review_rank: usize,
+}
+
+/// The table of candidates that `deepmir predict` writes beside a label map, if it and its map are there.
+pub fn table_beside(label_map: &Path) -> Option<PathBuf> {
+    let name = BidsName::derived_from(label_map).of_scan(&[("desc", "lesions")], "_candidates.tsv");
+    let table = label_map.with_file_name(name);
+    (table.is_file() && map_of(&table).is_file()).then_some(table)
+}
+
+/// The map of the numbers of a table's candidates.
+pub fn map_of(table: &Path) -> PathBuf {
+    table.with_extension("nii.gz")
+}
+
+/// The candidates of a label map (in RAS order) and of the table beside it, in the order of review. Without a table each
+/// connected region of the label map is one.
+///
+/// # Errors
+/// A table or map that cannot be read, or that is on another grid.
+pub fn read(
+    labels: &LabelMap,
+    table: Option<&Path>,
+    orientation: &Orientation,
+) -> Result<Vec<ModelCandidate>, AnnotateError> {
+    let lesions = lesions_of(labels, Connectivity::TwentySix);
+    let Some(table) = table else {
+        let each = lesions.into_iter().zip(1..).map(|(lesion, number)| ModelCandidate {
+            key: format!("model:{number}"),
+            said: Annotation::new(lesion.class, Origin::Model),
+            probability: None,
+            accepted: true,
+            review_rank: number,
+            voxels: lesion.voxels,
+        });
+        return Ok(each.collect());
+    };
+    let mut regions = regions(&map_of(table), labels, orientation)?;
+    let mut candidates = Vec::new();
+    let mut taken = vec![false; lesions.len()];
+    for row in rows(table)? {
+        let Some(region) = regions.remove(&row.candidate) else { continue };
+        let accepted = row.accepted == "yes";
+        if !accepted && row.lesion_probability < LEAST_PROBABILITY {
+            continue;
+        }
+        // A lesion's outline may leave out a part of its candidate's region.
+        let shares = |voxels: &[usize]| region.iter().any(|at| voxels.binary_search(at).is_ok());
+        let outlined = lesions.iter().position(|lesion| shares(&lesion.voxels));
+        let outline = outlined.filter(|&n| accepted && !taken[n]);
+        let (class, voxels) = match outline {
+            Some(n) => {
+                taken[n] = true;
+                (lesions[n].class, lesions[n].voxels.clone())
+            }
+            None => (row.class, region),
+        };
+        candidates.push(ModelCandidate {
+            key: format!("model:{}", row.candidate),
+            said: Annotation::new(class, Origin::Model),
+            probability: Some(row.lesion_probability),
+            accepted,
+            review_rank: row.review_rank,
+            voxels,
+        });
+    }
+    // The table is sorted by probability.
+    let rejected = candidates.iter().filter(|one| !one.accepted);
+    let too_many: Vec<String> = rejected.skip(MOST_REJECTED).map(|one| one.key.clone()).collect();
+    candidates.retain(|one| !too_many.contains(&one.key));
+    candidates.sort_by_key(|one| one.review_rank);
+    // What the label map has and the table does not: someone has drawn it since.
+    let least = candidates.len();
+    for (n, lesion) in lesions.into_iter().enumerate().filter(|(n, _)| !taken[*n]) {
+        candidates.push(ModelCandidate {
+            key: format!("model:map{}", n + 1),
+            said: Annotation::new(lesion.class, Origin::Model),
+            probability: None,
+            accepted: true,
+            review_rank: least + n + 1,
+            voxels: lesion.voxels,
+        });
+    }
+    Ok(candidates)
+}
+
+fn regions(
+    path: &Path,
+    labels: &LabelMap,
+    orientation: &Orientation,
+) -> Result<BTreeMap<i32, Vec<usize>>, AnnotateError> {
+    let numbers = orientation.to_ras(&nifti::read_integers(path)?.volume);
+    if !numbers.grid().same_as(labels.grid()) {
+        return Err(AnnotateError::refused(format!(
+            "this map of candidates is on another grid than the label map beside it; predict again: {}",
+            path.display()
+        )));
+    }
+    let mut regions: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (index, &number) in numbers.data().iter().enumerate().filter(|(_, number)| **number > 0) {
+        regions.entry(number).or_default().push(index);
+    }
+    Ok(regions)
+}
+
+fn rows(path: &Path) -> Result<Vec<Row>, AnnotateError> {
+    let fault = |error: csv::Error| {
+        AnnotateError::refused(format!(
+            "this table of candidates cannot be read ({error}); predict again: {}",
+            path.display()
+        ))
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').from_path(path).map_err(fault)?;
+    reader.deserialize().collect::<Result<_, _>>().map_err(fault)
+}

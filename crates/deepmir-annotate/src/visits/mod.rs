@@ -1,0 +1,116 @@
+//! Two visits of one person, read for what has changed: the cases are results of `deepmir compare`.
+//!
+//! The follow-up's grid is marked. The images of the visit before are resampled to it as the registration of the results
+//! says, so that all panes show the same place.
+
+mod dataset;
+mod proposals;
+pub mod sheet;
+mod sidecar;
+
+use std::path::{Path, PathBuf};
+
+use deepmir_cases::sha256;
+use deepmir_volume::nifti::{self, ReadOptions};
+use deepmir_volume::{Affine, Grid, Interpolation, Volume, resample_moved};
+
+use crate::AnnotateError;
+use crate::case::{ImageKind, ShownImage};
+pub use proposals::Proposal;
+pub use sidecar::Sidecar;
+
+/// The files of the visit before, and of what a program made of both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitFiles {
+    /// The results: `*_desc-visits.json`, beside the tables and label maps of the same comparison.
+    pub sidecar: PathBuf,
+    /// The images of the visit before.
+    pub baseline: Vec<(ImageKind, PathBuf)>,
+}
+
+impl VisitFiles {
+    /// Every file that is read.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.baseline.iter().map(|(_, path)| path).chain([&self.sidecar])
+    }
+
+    /// A table of the same results, by the end of its name.
+    fn table(&self, ending: &str) -> PathBuf {
+        let name = self.sidecar.to_string_lossy();
+        PathBuf::from(format!("{}{ending}", name.strip_suffix(".json").unwrap_or(&name)))
+    }
+}
+
+/// Two visits with what a program proposes.
+#[derive(Clone, Debug)]
+pub struct LoadedVisits {
+    /// What the results say of both.
+    pub sidecar: Sidecar,
+    /// What became of each lesion, as the program sees it; what it is least sure of is behind the changes.
+    pub proposals: Vec<Proposal>,
+}
+
+impl LoadedVisits {
+    /// Reads the results, and the images of the visit before as they lie on the follow-up's grid (in RAS order).
+    ///
+    /// # Errors
+    /// Images that have changed since they were compared, or files that cannot be read.
+    pub fn read(files: &VisitFiles, grid: &Grid) -> Result<(Self, Vec<ShownImage>), AnnotateError> {
+        let sidecar = Sidecar::read(&files.sidecar)?;
+        let to_baseline = sidecar.followup_to_baseline(&files.sidecar)?;
+        let sources = sidecar.baseline.sources.iter().chain(&sidecar.followup.sources);
+        let sources: Vec<(PathBuf, &str)> = sources
+            .map(|source| Ok((source.found(&files.sidecar)?, source.sha256.as_str())))
+            .collect::<Result<_, AnnotateError>>()?;
+        // Each file is decompressed, or summed up, by a thread of its own.
+        let images = std::thread::scope(|scope| {
+            let checks: Vec<_> =
+                sources.iter().map(|(path, sum)| scope.spawn(|| unchanged(path, sum))).collect();
+            let readers: Vec<_> = files
+                .baseline
+                .iter()
+                .map(|(kind, path)| scope.spawn(|| moved(*kind, path, grid, &to_baseline)))
+                .collect();
+            for check in checks {
+                check.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))?;
+            }
+            let joined = readers
+                .into_iter()
+                .map(|one| one.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        let proposals = proposals::read(files, &sidecar, grid, &to_baseline)?;
+        Ok((Self { sidecar, proposals }, images))
+    }
+}
+
+fn unchanged(path: &Path, sum: &str) -> Result<(), AnnotateError> {
+    if sha256(path)? == sum {
+        return Ok(());
+    }
+    Err(AnnotateError::refused(format!(
+        "this image has changed since the visits were compared; run `deepmir compare` again: {}",
+        path.display()
+    )))
+}
+
+/// An image of the visit before on the follow-up's grid. A spline's overshoot is cut off.
+fn moved(
+    kind: ImageKind,
+    path: &Path,
+    grid: &Grid,
+    to_baseline: &Affine,
+) -> Result<ShownImage, AnnotateError> {
+    let image = nifti::read_with(path, &ReadOptions { nan_to_zero: true })?.volume;
+    let (least, most) = range(&image);
+    let mut volume = resample_moved(&image, grid, to_baseline, Interpolation::CubicBSpline, 0.0);
+    volume.data_mut().iter_mut().for_each(|value| *value = value.clamp(least, most));
+    Ok(ShownImage { kind, volume, window: [0.0, 1.0], resampled: true })
+}
+
+fn range(image: &Volume<f32>) -> (f32, f32) {
+    image
+        .data()
+        .iter()
+        .fold((0.0_f32, 0.0_f32), |(least, most), &value| (least.min(value), most.max(value)))
+}
