@@ -38,7 +38,7 @@ pub use write::{COLUMNS, Written};
 /// Brains that agree less than this after registration are not those of one person, or one of the outlines is none.
 const LEAST_BRAIN_AGREEMENT: f64 = 0.85;
 /// Nor are those that agree less than this where the two directions of the registration lie farther apart than that: two
-/// visits of 27 simulated people have 0.978 and 0.3 mm or better, two people 0.93 and 1.6 mm or worse.
+/// visits of 27 simulated people have 0.978 and 0.3 mm or better, two people 0.93 and 1.5 mm or worse.
 const LEAST_IF_ASKEW: f64 = 0.95;
 const ASKEW_MM: f64 = 1.0;
 
