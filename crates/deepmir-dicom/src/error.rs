@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use deepmir_cases::CaseError;
+use deepmir_lesion::LesionError;
 use deepmir_volume::VolumeError;
 
 /// Why DICOM files could not be read, or a dataset could not be made of them.
@@ -105,6 +106,25 @@ pub enum DicomError {
         /// Its folder.
         path: PathBuf,
     },
+    /// Results of a prediction that are not whole.
+    #[error("{reason}: {}", path.display())]
+    Results {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The series of a result is not among the DICOM files.
+    #[error("{reason}: {}", path.display())]
+    NoSource {
+        /// The result's label map.
+        path: PathBuf,
+        /// What was found instead, and what to do.
+        reason: String,
+    },
+    /// A label map or lesion table that cannot be read.
+    #[error(transparent)]
+    Lesion(#[from] LesionError),
     /// The dataset is no place for results.
     #[error(transparent)]
     Case(#[from] CaseError),

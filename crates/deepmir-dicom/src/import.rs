@@ -97,6 +97,16 @@ impl Survey {
         volume(&self.stacks[self.items[line].stack], &self.files)
     }
 
+    /// Files that were found.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// All volumes, and what each is taken for.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = (&Stack, Taken)> {
+        self.items.iter().map(|item| (&self.stacks[item.stack], item.decision.taken))
+    }
+
     /// Whether anything would be written.
     pub fn has_images(&self) -> bool {
         self.items.iter().any(|item| Names::of(item).is_some())

@@ -21,9 +21,11 @@
 
 mod bids;
 mod error;
+mod export;
 mod header;
 mod import;
 mod listing;
+mod object;
 mod parse;
 mod pixels;
 mod sort;
@@ -31,5 +33,6 @@ mod walk;
 
 pub use bids::{Key, Labels};
 pub use error::DicomError;
+pub use export::{ExportOptions, Exported, export};
 pub use import::{Progress, Summary, Survey};
 pub use listing::Line;

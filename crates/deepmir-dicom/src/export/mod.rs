@@ -1,0 +1,119 @@
+//! Results of a prediction as DICOM objects of the study that they were made from.
+
+mod codes;
+mod common;
+mod content;
+mod picture;
+mod report;
+mod result;
+mod segmentation;
+mod source;
+mod uid;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use deepmir_volume::atomic;
+
+use self::common::{Kind, Uids};
+use self::result::{ScanResult, results};
+use self::segmentation::Segmentation;
+use self::source::Source;
+use crate::DicomError;
+use crate::bids::{Key, Labels};
+use crate::import::{Progress, Survey};
+use crate::object::Object;
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportOptions {
+    /// One segment a lesion, in place of one a class.
+    pub instances: bool,
+    /// The number of the series that the label maps lie on, where their grid and voxels do not tell it.
+    pub series: Option<i64>,
+}
+
+/// What was written of one scan.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// The scan: `sub-01_ses-1`.
+    pub scan: String,
+    /// The series that its objects refer to.
+    pub series: Option<i64>,
+    /// Lesions.
+    pub lesions: usize,
+    /// Whether an image of the results had the voxels of the series' study; false if none was there any more.
+    pub confirmed: bool,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes the results of all scans below `folders` as DICOM objects of the studies whose files are in `sources`: SEG, SR and
+/// a picture. Nothing is written if the series of one scan is not found.
+///
+/// # Errors
+/// If results are not whole, a scan's series is not among the files or not the only one, or a file cannot be written.
+pub fn export(
+    folders: &[PathBuf],
+    sources: &[PathBuf],
+    out: &Path,
+    options: ExportOptions,
+    progress: Progress<'_>,
+) -> Result<Vec<Exported>, DicomError> {
+    let mut scans: BTreeMap<String, ScanResult> = BTreeMap::new();
+    for folder in folders {
+        for result in results(folder)? {
+            if let Some(other) = scans.get(&result.scan) {
+                let reason = format!(
+                    "another folder has results of {} too ({}); export them one at a time",
+                    result.scan,
+                    other.path.display()
+                );
+                return Err(DicomError::Results { path: result.path, reason });
+            }
+            scans.insert(result.scan.clone(), result);
+        }
+    }
+    // Subjects have their labels already; these are not used.
+    let survey = Survey::read(sources, &Labels::Hashed(Key::random()?), progress)?;
+    let found = scans.values().map(|result| Source::find(&survey, result, options.series));
+    let found: Vec<Source<'_>> = found.collect::<Result<_, _>>()?;
+    std::fs::create_dir_all(out)
+        .map_err(|source| DicomError::Write { path: out.to_owned(), source })?;
+    let pairs = scans.values().zip(&found);
+    pairs.map(|(result, source)| write_scan(result, source, out, options)).collect()
+}
+
+fn write_scan(
+    result: &ScanResult,
+    source: &Source<'_>,
+    out: &Path,
+    options: ExportOptions,
+) -> Result<Exported, DicomError> {
+    let uids = Uids::new(source, result, options.instances);
+    let segmentation = Segmentation::new(source, result, options.instances)?;
+    let mut objects: Vec<(Kind, &str, Object)> = Vec::new();
+    if !segmentation.is_empty() {
+        let object = segmentation.object(source, result, &uids)?;
+        objects.push((Kind::Segmentation, "seg", object));
+    }
+    objects.push((Kind::Report, "sr", report::object(source, result, &segmentation, &uids)));
+    if let Some(path) = &result.mosaic {
+        objects.push((Kind::Picture, "mosaic", picture::object(path, source, result, &uids)?));
+    }
+    let mut files = Vec::new();
+    for (kind, name, object) in objects {
+        let path = out.join(format!("{}_{name}.dcm", result.scan));
+        let bytes = object.file(kind.class(), &uids.instance(kind), &common::implementation());
+        atomic::write(&path, &bytes)
+            .map_err(|source| DicomError::Write { path: path.clone(), source })?;
+        files.push(path);
+    }
+    Ok(Exported {
+        scan: result.scan.clone(),
+        series: source.stack.header().series_number,
+        lesions: result.rows.len(),
+        confirmed: source.confirmed,
+        files,
+    })
+}
