@@ -106,6 +106,14 @@ pub enum DicomError {
         /// Its folder.
         path: PathBuf,
     },
+    /// A segmentation that no label map can be made of.
+    #[error("{reason}: {}", path.display())]
+    Segments {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Results of a prediction that are not whole.
     #[error("{reason}: {}", path.display())]
     Results {

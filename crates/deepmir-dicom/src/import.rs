@@ -12,17 +12,25 @@ use crate::bids::{Dataset, Item, Labels, Names, volume};
 use crate::header::{self, Frame, NoImage};
 use crate::listing::{self, Line};
 use crate::parse::read_header;
+use crate::segments::{self, LabelMapOf, Segmentation, is_segmentation};
 use crate::sort::{Decision, Stack, Taken, decide, stacks};
 use crate::walk;
 
 /// Tells how far the work is: done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
+/// What a file holds.
+enum Content {
+    Frames(Vec<Frame>),
+    Segmentation(Segmentation),
+}
+
 /// What was found in the files that were given.
 pub struct Survey {
     files: Vec<PathBuf>,
-    stacks: Vec<Stack>,
-    items: Vec<Item>,
+    pub(crate) stacks: Vec<Stack>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) segmentations: Vec<Segmentation>,
     /// Files that are not DICOM, or no MR images, and what they are: how many of each.
     pub passed_over: BTreeMap<&'static str, usize>,
     /// Files that are damaged or cannot be read.
@@ -40,6 +48,8 @@ pub struct Summary {
     pub subjects: Vec<String>,
     /// Images.
     pub images: usize,
+    /// Label maps.
+    pub label_maps: usize,
     /// Series that failed, and why.
     pub failures: Vec<DicomError>,
 }
@@ -57,7 +67,12 @@ impl Survey {
         let files = walk::files(given)?;
         let done = AtomicUsize::new(0);
         let read = |(n, path): (usize, &PathBuf)| {
-            let frames = read_header(path, |parsed| header::read(n, parsed));
+            let frames = read_header(path, |parsed| {
+                if is_segmentation(parsed) {
+                    return segments::read(n, parsed).map(Content::Segmentation);
+                }
+                header::read(n, parsed).map(Content::Frames)
+            });
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
             frames
         };
@@ -65,9 +80,11 @@ impl Survey {
         let mut frames: Vec<Frame> = Vec::new();
         let mut passed_over = BTreeMap::new();
         let mut damaged = Vec::new();
+        let mut segmentations = Vec::new();
         for (n, read) in read.into_iter().enumerate() {
             match read {
-                Ok(Some(Ok(of_file))) => frames.extend(of_file),
+                Ok(Some(Ok(Content::Frames(of_file)))) => frames.extend(of_file),
+                Ok(Some(Ok(Content::Segmentation(one)))) => segmentations.push(one),
                 Ok(Some(Err(NoImage::Other(what)))) => *passed_over.entry(what).or_default() += 1,
                 Ok(Some(Err(NoImage::Damaged(reason)))) => {
                     damaged.push(DicomError::Damaged { path: files[n].clone(), reason });
@@ -81,7 +98,16 @@ impl Survey {
         }
         let (stacks, copies) = stacks(frames);
         let (items, unknown_patients) = items(&stacks, labels);
-        Ok(Self { files, stacks, items, passed_over, damaged, copies, unknown_patients })
+        Ok(Self {
+            files,
+            stacks,
+            items,
+            segmentations,
+            passed_over,
+            damaged,
+            copies,
+            unknown_patients,
+        })
     }
 
     /// What each volume is taken for, and why, in the order of subjects and series.
@@ -112,8 +138,8 @@ impl Survey {
         self.items.iter().any(|item| Names::of(item).is_some())
     }
 
-    /// Writes the dataset, subject by subject. A series that fails is named in the summary; a subject of whom no image could
-    /// be written is left out.
+    /// Writes the dataset, subject by subject, and the label maps of its subjects. A series that fails is named in the
+    /// summary; a subject of whom no image could be written is left out.
     ///
     /// # Errors
     /// If the folder is no place for the dataset, or a file cannot be written.
@@ -121,6 +147,7 @@ impl Survey {
         &self,
         out: &Path,
         keep_dates: bool,
+        label_maps: &[LabelMapOf],
         progress: Progress<'_>,
     ) -> Result<Summary, DicomError> {
         let mut subjects: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
@@ -173,6 +200,11 @@ impl Survey {
                 });
                 subject.finish(&listing::table(rows))?;
                 dataset.add_participants(&[label])?;
+                let maps = label_maps.iter().filter(|map| map.subject == label);
+                for map in maps {
+                    map.write(out)?;
+                    summary.label_maps += 1;
+                }
                 summary.subjects.push(label.to_owned());
                 summary.images += written;
             }

@@ -13,7 +13,7 @@
 //! for line in survey.lines() {
 //!     println!("series {:?}: {} ({})", line.series, line.taken_for, line.why);
 //! }
-//! let written = survey.write("dataset".as_ref(), false, &|_, _| {})?;
+//! let written = survey.write("dataset".as_ref(), false, &[], &|_, _| {})?;
 //! println!("{} images of {} subjects", written.images, written.subjects.len());
 //! # Ok(())
 //! # }
@@ -28,6 +28,7 @@ mod listing;
 mod object;
 mod parse;
 mod pixels;
+mod segments;
 mod sort;
 mod walk;
 
@@ -36,3 +37,4 @@ pub use error::DicomError;
 pub use export::{ExportOptions, Exported, export};
 pub use import::{Progress, Summary, Survey};
 pub use listing::Line;
+pub use segments::{LabelMapOf, SegmentClasses};

@@ -4,11 +4,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use deepmir_dicom::{DicomError, ExportOptions, Exported, export};
-use deepmir_lesion::{Lesion, LesionClass, LesionRow, MarsRegion, Side, numbered, table};
+use deepmir_dicom::{DicomError, ExportOptions, Exported, SegmentClasses, Survey, export};
+use deepmir_lesion::{LabelMap, Lesion, LesionClass, LesionRow, MarsRegion, Side, numbered, table};
 use deepmir_volume::{Volume, nifti};
 
-use support::{copy, files, fixture, survey};
+use support::{copy, files, fixture, labels, survey};
 
 /// Where a lesion is, and of what class.
 const LESIONS: [(LesionClass, [usize; 3]); 3] =
@@ -45,7 +45,7 @@ fn row(number: usize, lesion: &Lesion) -> LesionRow {
 fn results(case: &str, series: i64, out: &Path) -> PathBuf {
     let dataset = out.join("dataset");
     let survey = survey(case);
-    survey.write(&dataset, false, &|_, _| {}).unwrap();
+    survey.write(&dataset, false, &[], &|_, _| {}).unwrap();
     let line = survey.lines().into_iter().find(|line| line.series == Some(series)).unwrap();
     let image = dataset.join(format!("sub-{}", line.subject.unwrap()));
     let image = image.join(format!("{}.nii.gz", line.file.unwrap()));
@@ -99,6 +99,29 @@ fn the_series_is_found_and_the_same_input_gives_the_same_bytes() {
     let again = exported(folder.path(), &[fixture("siemens")], "two").unwrap();
     for (one, two) in first[0].files.iter().zip(&again[0].files) {
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
+    }
+}
+
+#[test]
+fn a_segmentation_is_imported_as_the_label_map_that_it_was_made_of() {
+    for (case, series, instances) in [("siemens", 8, false), ("philips", 3, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        results(case, series, folder.path());
+        let options = ExportOptions { instances, series: None };
+        let from = [folder.path().join("results")];
+        let out = folder.path().join("out");
+        let done = export(&from, &[fixture(case)], &out, options, &|_, _| {}).unwrap();
+        let given = [fixture(case), done[0].files[0].clone()];
+        let survey = Survey::read(&given, &labels(), &|_, _| {}).unwrap();
+        let (maps, faults) = survey.label_maps(&SegmentClasses::default());
+        assert!(faults.is_empty(), "{faults:?}");
+        let back = folder.path().join("back");
+        survey.write(&back, false, &maps, &|_, _| {}).unwrap();
+        let found = back.join(format!("{}.nii.gz", maps[0].name));
+        let drawn = folder.path().join("results/sub-01_seg-lesions_dseg.nii.gz");
+        let [found, drawn] = [found, drawn].map(|path| LabelMap::read(&path).unwrap().0);
+        assert!(found.grid().same_as(drawn.grid()));
+        assert_eq!(found.volume().data(), drawn.volume().data());
     }
 }
 

@@ -22,7 +22,7 @@ fn nothing_that_names_a_person_is_written_or_told() {
     let out = tempfile::tempdir().unwrap();
     let cases = ["siemens", "ge", "philips", "archive"].map(fixture);
     let survey = Survey::read(&cases, &labels(), &|_, _| {}).unwrap();
-    let summary = survey.write(out.path(), false, &|_, _| {}).unwrap();
+    let summary = survey.write(out.path(), false, &[], &|_, _| {}).unwrap();
     assert_eq!((summary.subjects.len(), summary.failures.len()), (4, 0));
     let mut text = format!("{:?} {summary:?}", survey.lines());
     for path in files(out.path()) {
@@ -44,7 +44,7 @@ fn nothing_that_names_a_person_is_written_or_told() {
 #[test]
 fn dates_are_kept_where_they_are_asked_for() {
     let out = tempfile::tempdir().unwrap();
-    survey("siemens").write(out.path(), true, &|_, _| {}).unwrap();
+    survey("siemens").write(out.path(), true, &[], &|_, _| {}).unwrap();
     let swi = files(out.path()).into_iter().find(|path| path.ends_with_name("T2starw.json"));
     let text = std::fs::read_to_string(swi.unwrap()).unwrap();
     assert!(text.contains("\"AcquisitionDateTime\": \"2026-01-05T10:20:00.5\""), "{text}");
@@ -63,7 +63,7 @@ impl EndsWithName for std::path::PathBuf {
 #[test]
 fn the_dataset_is_one_that_scans_are_found_in() {
     let out = tempfile::tempdir().unwrap();
-    survey("siemens").write(out.path(), false, &|_, _| {}).unwrap();
+    survey("siemens").write(out.path(), false, &[], &|_, _| {}).unwrap();
     let found = scans(out.path()).unwrap();
     assert_eq!(found.len(), 1);
     let files = names(out.path());
@@ -91,7 +91,7 @@ fn a_table_names_subjects_and_a_patient_without_a_row_is_left_out() {
     let survey = Survey::read(&cases, &labels, &|_, _| {}).unwrap();
     assert_eq!(survey.unknown_patients, 1);
     let out = folder.path().join("out");
-    let summary = survey.write(&out, false, &|_, _| {}).unwrap();
+    let summary = survey.write(&out, false, &[], &|_, _| {}).unwrap();
     assert_eq!(summary.subjects, ["p3"]);
     assert!(out.join("sub-p3/anat/sub-p3_echo-2_part-phase_MEGRE.nii.gz").is_file());
 }
@@ -100,12 +100,12 @@ fn a_table_names_subjects_and_a_patient_without_a_row_is_left_out() {
 fn a_subject_that_is_there_and_a_foreign_dataset_are_not_written_over() {
     let out = tempfile::tempdir().unwrap();
     let survey = survey("philips");
-    survey.write(out.path(), false, &|_, _| {}).unwrap();
-    let again = survey.write(out.path(), false, &|_, _| {}).unwrap_err();
+    survey.write(out.path(), false, &[], &|_, _| {}).unwrap();
+    let again = survey.write(out.path(), false, &[], &|_, _| {}).unwrap_err();
     assert!(matches!(again, DicomError::SubjectExists { .. }), "{again}");
     let foreign = tempfile::tempdir().unwrap();
     std::fs::create_dir(foreign.path().join("sub-01")).unwrap();
-    let told = survey.write(foreign.path(), false, &|_, _| {}).unwrap_err().to_string();
+    let told = survey.write(foreign.path(), false, &[], &|_, _| {}).unwrap_err().to_string();
     assert!(told.contains("another dataset"), "{told}");
     assert_eq!(names(foreign.path()), Vec::<String>::new());
 }
@@ -119,7 +119,7 @@ fn a_missing_slice_is_named_and_the_other_series_are_written() {
     assert_eq!(line.taken_for, "failed");
     assert!(line.why.contains("1 slice is missing between images 2 and 4"), "{}", line.why);
     let out = tempfile::tempdir().unwrap();
-    let summary = survey.write(out.path(), false, &|_, _| {}).unwrap();
+    let summary = survey.write(out.path(), false, &[], &|_, _| {}).unwrap();
     assert_eq!((summary.images, summary.failures.len()), (3, 1));
     let told = summary.failures[0].to_string();
     assert!(told.contains("series 8") && told.contains("08-00"), "{told}");

@@ -1,6 +1,6 @@
 //! Results of a prediction as DICOM objects of the study that they were made from.
 
-mod codes;
+pub mod codes;
 mod common;
 mod content;
 mod picture;

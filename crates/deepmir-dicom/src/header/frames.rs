@@ -55,6 +55,24 @@ pub fn read(file: usize, parsed: &Parsed<'_>) -> Result<Vec<Frame>, NoImage> {
     frames.iter().enumerate().map(of).collect()
 }
 
+/// The planes of the frames of a segmentation.
+///
+/// # Errors
+/// If their number or one of them is damaged.
+pub fn planes(data: &Dataset<'_>) -> Result<Vec<Plane>, NoImage> {
+    let frames = data.items(tags::PER_FRAME_FUNCTIONAL_GROUPS);
+    let shared = data.items(tags::SHARED_FUNCTIONAL_GROUPS).into_iter().next();
+    if frames.is_empty() || frames.len() != data.frame_count() {
+        let described = frames.len();
+        let count = data.frame_count();
+        return Err(NoImage::Damaged(format!(
+            "it says that it has {count} frames, and describes {described}"
+        )));
+    }
+    let of = |frame| plane(&Groups { frame: Some(frame), shared: shared.as_ref(), data });
+    frames.iter().map(of).collect()
+}
+
 fn check_kind(parsed: &Parsed<'_>) -> Result<(), NoImage> {
     let data = &parsed.dataset;
     if parsed.is_directory {

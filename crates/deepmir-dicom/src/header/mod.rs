@@ -6,7 +6,7 @@ mod part;
 
 use std::sync::Arc;
 
-pub use frames::{NoImage, read};
+pub use frames::{NoImage, planes, read};
 pub use maker::Maker;
 pub use part::Part;
 

@@ -7,4 +7,5 @@ mod geometry;
 mod stack;
 
 pub use decide::{Decision, Taken, decide};
+pub use geometry::normal;
 pub use stack::{Stack, stacks};
