@@ -159,16 +159,27 @@ fn without_its_images_a_series_must_be_the_only_one() {
     assert!(!done[0].confirmed);
     let told = refused(folder.path(), &[fixture("ge")]);
     assert!(told.contains("no magnitude or SWI"), "{told}");
-    // The same scan of another patient.
+    let told = refused(folder.path(), &[fixture("siemens"), of_another_patient().path().into()]);
+    assert!(told.contains("several series") && told.contains("(8, 8)"), "{told}");
+}
+
+/// The same scan under another patient's name.
+fn of_another_patient() -> tempfile::TempDir {
     let other = copy("siemens");
     for path in files(other.path()) {
         let bytes = std::fs::read(&path).unwrap();
-        let replaced =
-            replace(&replace(&bytes, b"1.2.826.0.1", b"1.2.826.0.9"), b"SECRET", b"HIDDEN");
-        std::fs::write(path, replaced).unwrap();
+        let bytes = replace(&bytes, b"1.2.826.0.1", b"1.2.826.0.9");
+        std::fs::write(path, replace(&bytes, b"SECRET", b"HIDDEN")).unwrap();
     }
-    let told = refused(folder.path(), &[fixture("siemens"), other.path().to_owned()]);
-    assert!(told.contains("several series") && told.contains("(8, 8)"), "{told}");
+    other
+}
+
+#[test]
+fn a_copy_under_another_name_is_not_chosen_by_chance() {
+    let folder = tempfile::tempdir().unwrap();
+    results("siemens", 8, folder.path());
+    let told = refused(folder.path(), &[fixture("siemens"), of_another_patient().path().into()]);
+    assert!(told.contains("several studies have the voxels"), "{told}");
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -61,27 +61,29 @@ impl<'a> Source<'a> {
                     .into(),
             )
         })?;
-        let of_study = |stack: &Stack| {
-            let identity = &stack.header().identity;
-            (identity.patient.clone(), identity.study.clone())
-        };
-        match confirmed {
+        match confirmed[..] {
             // The reference itself, unless another was asked for.
-            Some(n) if series.is_none() && of_kind(all[n].1).is_some() => found = vec![all[n]],
-            Some(n) => {
+            [n] if series.is_none() && of_kind(all[n].1).is_some() => found = vec![all[n]],
+            [n] => {
                 let study = of_study(all[n].0);
                 found.retain(|(stack, taken)| {
                     of_study(stack) == study && of_kind(*taken) == Some(best)
                 });
             }
-            None if !result.images.is_empty() && series.is_none() => {
+            [_, _, ..] => {
+                return Err(fault(
+                    "several studies have the voxels of these results; give the files of one"
+                        .into(),
+                ));
+            }
+            [] if !result.images.is_empty() && series.is_none() => {
                 return Err(fault(
                     "a series has the grid of this label map, but not the voxels of its images; give the files of its \
                      scan, or name the series with --series if it is the right one"
                         .into(),
                 ));
             }
-            None => found.retain(|(_, taken)| of_kind(*taken) == Some(best)),
+            [] => found.retain(|(_, taken)| of_kind(*taken) == Some(best)),
         }
         let [(stack, _)] = found[..] else {
             let numbers = found.iter().map(|(stack, _)| stack.header().series_number);
@@ -93,7 +95,7 @@ impl<'a> Source<'a> {
                 numbers.join(", ")
             )));
         };
-        Self::of(stack, survey.files(), confirmed.is_some())
+        Self::of(stack, survey.files(), !confirmed.is_empty())
     }
 
     fn of(stack: &'a Stack, files: &'a [PathBuf], confirmed: bool) -> Result<Self, DicomError> {
@@ -176,24 +178,34 @@ fn rank(taken: Taken, reconstructed: bool) -> Option<u8> {
     first.or(second.map(|rank| rank + 2))
 }
 
-/// The first volume that has the voxels of an image of the results.
+/// The volumes that have the voxels of an image of the results: the first of each study.
 fn confirmed(
     stacks: &[&Stack],
     files: &[PathBuf],
     result: &ScanResult,
-) -> Result<Option<usize>, DicomError> {
+) -> Result<Vec<usize>, DicomError> {
     // One image suffices: all were made in one acquisition.
-    let Some(path) = result.images.first() else { return Ok(None) };
+    let Some(path) = result.images.first() else { return Ok(Vec::new()) };
     let image = nifti::read(path)?.volume;
+    let mut found: Vec<usize> = Vec::new();
     for (n, stack) in stacks.iter().enumerate() {
+        if found.iter().any(|&other| of_study(stacks[other]) == of_study(stack)) {
+            continue;
+        }
         // A series that cannot be decoded confirms nothing.
         if let Ok(voxels) = volume(stack, files)
             && have_same_voxels(&image, &voxels)
         {
-            return Ok(Some(n));
+            found.push(n);
         }
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// Patient and study.
+fn of_study(stack: &Stack) -> [&str; 2] {
+    let identity = &stack.header().identity;
+    [&identity.patient, &identity.study]
 }
 
 /// Whether two volumes have the same values at the same places, in whatever order of axes.
