@@ -3,8 +3,9 @@
 
     python3 bench/dicom/check_export.py WRITTEN RESULTS DICOM [--orthanc]
 
-WRITTEN is the folder of the export, RESULTS what `deepmir predict` or `run` wrote, DICOM the files of the scanner. highdicom
-reads segmentation and report; voxels, places, references and measurements must be those of label map, table and source.
+WRITTEN is the folder of the export, RESULTS what `deepmir predict` or `run` wrote, DICOM the files of the scanner.
+highdicom reads segmentation and report; voxels, places, references and measurements must be those of label map, table
+and source.
 `dciodvfy` (Debian dicom3tools) must find no error. With --orthanc, a server is started on this machine alone, takes all
 files and must give them back unchanged. Needs highdicom, nibabel and numpy.
 """
@@ -48,7 +49,8 @@ def check_segmentation(path, results, sources):
     row, column = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float).reshape(2, 3)
     down, across = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
     farthest = 0.0
-    for frame, pixels in zip(seg.PerFrameFunctionalGroupsSequence, np.atleast_3d(seg.pixel_array.reshape(-1, seg.Rows, seg.Columns))):
+    planes = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
+    for frame, pixels in zip(seg.PerFrameFunctionalGroupsSequence, planes):
         assert pixels.any(), "an empty frame"
         segment = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         place = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float)
@@ -110,7 +112,8 @@ def check_report(path, results):
             assert np.allclose(point.GraphicData, [-x, -y, z], atol=1e-4)
     counts = content.get_planar_roi_measurement_groups()
     assert not counts
-    numbers = {g.tracking_identifier: next(iter(g.get_measurements())).value for g in content.get_image_measurement_groups()}
+    groups = content.get_image_measurement_groups()
+    numbers = {group.tracking_identifier: next(iter(group.get_measurements())).value for group in groups}
     for name in ["CMB", "NHID"]:
         assert numbers[f"{name} count"] == sum(row["class"] == name for row in rows)
     assert report.VerificationFlag == "UNVERIFIED" and report.PreliminaryFlag == "PRELIMINARY"

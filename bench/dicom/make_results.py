@@ -4,7 +4,8 @@
     python3 bench/dicom/make_results.py DICOM SERIES OUT
 
 dcm2niix (Debian) converts the series, so that the label map has its order of voxels, which need not be that of
-`deepmir import`. Lesions are balls of both classes, one of them at a corner of the volume. Needs dcm2niix, nibabel, numpy.
+`deepmir import`. Lesions are balls of both classes, one of them at a corner of the volume. Needs
+dcm2niix, nibabel and numpy.
 """
 
 import csv
@@ -17,10 +18,11 @@ import tempfile
 import nibabel
 import numpy as np
 
-COLUMNS = ("lesion_id class certainty region mars_region lobe side x_mm y_mm z_mm volume_mm3 diameter_mm bombs_size n_voxels "
-           "mean_probability max_probability chi_mean_ppm chi_total_ppm_mm3 swi_contrast t2w_contrast sphericity note "
-           "lesion_probability").split()
-PLACES = [("CMB", "frontal", "left"), ("CMB", "brainstem", "n/a"), ("CMB", "n/a", "n/a"), ("NHID", "basal_ganglia", "right")]
+COLUMNS = ("lesion_id class certainty region mars_region lobe side x_mm y_mm z_mm volume_mm3 diameter_mm bombs_size "
+           "n_voxels mean_probability max_probability chi_mean_ppm chi_total_ppm_mm3 swi_contrast t2w_contrast "
+           "sphericity note lesion_probability").split()
+PLACES = [("CMB", "frontal", "left"), ("CMB", "brainstem", "n/a"), ("CMB", "n/a", "n/a"),
+          ("NHID", "basal_ganglia", "right")]
 
 
 def main():

@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod demo;
 mod evaluate;
+mod export;
 mod filter;
 pub mod foreign;
 mod implant;
@@ -37,6 +38,7 @@ pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use evaluate::Evaluate;
+pub use export::Export;
 pub use implant::Implant;
 pub use implanted::Implanted;
 pub use import::Import;
@@ -129,6 +131,7 @@ pub enum Verb {
     Run(Box<Run>),
     Anatomy(Anatomy),
     Import(Import),
+    Export(Export),
     Phantom(Phantom),
     Implant(Box<Implant>),
     Train(Box<Train>),

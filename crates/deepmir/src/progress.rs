@@ -1,6 +1,7 @@
 //! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -149,6 +150,27 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Runs work that tells how much it has done, of how much, and shows it.
+pub fn with_steps<T, E>(
+    what: &str,
+    common: &Common,
+    work: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<T, E>,
+) -> Result<T, E> {
+    // How much there is to do is known at the first step.
+    let progress: Mutex<Option<Progress>> = Mutex::new(None);
+    let done = work(&|done, total| {
+        if let Ok(mut progress) = progress.lock() {
+            let progress =
+                progress.get_or_insert_with(|| Progress::new(what, total as u64, common));
+            progress.set(done as u64, String::new);
+        }
+    });
+    if let Ok(Some(progress)) = progress.lock().as_deref() {
+        progress.finish();
+    }
+    done
 }
 
 /// Seconds for the steps that are left, by those of this run: `done` less those `before` it.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use deepmir_lesion::LesionClass;
 
 use super::sections::sections;
 
@@ -11,7 +12,8 @@ use super::sections::sections;
 /// Reads folders of any depth, single files or a DICOMDIR: classic and enhanced MR images of one patient or
 /// many. Series are sorted into volumes, and each is taken for SWI, QSM, T2w, a raw echo (magnitude, phase,
 /// real or imaginary part) or a T2*-weighted magnitude, or set aside with the reason. `deepmir run` and
-/// `deepmir recon` read what is written.
+/// `deepmir recon` read what is written. Segmentations (DICOM SEG) that were drawn on these images become
+/// label maps of CMB and NHID, for `evaluate`, `train` and `annotate --import`.
 ///
 /// Names, identifiers, dates of birth, UIDs, institutions and free text are neither written nor logged.
 /// Subjects are named by a hash of patient and key, or by a table. A series with missing, doubled or unevenly
@@ -31,6 +33,9 @@ use super::sections::sections;
   *_T2starw.nii.gz               T2*-weighted magnitude without phase
   *_T2w.nii.gz                   T2w
   *_Chimap.nii.gz                QSM in ppm
+
+  OUT/derivatives/dicom/sub-*/[ses-*/]anat/*_seg-lesions_dseg.nii.gz
+                                 label map of a segmentation: 1 CMB, 2 NHID
 
   OUT/sub-*/sub-*_desc-import.tsv
                                  each series: what it was taken for, and why
@@ -60,7 +65,20 @@ pub struct Import {
     /// has it and the list of patients can tell who is who.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// What the segments of a DICOM SEG with this label are: CMB, NHID or none; may be given several times
+    ///
+    /// Without it, they are told by their codes, and by labels that begin with CMB or NHID.
+    #[arg(long, value_name = "LABEL=CLASS", value_parser = segment_class)]
+    pub segments: Vec<(String, Option<LesionClass>)>,
     /// Write date and time of acquisition to the JSON files
     #[arg(long)]
     pub keep_dates: bool,
+}
+
+/// `LABEL=CLASS`.
+fn segment_class(text: &str) -> Result<(String, Option<LesionClass>), String> {
+    let (label, class) =
+        text.rsplit_once('=').ok_or("write LABEL=CMB, LABEL=NHID or LABEL=none".to_owned())?;
+    let class = if class == "none" { None } else { Some(class.parse::<LesionClass>()?) };
+    Ok((label.to_owned(), class))
 }

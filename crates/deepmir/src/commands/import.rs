@@ -1,13 +1,12 @@
 //! `deepmir import`.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use anyhow::{anyhow, bail};
-use deepmir_dicom::{Key, Labels, Line, Summary, Survey};
+use deepmir_dicom::{Key, Labels, Line, SegmentClasses, Summary, Survey};
 
 use crate::cli::{Common, Import};
-use crate::progress::Progress;
+use crate::progress::with_steps;
 use crate::status::ExitStatus;
 
 /// The key itself, where no file is given.
@@ -16,10 +15,15 @@ const KEY_VARIABLE: &str = "DEEPMIR_IMPORT_KEY";
 pub fn run(arguments: &Import, common: &Common) -> anyhow::Result<()> {
     let labels = labels(arguments)?;
     let survey =
-        with_progress("reading", common, |step| Survey::read(&arguments.dicom, &labels, step))?;
-    let failures = tell_of_files(&survey);
+        with_steps("reading", common, |step| Survey::read(&arguments.dicom, &labels, step))?;
+    let mut failures = tell_of_files(&survey);
     let lines = survey.lines();
     tell(&lines);
+    let mut classes = SegmentClasses::default();
+    arguments.segments.iter().for_each(|(label, class)| classes.add(label, *class));
+    let (maps, faults) = survey.label_maps(&classes);
+    maps.iter().for_each(|map| say!("segmentation: {}.nii.gz", map.name));
+    failures.extend(faults.iter().map(ToString::to_string));
     if arguments.dry_run {
         let failed = lines.iter().filter(|line| line.has_failed());
         let failed: Vec<String> =
@@ -32,10 +36,10 @@ pub fn run(arguments: &Import, common: &Common) -> anyhow::Result<()> {
             arguments.dicom[0].display()
         );
     }
-    let summary = with_progress("writing", common, |step| {
-        survey.write(&arguments.output, arguments.keep_dates, step)
+    let summary = with_steps("writing", common, |step| {
+        survey.write(&arguments.output, arguments.keep_dates, &maps, step)
     })?;
-    let Summary { subjects, images, failures: failed } = summary;
+    let Summary { subjects, images, label_maps, failures: failed } = summary;
     let count =
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     say!(
@@ -44,27 +48,10 @@ pub fn run(arguments: &Import, common: &Common) -> anyhow::Result<()> {
         count(subjects.len(), "subject"),
         arguments.output.display()
     );
-    conclude(failures, failed.iter().map(ToString::to_string).collect(), images > 0)
-}
-
-fn with_progress<T, E>(
-    what: &str,
-    common: &Common,
-    work: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<T, E>,
-) -> Result<T, E> {
-    // How much there is to do is known at the first step.
-    let progress: Mutex<Option<Progress>> = Mutex::new(None);
-    let done = work(&|done, total| {
-        if let Ok(mut progress) = progress.lock() {
-            let progress =
-                progress.get_or_insert_with(|| Progress::new(what, total as u64, common));
-            progress.set(done as u64, String::new);
-        }
-    });
-    if let Ok(Some(progress)) = progress.lock().as_deref() {
-        progress.finish();
+    if label_maps > 0 {
+        say!("{} of segmentations", count(label_maps, "label map"));
     }
-    done
+    conclude(failures, failed.iter().map(ToString::to_string).collect(), images > 0)
 }
 
 /// How patients become subjects: by the table, the key that was given, or a random one.

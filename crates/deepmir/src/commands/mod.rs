@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod demo;
 mod evaluate;
+mod export;
 mod fine_tune;
 mod implant;
 mod implanted;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Predict(arguments) => predict::run(&arguments, &cli.common),
         Verb::Anatomy(arguments) => anatomy::run(&arguments, &cli.common),
         Verb::Import(arguments) => import::run(&arguments, &cli.common),
+        Verb::Export(arguments) => export::run(&arguments, &cli.common),
         Verb::Demo(arguments) => demo::run(&arguments, &cli.common),
         Verb::Phantom(arguments) => phantom::run(&arguments, &cli.common),
         Verb::Implant(arguments) => implant::run(&arguments, &cli.common),

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["demo"],
     &["predict"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 28] = [
     &["run"],
     &["anatomy"],
     &["import"],
+    &["export"],
     &["phantom"],
     &["implant"],
     &["train"],
