@@ -42,3 +42,25 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     all.sort();
     all
 }
+
+/// Gives a text element of an explicit file another value.
+pub fn set_text(path: &Path, tag: [u16; 2], value: &str) {
+    let bytes = std::fs::read(path).unwrap();
+    let tag: Vec<u8> = tag.iter().flat_map(|half| half.to_le_bytes()).collect();
+    let at = (132..bytes.len()).find(|&at| bytes[at..].starts_with(&tag)).unwrap();
+    let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+    let mut value = value.as_bytes().to_vec();
+    value.resize(value.len().div_ceil(2) * 2, b' ');
+    let length_now = (value.len() as u16).to_le_bytes();
+    let rest = &bytes[at + 8 + length..];
+    std::fs::write(path, [&bytes[..at + 6], &length_now, &value, rest].concat()).unwrap();
+}
+
+/// The value of a text element of an explicit file.
+pub fn text_of(path: &Path, tag: [u16; 2]) -> String {
+    let bytes = std::fs::read(path).unwrap();
+    let tag: Vec<u8> = tag.iter().flat_map(|half| half.to_le_bytes()).collect();
+    let at = (132..bytes.len()).find(|&at| bytes[at..].starts_with(&tag)).unwrap();
+    let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+    String::from_utf8(bytes[at + 8..at + 8 + length].to_vec()).unwrap().trim_end().to_owned()
+}
