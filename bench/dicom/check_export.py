@@ -120,13 +120,38 @@ def check_report(path, results):
     print(f"{path.name}: {len(rows)} lesions and the counts {numbers} equal the table")
 
 
-def check_dciodvfy(path):
+def check_map(folder, results):
+    """Values of a map's slices at their places, against the map that it was made of."""
+    scan, kind = folder.name.rsplit("_", 1)
+    name = f"{scan}*_Chimap.nii*" if kind == "qsm" else f"{scan}*_acq-swi_T2starw.nii*"
+    image = nibabel.load(next(results.rglob(name)))
+    values = np.asarray(image.dataobj)
+    to_voxels = np.linalg.inv(image.affine) @ np.diag([-1, -1, 1, 1])
+    farthest = largest = 0.0
+    for path in sorted(folder.glob("*.dcm")):
+        one = pydicom.dcmread(path)
+        stored = one.pixel_array * float(one.RescaleSlope)
+        row, column = np.array(one.ImageOrientationPatient, float).reshape(2, 3)
+        r, c = np.indices(stored.shape)
+        down, across = map(float, one.PixelSpacing)
+        places = np.array(one.ImagePositionPatient, float) + c[..., None] * row * across + r[..., None] * column * down
+        voxels = places @ to_voxels[:3, :3].T + to_voxels[:3, 3]
+        index = np.round(voxels).astype(int)
+        farthest = max(farthest, float(np.abs(voxels - index).max()))
+        there = values[index[..., 0], index[..., 1], index[..., 2]]
+        largest = max(largest, float(np.abs(there - stored).max() / float(one.RescaleSlope)))
+    assert farthest < 0.01 and largest <= 0.51, (farthest, largest)
+    print(f"{folder.name}: {len(list(folder.iterdir()))} slices, at most {largest:.2f} steps of the stored numbers off")
+
+
+def check_dciodvfy(path, quiet=False):
     told = subprocess.run(["dciodvfy", path], capture_output=True, text=True)
     lines = (told.stdout + told.stderr).splitlines()
     errors = [line for line in lines if line.startswith("Error")]
     warnings = [line for line in lines if line.startswith("Warning")]
-    print(f"{path.name}: dciodvfy {len(errors)} errors, {len(warnings)} warnings")
-    for line in errors + warnings:
+    if not quiet:
+        print(f"{path.name}: dciodvfy {len(errors)} errors, {len(warnings)} warnings")
+    for line in errors + ([] if quiet else warnings):
         print("   ", line)
     return len(errors)
 
@@ -187,6 +212,12 @@ def main():
         elif path.name.endswith("_sr.dcm"):
             check_report(path, results)
         errors += check_dciodvfy(path)
+    for folder in filter(pathlib.Path.is_dir, written.iterdir()):
+        check_map(folder, results)
+        slices = sorted(folder.glob("*.dcm"))
+        of_maps = sum(check_dciodvfy(path, quiet=True) for path in slices)
+        print(f"{folder.name}: dciodvfy {of_maps} errors in {len(slices)} slices")
+        errors, files = errors + of_maps, files + slices
     if "--orthanc" in sys.argv:
         check_orthanc(files)
     sys.exit(1 if errors or not files else 0)

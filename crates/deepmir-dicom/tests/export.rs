@@ -70,8 +70,12 @@ fn results(case: &str, series: i64, out: &Path) -> PathBuf {
     let cells = [["0.9"], ["0.8"], ["0.7"]].map(|cells| cells.map(str::to_owned).to_vec());
     let path = folder.join("sub-01_desc-lesions.tsv");
     table::write_with(&path, &rows, &["lesion_probability"], &cells).unwrap();
+    // A map in ppm on the same grid.
+    let ramp =
+        Volume::from_fn(grid, |[i, j, k]| (i as f32 - 4.0) / 10.0 + (j + 8 * k) as f32 / 500.0);
+    nifti::write(&folder.join("sub-01_Chimap.nii.gz"), &ramp, None).unwrap();
     let told = format!(
-        "{{\"Sources\": [{image:?}], \"Model\": \"m\", \"ModelId\": \"1\", \"GeneratedBy\": {{\"Version\": \"0\"}}}}"
+        "{{\"Images\": {{\"QSM\": \"sub-01_Chimap.nii.gz\"}}, \"Sources\": [{image:?}], \"Model\": \"m\", \"ModelId\": \"1\", \"GeneratedBy\": {{\"Version\": \"0\"}}}}"
     );
     std::fs::write(stem("lesions").with_extension("json"), told).unwrap();
     image
@@ -107,7 +111,7 @@ fn a_segmentation_is_imported_as_the_label_map_that_it_was_made_of() {
     for (case, series, instances) in [("siemens", 8, false), ("philips", 3, true)] {
         let folder = tempfile::tempdir().unwrap();
         results(case, series, folder.path());
-        let options = ExportOptions { instances, series: None };
+        let options = ExportOptions { instances, ..ExportOptions::default() };
         let from = [folder.path().join("results")];
         let out = folder.path().join("out");
         let done = export(&from, &[fixture(case)], &out, options, &|_, _| {}).unwrap();
@@ -122,6 +126,26 @@ fn a_segmentation_is_imported_as_the_label_map_that_it_was_made_of() {
         let [found, drawn] = [found, drawn].map(|path| LabelMap::read(&path).unwrap().0);
         assert!(found.grid().same_as(drawn.grid()));
         assert_eq!(found.volume().data(), drawn.volume().data());
+    }
+}
+
+#[test]
+fn a_qsm_is_imported_as_the_map_that_it_was_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    results("siemens", 8, folder.path());
+    let options = ExportOptions { maps: true, ..ExportOptions::default() };
+    let from = [folder.path().join("results")];
+    let out = folder.path().join("out");
+    let done = export(&from, &[fixture("siemens")], &out, options, &|_, _| {}).unwrap();
+    let slices = done[0].files.last().unwrap();
+    assert!(slices.ends_with("sub-01_qsm"));
+    let survey = Survey::read(&[slices.clone()], &labels(), &|_, _| {}).unwrap();
+    assert_eq!(survey.lines()[0].taken_for, "QSM", "{}", survey.lines()[0].why);
+    let found = survey.voxels(0).unwrap();
+    let map = nifti::read(&from[0].join("sub-01_Chimap.nii.gz")).unwrap().volume;
+    assert!(found.grid().same_as(map.grid()));
+    for (found, value) in found.data().iter().zip(map.data()) {
+        assert!((found - value).abs() < 2e-5, "{found} {value}");
     }
 }
 
@@ -143,7 +167,7 @@ fn another_scan_on_the_same_grid_is_not_taken_for_the_source() {
     let told = refused(folder.path(), &[fixture("siemens")]);
     assert!(told.contains("not the voxels") && told.contains("--series"), "{told}");
     // Whoever names the series takes it upon himself.
-    let options = ExportOptions { instances: true, series: Some(8) };
+    let options = ExportOptions { instances: true, series: Some(8), maps: false };
     let results = [folder.path().join("results")];
     let out = folder.path().join("out");
     let done = export(&results, &[fixture("siemens")], &out, options, &|_, _| {}).unwrap();

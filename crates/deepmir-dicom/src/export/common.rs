@@ -20,6 +20,27 @@ pub enum Kind {
     Report,
     /// Secondary capture of the picture.
     Picture,
+    /// Derived MR images.
+    Map(MapKind),
+}
+
+/// A map that the lesions were found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapKind {
+    /// Susceptibility.
+    Qsm,
+    /// Susceptibility-weighted image, made of raw echoes.
+    Swi,
+}
+
+impl MapKind {
+    /// As image types have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qsm => "QSM",
+            Self::Swi => "SWI",
+        }
+    }
 }
 
 impl Kind {
@@ -29,6 +50,7 @@ impl Kind {
             Self::Segmentation => "1.2.840.10008.5.1.4.1.1.66.4",
             Self::Report => "1.2.840.10008.5.1.4.1.1.88.34",
             Self::Picture => "1.2.840.10008.5.1.4.1.1.7",
+            Self::Map(_) => "1.2.840.10008.5.1.4.1.1.4",
         }
     }
 
@@ -37,6 +59,7 @@ impl Kind {
             Self::Segmentation => "SEG",
             Self::Report => "SR",
             Self::Picture => "OT",
+            Self::Map(_) => "MR",
         }
     }
 
@@ -45,6 +68,8 @@ impl Kind {
             Self::Segmentation => "deepmir lesions",
             Self::Report => "deepmir lesion measurements",
             Self::Picture => "deepmir lesion mosaic",
+            Self::Map(MapKind::Qsm) => "deepmir QSM",
+            Self::Map(MapKind::Swi) => "deepmir SWI",
         }
     }
 
@@ -53,6 +78,8 @@ impl Kind {
             Self::Segmentation => 1,
             Self::Report => 2,
             Self::Picture => 3,
+            Self::Map(MapKind::Qsm) => 4,
+            Self::Map(MapKind::Swi) => 5,
         }
     }
 }
@@ -86,6 +113,11 @@ impl Uids {
     /// Of the object of a kind.
     pub fn instance(&self, kind: Kind) -> String {
         self.0.uid(kind.modality())
+    }
+
+    /// Of what is also made of more bytes.
+    pub fn with(&self, bytes: &[u8]) -> Self {
+        Self(self.0.clone().with(bytes))
     }
 
     /// Of something within the objects.

@@ -3,6 +3,7 @@
 pub mod codes;
 mod common;
 mod content;
+mod maps;
 mod picture;
 mod report;
 mod result;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_volume::atomic;
 
-use self::common::{Kind, Uids};
+use self::common::{Kind, MapKind, Uids};
 use self::result::{ScanResult, results};
 use self::segmentation::Segmentation;
 use self::source::Source;
@@ -29,6 +30,8 @@ use crate::object::Object;
 pub struct ExportOptions {
     /// One segment a lesion, in place of one a class.
     pub instances: bool,
+    /// QSM, and the SWI if it was made of raw echoes, as MR images too.
+    pub maps: bool,
     /// The number of the series that the label maps lie on, where their grid and voxels do not tell it.
     pub series: Option<i64>,
 }
@@ -44,7 +47,7 @@ pub struct Exported {
     pub lesions: usize,
     /// Whether an image of the results had the voxels of the series' study; false if none was there any more.
     pub confirmed: bool,
-    /// The files.
+    /// The files, and the folders of maps.
     pub files: Vec<PathBuf>,
 }
 
@@ -101,13 +104,22 @@ fn write_scan(
     if let Some(path) = &result.mosaic {
         objects.push((Kind::Picture, "mosaic", picture::object(path, source, result, &uids)?));
     }
+    let maps = maps_of(result, source, &uids, options)?;
     let mut files = Vec::new();
     for (kind, name, object) in objects {
         let path = out.join(format!("{}_{name}.dcm", result.scan));
-        let bytes = object.file(kind.class(), &uids.instance(kind), &common::implementation());
-        atomic::write(&path, &bytes)
-            .map_err(|source| DicomError::Write { path: path.clone(), source })?;
+        write(&path, kind, &uids.instance(kind), &object)?;
         files.push(path);
+    }
+    for (kind, slices) in maps {
+        let folder = out.join(format!("{}_{}", result.scan, kind.name().to_lowercase()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| DicomError::Write { path: folder.clone(), source })?;
+        for (n, (instance, object)) in slices.iter().enumerate() {
+            let path = folder.join(format!("{:04}.dcm", n + 1));
+            write(&path, Kind::Map(kind), instance, object)?;
+        }
+        files.push(folder);
     }
     Ok(Exported {
         scan: result.scan.clone(),
@@ -116,4 +128,33 @@ fn write_scan(
         confirmed: source.confirmed,
         files,
     })
+}
+
+/// The slices of a map, with the identifier of each.
+type Slices = Vec<(String, Object)>;
+
+fn maps_of(
+    result: &ScanResult,
+    source: &Source<'_>,
+    uids: &Uids,
+    options: ExportOptions,
+) -> Result<Vec<(MapKind, Slices)>, DicomError> {
+    if !options.maps {
+        return Ok(Vec::new());
+    }
+    if result.maps.is_empty() {
+        let reason =
+            "its results name neither a QSM nor an SWI of raw echoes; export without --maps";
+        return Err(DicomError::Results { path: result.path.clone(), reason: reason.to_owned() });
+    }
+    let of = |(kind, path): &(MapKind, PathBuf)| {
+        Ok((*kind, maps::objects(*kind, path, source, result, uids)?))
+    };
+    result.maps.iter().map(of).collect()
+}
+
+fn write(path: &Path, kind: Kind, instance: &str, object: &Object) -> Result<(), DicomError> {
+    let bytes = object.file(kind.class(), instance, &common::implementation());
+    atomic::write(path, &bytes)
+        .map_err(|source| DicomError::Write { path: path.to_owned(), source })
 }

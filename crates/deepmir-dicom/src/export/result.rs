@@ -10,6 +10,7 @@ use deepmir_lesion::{LabelMap, LesionRow, table};
 use deepmir_volume::{Volume, nifti};
 use serde_json::Value;
 
+use super::common::MapKind;
 use crate::DicomError;
 
 /// The column of a lesion's calibrated probability.
@@ -39,6 +40,8 @@ pub struct ScanResult {
     pub images: Vec<PathBuf>,
     /// Whether the reference image was itself made of raw echoes.
     pub reconstructed: bool,
+    /// QSM, and the SWI if it was made of raw echoes.
+    pub maps: Vec<(MapKind, PathBuf)>,
     /// The picture of the lesions, if there is one.
     pub mosaic: Option<PathBuf>,
     /// Date and time of the label map in UTC: `20260131`, `120000`.
@@ -92,6 +95,7 @@ impl ScanResult {
                 .to_owned()
         };
         let (images, reconstructed) = images(&told, &folder);
+        let maps = maps(&told, reconstructed, &folder);
         let mosaic = folder.join(format!("{scan}_desc-lesions_mosaic.png"));
         Ok(Self {
             model: text(told.get("Model")),
@@ -107,6 +111,7 @@ impl ScanResult {
             probabilities,
             images,
             reconstructed,
+            maps,
         })
     }
 }
@@ -162,11 +167,9 @@ fn probabilities(path: &Path) -> Result<BTreeMap<usize, f64>, DicomError> {
 /// The scanner's images behind a result: the reference, or the raw echoes that it was made of. The second value tells
 /// which.
 fn images(told: &serde_json::Map<String, Value>, folder: &Path) -> (Vec<PathBuf>, bool) {
-    let place =
-        |path: &str| if Path::new(path).is_absolute() { path.into() } else { folder.join(path) };
     let list = |value: Option<&Value>| -> Vec<PathBuf> {
         let all = value.and_then(Value::as_array).into_iter().flatten();
-        all.filter_map(Value::as_str).map(place).collect()
+        all.filter_map(Value::as_str).map(|path| folder.join(path)).collect()
     };
     // The first image is the reference: its grid is that of the label map.
     let Some(reference) = list(told.get("Sources")).into_iter().next() else {
@@ -177,6 +180,18 @@ fn images(told: &serde_json::Map<String, Value>, folder: &Path) -> (Vec<PathBuf>
     let reconstructed = !sources.is_empty();
     let all = if reconstructed { sources } else { vec![reference] };
     (all.into_iter().filter(|path| path.is_file()).collect(), reconstructed)
+}
+
+/// The maps that a result names.
+fn maps(
+    told: &serde_json::Map<String, Value>,
+    reconstructed: bool,
+    folder: &Path,
+) -> Vec<(MapKind, PathBuf)> {
+    let image = |name: &str| told.get("Images")?.get(name)?.as_str().map(|path| folder.join(path));
+    let qsm = image("QSM").map(|path| (MapKind::Qsm, path));
+    let swi = image("SWI").filter(|_| reconstructed).map(|path| (MapKind::Swi, path));
+    qsm.into_iter().chain(swi).collect()
 }
 
 /// When a file was written, in UTC.

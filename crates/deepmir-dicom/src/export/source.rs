@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use deepmir_volume::{Grid, Volume, nifti};
 
+use super::common::Uids;
 use super::result::ScanResult;
 use crate::DicomError;
 use crate::bids::volume;
@@ -30,6 +31,8 @@ pub struct Source<'a> {
     pub class: String,
     /// Its frame of reference, if it says one.
     pub frame_of_reference: Option<String>,
+    /// How the patient lay, such as `HFS`; empty if it is not said.
+    pub patient_position: String,
     /// Whether an image of the results has the voxels of its study.
     pub confirmed: bool,
 }
@@ -104,11 +107,13 @@ impl<'a> Source<'a> {
             let data = &parsed.dataset;
             let text = |tag| data.text(tag);
             let class = text(parse::tags::SOP_CLASS_UID);
-            (copied(data), class, text(parse::tags::FRAME_OF_REFERENCE_UID))
+            let position = text(parse::tags::PATIENT_POSITION).filter(|word| word.is_ascii());
+            let frame_of_reference = text(parse::tags::FRAME_OF_REFERENCE_UID);
+            (copied(data), class, frame_of_reference, position.unwrap_or_default())
         })?;
         let damaged =
             |reason: &str| DicomError::Damaged { path: path.clone(), reason: reason.into() };
-        let (patient_and_study, class, frame_of_reference) =
+        let (patient_and_study, class, frame_of_reference, patient_position) =
             read.ok_or_else(|| damaged("it is no DICOM file any more"))?;
         let class =
             class.filter(|uid| is_uid(uid)).ok_or_else(|| damaged("it says no class (UID)"))?;
@@ -119,7 +124,15 @@ impl<'a> Source<'a> {
         if !uids.into_iter().chain(instances).all(|uid| is_uid(uid)) {
             return Err(damaged("an image of its series has no valid UID to refer to"));
         }
-        Ok(Self { stack, files, patient_and_study, class, frame_of_reference, confirmed })
+        Ok(Self {
+            stack,
+            files,
+            patient_and_study,
+            class,
+            frame_of_reference,
+            patient_position,
+            confirmed,
+        })
     }
 
     /// The grid of its slices.
@@ -131,6 +144,11 @@ impl<'a> Source<'a> {
             let path = self.files.get(self.stack.frames[0].file).cloned().unwrap_or_default();
             DicomError::Geometry { path, reason }
         })
+    }
+
+    /// Its frame of reference; if it says none, one for what is written.
+    pub fn frame_of_reference_or(&self, uids: &Uids) -> String {
+        self.frame_of_reference.clone().unwrap_or_else(|| uids.of("frame of reference"))
     }
 
     /// A reference to a frame's image.

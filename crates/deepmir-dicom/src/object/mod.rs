@@ -52,9 +52,21 @@ impl Object {
         self.text(attribute, &values.join("\\"))
     }
 
-    /// With 16-bit numbers (US).
+    /// With a 16-bit number (US).
     #[must_use]
     pub fn short(self, attribute: Attribute, value: u16) -> Self {
+        self.bytes(attribute, value.to_le_bytes().to_vec())
+    }
+
+    /// With a 16-bit number with a sign (SS).
+    #[must_use]
+    pub fn signed(self, attribute: Attribute, value: i16) -> Self {
+        self.bytes(attribute, value.to_le_bytes().to_vec())
+    }
+
+    /// With a 64-bit float (FD).
+    #[must_use]
+    pub fn double(self, attribute: Attribute, value: f64) -> Self {
         self.bytes(attribute, value.to_le_bytes().to_vec())
     }
 

@@ -18,7 +18,9 @@ use super::sections::{EXIT_STATUS, sections};
   deepmir export RESULTS --dicom EXPORT --instances -o ARCHIVE"),
     ("Files", "  ARCHIVE/SCAN_seg.dcm     DICOM SEG: binary, one segment a class; left out without lesions
   ARCHIVE/SCAN_sr.dcm      DICOM SR: each lesion's place and measures, and how many there are
-  ARCHIVE/SCAN_mosaic.dcm  secondary capture of the picture of the lesions, if there is one"),
+  ARCHIVE/SCAN_mosaic.dcm  secondary capture of the picture of the lesions, if there is one
+  ARCHIVE/SCAN_qsm/, ARCHIVE/SCAN_swi/
+                           with --maps: MR images, one slice a file"),
     EXIT_STATUS,
 ]))]
 pub struct Export {
@@ -34,6 +36,9 @@ pub struct Export {
     /// Write one segment a lesion, not one a class
     #[arg(long)]
     pub instances: bool,
+    /// Write the QSM, and the SWI if it was made of raw echoes, as MR images too
+    #[arg(long)]
+    pub maps: bool,
     /// The number of the series that the results lie on, where grid and voxels do not tell it
     #[arg(long, value_name = "NUMBER")]
     pub series: Option<i64>,

@@ -7,7 +7,8 @@ use crate::cli::{Common, Export};
 use crate::progress::with_steps;
 
 pub fn run(arguments: &Export, common: &Common) -> anyhow::Result<()> {
-    let options = ExportOptions { instances: arguments.instances, series: arguments.series };
+    let Export { instances, maps, series, .. } = *arguments;
+    let options = ExportOptions { instances, maps, series };
     let Export { results, dicom, output, .. } = arguments;
     let exported =
         with_steps("reading", common, |step| export(results, dicom, output, options, step))?;
