@@ -1,5 +1,7 @@
 //! Results become objects of the study that they came from.
 
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

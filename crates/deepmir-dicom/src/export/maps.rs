@@ -1,6 +1,6 @@
 //! QSM and SWI as derived MR images, one slice a file, in the planes of the source.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use deepmir_volume::{Volume, nifti};
 
@@ -28,7 +28,7 @@ struct Scaled {
 /// If it cannot be read, or lies on another grid than the source.
 pub fn objects(
     kind: MapKind,
-    path: &PathBuf,
+    path: &Path,
     source: &Source<'_>,
     result: &ScanResult,
     uids: &Uids,
@@ -37,7 +37,7 @@ pub fn objects(
     let grid = source.grid()?;
     if !lies_on(map.grid(), &grid) {
         let reason = "it has another grid than the label map; export without --maps".to_owned();
-        return Err(DicomError::Results { path: path.clone(), reason });
+        return Err(DicomError::Results { path: path.to_owned(), reason });
     }
     let largest = map.data().iter().filter(|value| value.is_finite());
     let largest = largest.fold(0.0_f32, |most, value| most.max(value.abs()));
