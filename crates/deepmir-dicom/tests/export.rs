@@ -141,7 +141,7 @@ fn a_qsm_is_imported_as_the_map_that_it_was_made_of() {
     let done = export(&from, &[fixture("siemens")], &out, options, &|_, _| {}).unwrap();
     let slices = done[0].files.last().unwrap();
     assert!(slices.ends_with("sub-01_qsm"));
-    let survey = Survey::read(&[slices.clone()], &labels(), &|_, _| {}).unwrap();
+    let survey = Survey::read(std::slice::from_ref(slices), &labels(), &|_, _| {}).unwrap();
     assert_eq!(survey.lines()[0].taken_for, "QSM", "{}", survey.lines()[0].why);
     let found = survey.voxels(0).unwrap();
     let map = nifti::read(&from[0].join("sub-01_Chimap.nii.gz")).unwrap().volume;

@@ -11,13 +11,12 @@ mod segmentation;
 mod source;
 mod uid;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_volume::atomic;
 
 use self::common::{Kind, MapKind, Uids};
-use self::result::{ScanResult, results};
+use self::result::{ScanResult, listed};
 use self::segmentation::Segmentation;
 use self::source::Source;
 use crate::DicomError;
@@ -63,28 +62,22 @@ pub fn export(
     options: ExportOptions,
     progress: Progress<'_>,
 ) -> Result<Vec<Exported>, DicomError> {
-    let mut scans: BTreeMap<String, ScanResult> = BTreeMap::new();
-    for folder in folders {
-        for result in results(folder)? {
-            if let Some(other) = scans.get(&result.scan) {
-                let reason = format!(
-                    "another folder has results of {} too ({}); export them one at a time",
-                    result.scan,
-                    other.path.display()
-                );
-                return Err(DicomError::Results { path: result.path, reason });
-            }
-            scans.insert(result.scan.clone(), result);
-        }
-    }
+    let scans = listed(folders)?;
     // Subjects have their labels already; these are not used.
     let survey = Survey::read(sources, &Labels::Hashed(Key::random()?), progress)?;
-    let found = scans.values().map(|result| Source::find(&survey, result, options.series));
-    let found: Vec<Source<'_>> = found.collect::<Result<_, _>>()?;
+    // Results are read twice: those of a cohort need not fit in memory.
+    let find = |(scan, path): (&String, &PathBuf)| {
+        Source::find(&survey, &ScanResult::read(scan, path)?, options.series)
+    };
+    let found: Vec<Source<'_>> = scans.iter().map(find).collect::<Result<_, _>>()?;
     std::fs::create_dir_all(out)
         .map_err(|source| DicomError::Write { path: out.to_owned(), source })?;
-    let pairs = scans.values().zip(&found);
-    pairs.map(|(result, source)| write_scan(result, source, out, options)).collect()
+    let pairs = scans.iter().zip(&found);
+    pairs
+        .map(|((scan, path), source)| {
+            write_scan(&ScanResult::read(scan, path)?, source, out, options)
+        })
+        .collect()
 }
 
 fn write_scan(

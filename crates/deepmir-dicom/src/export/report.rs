@@ -40,7 +40,7 @@ pub fn object(
     uids: &Uids,
 ) -> Object {
     let lesions = result.rows.iter().map(|row| lesion(row, source, result, segmentation, uids));
-    let counts = LesionClass::ALL.into_iter().map(|class| count(class, source, result, uids));
+    let counts = LesionClass::ALL.into_iter().map(|class| count(class, result, uids));
     let groups: Vec<Object> = counts.chain(lesions).collect();
     let images = source.instances().into_iter().map(|reference| image(None, reference)).collect();
     let library = container(dcm("126200", "Image Library Group"), None, images);
@@ -114,7 +114,7 @@ fn algorithm(result: &ScanResult) -> [Object; 2] {
 }
 
 /// The number of lesions of a class (TID 1501).
-fn count(class: LesionClass, source: &Source<'_>, result: &ScanResult, uids: &Uids) -> Object {
+fn count(class: LesionClass, result: &ScanResult, uids: &Uids) -> Object {
     let count = result.rows.iter().filter(|row| row.class == class).count();
     let mut items = vec![
         text(HasObservationContext, TRACKING_ID, &format!("{class} count")),
@@ -125,8 +125,6 @@ fn count(class: LesionClass, source: &Source<'_>, result: &ScanResult, uids: &Ui
     items.push(code(HasConceptModifier, FINDING_SITE, codes::BRAIN));
     let number_of_lesions = Code("246206008", "SCT", "Number of lesions");
     items.push(number(number_of_lesions, count as f64, NO_UNIT));
-    let series = &source.stack.header().identity.series;
-    items.push(uid(Contains, dcm("121232", "Source series for segmentation"), series));
     container(GROUP, Some("1501"), items)
 }
 

@@ -48,25 +48,46 @@ pub struct ScanResult {
     pub written: [String; 2],
 }
 
-/// The results of all scans below a folder.
+/// The label map of every scan below folders, by scan.
 ///
 /// # Errors
-/// If there are none, or a file of them is missing or damaged.
-pub fn results(folder: &Path) -> Result<Vec<ScanResult>, DicomError> {
-    if !folder.is_dir() {
-        let reason = "no folder; give one that `deepmir predict` or `deepmir run` wrote".to_owned();
-        return Err(DicomError::Results { path: folder.to_owned(), reason });
+/// If there are none, or two of one scan.
+pub fn listed(folders: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, DicomError> {
+    let mut all: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for folder in folders {
+        let fault = |reason: &str| {
+            Err(DicomError::Results { path: folder.clone(), reason: reason.to_owned() })
+        };
+        if !folder.is_dir() {
+            return fault("no folder; give one that `deepmir predict` or `deepmir run` wrote");
+        }
+        let maps = label_maps(folder)?;
+        if maps.is_empty() {
+            return fault(
+                "there are no results of `deepmir predict` or `deepmir run` (*_seg-lesions_dseg.nii.gz)",
+            );
+        }
+        for (scan, path) in maps {
+            if let Some(other) = all.get(&scan) {
+                let reason = format!(
+                    "another folder has results of {scan} too ({}); export them one at a time",
+                    other.display()
+                );
+                return Err(DicomError::Results { path, reason });
+            }
+            all.insert(scan, path);
+        }
     }
-    let maps = label_maps(folder)?;
-    if maps.is_empty() {
-        let reason = "there are no results of `deepmir predict` or `deepmir run` (*_seg-lesions_dseg.nii.gz)";
-        return Err(DicomError::Results { path: folder.to_owned(), reason: reason.to_owned() });
-    }
-    maps.into_iter().map(|(scan, path)| ScanResult::read(scan, path)).collect()
+    Ok(all)
 }
 
 impl ScanResult {
-    fn read(scan: String, path: PathBuf) -> Result<Self, DicomError> {
+    /// Reads the results of a scan by its label map.
+    ///
+    /// # Errors
+    /// If a file of them is missing or damaged, or they contradict each other.
+    pub fn read(scan: &str, path: &Path) -> Result<Self, DicomError> {
+        let (scan, path) = (scan.to_owned(), path.to_owned());
         let (labels, _) = LabelMap::read(&path)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

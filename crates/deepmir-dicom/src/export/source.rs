@@ -1,7 +1,8 @@
 //! The series that a label map lies on, found again among DICOM files: an import keeps no identifiers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use deepmir_cases::bids::sidecar_fields;
 use deepmir_volume::{Grid, Volume, nifti};
 
 use super::common::Uids;
@@ -205,9 +206,10 @@ fn confirmed(
     // One image suffices: all were made in one acquisition.
     let Some(path) = result.images.first() else { return Ok(Vec::new()) };
     let image = nifti::read(path)?.volume;
+    let may_be = acquired_alike(path);
     let mut found: Vec<usize> = Vec::new();
     for (n, stack) in stacks.iter().enumerate() {
-        if found.iter().any(|&other| of_study(stacks[other]) == of_study(stack)) {
+        if !may_be(stack) || found.iter().any(|&other| of_study(stacks[other]) == of_study(stack)) {
             continue;
         }
         // A series that cannot be decoded confirms nothing.
@@ -218,6 +220,19 @@ fn confirmed(
         }
     }
     Ok(found)
+}
+
+/// Whether a volume is of the part and echo time that an image says: the voxels of others need not be read.
+fn acquired_alike(image: &Path) -> impl Fn(&Stack) -> bool {
+    let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut parts = ["mag", "phase", "real", "imag"].into_iter();
+    let part = parts.find(|part| name.contains(&format!("_part-{part}_")));
+    let time_s = sidecar_fields(image).get("EchoTime").and_then(serde_json::Value::as_f64);
+    move |stack| {
+        let same_part = part.zip(stack.part()).is_none_or(|(said, part)| said == part.entity());
+        let times = time_s.zip(stack.echo_time_ms());
+        same_part && times.is_none_or(|(said, time)| (said * 1000.0 - time).abs() < 0.01)
+    }
 }
 
 /// Patient and study.
