@@ -6,7 +6,7 @@
 WRITTEN is the folder of the export, RESULTS what `deepmir predict` or `run` wrote, DICOM the files of the scanner.
 highdicom reads segmentation and report; voxels, places, references and measurements must be those of label map, table
 and source.
-`dciodvfy` (Debian dicom3tools) must find no error. With --orthanc, a server is started on this machine alone, takes all
+`dciodvfy` (Debian dicom3tools) must find no error. Where dcmqi is installed, it reads the segmentation too. With --orthanc, a server is started on this machine alone, takes all
 files and must give them back unchanged. Needs highdicom, nibabel and numpy.
 """
 
@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -80,6 +81,27 @@ def check_segmentation(path, results, sources):
     assert int((volume.array > 0).sum()) == count
     print(f"{path.name}: {len(found)} segments, {seg.NumberOfFrames} frames, {count} voxels equal; "
           f"at most {farthest:.1e} voxels off the grid")
+
+
+def check_dcmqi(path, results):
+    """The segments as 3D Slicer's library reads them."""
+    scan = path.name.removesuffix("_seg.dcm")
+    stem = str(next(results.rglob(f"{scan}*_seg-lesions_dseg.nii.gz")))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["segimage2itkimage", "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nii"],
+                       check=True, capture_output=True)
+        described = json.loads((pathlib.Path(folder) / "meta.json").read_text())["segmentAttributes"]
+        truth, affine = label_voxels(stem)
+        count = 0
+        for n, [segment] in enumerate(described, 1):
+            image = nibabel.load(f"{folder}/{n}.nii.gz")
+            there = np.argwhere(np.asarray(image.dataobj) != 0)
+            voxels = nibabel.affines.apply_affine(np.linalg.inv(affine) @ image.affine, there)
+            found = {tuple(voxel) for voxel in np.round(voxels).astype(int)}
+            assert found <= truth[CLASSES[segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"]]]
+            count += len(found)
+    assert count == sum(len(voxels) for voxels in truth.values())
+    print(f"{path.name}: dcmqi reads {len(described)} segments with the same {count} voxels")
 
 
 def check_report(path, results):
@@ -209,6 +231,8 @@ def main():
     for path in files:
         if path.name.endswith("_seg.dcm"):
             check_segmentation(path, results, sources)
+            if shutil.which("segimage2itkimage"):
+                check_dcmqi(path, results)
         elif path.name.endswith("_sr.dcm"):
             check_report(path, results)
         errors += check_dciodvfy(path)

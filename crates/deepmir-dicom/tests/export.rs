@@ -228,6 +228,8 @@ fn results_that_are_not_whole_are_named() {
     let table = folder.path().join("results/sub-01_desc-lesions.tsv");
     let text = std::fs::read_to_string(&table).unwrap();
     let shorter: Vec<&str> = text.lines().take(3).collect();
+    std::fs::write(&table, text.replacen("0.5000", "nan", 1)).unwrap();
+    assert!(refused(folder.path(), &dicom).contains("lesion 1 has a measure that is no number"));
     std::fs::write(&table, shorter.join("\n")).unwrap();
     let told = refused(folder.path(), &dicom);
     assert!(told.contains("2 lesions") && told.contains("desc-lesions.tsv"), "{told}");

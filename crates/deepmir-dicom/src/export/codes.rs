@@ -35,6 +35,15 @@ pub fn finding(class: LesionClass) -> Code {
     }
 }
 
+/// The colour that viewers show a class in, as in our pictures: orange and blue, in CIELab as DICOM codes it (PS3.3,
+/// C.10.7.1.1).
+pub fn colour(class: LesionClass) -> [u16; 3] {
+    match class {
+        LesionClass::Cmb => [46_273, 37_130, 52_090],
+        LesionClass::Nhid => [30_129, 32_193, 22_265],
+    }
+}
+
 /// A region of MARS as an anatomic structure.
 pub fn site(region: MarsRegion) -> Code {
     match region {

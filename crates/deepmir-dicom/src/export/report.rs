@@ -4,7 +4,7 @@ use deepmir_lesion::{Certainty, LesionClass, LesionRow};
 
 use super::codes::{self, Code, OWN_SCHEME};
 use super::common::{
-    Kind, MAKER, NOT_A_DEVICE, Uids, algorithm_name, algorithm_version, base, implementation,
+    Kind, MAKER, NOT_A_DEVICE, Uids, algorithm_name, algorithm_version, base, implementation, short,
 };
 use super::content::{
     Relation, code, container, image, number, point, root, text, uid, with_items,
@@ -77,8 +77,8 @@ fn observer(result: &ScanResult) -> Vec<Object> {
         uid(HasObservationContext, dcm("121012", "Device Observer UID"), &implementation()),
         said("121013", "Device Observer Name", MAKER),
         said("121014", "Device Observer Manufacturer", MAKER),
-        said("121015", "Device Observer Model Name", &result.model),
-        said("121016", "Device Observer Serial Number", &result.model_id),
+        said("121015", "Device Observer Model Name", &short(&result.model)),
+        said("121016", "Device Observer Serial Number", &short(&result.model_id)),
     ]
 }
 

@@ -149,8 +149,18 @@ fn there(path: PathBuf, what: &str) -> Result<PathBuf, DicomError> {
     Err(DicomError::Results { path, reason })
 }
 
-/// That table and instance map have the same lesions.
+/// That table and instance map have the same lesions, and all numbers are some.
 fn check_rows(rows: &[LesionRow], map: &Volume<i32>, path: &Path) -> Result<(), DicomError> {
+    let finite = |row: &LesionRow| {
+        let measured = [row.x_mm, row.y_mm, row.z_mm, row.volume_mm3, row.diameter_mm];
+        let chi = [row.chi_mean_ppm, row.chi_total_ppm_mm3].into_iter().flatten();
+        measured.into_iter().chain(chi).all(f64::is_finite)
+    };
+    if let Some(row) = rows.iter().find(|row| !finite(row)) {
+        let reason =
+            format!("lesion {} has a measure that is no number; predict again", row.lesion_id);
+        return Err(DicomError::Results { path: path.to_owned(), reason });
+    }
     let mut voxels: BTreeMap<i32, usize> = BTreeMap::new();
     map.data().iter().filter(|&&number| number != 0).for_each(|&number| {
         *voxels.entry(number).or_default() += 1;

@@ -192,7 +192,11 @@ fn segment(number: u16, holds: Holds<'_>, result: &ScanResult, uids: &Uids) -> O
             vec![codes::ABNORMAL_STRUCTURE.item()],
         )
         .items(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, vec![codes::finding(class).item()])
-        .items(tags::ANATOMIC_REGION_SEQUENCE, vec![site]);
+        .items(tags::ANATOMIC_REGION_SEQUENCE, vec![site])
+        .bytes(
+            tags::RECOMMENDED_DISPLAY_CIELAB_VALUE,
+            codes::colour(class).iter().flat_map(|value| value.to_le_bytes()).collect(),
+        );
     match holds {
         Holds::Class(_) => object,
         Holds::Lesion(row) => object
