@@ -1,4 +1,4 @@
-//! DICOM series of brain MRI: reading, sorting, geometry, and the BIDS dataset made of them.
+//! DICOM series of brain MRI: reading, sorting, geometry, and the BIDS dataset made of them; lesions as SEG and SR.
 //!
 //! A [`Survey`] reads the headers below a folder, sorts images into volumes and decides what each is taken for;
 //! [`Survey::write`] makes the dataset. Subjects are named by [`Labels`], from a keyed hash or a table; nothing that names
@@ -15,6 +15,22 @@
 //! }
 //! let written = survey.write("dataset".as_ref(), false, &[], &|_, _| {})?;
 //! println!("{} images of {} subjects", written.images, written.subjects.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`export`] writes the results of a prediction as objects of the study that they came from. What it writes does name
+//! the patient.
+//!
+//! ```no_run
+//! use deepmir_dicom::{ExportOptions, export};
+//!
+//! # fn main() -> Result<(), deepmir_dicom::DicomError> {
+//! let options = ExportOptions { instances: true, ..ExportOptions::default() };
+//! let (results, source) = (["results".into()], ["export".into()]);
+//! for scan in export(&results, &source, "archive".as_ref(), options, &|_, _| {})? {
+//!     println!("{}: {} lesions on series {:?}", scan.scan, scan.lesions, scan.series);
+//! }
 //! # Ok(())
 //! # }
 //! ```
