@@ -3,6 +3,7 @@
 mod bundle;
 mod bytes;
 mod database;
+mod dicom;
 mod gzip;
 mod nifti;
 mod odd;
@@ -37,11 +38,13 @@ pub enum Format {
     Safetensors,
     /// `.sqlite`.
     Database,
+    /// `.dcm`.
+    Dicom,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nifti,
         Self::NiftiGzip,
         Self::Voxels,
@@ -51,6 +54,7 @@ impl Format {
         Self::Bundle,
         Self::Safetensors,
         Self::Database,
+        Self::Dicom,
     ];
 
     /// The format of a file; `None` if it is none of them.
@@ -68,6 +72,7 @@ impl Format {
             (".deepmir", Self::Bundle),
             (".safetensors", Self::Safetensors),
             (".sqlite", Self::Database),
+            (".dcm", Self::Dicom),
         ];
         endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| format)
     }
@@ -84,6 +89,7 @@ impl Format {
             Self::Bundle => "bundle",
             Self::Safetensors => "weights",
             Self::Database => "sqlite",
+            Self::Dicom => "dcm",
         }
     }
 }
@@ -130,6 +136,7 @@ fn structured(format: Format, contents: &[u8], random: &mut ChaCha8Rng) -> Optio
         Format::Bundle => bundle::damage(contents, random),
         Format::Safetensors => safetensors::damage(contents, random),
         Format::Database => database::damage(contents, random),
+        Format::Dicom => dicom::damage(contents, random),
     }
 }
 

@@ -57,6 +57,10 @@ fn sound(format: Format) -> Vec<u8> {
         ]),
         Format::Safetensors => weights(),
         Format::Database => store(),
+        Format::Dicom => {
+            let elements = b"\x08\0\x05\0CS\x02\0A \x28\0\x10\0US\x02\0\x07\0";
+            [&[0; 128][..], b"DICM", elements].concat()
+        }
     }
 }
 

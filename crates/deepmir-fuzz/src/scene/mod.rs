@@ -1,5 +1,6 @@
 //! Scenes: a command of the program with small, sound files that it works on.
 
+mod archive;
 mod echoes;
 mod world;
 

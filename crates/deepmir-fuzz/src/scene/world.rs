@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use deepmir_volume::nifti;
 
-use super::{Scene, echoes};
+use super::{Scene, archive, echoes};
 use crate::files::copy_folder;
 
 /// A network of some thousand weights, trained for a moment, with every classifier there is.
@@ -47,6 +47,8 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
         sound.annotate(Scene::new(world, "annotate", 8))?,
         sound.study(Scene::new(world, "study", 3))?,
         sound.collect(Scene::new(world, "study collect", 5))?,
+        archive::import(Scene::new(world, "import", 10))?,
+        archive::export(Scene::new(world, "export", 8))?,
     ];
     scenes.iter().try_for_each(|scene| sound.succeeds(scene))?;
     Ok(scenes)
