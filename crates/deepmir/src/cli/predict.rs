@@ -16,6 +16,7 @@ use super::sections::{EXIT_STATUS, sections};
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir predict --swi SWI.nii.gz --qsm QSM.nii.gz --t2w T2w.nii.gz -o results
   deepmir predict --swi SWI.nii.gz --mask brain.nii.gz -o results
+  deepmir predict --dicom EXPORT -o results
   deepmir predict --mag echo*_mag.nii.gz --phase echo*_phase.nii.gz --t2w T2w.nii.gz -o results"),
     ("Files", "  SCAN stands for the BIDS name of the scan (sub-01_ses-1), IMAGE for that of the SWI without its
   suffix (sub-01_ses-1_acq-swi); if the SWI has another name, both are that. Maps are on the SWI's
@@ -89,6 +90,16 @@ pub struct Predict {
     /// Brain mask; values from one half of its highest on are inside [default: nonzero voxels of a skull-stripped image, or the brain that a network outlines in a whole head]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
+    /// DICOM files in place of images: imported, run as a dataset, and the lesions exported as DICOM again
+    ///
+    /// Folders of any depth, files or a DICOMDIR, of one patient or many. In the folder of the results, `images` is the
+    /// BIDS dataset that `deepmir import` makes, `results` what `deepmir run` finds in it, and `dicom` what `deepmir
+    /// export` makes of that, which names the patients.
+    #[arg(
+        long, value_name = "DICOM", num_args = 1..,
+        conflicts_with_all = ["swi", "t2star", "qsm", "t2w", "mask", "overwrite"]
+    )]
+    pub dicom: Vec<PathBuf>,
     /// Folder for the results
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,

@@ -16,6 +16,7 @@ mod model;
 mod phantom;
 mod phantom_stream;
 mod predict;
+mod predict_dicom;
 mod qualify;
 mod recon;
 mod run;

@@ -15,6 +15,9 @@ use super::{NOT_A_DEVICE, open_model, scan};
 use crate::cli::{Common, Predict};
 
 pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
+    if !arguments.dicom.is_empty() {
+        return super::predict_dicom::run(arguments, common);
+    }
     let started = Instant::now();
     let from_echoes = arguments.raw.is_given();
     let source = if from_echoes { echoes(arguments)? } else { maps(arguments)? };

@@ -7,6 +7,7 @@ mod annotate;
 mod bad_input;
 mod compare;
 mod config;
+mod dicom;
 mod evaluate;
 mod evaluate_faults;
 mod headers;
