@@ -6,6 +6,8 @@ use crate::ReportError;
 
 /// Head, style and print rules of every page.
 const PAGE: &str = include_str!("../templates/page.html");
+/// A lesion close up.
+const CARD: &str = include_str!("../templates/card.html");
 
 /// Qualities of a page's pictures, until it is small enough.
 const JPEG_QUALITIES: [u8; 5] = [88, 75, 55, 35, 20];
@@ -38,6 +40,7 @@ pub(crate) fn render(template: &'static str, values: Value) -> Result<String, Re
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("page", PAGE).map_err(fault)?;
+    environment.add_template("card", CARD).map_err(fault)?;
     environment.add_template("this", template).map_err(fault)?;
     environment.get_template("this").and_then(|page| page.render(values)).map_err(fault)
 }

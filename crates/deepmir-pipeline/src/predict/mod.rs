@@ -8,6 +8,7 @@ mod microbleeds;
 mod page;
 pub mod quality;
 pub mod range;
+mod reasons;
 mod regions;
 mod rejected;
 mod tilt;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use deepmir_anatomy::Regions;
 use deepmir_cases::{Case, CaseFiles, FindBrain, Modality, sha256};
+use deepmir_detect::candidate_classifier::Features;
 use deepmir_detect::{ClassThreshold, DetectionRule, ProbabilityMaps};
 use deepmir_lesion::{
     BasalGanglia, Candidate, CountInterval, FindPlace, LabelMap, Lesion, LesionClass, LesionRow,
@@ -66,6 +68,8 @@ pub struct Prediction {
     pub probabilities: ProbabilityMaps,
     /// Every candidate, accepted or not.
     pub candidates: Vec<Candidate>,
+    /// What the candidate classifier judged each by; empty without one.
+    pub features: Vec<Features>,
     /// The rule for the images that the scan has.
     pub rule: DetectionRule,
     /// Where the model has thresholds and calibration for just these images.
@@ -74,6 +78,8 @@ pub struct Prediction {
     pub accepted: Vec<bool>,
     /// The lesions, in the order of the table.
     pub found: Vec<Candidate>,
+    /// The position among the candidates of that which each lesion is the mask of.
+    pub candidate_of: Vec<Option<usize>>,
     /// What is too large for a microbleed; counted nowhere.
     pub large: Vec<LargeFinding>,
     /// The table.
@@ -223,7 +229,7 @@ impl Predictor {
         let candidates = sorted(&detected, candidates);
         let found = sorted(&detected, &found);
         // Measuring takes as much memory again as the prepared images, which are not needed any more.
-        let Detected { case, prepared, maps, candidates: scored, rule, operating_point, .. } =
+        let Detected { case, prepared, maps, candidates: scored, features, rule, operating_point } =
             detected;
         drop((prepared, maps));
         let places = regions.as_ref().ok().map(|regions| regions as &dyn FindPlace);
@@ -240,6 +246,9 @@ impl Predictor {
         let lesions: Vec<Option<usize>> = found.iter().map(|(n, _)| owners[*n]).collect();
         let accepted: Vec<bool> =
             candidates.iter().map(|(n, _)| lesions.contains(&Some(*n))).collect();
+        let place = |owner: &Option<usize>| candidates.iter().position(|(n, _)| Some(*n) == *owner);
+        let candidate_of: Vec<Option<usize>> = lesions.iter().map(place).collect();
+        let features = candidates.iter().filter_map(|(n, _)| features.get(*n).cloned()).collect();
         let [candidates, found] = [candidates, found]
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
@@ -259,10 +268,12 @@ impl Predictor {
             labels,
             probabilities,
             candidates,
+            features,
             rule,
             operating_point,
             accepted,
             found,
+            candidate_of,
             large,
             rows,
             quality,

@@ -1,16 +1,16 @@
 //! The page of a prediction: pictures, measures, methods and provenance.
 
 use deepmir_cases::{CaseFiles, Modality};
-use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::MarsRegion;
 use deepmir_report::{
-    Canvas, Shown, Structure, StructureMosaic, SubjectReport, brain_outline, checkerboard,
+    Canvas, Paint, Pane, Shown, Structure, StructureMosaic, SubjectReport, brain_outline,
+    checkerboard,
 };
-use deepmir_volume::{Volume, resample_labels};
+use deepmir_volume::resample_labels;
 
 use super::methods::methods;
 use super::window::window;
-use super::{Prediction, Predictor, large, microbleeds};
+use super::{Prediction, Predictor, large, microbleeds, reasons};
 use crate::{PipelineError, program};
 
 impl Predictor {
@@ -48,17 +48,23 @@ impl Predictor {
             provenance.push((modality.name().to_owned(), from));
         }
         let images: Vec<Shown<'a>> = images.collect();
+        let near_misses = reasons::near_misses(prediction);
         Ok(SubjectReport {
             id: files.id.clone(),
             checks: checks(prediction, &images),
             warnings: prediction.quality.warnings.iter().map(ToString::to_string).collect(),
             quality: prediction.quality.lines(),
+            panes: panes(prediction, &images),
             images,
             lesions: prediction.lesions().collect(),
-            probability: any_class(&prediction.probabilities),
             brain: &case.brain,
+            mars: prediction.regions.as_ref().map(|regions| regions.mars()),
             rows: &prediction.rows,
             lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
+            reasons: reasons::of_lesions(prediction),
+            near_misses,
+            count_intervals: prediction.quality.count_intervals.clone(),
+            large_findings: prediction.large.len(),
             truth: None,
             tables: microbleeds::page_table(prediction)
                 .into_iter()
@@ -100,16 +106,24 @@ fn checks(prediction: &Prediction, images: &[Shown<'_>]) -> Vec<(String, Canvas)
     checks
 }
 
-/// The probability of a lesion of any class; the classes are mutually exclusive.
-fn any_class(maps: &ProbabilityMaps) -> Option<Volume<f32>> {
-    let mut sum: Option<Volume<f32>> = None;
-    for (_, map) in maps.iter() {
-        match &mut sum {
-            None => sum = Some(map.clone()),
-            Some(sum) => {
-                sum.data_mut().iter_mut().zip(map.data()).for_each(|(sum, value)| *sum += value);
+/// Susceptibility is shown in one window everywhere.
+const CHI_LIMIT_PPM: f32 = 0.3;
+
+/// What close-ups show: each image, and after the first its projection of lowest values.
+fn panes<'a>(prediction: &'a Prediction, images: &[Shown<'a>]) -> Vec<Pane<'a>> {
+    let mut panes = Vec::new();
+    for (modality, shown) in prediction.case.images.keys().zip(images) {
+        let mut add = |name: String, paint| {
+            panes.push(Pane { name, volume: shown.volume, paint });
+        };
+        match modality {
+            Modality::Qsm => add(shown.name.clone(), Paint::Diverging(CHI_LIMIT_PPM)),
+            Modality::Swi => {
+                add(shown.name.clone(), Paint::Grey(shown.window));
+                add(format!("{}, minIP of 10 mm", shown.name), Paint::Lowest(shown.window));
             }
+            Modality::T2w => add(shown.name.clone(), Paint::Grey(shown.window)),
         }
     }
-    sum
+    panes
 }
