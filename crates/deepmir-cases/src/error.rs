@@ -9,7 +9,7 @@ use crate::Modality;
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// A file or folder could not be read.
-    #[error("cannot read ({source}): {}", path.display())]
+    #[error("{}: {}", deepmir_volume::cannot_read(source, path), path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,

@@ -9,7 +9,7 @@ use crate::Orientation;
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
     /// The operating system refused to open or read a file.
-    #[error("cannot read ({source}): {}", path.display())]
+    #[error("{}: {}", crate::cannot_read(source, path), path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, foreign, names_of};
+use crate::similar;
 
 /// Separates the values of an array, so that a comma in one stays in it.
 const SEPARATOR: char = '\u{1f}';
@@ -83,8 +84,15 @@ fn lenient(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     Cli::command().ignore_errors(true).try_get_matches_from(words)
 }
 
-/// An error of `run` may be about an option of another BIDS App.
+/// An error of `run` may be about an option of another BIDS App. What else is unknown was mistyped.
 fn explained(error: clap::Error, chain: &[String]) -> anyhow::Error {
+    let mut command = Cli::command();
+    command.build();
+    let mut last = &command;
+    for name in chain {
+        last = last.find_subcommand(name).unwrap_or(last);
+    }
+    let error = similar::with_suggestion(error, last);
     if chain == ["run"] { foreign::explain(error) } else { error.into() }
 }
 

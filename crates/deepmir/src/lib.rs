@@ -12,6 +12,8 @@ mod config;
 mod progress;
 #[cfg(test)]
 mod reference;
+mod similar;
+mod terminal;
 
 use std::ffi::OsString;
 

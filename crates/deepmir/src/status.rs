@@ -65,11 +65,16 @@ impl std::fmt::Display for ExitStatus {
 
 impl std::error::Error for ExitStatus {}
 
-/// An error with the chain of its causes. A cause that the text before already contains is not repeated.
+/// An error with the chain of its causes. A cause that the text before already contains is not repeated, nor the system's
+/// words for a file that is not there.
 pub fn with_causes(error: &anyhow::Error) -> String {
     let mut message = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !message.contains(&cause) {
+    for cause in error.chain().skip(1) {
+        let fault = cause.downcast_ref::<std::io::Error>();
+        let is_missing = fault.is_some_and(|fault| fault.kind() == std::io::ErrorKind::NotFound);
+        let cause = cause.to_string();
+        let is_told = message.contains(&cause) || is_missing && message.contains("there is no ");
+        if !is_told {
             message = format!("{message}: {cause}");
         }
     }
@@ -181,6 +186,14 @@ mod tests {
         let source = std::io::Error::other("the disk is full");
         let error = Err::<(), _>(source).context("cannot write: report.html").unwrap_err();
         assert_eq!(with_causes(&error), "cannot write: report.html: the disk is full");
+    }
+
+    #[test]
+    fn a_missing_file_is_told_in_our_words_alone() {
+        let path = std::path::PathBuf::from("/no/such/folder/swi.nii.gz");
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = anyhow::Error::from(deepmir_volume::VolumeError::Read { path, source });
+        assert_eq!(with_causes(&error), "there is no folder /no: /no/such/folder/swi.nii.gz");
     }
 
     #[test]

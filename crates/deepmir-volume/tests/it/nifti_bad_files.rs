@@ -142,7 +142,7 @@ fn truncated_and_damaged_files_say_so() {
     refused(&cut("empty.nii", &[]), "0 bytes");
     refused(&cut("text.nii.gz", "a table, renamed\n".repeat(50).as_bytes()), "the text");
     refused(&cut("short.nii.gz", b"hello"), "5 bytes");
-    refused(&folder.path().join("absent.nii"), "cannot read");
+    refused(&folder.path().join("absent.nii"), "there is no such file in the folder");
     refused(folder.path(), "folder");
 }
 

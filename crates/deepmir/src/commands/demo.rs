@@ -74,8 +74,8 @@ pub fn run(arguments: &Demo, common: &Common) -> anyhow::Result<()> {
             class.predicted - class.matched
         );
     }
-    say!("report: {}", written.report.display());
     tracing::info!("{:.0} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
+    say!("page: {}", written.report.display());
     Ok(())
 }
 

@@ -13,6 +13,8 @@ use deepmir_pipeline::scan::{EchoSource, ScanSource};
 
 use super::{NOT_A_DEVICE, open_model, scan};
 use crate::cli::{Common, Predict};
+use crate::status::print;
+use crate::terminal::{has_colours, lesion_table};
 
 pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     if !arguments.dicom.is_empty() {
@@ -52,11 +54,18 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     }
     let found = counts(&processed.prediction.rows).map(|(class, count)| format!("{count} {class}"));
     say!("{}: {}", processed.files.id, found.join(", "));
+    if !common.quiet {
+        let prediction = &processed.prediction;
+        let probabilities = predictor.lesion_probabilities(prediction).unwrap_or_default();
+        let table = lesion_table(&prediction.rows, &probabilities, has_colours());
+        print(table.as_bytes());
+    }
     let written = &processed.written;
-    for path in [&written.labels, &written.table, &written.mosaic, &written.report] {
+    for path in [&written.labels, &written.table, &written.mosaic] {
         say!("  {}", path.display());
     }
     tracing::info!("{:.1} s. {NOT_A_DEVICE}", started.elapsed().as_secs_f64());
+    say!("page: {}", written.report.display());
     Ok(())
 }
 

@@ -58,7 +58,10 @@ fn a_missing_modality_and_a_missing_file() {
         &["sub-01 has no QSM", "choose a model that does without"],
     );
     refused(&["predict", "--model", text(&scene.model), "-o", &out], &["give at least one image"]);
-    scene.refused_swi(&scene.path("absent.nii.gz"), &["cannot read", "absent.nii.gz"]);
+    scene.refused_swi(
+        &scene.path("absent.nii.gz"),
+        &["there is no such file in the folder", "absent.nii.gz"],
+    );
 }
 
 #[test]
