@@ -7,6 +7,7 @@ mod boutiques;
 mod compare;
 mod completions;
 mod demo;
+mod doctor;
 mod evaluate;
 mod export;
 mod filter;
@@ -37,6 +38,7 @@ pub use compare::Compare;
 pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
+pub use doctor::Doctor;
 pub use evaluate::Evaluate;
 pub use export::Export;
 pub use implant::Implant;
@@ -142,6 +144,7 @@ pub enum Verb {
     Annotate(Annotate),
     #[command(subcommand)]
     Model(Model),
+    Doctor(Doctor),
     Completions(Completions),
     Man(Man),
 }

@@ -5,6 +5,7 @@ mod annotate;
 mod compare;
 mod completions;
 mod demo;
+mod doctor;
 mod evaluate;
 mod export;
 mod fine_tune;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
+        Verb::Doctor(_) => doctor::run(&cli.common),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     }

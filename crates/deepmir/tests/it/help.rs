@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 29] = [
     &["model", "adapt"],
     &["model", "range"],
     &["model", "train-anatomy"],
+    &["doctor"],
     &["completions"],
     &["man"],
 ];
