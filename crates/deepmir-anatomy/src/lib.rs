@@ -18,4 +18,5 @@ pub use parcellation::{
     AnatomyModel, CoarseParcellation, Parcellation, Quality, StructureVolume, Verdict, brain_mask,
 };
 pub use regions::{Distances, Regions};
+pub use template::template_brain;
 pub use tissue::Tissue;

@@ -5,21 +5,30 @@ use serde::Serialize;
 
 use crate::histogram::histogram;
 use crate::page::render;
-use crate::{ReportError, TextTable};
+use crate::{Figure, GlassView, ReportError, TextTable};
 
 const TEMPLATE: &str = include_str!("../templates/cohort.html");
+const SCRIPT: &str = include_str!("../templates/cohort.js");
 
 /// What the page shows.
 #[derive(Clone, Debug, Default)]
 pub struct CohortPage {
     /// A line under the title: how many, by which program.
     pub summary: String,
+    /// Scans that were skipped or failed, with the reasons.
+    pub failed: Vec<Noticed>,
     /// Scans about which there are warnings.
     pub noticed: Vec<Noticed>,
-    /// Headings, and whether the column holds numbers.
-    pub columns: Vec<(String, bool)>,
+    /// What the columns are.
+    pub columns: Vec<CohortColumn>,
     /// A row a scan.
     pub rows: Vec<CohortRow>,
+    /// Tables behind that of the scans.
+    pub leading: Vec<TextTable>,
+    /// Plots of how many lesions there are.
+    pub figures: Vec<Figure>,
+    /// Where they lie.
+    pub frequency: Vec<GlassView>,
     /// Values by name, for the distributions.
     pub measures: Vec<(String, Vec<f64>)>,
     /// Scans unlike the rest.
@@ -28,6 +37,23 @@ pub struct CohortPage {
     pub tables: Vec<TextTable>,
     /// Paragraphs on what columns mean.
     pub notes: Vec<String>,
+}
+
+/// A column of the table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CohortColumn {
+    /// As in the table on disk, and in filters.
+    pub name: String,
+    /// As people call it.
+    pub label: String,
+    /// Its unit, if it has one.
+    pub unit: String,
+    /// What it is, in a sentence.
+    pub meaning: String,
+    /// Whether it holds numbers.
+    pub is_number: bool,
+    /// Whether it is shown before anybody chooses.
+    pub is_chosen: bool,
 }
 
 /// A row of the table.
@@ -39,7 +65,7 @@ pub struct CohortRow {
     pub link: Option<String>,
 }
 
-/// A scan about which there are warnings.
+/// A scan, and what there is to say about it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Noticed {
     /// The scan.
@@ -81,7 +107,12 @@ impl CohortPage {
             // Inside a script element only `<` could end it.
             data => data.replace('<', "\\u003c"),
             scans => self.rows.len(),
+            failed => self.failed,
             noticed => self.noticed,
+            leading => self.leading,
+            figures => self.figures,
+            frequency => self.frequency,
+            script => SCRIPT,
             charts => charts,
             outliers => self.outliers,
             tables => self.tables,
@@ -97,9 +128,14 @@ mod tests {
 
     #[test]
     fn the_page_holds_its_data_and_asks_for_nothing() {
+        let column = |name: &str, is_number| CohortColumn {
+            name: name.to_owned(),
+            is_number,
+            ..CohortColumn::default()
+        };
         let page = CohortPage {
             summary: "2 scans".to_owned(),
-            columns: vec![("scan_id".to_owned(), false), ("cmb_count".to_owned(), true)],
+            columns: vec![column("scan_id", false), column("cmb_count", true)],
             rows: vec![CohortRow {
                 cells: vec!["</script><b>".to_owned(), "3".to_owned()],
                 link: Some("../sub-01/a.html".to_owned()),

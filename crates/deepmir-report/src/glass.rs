@@ -29,13 +29,13 @@ pub struct Mark {
 }
 
 /// A direction of view: RAS axes across and down, name, and what is left and right in the picture.
-struct View {
-    axes: [usize; 2],
-    name: &'static str,
+pub(crate) struct View {
+    pub axes: [usize; 2],
+    pub name: &'static str,
     ends: [&'static str; 2],
 }
 
-const VIEWS: [View; 3] = [
+pub(crate) const VIEWS: [View; 3] = [
     View { axes: [0, 1], name: "from below", ends: ["R", "L"] },
     View { axes: [0, 2], name: "from the front", ends: ["R", "L"] },
     View { axes: [1, 2], name: "from the left", ends: ["A", "P"] },
@@ -53,12 +53,12 @@ pub struct GlassView {
 }
 
 /// Where voxels lie: their range and places in RAS millimetres.
-struct Cloud {
+pub(crate) struct Cloud {
     places: Vec<[f64; 3]>,
 }
 
 impl Cloud {
-    fn of<T>(volume: &Volume<T>, is_part: impl Fn(&T) -> bool) -> Self {
+    pub fn of<T>(volume: &Volume<T>, is_part: impl Fn(&T) -> bool) -> Self {
         let grid = volume.grid();
         // Neighbours less than a sample apart add nothing.
         let step = grid.voxel_sizes_mm().map(|size| ((0.8 * BIN_MM / size) as usize).max(1));
@@ -85,14 +85,14 @@ impl Cloud {
 }
 
 /// The frame of a view: the highest coordinates, at the left and the top, and its size.
-struct Frame {
+pub(crate) struct Frame {
     axes: [usize; 2],
     from: [f64; 2],
-    size: [f64; 2],
+    pub size: [f64; 2],
 }
 
 impl Frame {
-    fn of(cloud: &Cloud, axes: [usize; 2]) -> Option<Self> {
+    pub fn of(cloud: &Cloud, axes: [usize; 2]) -> Option<Self> {
         let (a, b) = (cloud.range(axes[0])?, cloud.range(axes[1])?);
         let from = [a.1 + MARGIN_MM, b.1 + MARGIN_MM];
         let size = [a.1 - a.0 + 2.0 * MARGIN_MM, b.1 - b.0 + 2.0 * MARGIN_MM];
@@ -100,8 +100,21 @@ impl Frame {
     }
 
     /// Mirrored both ways, as RAS runs to the right, front and top.
-    fn place(&self, at_mm: [f64; 3]) -> [f64; 2] {
+    pub fn place(&self, at_mm: [f64; 3]) -> [f64; 2] {
         [0, 1].map(|n| self.from[n] - at_mm[self.axes[n]])
+    }
+
+    /// The outline of the brain and what is left and right, to be ended with `</svg>`.
+    pub fn begin(&self, view: &View, label: &str, whole: &Cloud) -> String {
+        let [width, height] = self.size;
+        let (middle, [left, right]) = (height / 2.0, view.ends);
+        format!(
+            "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{label}\"><path class=\"g-brain\" \
+             d=\"{}\"/><text class=\"g-end\" x=\"1\" y=\"{middle:.0}\">{left}</text><text class=\"g-end\" x=\"{:.0}\" \
+             y=\"{middle:.0}\" text-anchor=\"end\">{right}</text>",
+            self.silhouette(whole),
+            width - 1.0,
+        )
     }
 
     /// The projection of a cloud, outlined.
@@ -147,26 +160,11 @@ fn draw(
     parts: &[(&str, Cloud)],
     marks: &[Mark],
 ) -> String {
-    let [width, height] = frame.size;
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{} lesions on the outline of the brain, \
-         seen {}\">",
-        marks.len(),
-        view.name
-    );
-    let _ = write!(svg, "<path class=\"g-brain\" d=\"{}\"/>", frame.silhouette(whole));
+    let label = format!("{} lesions on the outline of the brain, seen {}", marks.len(), view.name);
+    let mut svg = frame.begin(view, &label, whole);
     for (class, part) in parts {
         let _ = write!(svg, "<path class=\"{class}\" d=\"{}\"/>", frame.silhouette(part));
     }
-    let middle = height / 2.0;
-    let _ = write!(
-        svg,
-        "<text class=\"g-end\" x=\"1\" y=\"{middle:.0}\">{}</text><text class=\"g-end\" x=\"{:.0}\" y=\"{middle:.0}\" \
-         text-anchor=\"end\">{}</text>",
-        view.ends[0],
-        width - 1.0,
-        view.ends[1]
-    );
     let discs: Vec<[f64; 3]> = marks
         .iter()
         .map(|mark| {

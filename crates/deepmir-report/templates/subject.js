@@ -1,7 +1,7 @@
 "use strict";
 const cards = () => [...document.querySelectorAll(".card")].filter(card => card.checkVisibility());
 const outlines = document.getElementById("outlines");
-// The card that is looked at: the one with the focus, else the first one that is not above the window.
+// The card in view: the one with the focus, else the first one that is not above the window.
 function step(by) {
   const all = cards();
   const focused = all.indexOf(document.activeElement.closest(".card"));

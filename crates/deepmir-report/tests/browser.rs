@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use deepmir_lesion::{LabelMap, LesionClass, MeasuredImages, lesions_of};
-use deepmir_report::{NearMiss, Paint, Pane, Shown, SubjectReport, Window};
+use deepmir_report::{
+    CohortColumn, CohortPage, CohortRow, NearMiss, Noticed, Paint, Pane, Shown, SubjectReport,
+    Window,
+};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Affine, Grid, Mask, Volume};
 
@@ -59,6 +62,53 @@ fn subject() -> String {
     report.html().unwrap()
 }
 
+/// Scans of the cohort: as many as the largest studies have.
+const SCANS: usize = 10_000;
+
+fn cohort() -> String {
+    let column = |name: &str, is_number, is_chosen| CohortColumn {
+        name: name.to_owned(),
+        label: name.replace('_', " "),
+        meaning: format!("what {name} is"),
+        is_number,
+        is_chosen,
+        ..CohortColumn::default()
+    };
+    let mut columns = vec![
+        column("scan_id", false, true),
+        column("state", false, true),
+        column("reason", false, true),
+        column("cmb_count", true, true),
+        column("empty", false, true),
+    ];
+    columns.extend((0..55).map(|n| column(&format!("measure_{n}"), true, n < 5)));
+    let row = |n: usize| {
+        let failed = n % 1000 == 999;
+        let mut cells = vec![
+            if n == 0 { OUTSIDE.to_owned() } else { format!("sub-{n:05}") },
+            if failed { "failed" } else { "done" }.to_owned(),
+            if failed { "=HYPERLINK(\"x\")" } else { "n/a" }.to_owned(),
+            if failed { "n/a".to_owned() } else { (n % 7).to_string() },
+            "n/a".to_owned(),
+        ];
+        cells.extend((0..55).map(|m| format!("{:.3}", (n * 31 + m * 17) as f64 % 97.0 - 40.0)));
+        CohortRow { cells, link: Some(format!("../sub-{n:05}/page.html")) }
+    };
+    let page = CohortPage {
+        summary: format!("{SCANS} scans"),
+        columns,
+        rows: (0..SCANS).map(row).collect(),
+        failed: vec![Noticed {
+            scan: OUTSIDE.to_owned(),
+            link: None,
+            warnings: vec!["failed, no SWI".to_owned()],
+        }],
+        measures: vec![("microbleeds".to_owned(), vec![0.0, 1.0, 1.0, 4.0])],
+        ..CohortPage::default()
+    };
+    page.html().unwrap()
+}
+
 #[test]
 fn pages_in_the_browser() {
     let (Some(_), Some(_)) =
@@ -69,9 +119,12 @@ fn pages_in_the_browser() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let page = folder.path().join("subject.html");
-    std::fs::write(&page, subject()).unwrap();
+    let pages = [("subject.html", subject()), ("cohort.html", cohort())].map(|(name, html)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, html).unwrap();
+        path
+    });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/pages.mjs");
-    let status = Command::new("node").arg(script).arg(&page).status().unwrap();
+    let status = Command::new("node").arg(script).args(&pages).status().unwrap();
     assert!(status.success(), "what went wrong is above");
 }

@@ -11,6 +11,7 @@ mod lobes;
 use std::sync::LazyLock;
 
 use deepmir_lesion::Side;
+use deepmir_volume::{Affine, Grid, Mask, Volume};
 
 pub(crate) use lobes::lobe;
 
@@ -72,6 +73,16 @@ impl Part {
             Self::Cerebellum => hindbrain::cerebellum(p),
         }
     }
+}
+
+/// The brain of the template on voxels of 2 mm, in MNI millimetres: an outline to show places on.
+pub fn template_brain() -> Mask {
+    let affine = Affine::from_spacing([2.0; 3], [-84.0, -116.0, -76.0]);
+    let Ok(grid) = Grid::new([85, 100, 84], affine) else { unreachable!("a fixed, valid grid") };
+    Volume::from_fn(grid, |voxel| {
+        let place = grid.position_mm(voxel);
+        Part::ALL.iter().any(|part| part.distance_mm(place) < 0.0)
+    })
 }
 
 /// A hemisphere with its nuclei and ventricles and what lies between it and the midline.

@@ -5,10 +5,14 @@
 //! `group/timeline`, `group/visits` (each as TSV and as Parquet) and `group/index.html`. They do not depend on where,
 //! when or in which order subjects ran.
 
+mod burden;
 mod collect;
+mod columns;
+mod frequency;
 mod outliers;
 mod page;
 mod parquet;
+mod participants;
 mod table;
 mod tables;
 mod timeline;
@@ -27,6 +31,7 @@ pub(crate) use tables::unmeasured;
 use crate::PipelineError;
 use crate::run::State;
 use deepmir_cases::bids::{write_dataset_description, write_text};
+use participants::Participants;
 
 /// What was written, and of how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,12 +46,14 @@ pub struct GroupFiles {
     pub without: Vec<String>,
 }
 
-/// Makes the cohort's tables and page from the results below `out`.
+/// Makes the cohort's tables and page from the results below `out`. The page takes age, sex and site from the
+/// `participants.tsv` of the dataset, if that is there.
 ///
 /// # Errors
-/// No results, results that cannot be read, or a full disk.
-pub fn write(out: &Path) -> Result<GroupFiles, PipelineError> {
+/// No results, results or a table of participants that cannot be read, or a full disk.
+pub fn write(out: &Path, dataset: &Path) -> Result<GroupFiles, PipelineError> {
     let rows = collect(out)?;
+    let participants = Participants::read(dataset)?;
     let folder = out.join("group");
     std::fs::create_dir_all(&folder)
         .map_err(|source| PipelineError::Write { path: folder.clone(), source })?;
@@ -69,7 +76,7 @@ pub fn write(out: &Path) -> Result<GroupFiles, PipelineError> {
         files.tables.extend([tsv, path]);
     }
     let [(_, subjects), _, (_, changes), _] = &all;
-    let page = page::html(out, &rows, &outliers, subjects, changes)?;
+    let page = page::html(out, &rows, &participants, &outliers, subjects, changes)?;
     write_text(&files.page, &page)?;
     write_dataset_description(out)?;
     files.scans = rows.iter().filter(|row| row.state == State::Done).count();

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use deepmir_lesion::DEFINITE_PROBABILITY;
-use deepmir_report::{CohortPage, CohortRow, Noticed, OutlierCard, TextTable, thumbnail};
+use deepmir_report::{
+    CohortColumn, CohortPage, CohortRow, Noticed, OutlierCard, TextTable, thumbnail,
+};
 
 use super::outliers::{Outlier, measures};
-use super::{Cell, MOST_ROBUST_Z, Row, Table};
+use super::participants::{self, Participants};
+use super::{Cell, MOST_ROBUST_Z, Row, Table, burden, columns, frequency};
 use crate::PipelineError;
 use crate::run::State;
 
@@ -19,33 +22,64 @@ const MOST_CHANGES: usize = 200;
 pub(super) fn html(
     out: &Path,
     rows: &[Row],
+    participants: &Participants,
     outliers: &[Outlier],
     subjects: &Table,
     changes: &Table,
 ) -> Result<String, PipelineError> {
+    let extra: Vec<usize> = participants.columns().collect();
+    let mut columns: Vec<CohortColumn> = subjects
+        .columns
+        .iter()
+        .map(|(name, kind)| columns::column(name, !matches!(kind, Cell::Text(_))))
+        .collect();
+    // Behind the columns that say whose scan it is.
+    let behind = columns.iter().position(|column| column.name == "state").unwrap_or(0);
+    let known = extra.iter().map(|&n| columns::column(participants::COLUMNS[n], n == 0));
+    columns.splice(behind..behind, known);
     let page = CohortPage {
         summary: summary(rows),
+        failed: failed(rows),
         noticed: noticed(rows),
-        columns: subjects
-            .columns
-            .iter()
-            .map(|(name, kind)| ((*name).to_owned(), !matches!(kind, Cell::Text(_))))
-            .collect(),
+        columns,
         rows: subjects
             .rows
             .iter()
             .zip(rows)
-            .map(|(cells, row)| CohortRow {
-                cells: cells.iter().map(Cell::shown).collect(),
-                link: row.report.as_deref().map(address),
+            .map(|(cells, row)| {
+                let mut cells: Vec<String> = cells.iter().map(Cell::shown).collect();
+                let known = extra.iter().map(|&n| match n {
+                    0 => participants.age(&row.subject).map(|age| age.to_string()),
+                    _ => participants.get(&row.subject, n).map(str::to_owned),
+                });
+                let known = known.map(|value| value.unwrap_or_else(|| "n/a".to_owned()));
+                cells.splice(behind..behind, known);
+                CohortRow { cells, link: row.report.as_deref().map(address) }
             })
             .collect(),
+        leading: burden::prevalence(rows, participants).into_iter().collect(),
+        figures: burden::by_age(rows, participants)?,
+        frequency: frequency::map(rows),
         measures: distributions(rows),
         outliers: gallery(out, rows, outliers)?,
         tables: timeline(changes),
         notes: notes(),
     };
     Ok(page.html()?)
+}
+
+fn failed(rows: &[Row]) -> Vec<Noticed> {
+    let without = rows.iter().filter(|row| row.state != State::Done);
+    let told = without.map(|row| Noticed {
+        scan: row.scan.clone(),
+        link: None,
+        warnings: vec![format!(
+            "{}, {}",
+            row.state.name(),
+            row.reason.as_deref().unwrap_or("for an unknown reason")
+        )],
+    });
+    told.collect()
 }
 
 fn summary(rows: &[Row]) -> String {
@@ -86,7 +120,12 @@ fn distributions(rows: &[Row]) -> Vec<(String, Vec<f64>)> {
     for row in rows {
         for (n, (name, value)) in measures(row).into_iter().enumerate() {
             if values.len() <= n {
-                values.push((name.to_owned(), Vec::new()));
+                let column = columns::column(name, true);
+                let unit = match column.unit.as_str() {
+                    "" => String::new(),
+                    unit => format!(", {unit}"),
+                };
+                values.push((column.label + &unit, Vec::new()));
             }
             values[n].1.extend(value);
         }

@@ -100,6 +100,13 @@ fn scan<'a>(row: &Row, outliers: impl Iterator<Item = &'a Outlier>) -> Vec<(&'st
     cells
 }
 
+/// The names of the columns of the table of scans.
+#[cfg(test)]
+pub(super) fn header() -> Vec<&'static str> {
+    let table = subjects(&[tests::row(State::Failed, Vec::new())], &[]);
+    table.columns.into_iter().map(|(name, _)| name).collect()
+}
+
 /// A lesion of which nothing is known.
 pub(crate) fn unmeasured() -> LesionRow {
     LesionRow {
@@ -171,7 +178,7 @@ mod tests {
     use super::*;
     use crate::predict::quality::Quality;
 
-    fn row(state: State, lesions: Vec<LesionRow>) -> Row {
+    pub(super) fn row(state: State, lesions: Vec<LesionRow>) -> Row {
         Row {
             scan: "sub-01".to_owned(),
             subject: "sub-01".to_owned(),

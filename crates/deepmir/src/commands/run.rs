@@ -314,7 +314,7 @@ fn group_level(arguments: &Run) -> anyhow::Result<()> {
     check_derivatives_folder(&arguments.out, Some(&arguments.data))?;
     check_results(&arguments.out)?;
     warn_of_unfinished(arguments);
-    let files = group::write(&arguments.out)?;
+    let files = group::write(&arguments.out, &arguments.data)?;
     for scan in &files.without {
         tracing::warn!("without results, and graded by nothing: {scan}");
     }
