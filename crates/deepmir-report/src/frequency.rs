@@ -24,14 +24,12 @@ pub struct Place {
 /// A disc for each place with lesions on the outline of a brain, from three sides.
 pub fn frequency_map(brain: &Mask, places: &[Place]) -> Vec<GlassView> {
     let whole = Cloud::of(brain, |&inside| inside);
-    let most = places.iter().map(|place| place.count).max().unwrap_or(0).max(1) as f64;
-    let mut there: Vec<&Place> = places.iter().filter(|place| place.count > 0).collect();
-    // Small discs lie on large ones.
-    there.sort_by_key(|place| std::cmp::Reverse(place.count));
     let views = VIEWS.iter().filter_map(|view| {
         let frame = Frame::of(&whole, view.axes)?;
         let label = format!("microbleeds by region and side, seen {}", view.name);
         let mut svg = frame.begin(view, &label, &whole);
+        let there = merged(places, view.axes);
+        let most = there.first().map_or(1, |place| place.count) as f64;
         for place in &there {
             let [x, y] = frame.place(place.centre_mm);
             let radius = RADII_MM[0].max(RADII_MM[1] * (place.count as f64 / most).sqrt());
@@ -57,6 +55,26 @@ pub fn frequency_map(brain: &Mask, places: &[Place]) -> Vec<GlassView> {
     views.collect()
 }
 
+/// Places with lesions, the most first, so that small discs lie on large ones. Those that a view shows at one point, such
+/// as a region of both sides from the left, are one.
+fn merged(places: &[Place], axes: [usize; 2]) -> Vec<Place> {
+    let mut there: Vec<Place> = Vec::new();
+    for place in places.iter().filter(|place| place.count > 0) {
+        let same = |other: &&mut Place| {
+            axes.iter().all(|&axis| (other.centre_mm[axis] - place.centre_mm[axis]).abs() < 1.0)
+        };
+        match there.iter_mut().find(same) {
+            Some(other) => {
+                other.count += place.count;
+                other.name = format!("{}, {}", other.name, place.name);
+            }
+            None => there.push(place.clone()),
+        }
+    }
+    there.sort_by_key(|place| std::cmp::Reverse(place.count));
+    there
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,11 +91,13 @@ mod tests {
         let places = [place("left", -20.0, 10), place("right", 20.0, 40), place("none", 0.0, 0)];
         let views = frequency_map(&brain, &places);
         assert_eq!(views.len(), 3);
-        for view in &views {
+        for view in &views[..2] {
             assert_eq!(view.svg.matches("<circle").count(), 2);
-            assert!(
-                view.svg.contains("r=\"11.0\"><title>right: 40") && view.svg.contains("r=\"5.5\"")
-            );
+            assert!(view.svg.contains("r=\"11.0\"><title>right: 40"));
+            assert!(view.svg.contains("r=\"5.5\""));
         }
+        // From the left both sides lie at one point.
+        assert!(views[2].svg.contains("<title>left, right: 50"));
+        assert_eq!(views[2].svg.matches("<circle").count(), 1);
     }
 }
