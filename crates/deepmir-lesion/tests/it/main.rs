@@ -4,3 +4,4 @@
 
 mod agreement;
 mod independent_scores;
+mod valdo;
