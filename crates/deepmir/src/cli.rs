@@ -39,7 +39,7 @@ pub use completions::Completions;
 use deepmir_net::DeviceChoice;
 pub use demo::Demo;
 pub use doctor::Doctor;
-pub use evaluate::Evaluate;
+pub use evaluate::{Evaluate, Profile};
 pub use export::Export;
 pub use implant::Implant;
 pub use implanted::Implanted;

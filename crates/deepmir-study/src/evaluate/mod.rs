@@ -3,6 +3,7 @@
 mod doubts;
 mod pairs;
 mod tables;
+mod valdo;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::StudyError;
 pub use doubts::doubts;
 pub(crate) use doubts::is_predicted;
 pub use pairs::{EvaluationPair, pairs, without_prediction};
+pub use valdo::{ValdoPooled, ValdoScan, valdo, valdo_pooled, write_valdo};
 
 /// How maps are compared.
 #[derive(Clone, Debug, PartialEq)]

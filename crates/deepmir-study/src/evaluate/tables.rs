@@ -95,6 +95,6 @@ impl Evaluation {
     }
 }
 
-fn cell(value: Option<f64>) -> String {
+pub(super) fn cell(value: Option<f64>) -> String {
     value.map_or("n/a".to_owned(), |value| format!("{value:.4}"))
 }

@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::matching::MatchRule;
 
 use super::sections::{EXIT_STATUS, sections};
+
+/// A public set of measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// The VALDO challenge of 2021 on microbleeds: Dice, volume difference, F1, count difference
+    Valdo,
+}
 
 /// Compare predicted with true label maps, or raters with each other.
 ///
@@ -25,11 +32,17 @@ use super::sections::{EXIT_STATUS, sections};
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir evaluate --truth BIDS/derivatives/truth --pred OUT -o evaluation
   deepmir evaluate --truth truth --pred pred -o evaluation --match centre:5 --min-volume 2
+  deepmir evaluate --truth truth --pred pred -o evaluation --profile valdo
   deepmir evaluate --raters BIDS/derivatives/annotate -o agreement"),
     ("Files", "  evaluation.json     all results and settings
   subjects.tsv        one row per subject and class: true, predicted, matched, false and missed
                       lesions, sensitivity, precision, F1, Dice, volumes, predictions left out
   pooled.tsv          one row per class and metric: value, 95 % interval, meaning
+
+  With --profile valdo:
+
+  valdo_subjects.tsv  one row per subject and class: the challenge's four measures and its counts
+  valdo.tsv           one row per class and measure: median, quartiles, mean, standard deviation
 
   With --raters:
 
@@ -50,6 +63,12 @@ pub struct Evaluate {
     /// *_seg-lesions_desc-RATER_dseg
     #[arg(long, value_name = "DIR", conflicts_with_all = ["truth", "pred", "connectivity", "min_volume", "classes", "froc_threshold", "allow_missing"])]
     pub raters: Option<PathBuf>,
+    /// Compute and print the measures of a public challenge too, by its own rules
+    ///
+    /// --match, --connectivity, --min-volume and unknown masks do not change them. docs/exchange.md
+    /// tells the rules.
+    #[arg(long, value_name = "PROFILE", value_enum, conflicts_with = "raters")]
+    pub profile: Option<Profile>,
     /// Folder for the results
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,

@@ -10,13 +10,14 @@ use deepmir_cases::cohort::subject_of;
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Bootstrap, Confusion, Estimate};
 use deepmir_study::evaluate::{
-    Evaluation, EvaluationOptions, doubts, evaluate, pairs, without_prediction,
+    Evaluation, EvaluationOptions, ValdoPooled, ValdoScan, doubts, evaluate, pairs, valdo,
+    valdo_pooled, without_prediction, write_valdo,
 };
 use deepmir_study::raters;
 use deepmir_volume::components::Connectivity;
 
 use super::warn_of;
-use crate::cli::{Common, Evaluate};
+use crate::cli::{Common, Evaluate, Profile};
 use crate::progress::Progress;
 
 /// The metrics of the printed table; the files hold all.
@@ -84,12 +85,23 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
             arguments.output.display()
         );
     }
+    let challenge = match arguments.profile {
+        Some(Profile::Valdo) => Some(valdo(&pairs, &arguments.classes)?),
+        None => None,
+    };
     evaluation.write(&arguments.output)?;
+    if let Some(scans) = &challenge {
+        write_valdo(scans, &arguments.output)?;
+    }
     warn_of(&doubts(&evaluation, &pairs, &options.groups));
     say!("{}", metrics_table(&evaluation));
     say!("{}", confusion_table(&evaluation.confusion));
     if let Some(left_out) = left_out(&evaluation) {
         say!("{left_out}");
+    }
+    if let Some(scans) = &challenge {
+        say!("{}", valdo_table(scans));
+        say!("{}", arguments.output.join("valdo.tsv").display());
     }
     say!("{}", arguments.output.join("evaluation.json").display());
     Ok(())
@@ -165,6 +177,34 @@ fn metrics_table(evaluation: &Evaluation) -> Table {
         None => "n/a".to_owned(),
     }));
     table.add_row(row);
+    table
+}
+
+/// The challenge's measures over the scans.
+fn valdo_table(scans: &[ValdoScan]) -> Table {
+    let mut table = table();
+    table.set_header(["VALDO", "class", "scans", "median [quartiles]", "mean ± SD"]);
+    for ValdoPooled { class, measure, spread } in valdo_pooled(scans) {
+        let class = match class {
+            LesionClass::Cmb => class.to_string(),
+            LesionClass::Nhid => format!("{class} (ours only)"),
+        };
+        let [count, median, mean] = match spread {
+            Some(spread) => [
+                spread.scans.to_string(),
+                format!(
+                    "{:.3} [{:.3}, {:.3}]",
+                    spread.median, spread.first_quartile, spread.third_quartile
+                ),
+                match spread.standard_deviation {
+                    Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
+                    None => format!("{:.3}", spread.mean),
+                },
+            ],
+            None => ["0", "n/a", "n/a"].map(str::to_owned),
+        };
+        table.add_row([measure.replace('_', " "), class, count, median, mean]);
+    }
     table
 }
 

@@ -172,3 +172,37 @@ fn missing_predictions_and_wrong_labels_are_told() {
         &["two files"],
     );
 }
+
+#[test]
+fn the_measures_of_a_challenge_are_written_and_printed_beside_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pred, out) = (folder.path().join("pred"), folder.path().join("out"));
+    predictions(folder.path(), &pred, 1..4);
+    let truth = folder.path().join("derivatives/truth");
+    let arguments = ["evaluate", "--truth", text(&truth), "--pred", text(&pred), "-o", text(&out)];
+    let (code, told, log) = run(&[&arguments[..], &["--profile", "valdo"]].concat());
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("sensitivity") && told.contains("NHID (ours only)"), "{told}");
+
+    let table = fs::read_to_string(out.join("valdo_subjects.tsv")).unwrap();
+    let cells = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+    let mut lines = table.lines().map(cells);
+    let header = lines.next().unwrap();
+    assert_eq!(header[5..], VALDO);
+    let rows: Vec<Vec<String>> = lines.collect();
+    assert_eq!(rows.len(), 6);
+    // One of three true ones is missed and one of three predicted is false; what is found is whole.
+    assert_eq!(rows[0][..5], ["sub-01", "CMB", "3", "3", "2"]);
+    assert_eq!((&*rows[0][5], &*rows[0][7], &*rows[0][8]), ("1.0000", "0.6667", "0.0000"));
+    assert_eq!(rows[1][5..], ["1.0000", "0.0000", "1.0000", "0.0000"]);
+    let pooled = fs::read_to_string(out.join("valdo.tsv")).unwrap();
+    let f1 = "CMB\tf1\t3\t0.6667\t0.6667\t0.6667\t0.6667\t0.0000";
+    assert!(pooled.lines().any(|line| line == f1), "{pooled}");
+    assert_eq!(pooled.lines().count(), 9);
+    // Our own tables are there as without it.
+    assert_eq!(fs::read_to_string(out.join("subjects.tsv")).unwrap().lines().count(), 7);
+    refused(&[&arguments[..], &["--profile", "isles"]].concat(), &["isles", "valdo"]);
+}
+
+const VALDO: [&str; 4] =
+    ["dice", "absolute_volume_difference_mm3", "f1", "absolute_count_difference"];
