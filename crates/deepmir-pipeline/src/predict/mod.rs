@@ -12,6 +12,7 @@ mod reasons;
 mod regions;
 mod rejected;
 mod tilt;
+mod viewer_files;
 mod window;
 mod write;
 
@@ -53,6 +54,8 @@ pub struct Predictor {
     anatomy: Arc<Anatomy>,
     /// Whether a scan with any warning is an error and nothing is written for it.
     pub strict: bool,
+    /// Whether files for other viewers are written too.
+    pub viewer_files: bool,
     /// Memory that may be used; `None` for what is free.
     pub memory_gb: Option<f64>,
 }
@@ -114,7 +117,7 @@ impl Predictor {
         let mut detector = Detector::new(bundle, device)?;
         let anatomy = Arc::new(Anatomy::default());
         detector.find_brain = Some(Arc::clone(&anatomy) as Arc<dyn FindBrain>);
-        Ok(Self { detector, anatomy, strict: false, memory_gb: None })
+        Ok(Self { detector, anatomy, strict: false, viewer_files: false, memory_gb: None })
     }
 
     /// The model.

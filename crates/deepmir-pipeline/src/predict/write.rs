@@ -12,7 +12,7 @@ use deepmir_volume::{atomic, nifti};
 use serde_json::json;
 
 use super::window::window;
-use super::{Prediction, Predictor, candidates, large, microbleeds};
+use super::{Prediction, Predictor, candidates, large, microbleeds, viewer_files};
 use crate::{PipelineError, owner};
 
 /// The files written for a subject.
@@ -85,6 +85,11 @@ impl Predictor {
             let candidates = folder.join(name.of_scan(&[("desc", "lesions")], "_candidates.tsv"));
             let Prediction { case, candidates: there, accepted, .. } = prediction;
             all.extend(candidates::write(&candidates, there, accepted, grid, &case.header)?);
+        }
+        if self.viewer_files {
+            let probabilities = self.lesion_probabilities(prediction);
+            let rows = &prediction.rows;
+            all.extend(viewer_files::write(folder, &name, rows, probabilities.as_deref())?);
         }
         let mosaic = folder.join(name.of_scan(&[("desc", "lesions")], "_mosaic.png"));
         draw(prediction).write_png(&mosaic)?;

@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub force: bool,
     /// A scan with any warning fails, and no result is written for it.
     pub strict: bool,
+    /// Files for other viewers are written too.
+    pub viewer_files: bool,
 }
 
 impl RunOptions {

@@ -175,7 +175,8 @@ impl Worker<'_> {
         let bundle = &options.models[model];
         let id = bundle.id();
         let (flips, strict) = (options.inference.flips, options.strict);
-        let settings = (&id, flips, options.read.nan_to_zero, strict, &ready.keys);
+        let (zero, viewers) = (options.read.nan_to_zero, options.viewer_files);
+        let settings = (&id, flips, zero, strict, viewers, &ready.keys);
         let key = fingerprint::key("predict", &settings, &ready.inputs);
         scan.model = Some((bundle.settings.name.clone(), id));
         if let Some(before) = known
@@ -226,6 +227,7 @@ impl Worker<'_> {
                 predictor.detector.options = options.inference;
                 predictor.detector.read = options.read;
                 predictor.strict = options.strict;
+                predictor.viewer_files = options.viewer_files;
                 predictor.memory_gb = Some(options.memory_gb);
                 entry.insert(predictor)
             }

@@ -45,6 +45,13 @@ use super::sections::{EXIT_STATUS, sections};
   SCAN_desc-lesions_report.html      every lesion in three planes, measures, methods, provenance
   SCAN_desc-lesions_qc.json          brain volume, signal-to-noise ratio, similarity of SWI and T2w
 
+  With --viewer-files (docs/exchange.md):
+
+  SCAN_desc-lesions_itksnap.label    names and colours of the labels, for ITK-SNAP
+  SCAN_desc-lesions_slicer.ctbl      the same, for 3D Slicer
+  SCAN_desc-lesions_freesurfer.txt   the same, for FreeSurfer
+  SCAN_desc-lesions.mrk.json         lesions as points, for 3D Slicer: number, class, probability
+
   From raw echoes, the maps of `deepmir recon` too."),
     ("Lesion table", "  Tab-separated, one row per lesion; n/a where there is no value.
 
@@ -115,6 +122,9 @@ pub struct Predict {
     /// Refuse a scan about which there is any warning, and write no result for it
     #[arg(long)]
     pub strict: bool,
+    /// Write files for ITK-SNAP, 3D Slicer and FreeSurfer: names and colours of labels, points
+    #[arg(long)]
+    pub viewer_files: bool,
     /// Write over results of another scan in the folder
     #[arg(long)]
     pub overwrite: bool,

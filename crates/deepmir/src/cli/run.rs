@@ -137,6 +137,9 @@ pub struct Run {
     /// Refuse a scan about which there is any warning, and write no result for it
     #[arg(long)]
     pub strict: bool,
+    /// Write files for ITK-SNAP, 3D Slicer and FreeSurfer: names and colours of labels, points
+    #[arg(long)]
+    pub viewer_files: bool,
 }
 
 impl Run {

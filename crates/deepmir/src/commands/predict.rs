@@ -44,6 +44,7 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
     predictor.detector.options.flips = arguments.flips;
     predictor.detector.read.nan_to_zero = arguments.nan_to_zero;
     predictor.strict = arguments.strict;
+    predictor.viewer_files = arguments.viewer_files;
     let processed = scan::run(source, &mut predictor, &arguments.output, common)?;
 
     let settings = &predictor.bundle().settings;

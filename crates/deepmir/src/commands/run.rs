@@ -95,6 +95,7 @@ fn options(arguments: &Run, common: &Common) -> anyhow::Result<RunOptions> {
         rehash: arguments.rehash,
         force: arguments.force && !arguments.resume,
         strict: arguments.strict,
+        viewer_files: arguments.viewer_files,
     })
 }
 

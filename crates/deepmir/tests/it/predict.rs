@@ -75,6 +75,39 @@ fn one_subject_gets_its_files_on_its_own_grid() {
 }
 
 #[test]
+fn points_for_other_viewers_are_where_the_lesions_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = deepmir_testing::write_subject(folder.path(), 1);
+    let (model, out) = (random_model(folder.path()), folder.path().join("out"));
+    let images = ["--swi", text(&subject.swi), "--qsm", text(&subject.qsm)];
+    let others = ["--t2w", text(&subject.t2w), "--model", text(&model), "-o", text(&out)];
+    let (code, _, told) =
+        run(&[&["predict"], &images[..], &others[..], &["--viewer-files"]].concat());
+    assert_eq!(code, 0, "{told}");
+
+    for ending in ["_itksnap.label", "_slicer.ctbl", "_freesurfer.txt"] {
+        let path = out.join(format!("sub-01_desc-lesions{ending}"));
+        let table = fs::read_to_string(path).unwrap();
+        assert!(table.contains("microbleed") && table.contains("213"), "{table}");
+    }
+    let points = fs::read_to_string(out.join("sub-01_desc-lesions.mrk.json")).unwrap();
+    let points: serde_json::Value = serde_json::from_str(&points).unwrap();
+    let points = points["markups"][0]["controlPoints"].as_array().unwrap();
+    let rows = table::read(&out.join("sub-01_desc-lesions.tsv")).unwrap();
+    assert!(!rows.is_empty());
+    assert_eq!(points.len(), rows.len());
+    for (point, row) in points.iter().zip(&rows) {
+        assert_eq!(point["label"], format!("{} {}", row.lesion_id, row.class));
+        let [left, posterior, superior] =
+            [0, 1, 2].map(|axis: usize| point["position"][axis].as_f64().unwrap());
+        let ras = [-left, -posterior, superior];
+        for (point, table) in ras.into_iter().zip([row.x_mm, row.y_mm, row.z_mm]) {
+            assert!((point - table).abs() < 0.01, "{point} {table}");
+        }
+    }
+}
+
+#[test]
 fn a_magnitude_is_named_and_a_model_that_learned_from_none_warns() {
     let folder = tempfile::tempdir().unwrap();
     let subject = deepmir_testing::write_subject(folder.path(), 1);
