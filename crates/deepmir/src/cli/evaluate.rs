@@ -11,7 +11,7 @@ use super::sections::{EXIT_STATUS, sections};
 /// A public set of measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// The VALDO challenge of 2021 on microbleeds: Dice, volume difference, F1, count difference
+    /// VALDO challenge on microbleeds: Dice, volume difference, F1, count difference
     Valdo,
 }
 
