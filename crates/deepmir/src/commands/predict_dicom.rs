@@ -37,6 +37,7 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
         (arguments.flips, "--flips"),
         (arguments.nan_to_zero, "--nan-to-zero"),
         (arguments.strict, "--strict"),
+        (arguments.viewer_files, "--viewer-files"),
     ];
     words.extend(given.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.into()));
     let Verb::Run(run) = Cli::try_parse_from(words)?.verb else { bail!("`run` is a verb") };

@@ -8,6 +8,7 @@ mod bad_input;
 mod compare;
 mod config;
 mod dicom;
+mod doctor;
 mod evaluate;
 mod evaluate_faults;
 mod headers;
