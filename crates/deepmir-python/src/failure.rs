@@ -55,7 +55,8 @@ impl Failure {
     }
 }
 
-/// Any error of the library, with its causes; a cause that the text before contains is not repeated.
+/// Any error of the library, with its causes; a cause that the text before contains is not repeated, nor the system's
+/// words for a file that is not there.
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut message = error.to_string();
@@ -63,11 +64,12 @@ impl<E: Error + 'static> From<E> for Failure {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(error) = cause {
             let text = error.to_string();
-            if !message.contains(&text) {
+            let io = error.downcast_ref::<io::Error>();
+            let is_missing = io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if !(message.contains(&text) || is_missing && message.contains("there is no ")) {
                 message = format!("{message}: {text}");
             }
-            let io = error.downcast_ref::<io::Error>();
-            if io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            if is_missing {
                 kind = Kind::NotFound;
             }
             cause = error.source();
