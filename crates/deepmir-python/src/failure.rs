@@ -55,26 +55,19 @@ impl Failure {
     }
 }
 
-/// Any error of the library, with its causes; a cause that the text before contains is not repeated, nor the system's
-/// words for a file that is not there.
+/// Any error of the library, with its causes.
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
         let mut kind = Kind::Input;
         let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(error) = cause {
-            let text = error.to_string();
-            let io = error.downcast_ref::<io::Error>();
-            let is_missing = io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
-            if !(message.contains(&text) || is_missing && message.contains("there is no ")) {
-                message = format!("{message}: {text}");
-            }
-            if is_missing {
+            let system = error.downcast_ref::<io::Error>();
+            if system.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 kind = Kind::NotFound;
             }
             cause = error.source();
         }
-        Self { kind, message }
+        Self { kind, message: deepmir_volume::with_causes(&error) }
     }
 }
 

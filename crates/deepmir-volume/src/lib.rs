@@ -56,8 +56,11 @@ pub use affine::Affine;
 pub use bounding_box::BoundingBox;
 pub use error::{GridMismatch, VolumeError};
 pub use grid::{Grid, SAME_GRID_TOLERANCE_VOXELS};
-pub use missing::cannot_read;
+pub use missing::{cannot_read, with_causes};
 pub use orientation::Orientation;
-pub use resample::{Interpolation, resample, resample_labels, resample_moved, resample_to_spacing};
+pub use resample::{
+    Interpolation, resample, resample_labels, resample_moved, resample_moved_in_range,
+    resample_to_spacing,
+};
 pub use volume::{Mask, Volume};
 pub use warning::Warning;

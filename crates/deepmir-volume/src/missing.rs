@@ -1,5 +1,6 @@
 //! What is told of a file that cannot be read.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 
@@ -31,6 +32,24 @@ pub fn cannot_read(source: &io::Error, path: &Path) -> String {
         }
         _ => format!("cannot read ({source})"),
     }
+}
+
+/// An error with the chain of its causes. A cause that the text before already contains is not repeated, nor the system's
+/// words for a file that is not there, which [`cannot_read`] tells better.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(fault) = cause {
+        let system = fault.downcast_ref::<io::Error>();
+        let is_missing = system.is_some_and(|fault| fault.kind() == io::ErrorKind::NotFound);
+        let words = fault.to_string();
+        let is_told = message.contains(&words) || is_missing && message.contains("there is no ");
+        if !is_told {
+            message = format!("{message}: {words}");
+        }
+        cause = fault.source();
+    }
+    message
 }
 
 #[cfg(test)]

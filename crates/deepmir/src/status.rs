@@ -65,20 +65,9 @@ impl std::fmt::Display for ExitStatus {
 
 impl std::error::Error for ExitStatus {}
 
-/// An error with the chain of its causes. A cause that the text before already contains is not repeated, nor the system's
-/// words for a file that is not there.
+/// An error with the chain of its causes, as [`deepmir_volume::with_causes`] tells it.
 pub fn with_causes(error: &anyhow::Error) -> String {
-    let mut message = error.to_string();
-    for cause in error.chain().skip(1) {
-        let fault = cause.downcast_ref::<std::io::Error>();
-        let is_missing = fault.is_some_and(|fault| fault.kind() == std::io::ErrorKind::NotFound);
-        let cause = cause.to_string();
-        let is_told = message.contains(&cause) || is_missing && message.contains("there is no ");
-        if !is_told {
-            message = format!("{message}: {cause}");
-        }
-    }
-    message
+    deepmir_volume::with_causes(error.as_ref())
 }
 
 /// Runs the program and turns its result into an exit code and, if it failed, one message.

@@ -12,7 +12,7 @@ pub use both_ways::{BothWays, register_both_ways};
 pub use search::{Registration, RegistrationConfig, register_rigid};
 pub use transform::RigidTransform;
 
-use deepmir_volume::{Affine, Grid, Interpolation, Mask, Volume, resample_moved};
+use deepmir_volume::{Affine, Grid, Mask, Volume, resample_moved_in_range};
 
 /// `moving` as seen on the grid it was registered to, by cubic B-splines; zero where it was not
 /// imaged, and never below the smallest or above the largest value it had.
@@ -21,15 +21,7 @@ pub fn resample_registered(
     grid: &Grid,
     transform: &RigidTransform,
 ) -> Volume<f32> {
-    let values = moving.data().iter();
-    let (least, most) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
-        (least.min(value), most.max(value))
-    });
-    let affine = transform.affine();
-    let mut result = resample_moved(moving, grid, &affine, Interpolation::CubicBSpline, 0.0);
-    let (least, most) = (least.min(0.0), most.max(0.0));
-    result.data_mut().iter_mut().for_each(|value| *value = value.clamp(least, most));
-    result
+    resample_moved_in_range(moving, grid, &transform.affine())
 }
 
 /// How similar two images are as they lie, over the points of `mask` (on `fixed`'s grid): normalised

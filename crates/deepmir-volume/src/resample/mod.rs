@@ -33,6 +33,22 @@ pub fn resample(
     resample_moved(volume, target, &identity, interpolation, outside)
 }
 
+/// As [`resample_moved`] by cubic B-splines, zero where `volume` was not imaged, and never below the smallest or above the
+/// largest value it has: a spline overshoots at sharp edges.
+pub fn resample_moved_in_range(
+    volume: &Volume<f32>,
+    target: &Grid,
+    movement: &Affine,
+) -> Volume<f32> {
+    let (least, most) = volume
+        .data()
+        .iter()
+        .fold((0.0_f32, 0.0_f32), |(least, most), &value| (least.min(value), most.max(value)));
+    let mut result = resample_moved(volume, target, movement, Interpolation::CubicBSpline, 0.0);
+    result.data_mut().iter_mut().for_each(|value| *value = value.clamp(least, most));
+    result
+}
+
 /// As [`resample()`], the head having moved: `movement` takes a point in the target's millimetres
 /// to the place in `volume`'s millimetres where its value is found.
 pub fn resample_moved(
