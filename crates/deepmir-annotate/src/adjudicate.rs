@@ -1,16 +1,12 @@
 //! Where two raters differ.
 
-use std::collections::BTreeMap;
-
 use deepmir_lesion::Lesion;
 use deepmir_lesion::matching::{MatchRule, match_lesions};
 use serde::Serialize;
 
+use crate::candidates::Candidate;
 use crate::case::LoadedCase;
 use crate::layer::{Annotation, Layer, Origin};
-
-/// Lesions that can be accepted or rejected, by name: `anna:3` is lesion 3 of rater anna.
-pub type Candidates = BTreeMap<String, (Annotation, Vec<usize>)>;
 
 /// Why something must be settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -36,8 +32,8 @@ pub struct Dispute {
 pub struct Comparison {
     /// What to settle: differing classes, then what one marked alone, in the order of the lesions.
     pub disputes: Vec<Dispute>,
-    /// What can be chosen.
-    pub candidates: Candidates,
+    /// Every lesion of both raters; `anna:3` is lesion 3 of anna.
+    pub candidates: Vec<Candidate>,
     /// What both marked as the same class: the voxels of either, and the less sure of the two.
     pub agreed: Layer,
 }
@@ -72,7 +68,7 @@ pub fn compare(case: &LoadedCase, raters: [&str; 2], layers: [&Layer; 2]) -> Com
         }
         for (n, (_, said, lesion)) in lesions[side].iter().enumerate() {
             let said = Annotation { origin: Origin::Adjudicated, ..said.clone() };
-            comparison.candidates.insert(name(side, n), (said, lesion.voxels.clone()));
+            comparison.candidates.push(Candidate::new(name(side, n), said, lesion.voxels.clone()));
         }
     }
     comparison.disputes.sort_by_key(|dispute| dispute.difference);

@@ -9,8 +9,9 @@ use deepmir_cases::outputs::check_derivatives_folder;
 use deepmir_volume::nifti;
 
 use crate::candidates::table_beside;
-use crate::case::{CaseFiles, Dataset, ImageKind};
+use crate::case::{CaseFiles, Dataset};
 use crate::error::AnnotateError;
+use crate::image_kind::ImageKind;
 
 impl Dataset {
     /// Opens a BIDS dataset: the scans of `participants` and `sessions` (labels with or without `sub-` and

@@ -1,10 +1,10 @@
-//! What a model proposes for a case: its lesions, and what it was least sure of.
+//! What can be accepted or rejected; of a model its lesions, and what it was least sure of.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::BidsName;
-use deepmir_lesion::{LabelMap, LesionClass, lesions_of};
+use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
 use deepmir_volume::{Orientation, nifti};
 use serde::Deserialize;
@@ -17,21 +17,26 @@ const LEAST_PROBABILITY: f64 = 0.1;
 /// No more of them are shown: each asks for a decision.
 const MOST_REJECTED: usize = 12;
 
-/// A region that may be a lesion.
+/// A lesion that can be accepted or rejected. Lists of them are in the order in which they are decided on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ModelCandidate {
-    /// `model:N`, by the table's number where there is a table.
+pub struct Candidate {
+    /// Its name: `model:3` by a model's table, `lesion:3` or `place:3` by those of two visits, `anna:3` of a rater.
     pub key: String,
-    /// Its class.
+    /// What it becomes if it is accepted.
     pub said: Annotation,
-    /// The candidate classifier's probability of a lesion, if that is known.
-    pub probability: Option<f64>,
-    /// Whether the model takes it for a lesion.
-    pub accepted: bool,
-    /// Its place in the order of review: what tells most comes first.
-    pub review_rank: usize,
     /// Its voxels in RAS order.
     pub voxels: Vec<usize>,
+    /// How probable that is, if a program proposes it.
+    pub probability: Option<f64>,
+    /// Whether the program that shows it takes it for no lesion.
+    pub doubted: bool,
+}
+
+impl Candidate {
+    /// One that nobody doubts, of unknown probability.
+    pub fn new(key: String, said: Annotation, voxels: Vec<usize>) -> Self {
+        Self { key, said, voxels, probability: None, doubted: false }
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,18 +69,14 @@ pub fn read(
     labels: &LabelMap,
     table: Option<&Path>,
     orientation: &Orientation,
-) -> Result<Vec<ModelCandidate>, AnnotateError> {
+) -> Result<Vec<Candidate>, AnnotateError> {
     let lesions = lesions_of(labels, Connectivity::TwentySix);
+    let of_map = |key: String, lesion: Lesion| {
+        Candidate::new(key, Annotation::new(lesion.class, Origin::Model), lesion.voxels)
+    };
     let Some(table) = table else {
-        let each = lesions.into_iter().zip(1..).map(|(lesion, number)| ModelCandidate {
-            key: format!("model:{number}"),
-            said: Annotation::new(lesion.class, Origin::Model),
-            probability: None,
-            accepted: true,
-            review_rank: number,
-            voxels: lesion.voxels,
-        });
-        return Ok(each.collect());
+        let each = lesions.into_iter().zip(1..);
+        return Ok(each.map(|(lesion, n)| of_map(format!("model:{n}"), lesion)).collect());
     };
     let mut regions = regions(&map_of(table), labels, orientation)?;
     let mut candidates = Vec::new();
@@ -97,31 +98,26 @@ pub fn read(
             }
             None => (row.class, region),
         };
-        candidates.push(ModelCandidate {
+        let candidate = Candidate {
             key: format!("model:{}", row.candidate),
             said: Annotation::new(class, Origin::Model),
-            probability: Some(row.lesion_probability),
-            accepted,
-            review_rank: row.review_rank,
             voxels,
-        });
+            probability: Some(row.lesion_probability),
+            doubted: !accepted,
+        };
+        candidates.push((row.review_rank, candidate));
     }
     // The table is sorted by probability.
-    let rejected = candidates.iter().filter(|one| !one.accepted);
-    let too_many: Vec<String> = rejected.skip(MOST_REJECTED).map(|one| one.key.clone()).collect();
-    candidates.retain(|one| !too_many.contains(&one.key));
-    candidates.sort_by_key(|one| one.review_rank);
+    let mut doubted = 0;
+    candidates.retain(|(_, one)| {
+        doubted += usize::from(one.doubted);
+        !one.doubted || doubted <= MOST_REJECTED
+    });
+    candidates.sort_by_key(|(rank, _)| *rank);
+    let mut candidates: Vec<Candidate> = candidates.into_iter().map(|(_, one)| one).collect();
     // What the label map has and the table does not: someone has drawn it since.
-    let least = candidates.len();
     for (n, lesion) in lesions.into_iter().enumerate().filter(|(n, _)| !taken[*n]) {
-        candidates.push(ModelCandidate {
-            key: format!("model:map{}", n + 1),
-            said: Annotation::new(lesion.class, Origin::Model),
-            probability: None,
-            accepted: true,
-            review_rank: least + n + 1,
-            voxels: lesion.voxels,
-        });
+        candidates.push(of_map(format!("model:map{}", n + 1), lesion));
     }
     Ok(candidates)
 }

@@ -36,12 +36,14 @@ pub mod candidates;
 pub mod case;
 mod error;
 pub mod export;
+mod image_kind;
 pub mod layer;
 pub mod server;
 pub mod store;
 pub mod view;
 pub mod visits;
 
-pub use case::{CaseFiles, Dataset, FindRegions, ImageKind};
+pub use case::{CaseFiles, Dataset, FindRegions};
 pub use error::AnnotateError;
+pub use image_kind::ImageKind;
 pub use store::Store;

@@ -5,7 +5,8 @@ use deepmir_volume::Volume;
 use deepmir_volume::components::{Connectivity, components};
 use serde::Serialize;
 
-use crate::case::{ImageKind, LoadedCase};
+use crate::case::LoadedCase;
+use crate::image_kind::ImageKind;
 use crate::layer::{Annotation, Layer};
 
 /// One lesion of a layer.

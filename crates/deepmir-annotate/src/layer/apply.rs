@@ -11,7 +11,8 @@ use super::{
     Run, Verdict, grow,
 };
 use crate::AnnotateError;
-use crate::case::ImageKind;
+use crate::candidates::Candidate;
+use crate::image_kind::ImageKind;
 
 /// One stroke changes no more voxels than this.
 const MOST_VOXELS: u64 = 2_000_000;
@@ -29,8 +30,8 @@ pub struct CaseContext<'a> {
     pub grid: &'a Grid,
     /// The images.
     pub images: &'a dyn Fn(ImageKind) -> Option<&'a Volume<f32>>,
-    /// What can be accepted or rejected: lesions with their class, certainty and voxels.
-    pub candidates: &'a BTreeMap<String, (Annotation, Vec<usize>)>,
+    /// What can be accepted or rejected.
+    pub candidates: &'a [Candidate],
     /// Whether two visits are read.
     pub two_visits: bool,
 }
@@ -94,7 +95,7 @@ struct Edit<'l, 'a> {
     around: CaseContext<'a>,
 }
 
-impl Edit<'_, '_> {
+impl<'a> Edit<'_, 'a> {
     /// Voxels of runs, checked against the grid.
     fn voxels_of(&self, runs: &[Run]) -> Result<Vec<u32>, AnnotateError> {
         let count: u64 = runs.iter().map(|&(_, length)| u64::from(length)).sum();
@@ -283,8 +284,8 @@ impl Edit<'_, '_> {
         Ok(())
     }
 
-    fn candidate(&self, key: &str) -> Result<(Annotation, Vec<usize>), AnnotateError> {
-        self.around.candidates.get(key).cloned().ok_or_else(|| {
+    fn candidate(&self, key: &str) -> Result<&'a Candidate, AnnotateError> {
+        self.around.candidates.iter().find(|one| one.key == key).ok_or_else(|| {
             AnnotateError::refused(format!(
                 "there is nothing called {key:?} to decide on in this case"
             ))
@@ -292,9 +293,10 @@ impl Edit<'_, '_> {
     }
 
     fn accept(&mut self, key: &str) -> Result<(), AnnotateError> {
-        let (annotation, voxels) = self.candidate(key)?;
+        let candidate = self.candidate(key)?;
         self.withdraw_quietly(key);
-        let free: Vec<u32> = voxels
+        let free: Vec<u32> = candidate
+            .voxels
             .iter()
             .map(|&voxel| voxel as u32)
             .filter(|voxel| !self.layer.voxels.contains_key(voxel))
@@ -304,7 +306,7 @@ impl Edit<'_, '_> {
                 "every voxel of it is marked already; reject it, or delete that mark first",
             ));
         }
-        let lesion = self.new_lesion(annotation)?;
+        let lesion = self.new_lesion(candidate.said.clone())?;
         for voxel in free {
             self.layer.voxels.insert(voxel, lesion);
         }

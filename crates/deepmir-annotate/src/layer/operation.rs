@@ -4,7 +4,7 @@ use deepmir_lesion::{Change, LesionClass, MarsRegion};
 use serde::{Deserialize, Serialize};
 
 use super::{Certainty, ReaderFindings};
-use crate::case::ImageKind;
+use crate::image_kind::ImageKind;
 
 /// Voxels next to each other along the first axis: the first one and how many.
 pub type Run = (u32, u32);

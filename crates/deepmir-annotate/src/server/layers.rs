@@ -1,25 +1,20 @@
 //! Reading and changing marks.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use deepmir_lesion::Change;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::answer;
+use super::decisions::{CandidateView, Decidable};
 use super::{App, Shared};
 use crate::AnnotateError;
-use crate::adjudicate::{Candidates, compare};
-use crate::candidates::ModelCandidate;
-use crate::case::LoadedCase;
+use crate::adjudicate::compare;
 use crate::export::finished;
-use crate::layer::{CaseContext, Layer, Operation, ReaderFindings, Verdict, apply};
+use crate::layer::{CaseContext, Operation, ReaderFindings, apply};
 use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
-use crate::view::{LesionView, Measures, lesions};
-use crate::visits::Proposal;
+use crate::view::{LesionView, lesions};
 use crate::visits::sheet::{Reading, check_complete, start};
 
 /// A layer as the page shows it.
@@ -41,30 +36,6 @@ struct LayerView {
     reading: Option<Reading>,
 }
 
-#[derive(Serialize)]
-struct CandidateView {
-    key: String,
-    class: &'static str,
-    voxel: [usize; 3],
-    #[serde(flatten)]
-    measures: Measures,
-    runs: Vec<(u32, u32, u16)>,
-    /// Own lesions that share a voxel with it.
-    marked_as: Vec<u16>,
-    /// `None`: still open.
-    verdict: Option<Verdict>,
-    /// Of an adjudication: what the raters disagree in.
-    difference: Option<Value>,
-    /// The other rater's mark of the same lesion.
-    rival: Option<String>,
-    /// Of two visits: what is proposed to have become of it.
-    change: Option<Change>,
-    /// How probable that is; of a model's candidate, how probable a lesion is.
-    probability: Option<f64>,
-    /// Whether the program itself takes it for no lesion.
-    doubted: bool,
-}
-
 fn key((case, rater, stage): (String, String, String)) -> Result<LayerKey, AnnotateError> {
     let stage = Stage::parse(&stage)
         .ok_or_else(|| AnnotateError::refused(format!("there is no stage called {stage:?}")))?;
@@ -74,75 +45,6 @@ fn key((case, rater, stage): (String, String, String)) -> Result<LayerKey, Annot
 impl App {
     fn check(&self, key: &LayerKey) -> Result<(), AnnotateError> {
         if key.stage == Stage::Adjudication { Ok(()) } else { self.may_be(&key.rater) }
-    }
-
-    /// What can be accepted or rejected in a layer, and how an adjudication's raters differ.
-    fn decidable(
-        &self,
-        case: &LoadedCase,
-        key: &LayerKey,
-        state: &LayerState,
-    ) -> Result<Decidable, AnnotateError> {
-        match (key.stage, state.sources.as_slice()) {
-            (Stage::Visits, _) => {
-                let proposals = case.visits.iter().flat_map(|visits| &visits.proposals);
-                let candidate =
-                    |one: &Proposal| (one.key.clone(), (one.said.clone(), one.voxels.clone()));
-                Ok(Decidable {
-                    candidates: proposals.clone().map(candidate).collect(),
-                    probabilities: proposals
-                        .map(|one| (one.key.clone(), one.probability))
-                        .collect(),
-                    ..Decidable::default()
-                })
-            }
-            (Stage::Review, _) => {
-                let of_model = || case.candidates.iter().flatten();
-                let pair = |one: &ModelCandidate| {
-                    (one.key.clone(), (one.said.clone(), one.voxels.clone()))
-                };
-                let known = |one: &ModelCandidate| Some((one.key.clone(), one.probability?));
-                Ok(Decidable {
-                    candidates: of_model().map(pair).collect(),
-                    probabilities: of_model().filter_map(known).collect(),
-                    order: of_model().map(|one| (one.key.clone(), one.review_rank)).collect(),
-                    not_accepted: of_model()
-                        .filter(|one| !one.accepted)
-                        .map(|one| one.key.clone())
-                        .collect(),
-                    ..Decidable::default()
-                })
-            }
-            (Stage::Adjudication, [first, second]) => {
-                let layers = [first, second].map(|rater| {
-                    finished(&self.store, &key.case, rater)?.map(|state| state.layer).ok_or_else(
-                        || {
-                            AnnotateError::refused(format!(
-                                "{rater} has reopened {}; it must be done to be settled",
-                                key.case
-                            ))
-                        },
-                    )
-                });
-                let [one, other] = layers;
-                let (one, other) = (one?, other?);
-                let comparison = compare(case, [first, second], [&one, &other]);
-                let mut disputes = BTreeMap::new();
-                for dispute in &comparison.disputes {
-                    for (side, rival) in [(0, 1), (1, 0)] {
-                        if let Some(name) = &dispute.sides[side] {
-                            let difference = json!(dispute.difference);
-                            disputes
-                                .insert(name.clone(), (difference, dispute.sides[rival].clone()));
-                        }
-                    }
-                }
-                let sides = vec![(first.clone(), one), (second.clone(), other)];
-                let candidates = comparison.candidates;
-                Ok(Decidable { candidates, disputes, sides, ..Decidable::default() })
-            }
-            _ => Ok(Decidable::default()),
-        }
     }
 
     fn view(&self, key: &LayerKey, state: LayerState) -> Result<LayerView, AnnotateError> {
@@ -162,83 +64,6 @@ impl App {
             done: state.done,
         })
     }
-}
-
-#[derive(Default)]
-struct Decidable {
-    candidates: Candidates,
-    /// By candidate: how the raters differ, and the other's mark.
-    disputes: BTreeMap<String, (Value, Option<String>)>,
-    /// By candidate: how probable the change is that is proposed, or the lesion.
-    probabilities: BTreeMap<String, f64>,
-    /// By candidate of a model: its place in the order of review.
-    order: BTreeMap<String, usize>,
-    /// Candidates that the model does not take for a lesion.
-    not_accepted: BTreeSet<String>,
-    sides: Vec<(String, Layer)>,
-}
-
-impl Decidable {
-    fn views(&self, case: &LoadedCase, layer: &Layer) -> Vec<CandidateView> {
-        let mut views = Vec::new();
-        for (number, (name, (said, voxels))) in self.candidates.iter().enumerate() {
-            let dispute = self.disputes.get(name);
-            // What both raters marked alike needs no decision.
-            if !self.sides.is_empty() && dispute.is_none() {
-                continue;
-            }
-            let id = number as u16 + 1;
-            let alone = Layer {
-                voxels: voxels.iter().map(|&voxel| (voxel as u32, id)).collect(),
-                lesions: BTreeMap::from([(id, said.clone())]),
-                ..Layer::default()
-            };
-            let Some((view, _)) = lesions(case, &alone).into_iter().next() else { continue };
-            let mut marked: Vec<u16> =
-                voxels.iter().filter_map(|&voxel| layer.lesion_at(voxel as u32)).collect();
-            marked.sort_unstable();
-            marked.dedup();
-            views.push(CandidateView {
-                key: name.clone(),
-                class: said.class.name(),
-                voxel: view.voxel,
-                measures: view.measures,
-                runs: alone.runs(),
-                marked_as: marked,
-                verdict: layer.decisions.get(name).cloned(),
-                difference: dispute.map(|(difference, _)| difference.clone()),
-                rival: dispute.and_then(|(_, rival)| rival.clone()),
-                change: said.change,
-                probability: self.probabilities.get(name).copied(),
-                doubted: self.not_accepted.contains(name) || name.starts_with("place:"),
-            });
-        }
-        // Differing classes first, then what one marked alone; a model's in the order of review. Of two visits, changes
-        // first, then what the program calls no lesion, then what is stable.
-        let rank = |view: &CandidateView| {
-            let one_class = view.difference != Some(json!("class"));
-            let stable = view.change == Some(Change::Stable);
-            let place = view.key.starts_with("place:");
-            let number = number_of(&view.key) as usize;
-            let rank = self.order.get(&view.key).copied().unwrap_or(number);
-            (one_class, stable, place, rank, view.key.clone())
-        };
-        views.sort_by_key(rank);
-        views
-    }
-
-    fn sides_json(&self, case: &LoadedCase) -> Vec<Value> {
-        let side = |(rater, layer): &(String, Layer)| {
-            let lesions: Vec<LesionView> =
-                lesions(case, layer).into_iter().map(|(view, _)| view).collect();
-            json!({ "rater": rater, "runs": layer.runs(), "lesions": lesions })
-        };
-        self.sides.iter().map(side).collect()
-    }
-}
-
-fn number_of(key: &str) -> u32 {
-    key.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// A layer; opened if it is an own pass that was not yet.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cases;
+mod decisions;
 mod files;
 mod guard;
 mod layers;

@@ -8,8 +8,9 @@ use deepmir_cases::choose;
 use deepmir_cases::outputs::check_derivatives_folder;
 
 use super::{Sidecar, VisitFiles};
-use crate::case::{CaseFiles, Dataset, ImageKind};
+use crate::case::{CaseFiles, Dataset};
 use crate::error::AnnotateError;
+use crate::image_kind::ImageKind;
 
 /// The end of a sidecar's name.
 const ENDING: &str = "_desc-visits.json";

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::sha256;
 use deepmir_volume::nifti::{self, ReadOptions};
-use deepmir_volume::{Affine, Grid, Interpolation, Volume, resample_moved};
+use deepmir_volume::{Affine, Grid, resample_moved_in_range};
 
 use crate::AnnotateError;
-use crate::case::{ImageKind, ShownImage};
-pub use proposals::Proposal;
+use crate::candidates::Candidate;
+use crate::case::ShownImage;
+use crate::image_kind::ImageKind;
 pub use sidecar::Sidecar;
 
 /// The files of the visit before, and of what a program made of both.
@@ -46,8 +47,8 @@ impl VisitFiles {
 pub struct LoadedVisits {
     /// What the results say of both.
     pub sidecar: Sidecar,
-    /// What became of each lesion, as the program sees it; what it is least sure of is behind the changes.
-    pub proposals: Vec<Proposal>,
+    /// What became of each lesion, as the program sees it.
+    pub proposals: Vec<Candidate>,
 }
 
 impl LoadedVisits {
@@ -94,7 +95,7 @@ fn unchanged(path: &Path, sum: &str) -> Result<(), AnnotateError> {
     )))
 }
 
-/// An image of the visit before on the follow-up's grid. A spline's overshoot is cut off.
+/// An image of the visit before on the follow-up's grid.
 fn moved(
     kind: ImageKind,
     path: &Path,
@@ -102,15 +103,6 @@ fn moved(
     to_baseline: &Affine,
 ) -> Result<ShownImage, AnnotateError> {
     let image = nifti::read_with(path, &ReadOptions { nan_to_zero: true })?.volume;
-    let (least, most) = range(&image);
-    let mut volume = resample_moved(&image, grid, to_baseline, Interpolation::CubicBSpline, 0.0);
-    volume.data_mut().iter_mut().for_each(|value| *value = value.clamp(least, most));
+    let volume = resample_moved_in_range(&image, grid, to_baseline);
     Ok(ShownImage { kind, volume, window: [0.0, 1.0], resampled: true })
-}
-
-fn range(image: &Volume<f32>) -> (f32, f32) {
-    image
-        .data()
-        .iter()
-        .fold((0.0_f32, 0.0_f32), |(least, most), &value| (least.min(value), most.max(value)))
 }

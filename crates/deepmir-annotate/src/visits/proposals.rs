@@ -9,37 +9,13 @@ use serde::Deserialize;
 
 use super::{Sidecar, VisitFiles};
 use crate::AnnotateError;
+use crate::candidates::Candidate;
 use crate::layer::{Annotation, Origin};
 
 /// Places that the program calls no lesion are shown, too, if a change is at least so probable.
 const LEAST_PROBABILITY: f64 = 0.1;
 /// No ball around such a place is smaller or larger.
 const RADIUS_MM: [f64; 2] = [1.0, 5.0];
-
-/// A lesion over two visits as the program sees it.
-#[derive(Clone, Debug)]
-pub struct Proposal {
-    /// `lesion:N` by the number in the table of lesions, `place:N` by the line in that of places.
-    pub key: String,
-    /// Its class and what became of it.
-    pub said: Annotation,
-    /// How probable that change is.
-    pub probability: f64,
-    /// Its voxels on the follow-up's grid in RAS order.
-    pub voxels: Vec<usize>,
-}
-
-impl Proposal {
-    /// Whether there is nothing to decide on before anything else: the lesion is as it was.
-    pub fn is_stable(&self) -> bool {
-        self.said.change == Some(Change::Stable)
-    }
-
-    /// Whether the program calls it a lesion.
-    pub fn is_lesion(&self) -> bool {
-        self.key.starts_with("lesion:")
-    }
-}
 
 #[derive(Deserialize)]
 struct Row {
@@ -66,13 +42,15 @@ struct PlaceRow {
     new_probability: f64,
 }
 
-/// All proposals, as the tables order them: lesions first, then the most probable of the other places.
+/// All proposals: changes first as the table orders them, then the most probable of the places that the program calls no
+/// lesion, then what is stable. Keys are `lesion:N` by the number in the table of lesions and `place:N` by the line in that
+/// of places.
 pub(super) fn read(
     files: &VisitFiles,
     sidecar: &Sidecar,
     grid: &Grid,
     to_baseline: &Affine,
-) -> Result<Vec<Proposal>, AnnotateError> {
+) -> Result<Vec<Candidate>, AnnotateError> {
     let names = sidecar.label_maps.as_ref().ok_or_else(|| AnnotateError::Results {
         path: files.sidecar.clone(),
         reason: "it does not name its label maps".to_owned(),
@@ -108,8 +86,10 @@ pub(super) fn read(
             change: Some(row.change),
             ..Annotation::new(row.class, Origin::Model)
         };
-        let key = format!("lesion:{}", row.lesion);
-        proposals.push(Proposal { key, said, probability: row.probability, voxels });
+        proposals.push(Candidate {
+            probability: Some(row.probability),
+            ..Candidate::new(format!("lesion:{}", row.lesion), said, voxels)
+        });
     }
     let mut others = Vec::new();
     for (n, row) in rows::<PlaceRow>(&files.table("_candidates.tsv"))?.into_iter().enumerate() {
@@ -126,10 +106,16 @@ pub(super) fn read(
         let radius_mm = (volume.unwrap_or_default() * 0.75 / std::f64::consts::PI).cbrt();
         let voxels = ball(grid, place, radius_mm.clamp(RADIUS_MM[0], RADIUS_MM[1]));
         let said = Annotation { change: Some(change), ..Annotation::new(row.class, Origin::Model) };
-        others.push(Proposal { key: format!("place:{}", n + 1), said, probability, voxels });
+        others.push(Candidate {
+            probability: Some(probability),
+            doubted: true,
+            ..Candidate::new(format!("place:{}", n + 1), said, voxels)
+        });
     }
-    others.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    let probability = |one: &Candidate| one.probability.unwrap_or_default();
+    others.sort_by(|a, b| probability(b).total_cmp(&probability(a)));
     proposals.extend(others);
+    proposals.sort_by_key(|one| one.said.change == Some(Change::Stable));
     proposals.retain(|proposal| !proposal.voxels.is_empty());
     Ok(proposals)
 }

@@ -10,7 +10,8 @@ use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{LoadedVisits, Proposal};
+use super::LoadedVisits;
+use crate::candidates::Candidate;
 use crate::case::LoadedCase;
 use crate::export::{Exported, check_raters, write_layer};
 use crate::layer::{Layer, Origin, Verdict};
@@ -87,9 +88,9 @@ impl Reading {
 }
 
 /// The layer that a reading begins with: what the program proposes as stable is taken over, all else is to be decided on.
-pub fn start(proposals: &[Proposal]) -> Layer {
+pub fn start(proposals: &[Candidate]) -> Layer {
     let mut layer = Layer::default();
-    for proposal in proposals.iter().filter(|proposal| proposal.is_stable()) {
+    for proposal in proposals.iter().filter(|one| one.said.change == Some(Change::Stable)) {
         let Ok(id) = u16::try_from(layer.lesions.len() + 1) else { break };
         let free = |voxel: &u32| !layer.voxels.contains_key(voxel);
         let voxels: Vec<u32> =

@@ -62,7 +62,7 @@ fn what_tells_most_comes_first_and_what_was_nearly_called_is_shown() {
     for (n, candidate) in shown.iter().rev().enumerate() {
         assert_eq!(candidate.key, format!("model:{}", n + 1));
         let accepted = n + 1 < lesions.len();
-        assert_eq!(candidate.accepted, accepted);
+        assert_eq!(!candidate.doubted, accepted);
         // Accepted ones have the outline of the label map, the other the region that was scored.
         assert_eq!(candidate.voxels.len(), lesions[n].voxels.len() + usize::from(!accepted));
         assert!((candidate.probability.unwrap() - 0.9 + 0.1 * n as f64).abs() < 1e-9);

@@ -49,7 +49,7 @@ impl Bench {
             let around = CaseContext {
                 grid: &case.grid,
                 images: &|kind| case.image(kind),
-                candidates: &BTreeMap::new(),
+                candidates: &[],
                 two_visits: false,
             };
             apply(&state.layer, state.next_lesion, operation, around)

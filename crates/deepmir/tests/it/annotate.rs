@@ -1,6 +1,5 @@
 //! `annotate` and `evaluate --raters` from the command line; the page itself is tested in its own crate.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -49,12 +48,8 @@ fn finish(derivatives: &Path, case: &str, rater: &str, differ: bool) {
         let last = *state.layer.lesions.keys().rfind(|&&lesion| lesion != first).unwrap();
         let change = AnnotationChange { class: Some(LesionClass::Nhid), ..Default::default() };
         let grid = Grid::new([64, 64, 24], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
-        let around = CaseContext {
-            grid: &grid,
-            images: &|_| None,
-            candidates: &BTreeMap::new(),
-            two_visits: false,
-        };
+        let around =
+            CaseContext { grid: &grid, images: &|_| None, candidates: &[], two_visits: false };
         for operation in
             [Operation::Annotate { lesion: first, change }, Operation::Delete { lesion: last }]
         {
