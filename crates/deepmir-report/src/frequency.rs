@@ -7,8 +7,8 @@ use deepmir_volume::Mask;
 use crate::GlassView;
 use crate::glass::{Cloud, Frame, VIEWS};
 
-/// Radii of the discs of one lesion and of the most.
-const RADII_MM: [f64; 2] = [3.0, 11.0];
+/// Radii of the smallest disc, on which a number can be read, and of the place with the most lesions.
+const RADII_MM: [f64; 2] = [4.5, 11.0];
 
 /// A region of one side.
 #[derive(Clone, Debug, PartialEq)]

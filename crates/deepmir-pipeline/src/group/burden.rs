@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deepmir_lesion::metrics::{Z95, wilson};
 use deepmir_lesion::{LesionClass, MicrobleedCounts, Pattern, RegionSource};
 use deepmir_report::bands::{self, Band, BandPlot};
 use deepmir_report::{Figure, TextTable};
@@ -15,8 +16,6 @@ use crate::run::State;
 const FEWEST: usize = 5;
 /// Microbleeds from which on there are many.
 const MANY: usize = 5;
-/// 97.5 % of the standard normal distribution lie below it.
-const Z: f64 = 1.959_964;
 
 /// The first scan that is done of each participant: visits of one person are not counted as people.
 fn first_scans(rows: &[Row]) -> Vec<&Row> {
@@ -62,7 +61,7 @@ pub(super) fn prevalence(rows: &[Row], participants: &Participants) -> Option<Te
     let cells = lines.iter().map(|(name, has)| {
         let shares = groups.iter().map(|(_, rows)| {
             let with = rows.iter().filter(|row| has(row)).count();
-            let [low, high] = wilson(with, rows.len());
+            let [low, high] = ends(with, rows.len());
             let share = 100.0 * with as f64 / rows.len() as f64;
             let (low, high) = (100.0 * low, 100.0 * high);
             format!("{share:.0} % ({low:.0} to {high:.0}), {with} of {}", rows.len())
@@ -78,15 +77,9 @@ pub(super) fn prevalence(rows: &[Row], participants: &Participants) -> Option<Te
     })
 }
 
-/// Ends of Wilson's interval of a share (Wilson 1927).
-fn wilson(with: usize, all: usize) -> [f64; 2] {
-    if all == 0 {
-        return [0.0, 1.0];
-    }
-    let (n, p) = (all as f64, with as f64 / all as f64);
-    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
+/// Ends of Wilson's interval of a share; of none anything may be.
+fn ends(with: usize, all: usize) -> [f64; 2] {
+    wilson(with, all).map_or([0.0, 1.0], |[_, low, high]| [low, high])
 }
 
 /// Microbleeds and iron deposits against age, where enough ages are known.
@@ -157,7 +150,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 fn fisher(rho: f64, count: usize) -> [f64; 2] {
     let deviation = (1.06 / (count as f64 - 3.0)).sqrt();
     let middle = rho.clamp(-0.999_999, 0.999_999).atanh();
-    [middle - Z * deviation, middle + Z * deviation].map(f64::tanh)
+    [middle - Z95 * deviation, middle + Z95 * deviation].map(f64::tanh)
 }
 
 #[cfg(test)]
@@ -167,10 +160,10 @@ mod tests {
     #[test]
     fn intervals_are_those_of_worked_examples() {
         // 7 of 20: Newcombe (1998) and R's prop.test without correction give 0.1812 to 0.5671.
-        let [low, high] = wilson(7, 20);
+        let [low, high] = ends(7, 20);
         assert!((low - 0.1812).abs() < 1e-3 && (high - 0.5671).abs() < 1e-3, "{low} {high}");
-        assert_eq!(wilson(0, 0), [0.0, 1.0]);
-        assert_eq!(wilson(0, 10)[0], 0.0);
+        assert_eq!(ends(0, 0), [0.0, 1.0]);
+        assert_eq!(ends(0, 10)[0], 0.0);
     }
 
     #[test]

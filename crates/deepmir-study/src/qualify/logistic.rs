@@ -1,6 +1,8 @@
 //! Logistic regression of few coefficients, by maximum likelihood or, where that has no finite answer, by Firth's
 //! penalty.
 
+use deepmir_lesion::metrics::Z95;
+
 /// A yes-or-no outcome with what it depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation<'a> {
@@ -84,9 +86,6 @@ impl Fit {
         Some((value, quadratic(&self.covariance, &gradient).max(0.0).sqrt()))
     }
 }
-
-/// The normal distribution's 97.5th percentile.
-pub(crate) const Z95: f64 = 1.959_963_984_540_054;
 
 /// The probability of a logit.
 #[must_use]

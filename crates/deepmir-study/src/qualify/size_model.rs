@@ -1,8 +1,9 @@
 //! How the chance that a lesion is found depends on its diameter and its susceptibility.
 
+use deepmir_lesion::metrics::Z95;
 use serde::Serialize;
 
-use super::logistic::{Fit, Observation, Z95, expit};
+use super::logistic::{Fit, Observation, expit};
 
 /// The share that limits of detection stand for.
 pub const SHARE: f64 = 0.9;
