@@ -89,6 +89,7 @@ impl CaseFiles {
             folder: folder.join("anat"),
             brain: scan.mask,
             visits: None,
+            result: None,
             name,
             id: scan.id,
         })

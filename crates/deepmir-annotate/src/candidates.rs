@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use deepmir_cases::bids::BidsName;
 use deepmir_lesion::{LabelMap, Lesion, LesionClass, lesions_of};
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{Orientation, nifti};
+use deepmir_volume::{Grid, Orientation, nifti};
 use serde::Deserialize;
 
 use crate::AnnotateError;
@@ -78,7 +78,7 @@ pub fn read(
         let each = lesions.into_iter().zip(1..);
         return Ok(each.map(|(lesion, n)| of_map(format!("model:{n}"), lesion)).collect());
     };
-    let mut regions = regions(&map_of(table), labels, orientation)?;
+    let mut regions = regions(&map_of(table), labels.grid(), orientation)?;
     let mut candidates = Vec::new();
     let mut taken = vec![false; lesions.len()];
     for row in rows(table)? {
@@ -122,13 +122,38 @@ pub fn read(
     Ok(candidates)
 }
 
+/// The candidates of a table that a model did not call, on `grid` in RAS order, the most probable first.
+///
+/// # Errors
+/// As [`read`].
+pub fn rejected(
+    table: &Path,
+    grid: &Grid,
+    orientation: &Orientation,
+) -> Result<Vec<Candidate>, AnnotateError> {
+    let mut regions = regions(&map_of(table), grid, orientation)?;
+    let mut rows = rows(table)?;
+    rows.retain(|row| row.accepted != "yes");
+    rows.sort_by(|a, b| b.lesion_probability.total_cmp(&a.lesion_probability));
+    let of_row = |row: Row| {
+        Some(Candidate {
+            key: format!("model:{}", row.candidate),
+            said: Annotation::new(row.class, Origin::Model),
+            voxels: regions.remove(&row.candidate)?,
+            probability: Some(row.lesion_probability),
+            doubted: true,
+        })
+    };
+    Ok(rows.into_iter().filter_map(of_row).collect())
+}
+
 fn regions(
     path: &Path,
-    labels: &LabelMap,
+    grid: &Grid,
     orientation: &Orientation,
 ) -> Result<BTreeMap<i32, Vec<usize>>, AnnotateError> {
     let numbers = orientation.to_ras(&nifti::read_integers(path)?.volume);
-    if !numbers.grid().same_as(labels.grid()) {
+    if !numbers.grid().same_as(grid) {
         return Err(AnnotateError::refused(format!(
             "this map of candidates is on another grid than the label map beside it; predict again: {}",
             path.display()

@@ -13,6 +13,7 @@ use deepmir_volume::{
 use crate::AnnotateError;
 use crate::candidates::{self, Candidate};
 use crate::image_kind::ImageKind;
+use crate::results::{LoadedResult, ResultFiles};
 use crate::visits::{LoadedVisits, VisitFiles};
 
 /// A minimum-intensity projection that is made here looks this far to either side.
@@ -38,6 +39,8 @@ pub struct CaseFiles {
     pub candidate_table: Option<PathBuf>,
     /// The visit before, if the case is read for what has changed since.
     pub visits: Option<VisitFiles>,
+    /// What a program found, if the case is only looked at.
+    pub result: Option<ResultFiles>,
 }
 
 impl CaseFiles {
@@ -45,7 +48,8 @@ impl CaseFiles {
         let before = self.visits.iter().flat_map(VisitFiles::paths);
         let images = self.images.iter().map(|(_, path)| path);
         let model = self.candidates.iter().chain(&self.candidate_table);
-        images.chain(&self.brain).chain(model).chain(before)
+        let found = self.result.iter().flat_map(ResultFiles::paths);
+        images.chain(&self.brain).chain(model).chain(before).chain(found)
     }
 
     /// The image whose grid is marked.
@@ -99,6 +103,11 @@ impl Dataset {
         Ok(())
     }
 
+    /// Whether its cases are results, which are looked at and not marked.
+    pub fn is_of_results(&self) -> bool {
+        self.cases.iter().any(|case| case.result.is_some())
+    }
+
     /// A case by its name.
     pub fn case(&self, id: &str) -> Option<&CaseFiles> {
         self.cases.iter().find(|case| case.id == id)
@@ -147,6 +156,8 @@ pub struct LoadedCase {
     pub candidates: Option<Vec<Candidate>>,
     /// The visit before.
     pub visits: Option<LoadedVisits>,
+    /// What a program found.
+    pub result: Option<LoadedResult>,
     /// Found when they are first asked for.
     regions: OnceLock<Result<Volume<u8>, String>>,
 }
@@ -224,6 +235,8 @@ impl LoadedCase {
             }
             None => None,
         };
+        let result = files.result.as_ref();
+        let result = result.map(|result| LoadedResult::read(result, &grid, &orientation));
         let place = BrainExtent::of(&brain);
         Ok(Self {
             files: files.clone(),
@@ -235,6 +248,7 @@ impl LoadedCase {
             place,
             candidates,
             visits,
+            result: result.transpose()?,
             regions: OnceLock::new(),
         })
     }

@@ -73,10 +73,8 @@ pub enum AnnotateError {
         /// The name.
         name: String,
     },
-    /// Results of two visits that are none, or of an earlier version.
-    #[error(
-        "these results of two visits cannot be read ({reason}); run `deepmir compare` again: {}", path.display()
-    )]
+    /// Results of the program that are none, or of an earlier version.
+    #[error("these results cannot be read ({reason}); make them again: {}", path.display())]
     Results {
         /// The file.
         path: PathBuf,

@@ -38,6 +38,7 @@ mod error;
 pub mod export;
 mod image_kind;
 pub mod layer;
+pub mod results;
 pub mod server;
 pub mod store;
 pub mod view;

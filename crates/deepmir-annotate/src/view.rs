@@ -1,8 +1,8 @@
 //! What the page shows of a layer: each lesion with its measures.
 
 use deepmir_lesion::{Change, LabelMap, Lesion, LesionRow, MarsRegion, MeasuredImages, Side};
-use deepmir_volume::Volume;
 use deepmir_volume::components::{Connectivity, components};
+use deepmir_volume::{Grid, Volume};
 use serde::Serialize;
 
 use crate::case::LoadedCase;
@@ -28,6 +28,8 @@ pub struct LesionView {
     pub measures: Measures,
     /// Pieces it has fallen into: a label map counts each as a lesion.
     pub parts: usize,
+    /// How probable it is that it is one, if a program found it.
+    pub probability: Option<f64>,
 }
 
 /// Measures of a lesion.
@@ -103,9 +105,10 @@ pub fn lesions(case: &LoadedCase, layer: &Layer) -> Vec<(LesionView, LesionRow)>
                 said: said.clone(),
                 lobe: row.region.map(|region| region.name()),
                 side: if side == Side::Left { "L" } else { "R" },
-                voxel: middle(case, voxels, centre),
+                voxel: middle(&case.grid, voxels, centre),
                 measures: Measures::from(&row),
                 parts: parts(case, voxels),
+                probability: None,
             };
             (view, row)
         })
@@ -146,12 +149,12 @@ pub fn label_map(case: &LoadedCase, layer: &Layer, keep: &dyn Fn(&Annotation) ->
 }
 
 /// The lesion's voxel nearest to a place.
-fn middle(case: &LoadedCase, voxels: &[usize], centre_mm: [f64; 3]) -> [usize; 3] {
+pub(crate) fn middle(grid: &Grid, voxels: &[usize], centre_mm: [f64; 3]) -> [usize; 3] {
     let squared = |voxel: [usize; 3]| -> f64 {
-        let place = case.grid.position_mm(voxel);
+        let place = grid.position_mm(voxel);
         (0..3).map(|axis| (place[axis] - centre_mm[axis]).powi(2)).sum()
     };
-    let voxels = voxels.iter().map(|&index| case.grid.voxel(index));
+    let voxels = voxels.iter().map(|&index| grid.voxel(index));
     voxels.min_by(|a, b| squared(*a).total_cmp(&squared(*b))).unwrap_or([0; 3])
 }
 

@@ -1,5 +1,6 @@
 //! Lesion tables: tab-separated, one row a lesion, `n/a` where there is no value, as BIDS has it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use deepmir_volume::atomic;
@@ -92,28 +93,65 @@ fn cells(row: &LesionRow) -> [String; 22] {
     ]
 }
 
+/// The column of a lesion's probability, which tables of a model with a candidate classifier have.
+pub const PROBABILITY: &str = "lesion_probability";
+
 /// Reads a table back. Columns that tables of earlier versions lack are without values.
 ///
 /// # Errors
 /// If the file cannot be read or is no lesion table.
 pub fn read(path: &Path) -> Result<Vec<LesionRow>, LesionError> {
-    let fault = |reason: String| LesionError::Table { path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    // `n/a` means no value; csv's deserializer knows only the empty cell.
-    let text: String = text
-        .lines()
-        .map(|line| {
-            let cells: Vec<&str> =
-                line.split('\t').map(|cell| if cell == "n/a" { "" } else { cell }).collect();
-            cells.join("\t") + "\n"
-        })
-        .collect();
-    csv::ReaderBuilder::new()
-        .delimiter(b'\t')
-        .from_reader(text.as_bytes())
-        .deserialize()
-        .collect::<Result<_, csv::Error>>()
-        .map_err(|error| fault(error.to_string()))
+    let text = text_of(path)?;
+    let rows = reader(&text).into_deserialize().collect::<Result<_, csv::Error>>();
+    rows.map_err(|error| fault(path, error.to_string()))
+}
+
+/// The calibrated probability of each lesion of a table, by its number; empty where the table has none.
+///
+/// # Errors
+/// If the file cannot be read, or a probability is no number from 0 to 1.
+pub fn read_probabilities(path: &Path) -> Result<BTreeMap<usize, f64>, LesionError> {
+    let text = text_of(path)?;
+    let mut reader = reader(&text);
+    let columns = reader.headers().cloned().map_err(|error| fault(path, error.to_string()))?;
+    let column = |name: &str| columns.iter().position(|column| column == name);
+    let (Some(id), Some(probability)) = (column("lesion_id"), column(PROBABILITY)) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut probabilities = BTreeMap::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| fault(path, error.to_string()))?;
+        let cell = |column: usize| row.get(column).unwrap_or_default();
+        if cell(probability).is_empty() {
+            continue;
+        }
+        let value = cell(probability).parse().ok().filter(|value| (0.0..=1.0).contains(value));
+        let (Ok(id), Some(value)) = (cell(id).parse(), value) else {
+            let reason = format!("{PROBABILITY} is {:?}", cell(probability));
+            return Err(fault(path, reason));
+        };
+        probabilities.insert(id, value);
+    }
+    Ok(probabilities)
+}
+
+fn fault(path: &Path, reason: String) -> LesionError {
+    LesionError::Table { path: path.to_owned(), reason }
+}
+
+/// The table with empty cells in place of `n/a`, which means no value: csv's deserializer knows only the empty cell.
+fn text_of(path: &Path) -> Result<String, LesionError> {
+    let text = std::fs::read_to_string(path).map_err(|error| fault(path, error.to_string()))?;
+    let lines = text.lines().map(|line| {
+        let cells: Vec<&str> =
+            line.split('\t').map(|cell| if cell == "n/a" { "" } else { cell }).collect();
+        cells.join("\t") + "\n"
+    });
+    Ok(lines.collect())
+}
+
+fn reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().delimiter(b'\t').from_reader(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -194,6 +232,29 @@ pub(crate) mod tests {
         let found = &read(&path).unwrap()[0];
         assert_eq!(found.certainty, Some(Certainty::Possible));
         assert_eq!((found.mars_region, found.side), (Some(MarsRegion::Insula), Some(Side::Right)));
+    }
+
+    #[test]
+    fn probabilities_are_read_where_there_are_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub-01_desc-lesions.tsv");
+        let rows = [row(), LesionRow { lesion_id: 3, ..row() }];
+        write(&path, &rows).unwrap();
+        assert!(read_probabilities(&path).unwrap().is_empty());
+        let with = |cells: [&str; 2]| {
+            let cells = cells.map(|cell| vec![cell.to_owned()]);
+            write_with(&path, &rows, &[PROBABILITY], &cells).unwrap();
+            read_probabilities(&path)
+        };
+        assert_eq!(with(["0.9120", "n/a"]).unwrap(), BTreeMap::from([(1, 0.912)]));
+        assert_eq!(with(["1.0000", "0.5"]).unwrap()[&3], 0.5);
+        for wrong in ["1.2", "NaN", "high"] {
+            let message = with(["0.1", wrong]).unwrap_err().to_string();
+            assert!(
+                message.contains(wrong) && message.contains("sub-01_desc-lesions.tsv"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

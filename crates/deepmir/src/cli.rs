@@ -28,6 +28,7 @@ pub mod sections;
 mod study;
 mod train;
 mod train_anatomy;
+mod view;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,7 @@ use sections::sections;
 pub use study::{Study, StudyPart};
 pub use train::Train;
 pub use train_anatomy::TrainAnatomy;
+pub use view::View;
 
 /// Find cerebral microbleeds (CMB) and non-hemorrhage iron deposits (NHID) in brain MRI.
 ///
@@ -141,6 +143,7 @@ pub enum Verb {
     Qualify(Box<Qualify>),
     Compare(Box<Compare>),
     Study(Box<Study>),
+    View(View),
     Annotate(Annotate),
     #[command(subcommand)]
     Model(Model),

@@ -1,16 +1,16 @@
 // The page: cases, tools, keys and pointers, wired together.
 
 import * as api from './api.js';
-import { brushAt, line } from './brush.js';
 import { ACTIONS, Keys } from './keys.js';
 import * as lists from './lists.js';
 import {
-  active, beginAt, changeWindow, draw, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, preview, resetView, setActive, setHidden,
+  active, changeWindow, draw, expect, layOut, moveTo, nextFourth, openCase, paintLayer, pan, panes, resetView, setActive, setHidden,
   startPanes, step, zoom,
 } from './panes.js';
+import { listenToPointers } from './pointers.js';
+import { LOOKING, startLooking } from './results.js';
 import { listenToSheet, showSheet } from './sheet.js';
-import { $, indexOf, lesionAt, lesionById, placeOf, regionAt, state } from './state.js';
-import { DEPTH, MARK } from './viewer.js';
+import { $, candidates, indexOf, lesionAt, lesionById, placeOf, regionAt, state } from './state.js';
 import * as work from './work.js';
 
 const keys = new Keys(saveSettings);
@@ -27,7 +27,7 @@ async function refreshCases() {
   lists.showCases(open);
 }
 
-const firstStage = (id) => (state.cases.find((other) => other.id === id)?.visits ? 'visits' : 'own');
+const firstStage = (id) => (state.results ? 'results' : state.cases.find((other) => other.id === id)?.visits ? 'visits' : 'own');
 
 async function open(id, stage = firstStage(id), opened = null) {
   work.banner(null);
@@ -38,6 +38,7 @@ async function open(id, stage = firstStage(id), opened = null) {
     const [wanted, layer] = await Promise.all([api.caseOf(id), opened ?? api.readLayer(at)]);
     const same = state.case?.id === id;
     Object.assign(state, { at, case: wanted, layer, lesion: null, candidate: null, startNew: false });
+    if (state.results) $('who').textContent = `found by ${wanted.model}`;
     if (same) {
       work.setLayer(layer);
       await layOut();
@@ -53,7 +54,9 @@ async function open(id, stage = firstStage(id), opened = null) {
     document.body.dataset.allImagesMs ??= String(Math.round(performance.now()));
     document.body.dataset.openedMs = String(Math.round(performance.now() - asked));
     await refreshCases();
-    if (!same) findRegions(id);
+    // Of results the regions stand in the table; the colours are found when they are asked for.
+    if (!same && state.results) showRegions();
+    else if (!same) findRegions(id);
     // So that it is there when this one is done.
     const next = state.cases.find((other) => other.status === 'unread');
     if (next) api.caseOf(next.id).catch(() => {});
@@ -77,12 +80,17 @@ async function findRegions(id) {
 
 function showRegions() {
   const box = $('show-regions');
-  box.disabled = !state.regionMap;
+  box.disabled = !state.regionMap && !(state.results && !state.noRegions);
   box.checked = state.showRegions && Boolean(state.regionMap);
   box.parentElement.title = state.noRegions ?? (state.regionMap ? '' : 'Being found…');
 }
 
 function toggleRegions() {
+  if (state.results && !state.regionMap && !state.noRegions) {
+    state.showRegions = true;
+    findRegions(state.case.id);
+    return;
+  }
   if (!state.regionMap) {
     work.banner(state.noRegions ?? 'The regions of this head are still being found.', [['Good', () => {}]], true);
     return;
@@ -185,6 +193,8 @@ function showWhere() {
 
 function choose(id) {
   state.lesion = id;
+  // Of results one is looked at, a lesion or a candidate.
+  if (state.results) state.candidate = null;
   const lesion = lesionById(id);
   if (lesion) moveTo(lesion.voxel);
   if (state.zoom > 1) zoom(1);
@@ -200,6 +210,7 @@ function chooseNext(list, current, by, pick) {
 
 function chooseCandidate(key) {
   state.candidate = key;
+  if (state.results) state.lesion = null;
   const candidate = state.layer.candidates.find((other) => other.key === key);
   if (candidate) moveTo(candidate.voxel);
   if (state.zoom > 1) zoom(1);
@@ -262,8 +273,8 @@ const actions = {
   review: () => { if (!$('review').hidden) review(); }, adjudicate: () => { if (!$('adjudicate').hidden) adjudicate(); },
   own: () => { if (!$('own').hidden) open(state.at.case); },
   exchange: () => { if (state.case.visits) { state.exchanged = !state.exchanged; layOut(); } },
-  'next-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, 1, chooseCandidate),
-  'previous-candidate': () => chooseNext(state.layer.candidates.map((other) => other.key), state.candidate, -1, chooseCandidate),
+  'next-candidate': () => chooseNext(candidates().map((other) => other.key), state.candidate, 1, chooseCandidate),
+  'previous-candidate': () => chooseNext(candidates().map((other) => other.key), state.candidate, -1, chooseCandidate),
   accept: () => decide('accept'), reject: () => decide('reject'), withdraw: () => decide('withdraw'),
   protocol: () => ($('protocol').open ? $('protocol').close() : $('protocol').show()),
   help: () => { keys.render($('keys')); $('help').showModal(); },
@@ -297,96 +308,6 @@ function listenToKeys() {
     event.preventDefault();
     act(name);
   });
-}
-
-// Pointers
-
-function listenToPointers(pane, n) {
-  let path = null;
-  const ring = document.createElement('div');
-  ring.className = 'ring';
-  ring.hidden = true;
-  pane.element.append(ring);
-  const erasing = (event) => state.tool === 'eraser' || event.buttons & 32;
-  const flat = () => (state.settings.ball ? undefined : DEPTH[pane.view]);
-
-  const extend = (voxel) => {
-    const fresh = [];
-    for (const at of line(path.last ?? voxel, voxel)) {
-      for (const touched of brushAt(at, state.case, state.settings.brush, flat())) {
-        if (!path.voxels.has(touched)) { path.voxels.add(touched); fresh.push(touched); }
-      }
-    }
-    path.last = voxel;
-    preview(fresh, path.erase ? MARK.eraser : MARK.stroke);
-  };
-
-  pane.cover.addEventListener('pointerdown', (event) => {
-    if (!state.layer) return;
-    document.activeElement?.blur();
-    setActive(n);
-    const voxel = pane.voxelAt(event);
-    pane.cover.setPointerCapture(event.pointerId);
-    if (event.button === 2) path = { window: [event.clientX, event.clientY] };
-    else if (event.button === 1 || event.ctrlKey) path = { pan: [event.clientX, event.clientY] };
-    else if (voxel && (state.tool === 'look' || event.shiftKey || pane.side !== undefined)) path = { look: true };
-    else if (voxel && state.tool === 'grow') { moveTo(voxel); work.growAt(voxel, pane.kind); }
-    else if (voxel) path = { voxels: new Set(), erase: erasing(event) };
-    if (voxel && path?.look) { moveTo(voxel); state.lesion = lesionAt(indexOf(voxel)) || null; show(); paintLayer(); }
-    if (voxel && path?.voxels) { beginAt(voxel); extend(voxel); }
-    showWhere();
-    event.preventDefault();
-  });
-
-  pane.cover.addEventListener('pointermove', (event) => {
-    showRing(event);
-    if (!path) return;
-    const voxel = pane.voxelAt(event);
-    if (path.window) {
-      changeWindow(n, (path.window[1] - event.clientY) / -400, (event.clientX - path.window[0]) / 400);
-      path.window = [event.clientX, event.clientY];
-    } else if (path.pan) {
-      const mm = pane.onCanvas ? pane.mmPerPixel(state.case.spacing_mm) * state.zoom : 0;
-      pan(n, (event.clientX - path.pan[0]) * mm, (path.pan[1] - event.clientY) * mm);
-      path.pan = [event.clientX, event.clientY];
-    } else if (voxel && path.look) {
-      moveTo(voxel);
-      showWhere();
-    } else if (voxel && path.voxels) {
-      extend(voxel);
-    }
-  });
-
-  const end = () => {
-    if (path?.voxels) work.stroke(path.voxels, path.erase);
-    path = null;
-  };
-  pane.cover.addEventListener('pointerup', end);
-  pane.cover.addEventListener('pointercancel', end);
-  pane.cover.addEventListener('pointerleave', () => { ring.hidden = true; });
-  pane.cover.addEventListener('contextmenu', (event) => event.preventDefault());
-  pane.cover.addEventListener('wheel', (event) => {
-    event.preventDefault();
-    if (!state.layer) return;
-    if (event.ctrlKey) {
-      zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2);
-    } else {
-      setActive(n);
-      step(0, 0, event.deltaY < 0 ? 1 : -1);
-    }
-    showWhere();
-  }, { passive: false });
-
-  function showRing(event) {
-    const brush = ['brush', 'eraser'].includes(state.tool) && state.layer && pane.side === undefined;
-    const voxel = brush ? pane.voxelAt(event) : null;
-    ring.hidden = !voxel;
-    if (!voxel) return;
-    const pixels = 1 / pane.mmPerPixel(state.case.spacing_mm);
-    const radius = state.settings.brush * pixels;
-    const box = pane.element.getBoundingClientRect();
-    Object.assign(ring.style, { left: `${event.clientX - box.left - radius}px`, top: `${event.clientY - box.top - radius}px`, width: `${2 * radius}px`, height: `${2 * radius}px` });
-  }
 }
 
 function listenToButtons() {
@@ -443,18 +364,31 @@ async function begin() {
   const settings = await logIn(session);
   Object.assign(state.settings, settings);
   keys.use(state.settings.keys);
-  $('who').textContent = `rater ${state.rater}`;
+  state.results = session.results;
+  if (state.results) {
+    keys.limit(LOOKING);
+    startLooking(() => lists.showCandidates(chooseCandidate));
+  } else {
+    $('who').textContent = `rater ${state.rater}`;
+  }
   work.banner(null);
   work.onLayer(show);
   listenToKeys();
   listenToButtons();
   listenToSheet();
   await refreshCases();
-  const first = state.cases.find((other) => other.status === 'open') ?? state.cases.find((other) => other.status === 'unread');
+  const withStatus = (status) => state.cases.find((other) => other.status === status);
+  const first = withStatus('open') ?? withStatus('unread') ?? withStatus('found');
   // The server reads the images while the first pane starts.
   if (first) api.caseOf(first.id).then(expect).catch(() => {});
   await startPanes();
-  panes.forEach(listenToPointers);
+  const chosen = (lesion) => {
+    state.lesion = lesion;
+    if (lesion && state.results) state.candidate = null;
+    show();
+    paintLayer();
+  };
+  panes.forEach((pane, n) => listenToPointers(pane, n, chosen, showWhere));
   if (first) await open(first.id);
   else await openNext();
   api.protocol().then((html) => { $('protocol-text').innerHTML = html; }).catch((error) => work.banner(error.message));

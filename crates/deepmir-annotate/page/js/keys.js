@@ -47,7 +47,10 @@ export function keyOf(event) {
 }
 
 export class Keys {
-  constructor(changed) { this.changed = changed; this.own = {}; }
+  constructor(changed) { this.changed = changed; this.own = {}; this.actions = ACTIONS; }
+
+  /** Takes only some actions. */
+  limit(names) { this.actions = ACTIONS.filter(([name]) => names.has(name)); }
 
   /** Takes a rater's own keys over. */
   use(own) { this.own = own ?? {}; }
@@ -56,12 +59,12 @@ export class Keys {
 
   actionFor(event) {
     const key = keyOf(event);
-    return ACTIONS.find(([name]) => this.keyFor(name) === key)?.[0];
+    return this.actions.find(([name]) => this.keyFor(name) === key)?.[0];
   }
 
   /** Fills the table of keys; pressing a button waits for the new key. */
   render(table) {
-    table.replaceChildren(...ACTIONS.map(([name, words]) => {
+    table.replaceChildren(...this.actions.map(([name, words]) => {
       const label = document.createElement('label');
       const button = document.createElement('button');
       button.type = 'button';

@@ -1,8 +1,8 @@
 // The lists beside the panes.
 
-import { $, lesionById, regionAt, state } from './state.js';
+import { $, candidates as listed, lesionById, regionAt, state } from './state.js';
 
-const STATUS = { unread: ['○', 'unread'], open: ['◐', 'begun'], done: ['●', 'done'], reviewing: ['◑', 'in review'], reviewed: ['✔', 'reviewed'] };
+const STATUS = { unread: ['○', 'unread'], open: ['◐', 'begun'], done: ['●', 'done'], reviewing: ['◑', 'in review'], reviewed: ['✔', 'reviewed'], found: ['●', ''] };
 const number = (value, digits) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
 
 function item(current, parts, act, data = {}) {
@@ -34,7 +34,7 @@ function fill(list, items) {
 
 export function showCases(open) {
   const finished = state.cases.filter((other) => ['done', 'reviewing', 'reviewed'].includes(other.status)).length;
-  $('progress').textContent = `${finished} of ${state.cases.length} done`;
+  $('progress').textContent = state.results ? `${state.cases.length}` : `${finished} of ${state.cases.length} done`;
   fill($('cases'), state.cases.map((other) => {
     const [sign, words] = STATUS[other.status];
     const count = other.status === 'unread' ? words : `${other.lesions[0]} + ${other.lesions[1]}${other.adjudicated ? ', settled' : ''}`;
@@ -66,17 +66,24 @@ export function showLesions(choose) {
   ], () => choose(lesion.id), { lesion: lesion.id })));
 }
 
+/** A candidate's number in the program's table. */
+const numberOf = ({ key }) => key.replace(/^(model|lesion|place):(map)?/, '');
+
 export function showLesion() {
-  const lesion = lesionById(state.lesion);
+  const candidate = state.results ? state.layer.candidates.find((one) => one.key === state.candidate) : null;
+  const lesion = lesionById(state.lesion) ?? candidate;
   $('lesion').hidden = !lesion;
   if (!lesion) return;
-  $('lesion-title').textContent = `Lesion ${lesion.id}`;
+  $('lesion-title').textContent = lesion === candidate ? `Candidate ${numberOf(candidate)}, not called` : `Lesion ${lesion.id}`;
   const remarks = [
     lesion.note?.includes('diamagnetic') ? 'dark on QSM: calcification?' : '',
     lesion.note?.includes('linear') ? 'long: a vessel?' : '',
     lesion.parts > 1 ? `in ${lesion.parts} pieces` : '',
   ].filter(Boolean);
-  $('lesion-measures').textContent =
+  const place = lesion.side ? ` ${{ L: 'left', R: 'right' }[lesion.side]} ${regionOf(lesion)};` : '';
+  const sure = lesion.certainty ? `${lesion.certainty}, ` : '';
+  const found = typeof lesion.probability === 'number' ? `${sure}probability ${number(lesion.probability, 2)};${place} ` : '';
+  $('lesion-measures').textContent = found +
     `${number(lesion.volume_mm3, 1)} mm³, ${size(lesion)}, ${lesion.n_voxels} voxels; χ ${number(lesion.chi_mean_ppm, 3)} ppm; `
     + `SWI ${lesion.swi_contrast === null ? '–' : `${number(100 * lesion.swi_contrast, 0)} %`}${remarks.length ? `; ${remarks.join('; ')}` : ''}`;
   $('lesion-class').textContent = lesion.class;
@@ -102,21 +109,22 @@ export function showLesion() {
 }
 
 export function showCandidates(choose) {
-  const { candidates } = state.layer;
+  const candidates = listed();
   const settling = state.at.stage === 'adjudication';
   $('decide').hidden = state.at.stage === 'own';
   const open = candidates.filter((candidate) => !candidate.verdict).length;
   const visits = state.at.stage === 'visits';
-  $('decide-title').textContent = visits ? `Changes, ${open} open` : settling ? `Differences, ${open} open` : `Candidates of the model, ${open} open`;
+  $('least-value').textContent = number(state.least, 2);
+  $('decide-title').textContent = state.results ? `Not called, ${candidates.length} of ${state.layer.candidates.length}` : visits ? `Changes, ${open} open` : settling ? `Differences, ${open} open` : `Candidates of the model, ${open} open`;
   fill($('candidates'), candidates.map((candidate) => {
-    const verdict = candidate.verdict === 'rejected' ? 'rejected' : candidate.verdict ? 'accepted' : 'open';
+    const verdict = state.results ? '' : candidate.verdict === 'rejected' ? 'rejected' : candidate.verdict ? 'accepted' : 'open';
     const percent = candidate.probability === null ? '' : `${Math.round(100 * candidate.probability)} %`;
     const marked = candidate.marked_as.length ? `is ${candidate.marked_as.join(', ')}` : '';
     const remark = candidate.change ? `${candidate.change} ${percent}`
       : candidate.difference === 'class' ? 'other class' : candidate.difference ? 'alone' : [marked, percent].filter(Boolean).join(', ');
     return item(candidate.key === state.candidate, [
-      ['span', { open: '○', accepted: '✔', rejected: '✘' }[verdict]],
-      ['span', settling ? candidate.key : `${candidate.doubted ? '?' : ''}${candidate.key.replace(/^(model|lesion|place):(map)?/, '')}`],
+      ['span', { open: '○', accepted: '✔', rejected: '✘' }[verdict] ?? ''],
+      ['span', settling ? candidate.key : `${candidate.doubted && !state.results ? '?' : ''}${numberOf(candidate)}`],
       ['b', candidate.class, candidate.class.toLowerCase()],
       ['span', remark, 'other'],
       ['small', size(candidate) + chi(candidate)],

@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { Frames, nextFrame } from './frames.js';
 import { Marks } from './marks.js';
-import { $, lesionById, state } from './state.js';
+import { $, candidates, lesionById, state } from './state.js';
 import { readImage, SliceViewer } from './niivue.js';
 import { DEPTH, MARK, Pane } from './viewer.js';
 
@@ -156,9 +156,10 @@ export function paintLayer() {
   if (!state.layer) return;
   const runs = state.layer.runs.map(([start, length, id]) =>
     [start, length, id === state.lesion ? MARK.selected : MARK[lesionById(id)?.class] ?? 0]);
-  const candidate = state.layer.candidates.find((other) => other.key === state.candidate);
-  // What is marked already stays on top of the candidate.
-  const under = candidate && !candidate.verdict ? candidate.runs.map(([start, length]) => [start, length, MARK.candidate]) : [];
+  // Of results all that are listed; else the one to decide on. What is marked already stays on top of them.
+  const shown = candidates().filter((one) => (state.results || one.key === state.candidate) && !one.verdict);
+  const under = shown.flatMap((one) => one.runs.map(([start, length]) =>
+    [start, length, state.results && one.key === state.candidate ? MARK.selected : MARK.candidate]));
   marks.paint([...under, ...runs]);
   draw();
 }

@@ -13,6 +13,8 @@ export const state = {
   tool: 'brush', cls: 'CMB', hidden: false, showRegions: false, planes: false, fourth: 'minIP',
   /** Of two visits: the kind of image of the lower panes, and whether the visits have changed places. */
   lower: 'QSM', exchanged: false,
+  /** Of results: whether that is what is shown, and how probable a lesion a candidate must be to be listed. */
+  results: false, least: 0.1,
   /** Of the open case: what each voxel is, or why that is not known. */
   regionMap: null, noRegions: null,
   settings: { brush: 1.5, ball: false, radius: 4, tolerance: 0.5, radiological: true, keys: {} },
@@ -30,6 +32,9 @@ export const indexOf = ([i, j, k]) => i + state.case.shape[0] * (j + state.case.
 export const regionAt = (voxel) => state.regions[(state.regionMap?.[indexOf(voxel)] ?? 0) - 1] ?? null;
 
 export const lesionById = (id) => state.layer?.lesions.find((lesion) => lesion.id === id);
+
+/** The candidates that are listed. */
+export const candidates = () => state.layer.candidates.filter((one) => !state.results || one.probability >= state.least);
 
 /** The lesion of a voxel; 0 is none. */
 export function lesionAt(index) {

@@ -43,6 +43,7 @@ pub async fn session(State(app): State<Shared>) -> Response {
             "raters": raters,
             "settings": settings,
             "regions": regions,
+            "results": app.dataset.is_of_results(),
         }))
     })
     .await
@@ -83,7 +84,7 @@ pub async fn set_settings(
 #[derive(Serialize)]
 struct Listed {
     id: String,
-    /// `unread`, `open`, `done`, `reviewing`, `reviewed`.
+    /// `unread`, `open`, `done`, `reviewing`, `reviewed`; of results `found`.
     status: &'static str,
     lesions: [usize; 2],
     candidates: bool,
@@ -105,6 +106,7 @@ pub async fn list(State(app): State<Shared>, Path(rater): Path<String>) -> Respo
             let first = if case.visits.is_some() { Stage::Visits } else { Stage::Own };
             let (own, review) = (at(first), at(Stage::Review));
             let status = match (own, review) {
+                _ if case.result.is_some() => "found",
                 (None, _) => "unread",
                 (_, Some(review)) if review.done.is_some() => "reviewed",
                 (_, Some(_)) => "reviewing",
@@ -119,7 +121,10 @@ pub async fn list(State(app): State<Shared>, Path(rater): Path<String>) -> Respo
             Listed {
                 id: case.id.clone(),
                 status,
-                lesions: review.or(own).map_or([0, 0], |layer| layer.lesions),
+                lesions: match &case.result {
+                    Some(result) => result.counts,
+                    None => review.or(own).map_or([0, 0], |layer| layer.lesions),
+                },
                 candidates: case.candidates.is_some(),
                 visits: case.visits.is_some(),
                 finished: finished.map(|layer| layer.key.rater.clone()).collect(),
@@ -153,6 +158,7 @@ pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response
             "affine": case.grid.affine().rows(),
             "orientation": case.orientation.codes(),
             "images": images,
+            "model": case.files.result.as_ref().map(|result| &result.model),
             "visits": case.visits.as_ref().map(|visits| {
                 let sidecar = &visits.sidecar;
                 json!({
@@ -160,6 +166,7 @@ pub async fn case(State(app): State<Shared>, Path(id): Path<String>) -> Response
                     "followup": sidecar.followup.scan,
                     "verdict": sidecar.comparability.verdict,
                     "reasons": sidecar.comparability.reasons,
+                    "new_large_findings": sidecar.new_large_findings(),
                 })
             }),
         }))

@@ -52,6 +52,13 @@ pub(super) struct Decidable<'a> {
     sides: Vec<(String, Layer)>,
 }
 
+impl<'a> Decidable<'a> {
+    /// Of a program.
+    pub(super) fn of_program(candidates: &'a [Candidate]) -> Self {
+        Self { candidates: Cow::Borrowed(candidates), ..Self::default() }
+    }
+}
+
 impl App {
     /// What can be accepted or rejected in a layer, and how an adjudication's raters differ.
     pub(super) fn decidable<'a>(
@@ -60,9 +67,8 @@ impl App {
         key: &LayerKey,
         state: &LayerState,
     ) -> Result<Decidable<'a>, AnnotateError> {
-        let of_program = |candidates: Option<&'a Vec<Candidate>>| Decidable {
-            candidates: Cow::Borrowed(candidates.map_or(&[], Vec::as_slice)),
-            ..Decidable::default()
+        let of_program = |candidates: Option<&'a Vec<Candidate>>| {
+            Decidable::of_program(candidates.map_or(&[], Vec::as_slice))
         };
         match (key.stage, state.sources.as_slice()) {
             (Stage::Visits, _) => {

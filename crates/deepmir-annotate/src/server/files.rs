@@ -26,6 +26,8 @@ static PAGE: &[(&str, &[u8])] = embedded![
     "js/marks.js",
     "js/niivue.js",
     "js/panes.js",
+    "js/pointers.js",
+    "js/results.js",
     "js/sheet.js",
     "js/state.js",
     "js/viewer.js",

@@ -11,8 +11,10 @@ use super::decisions::{CandidateView, Decidable};
 use super::{App, Shared};
 use crate::AnnotateError;
 use crate::adjudicate::compare;
+use crate::case::LoadedCase;
 use crate::export::finished;
 use crate::layer::{CaseContext, Operation, ReaderFindings, apply};
+use crate::results::LoadedResult;
 use crate::store::{ADJUDICATED, LayerKey, LayerState, Stage};
 use crate::view::{LesionView, lesions};
 use crate::visits::sheet::{Reading, check_complete, start};
@@ -66,6 +68,23 @@ impl App {
     }
 }
 
+/// A program's results as the page shows them: what was found, and what was not called.
+fn found(case: &LoadedCase, result: &LoadedResult) -> LayerView {
+    let rejected = Decidable::of_program(&result.rejected);
+    LayerView {
+        revision: 0,
+        done: None,
+        can_undo: false,
+        can_redo: false,
+        runs: result.layer.runs(),
+        lesions: result.lesions.clone(),
+        candidates: rejected.views(case, &result.layer),
+        sides: Vec::new(),
+        findings: None,
+        reading: None,
+    }
+}
+
 /// A layer; opened if it is an own pass that was not yet.
 pub async fn read(
     State(app): State<Shared>,
@@ -75,6 +94,15 @@ pub async fn read(
         let key = key(path)?;
         app.check(&key)?;
         let case = app.load(&key.case)?;
+        if (key.stage == Stage::Results) != case.result.is_some() {
+            return Err(AnnotateError::refused(match &case.result {
+                Some(_) => "these are results: they are looked at and not marked",
+                None => "this case is marked: it is no result",
+            }));
+        }
+        if let Some(result) = &case.result {
+            return Ok(found(&case, result));
+        }
         if (key.stage == Stage::Visits) != case.visits.is_some() {
             return Err(AnnotateError::refused(match &case.visits {
                 Some(_) => "this case is two visits: they are read for what has changed",

@@ -58,16 +58,20 @@ type Shared = Arc<App>;
 
 /// Serves until interrupted (Ctrl-C or SIGTERM). `ready` is called with the address to open.
 /// Label maps that an earlier run did not get to write are written first, the others while it
-/// runs and at the end.
+/// runs and at the end. Of [results](Dataset::from_results) nothing is written.
 ///
 /// # Errors
 /// A port that is taken, a store that cannot be opened.
 pub fn serve(options: Options, ready: impl FnOnce(&str)) -> Result<(), AnnotateError> {
-    let store = Store::open(&options.dataset.out)?;
+    let only_looked_at = options.dataset.is_of_results();
+    let store =
+        if only_looked_at { Store::in_memory()? } else { Store::open(&options.dataset.out)? };
     if let Some(rater) = &options.rater {
         store.add_rater(rater)?;
     }
-    export::write_pending(&options.dataset, &store)?;
+    if !only_looked_at {
+        export::write_pending(&options.dataset, &store)?;
+    }
     let address = SocketAddr::new(options.host, options.port);
     let no_address = |source: std::io::Error| {
         AnnotateError::refused(format!(
@@ -136,6 +140,9 @@ async fn interrupted() {
 /// Writes label maps when the rater pauses, and what is left when the server ends.
 fn write_after_changes(app: &App, changes: &mpsc::Receiver<()>) {
     let write = || {
+        if app.dataset.is_of_results() {
+            return;
+        }
         let mut load = |files: &CaseFiles| app.load(&files.id);
         if let Err(error) = export::write_pending_with(&app.dataset, &app.store, &mut load) {
             tracing::error!(
@@ -151,7 +158,7 @@ fn write_after_changes(app: &App, changes: &mpsc::Receiver<()>) {
 }
 
 fn router(app: Shared) -> Router {
-    Router::new()
+    let looking = Router::new()
         .route("/", get(files::index))
         .route("/page/{*file}", get(files::file))
         .route("/api/session", get(cases::session))
@@ -162,13 +169,19 @@ fn router(app: Shared) -> Router {
         .route("/api/cases/{case}", get(cases::case))
         .route("/api/cases/{case}/images/{kind}", get(cases::image))
         .route("/api/cases/{case}/regions", get(cases::regions))
-        .route("/api/layers/{case}/{rater}/{stage}", get(layers::read))
-        .route("/api/layers/{case}/{rater}/{stage}/operations", post(layers::operate))
-        .route("/api/layers/{case}/{rater}/{stage}/undo", post(layers::undo))
-        .route("/api/layers/{case}/{rater}/{stage}/redo", post(layers::redo))
-        .route("/api/layers/{case}/{rater}/{stage}/done", post(layers::done))
-        .route("/api/reviews/{case}/{rater}", post(layers::start_review))
-        .route("/api/adjudications/{case}/{first}/{second}", post(layers::start_adjudication))
+        .route("/api/layers/{case}/{rater}/{stage}", get(layers::read));
+    let marking = || {
+        Router::new()
+            .route("/api/layers/{case}/{rater}/{stage}/operations", post(layers::operate))
+            .route("/api/layers/{case}/{rater}/{stage}/undo", post(layers::undo))
+            .route("/api/layers/{case}/{rater}/{stage}/redo", post(layers::redo))
+            .route("/api/layers/{case}/{rater}/{stage}/done", post(layers::done))
+            .route("/api/reviews/{case}/{rater}", post(layers::start_review))
+            .route("/api/adjudications/{case}/{first}/{second}", post(layers::start_adjudication))
+    };
+    // Results are looked at and not changed.
+    let routes = if app.dataset.is_of_results() { looking } else { looking.merge(marking()) };
+    routes
         .fallback(files::nothing)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::check))

@@ -37,6 +37,8 @@ pub enum Stage {
     Adjudication,
     /// Of what has changed since the visit before, with a program's proposals.
     Visits,
+    /// A program's results, to look at; never in a store.
+    Results,
 }
 
 impl Stage {
@@ -47,12 +49,13 @@ impl Stage {
             Self::Review => "review",
             Self::Adjudication => "adjudication",
             Self::Visits => "visits",
+            Self::Results => "results",
         }
     }
 
     /// Reverses [`Stage::name`].
     pub fn parse(name: &str) -> Option<Self> {
-        let all = [Self::Own, Self::Review, Self::Adjudication, Self::Visits];
+        let all = [Self::Own, Self::Review, Self::Adjudication, Self::Visits, Self::Results];
         all.into_iter().find(|stage| stage.name() == name)
     }
 }
@@ -72,7 +75,7 @@ impl LayerKey {
     /// The `desc` entity of its label map.
     pub fn desc(&self) -> String {
         match self.stage {
-            Stage::Own | Stage::Visits => self.rater.clone(),
+            Stage::Own | Stage::Visits | Stage::Results => self.rater.clone(),
             Stage::Review => format!("{}Review", self.rater),
             Stage::Adjudication => ADJUDICATED.to_owned(),
         }
@@ -123,6 +126,22 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         // Each stroke is on the disk before the page hears of it, even if the power fails.
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+        Self::of(connection, path)
+    }
+
+    /// A store that is gone with the program, for looking at results: settings of the page and nothing else.
+    ///
+    /// # Errors
+    /// A lack of memory.
+    pub fn in_memory() -> Result<Self, AnnotateError> {
+        let path = PathBuf::from("memory");
+        let connection = Connection::open_in_memory()
+            .map_err(|source| AnnotateError::Store { path: path.clone(), source })?;
+        Self::of(connection, path)
+    }
+
+    fn of(connection: Connection, path: PathBuf) -> Result<Self, AnnotateError> {
+        let fail = |source| AnnotateError::Store { path: path.clone(), source };
         connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
         connection.execute_batch(include_str!("schema.sql")).map_err(fail)?;
         Ok(Self { path: path.clone(), connection: Mutex::new(connection) })

@@ -157,5 +157,6 @@ fn case(path: &Path) -> Result<CaseFiles, AnnotateError> {
         candidates: None,
         candidate_table: None,
         visits: Some(VisitFiles { sidecar: path.to_owned(), baseline }),
+        result: None,
     })
 }

@@ -10,7 +10,6 @@ mod sidecar;
 
 use std::path::{Path, PathBuf};
 
-use deepmir_cases::sha256;
 use deepmir_volume::nifti::{self, ReadOptions};
 use deepmir_volume::{Affine, Grid, resample_moved_in_range};
 
@@ -18,6 +17,7 @@ use crate::AnnotateError;
 use crate::candidates::Candidate;
 use crate::case::ShownImage;
 use crate::image_kind::ImageKind;
+use crate::results::unchanged;
 pub use sidecar::Sidecar;
 
 /// The files of the visit before, and of what a program made of both.
@@ -83,16 +83,6 @@ impl LoadedVisits {
         let proposals = proposals::read(files, &sidecar, grid, &to_baseline)?;
         Ok((Self { sidecar, proposals }, images))
     }
-}
-
-fn unchanged(path: &Path, sum: &str) -> Result<(), AnnotateError> {
-    if sha256(path)? == sum {
-        return Ok(());
-    }
-    Err(AnnotateError::refused(format!(
-        "this image has changed since the visits were compared; run `deepmir compare` again: {}",
-        path.display()
-    )))
 }
 
 /// An image of the visit before on the follow-up's grid.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::AnnotateError;
+use crate::results::image_of_results;
 
 /// No sidecar is longer.
 const MOST_BYTES: u64 = 16 << 20;
@@ -26,6 +27,9 @@ pub struct Sidecar {
     registration: Registration,
     /// Names of the label maps of both, beside the sidecar.
     pub label_maps: Option<[String; 2]>,
+    /// Findings too large for a microbleed, over both visits; those of earlier versions do not say.
+    #[serde(default)]
+    large_findings: Vec<Value>,
     /// The program's proposal.
     #[serde(rename = "ARIAH")]
     pub aria_h: Value,
@@ -66,7 +70,7 @@ impl Source {
     /// # Errors
     /// If it is at neither place.
     pub fn found(&self, sidecar: &Path) -> Result<PathBuf, AnnotateError> {
-        find(&self.path, sidecar)
+        image_of_results(&self.path, sidecar)
     }
 }
 
@@ -119,21 +123,13 @@ impl Sidecar {
         })
     }
 
+    /// Findings too large for a microbleed that the follow-up alone shows.
+    pub fn new_large_findings(&self) -> usize {
+        self.large_findings.iter().filter(|finding| finding["Baseline"].is_null()).count()
+    }
+
     /// The follow-up's brain mask, if one was given and is still there.
     pub fn followup_mask(&self, path: &Path) -> Option<PathBuf> {
-        self.followup.mask.as_ref().and_then(|mask| find(mask, path).ok())
+        self.followup.mask.as_ref().and_then(|mask| image_of_results(mask, path).ok())
     }
-}
-
-fn find(path: &Path, sidecar: &Path) -> Result<PathBuf, AnnotateError> {
-    let beside = sidecar.parent().map(|folder| folder.join(path));
-    let places = [Some(path.to_owned()), beside];
-    places.into_iter().flatten().find(|place| place.is_file()).ok_or_else(|| {
-        AnnotateError::refused(format!(
-            "an image of {} is not there any more; start in the folder where `deepmir compare` was run, or compare \
-             again: {}",
-            sidecar.display(),
-            path.display()
-        ))
-    })
 }

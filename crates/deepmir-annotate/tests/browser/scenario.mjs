@@ -156,14 +156,16 @@ const scenarios = {
       return count;
     });
     const before = await colourful();
+    const becomes = async (fits) => {
+      for (let n = 0; n < 100 && !fits(await colourful()); n += 1) await page.waitForTimeout(200);
+      const now = await colourful();
+      assert.ok(fits(now), `${before} coloured points, then ${now}`);
+    };
     await page.keyboard.press('Shift+H');
     assert.equal(await page.isChecked('#show-regions'), true);
-    await page.waitForTimeout(800);
-    const during = await colourful();
-    assert.ok(during > before + 10000, `${before} coloured points, then ${during}`);
+    await becomes((count) => count > before + 10000);
     await page.click('#show-regions');
-    await page.waitForTimeout(800);
-    assert.ok(await colourful() < before + 1000);
+    await becomes((count) => count < before + 1000);
   },
 
   /** Candidates are hidden until the own pass is done; then each is decided on. */
@@ -250,7 +252,7 @@ const scenarios = {
     assert.match(await page.textContent('#reading'), /^0 new microbleeds: none; 3 at the baseline/);
     await page.keyboard.press('z');
     await revision(page, 5);
-    assert.match(await page.textContent('#reading'), /^1 new microbleed: mild; 2 at the baseline. The scans are comparable/);
+    assert.match(await page.textContent('#reading'), /^1 new microbleed: mild; 2 at the baseline. The scans are comparable. At the follow-up alone: 1 finding too large/);
     await page.fill('#siderosis', '3');
     await page.keyboard.press('Enter');
     await revision(page, 6);
@@ -271,6 +273,35 @@ const scenarios = {
     await page.click('#cases button');
     await page.waitForSelector('body[data-opened="sub-02 visits"]');
     assert.equal(await page.inputValue('#reader'), 'Dr. Anna');
+  },
+
+  /** Results: lesions, candidates by probability, regions; nothing can be changed. */
+  async results(window) {
+    const page = await open(window.context, url);
+    await page.waitForSelector('body[data-opened="sub-01 results"]');
+    assert.equal(await page.title(), 'deepmir view');
+    for (const id of ['done', 'accept', 'lesion-delete', 'brush', 'next-case', 'protocol-button', 'comment']) {
+      assert.equal(await page.isVisible(`#${id}`), false, `${id} is not for looking`);
+    }
+    await page.click('#lesions button[data-lesion="1"]');
+    assert.match(await page.textContent('#lesion-measures'), /^possible, probability 0.90; (left|right) insula; .* χ 0.321 ppm/);
+    assert.equal(await page.textContent('#decide-title'), 'Not called, 1 of 2');
+    await page.fill('#least', '0.02');
+    assert.equal(await page.textContent('#decide-title'), 'Not called, 2 of 2');
+    await page.keyboard.press('j');
+    assert.match(await page.textContent('#candidates [aria-current="true"]'), /40 %/);
+    await page.keyboard.press('j');
+    assert.match(await page.textContent('#candidates [aria-current="true"]'), /5 %/);
+    assert.equal(await page.textContent('#lesion-title'), 'Candidate 100, not called');
+    const before = await layer(page);
+    for (const key of ['g', 'Space', 'Delete', 'a', 'c', 'z']) await page.keyboard.press(key);
+    assert.deepEqual(await layer(page), before);
+    await page.keyboard.press('Shift+H');
+    await page.waitForSelector('body[data-regions="sub-01"]');
+    assert.equal(await page.isChecked('#show-regions'), true);
+    await page.keyboard.press('?');
+    assert.equal(await page.locator('#keys button[data-action="grow"]').count(), 0);
+    assert.equal(await page.locator('#keys button[data-action="zoom-in"]').count(), 1);
   },
 
   /** Two raters side by side; differing classes come first. */

@@ -13,6 +13,7 @@ use deepmir_volume::{Orientation, nifti};
 use serde_json::{Value, json};
 
 use crate::http::ask;
+use crate::results::write_results;
 use crate::support::{Layout, Server, open, write_as};
 use crate::visits::{sheet, write_visits};
 
@@ -244,6 +245,14 @@ fn two_visits_are_read_and_signed() {
     let signed = sheet(&results, "signed");
     assert_eq!(signed["Reader"]["Name"], "Dr. Anna");
     assert_eq!(signed["Reading"]["Grade"], "severe");
+}
+
+#[test]
+fn results_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    write_results(folder.path());
+    let server = Server::start(folder.path(), Some("viewer"));
+    played("results", &server.url, &json!({}));
 }
 
 #[test]

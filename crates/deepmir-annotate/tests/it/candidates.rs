@@ -11,7 +11,7 @@ use deepmir_volume::{Volume, nifti};
 
 /// Results as `deepmir predict` writes them: the true lesions but the last are accepted, with larger regions; of three
 /// others one is too improbable to be shown.
-fn write_predicted(data: &Path) -> std::path::PathBuf {
+pub fn write_predicted(data: &Path) -> std::path::PathBuf {
     let subject = write_subject(data, 1);
     let (labels, header) = LabelMap::read(&subject.truth).unwrap();
     let lesions = lesions_of(&labels, Connectivity::TwentySix);

@@ -5,6 +5,7 @@
 mod browser;
 mod candidates;
 mod http;
+mod results;
 mod security;
 mod store;
 mod support;

@@ -134,6 +134,7 @@ fn marks_of_another_grid_are_refused_in_words() {
     let case = LoadedCase::read(&deepmir_annotate::CaseFiles {
         candidates: None,
         candidate_table: None,
+        result: None,
         visits: None,
         ..bench.dataset.case("sub-01").unwrap().clone()
     });

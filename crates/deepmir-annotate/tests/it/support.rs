@@ -73,6 +73,7 @@ pub fn cases(dataset: &Path) -> Vec<CaseFiles> {
                 brain: None,
                 candidates: Some(dataset.join(truth)).filter(|path| path.is_file()),
                 candidate_table: None,
+                result: None,
                 visits: None,
                 id,
             }
@@ -86,13 +87,16 @@ pub fn open(folder: &Path) -> Dataset {
     Dataset::new(cases(folder), out, &[folder.to_owned()]).unwrap()
 }
 
-/// The same; where there are results of two visits, these.
+/// The same; where there are results of two visits or of one, these.
 fn served(folder: &Path) -> Dataset {
-    let results = folder.join("change");
-    if !results.is_dir() {
-        return open(folder);
+    let (visits, results) = (folder.join("change"), folder.join("derivatives/deepmir"));
+    if visits.is_dir() {
+        Dataset::from_visits(&[visits], &[], &[], None).unwrap()
+    } else if results.is_dir() {
+        Dataset::from_results(&[results], &[], &[]).unwrap()
+    } else {
+        open(folder)
     }
-    Dataset::from_visits(&[results], &[], &[], None).unwrap()
 }
 
 /// A server in its own process.

@@ -88,6 +88,7 @@ pub fn write_visits(folder: &Path) -> PathBuf {
         "Comparability": { "Verdict": "comparable", "Reasons": [] },
         "Registration": { "FollowupToBaseline": rows },
         "LabelMaps": ["before.nii.gz", "after.nii.gz"],
+        "LargeFindings": [{ "Baseline": null, "Followup": {} }, { "Baseline": {}, "Followup": {} }],
         "ARIAH": { "NewMicrohaemorrhages": 1 },
         "Model": "made-up",
         "ModelId": "0",
@@ -281,14 +282,14 @@ fn results_that_cannot_be_read_are_named() {
     let image = nifti::read(&swi).unwrap();
     nifti::write(&swi, &image.volume.map(|value| value + 1.0), None).unwrap();
     let error = deepmir_annotate::case::LoadedCase::read(&dataset.cases[0]).unwrap_err();
-    assert!(error.to_string().contains("changed since the visits were compared"), "{error}");
+    assert!(error.to_string().contains("changed since these results were made"), "{error}");
     std::fs::remove_file(&swi).unwrap();
     assert!(opened(&results).unwrap_err().contains("not there any more"));
 
     for (text, words) in [("{", "EOF"), ("{}", "Baseline"), ("[]", "invalid length")] {
         std::fs::write(&sidecar, text).unwrap();
         let error = opened(&results).unwrap_err();
-        assert!(error.contains("run `deepmir compare` again") && error.contains(words), "{error}");
+        assert!(error.contains("make them again") && error.contains(words), "{error}");
     }
 }
 

@@ -108,7 +108,7 @@ impl Predictor {
         };
         let cells: Vec<Vec<String>> =
             probabilities.iter().map(|probability| vec![format!("{probability:.4}")]).collect();
-        Ok(table::write_with(path, &prediction.rows, &["lesion_probability"], &cells)?)
+        Ok(table::write_with(path, &prediction.rows, &[table::PROBABILITY], &cells)?)
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.

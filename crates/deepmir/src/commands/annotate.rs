@@ -1,5 +1,6 @@
 //! `deepmir annotate`.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
@@ -14,13 +15,7 @@ use deepmir_volume::{Volume, nifti};
 use crate::cli::{Annotate, CombineName, Labels};
 
 pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
-    if !arguments.host.is_loopback() && !arguments.i_understand {
-        anyhow::bail!(
-            "--host {} exposes this page to the network; images and names of subjects are sent unencrypted. Add \
-             --i-understand if that is allowed, or use a tunnel: ssh -L PORT:127.0.0.1:PORT HOST",
-            arguments.host
-        );
-    }
+    check_host(arguments.host, arguments.i_understand)?;
     let dataset = open(arguments)?;
     if let (Some(folder), Some(rater)) = (&arguments.import, &arguments.rater) {
         return import_marks(&dataset, folder, rater);
@@ -55,8 +50,19 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses an address that others can reach, unless that is meant.
+pub fn check_host(host: IpAddr, understood: bool) -> anyhow::Result<()> {
+    if host.is_loopback() || understood {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "--host {host} exposes this page to the network; images and names of subjects are sent unencrypted. Add \
+         --i-understand if that is allowed, or use a tunnel: ssh -L PORT:127.0.0.1:PORT HOST"
+    );
+}
+
 /// Regions by the anatomy network, those close outside the tissue too: lesions reach beyond what is outlined.
-fn find_regions() -> Box<FindRegions> {
+pub fn find_regions() -> Box<FindRegions> {
     let anatomy = Anatomy::default();
     Box::new(move |image| {
         let regions = anatomy.regions(image)?;

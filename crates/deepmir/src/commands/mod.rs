@@ -27,6 +27,7 @@ mod train;
 mod train_anatomy;
 mod train_subjects;
 mod training;
+mod view;
 
 use std::path::Path;
 
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Qualify(arguments) => qualify::run(&arguments, &cli.common),
         Verb::Compare(arguments) => compare::run(&arguments, &cli.common),
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
+        Verb::View(arguments) => view::run(&arguments),
         Verb::Annotate(arguments) => annotate::run(&arguments),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
         Verb::Doctor(_) => doctor::run(&cli.common),

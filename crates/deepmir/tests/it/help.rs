@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["demo"],
     &["predict"],
@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 30] = [
     &["study"],
     &["study", "cell"],
     &["study", "collect"],
+    &["view"],
     &["annotate"],
     &["model"],
     &["model", "list"],
