@@ -42,6 +42,8 @@ pub struct VisitsPage {
     pub sheet: Vec<(String, String)>,
     /// How many of which class and change.
     pub counts: TextTable,
+    /// Findings too large for a microbleed, baseline and follow-up; not counted.
+    pub large: TextTable,
     /// Lesions that changed, then those that did not.
     pub cards: Vec<VisitsCard>,
     /// What was noticed about the images, a sentence each.
@@ -96,6 +98,7 @@ impl VisitsPage {
             summary => self.summary,
             sheet => self.sheet,
             counts => self.counts,
+            large => self.large,
             changed => changed,
             stable => stable,
             warnings => self.warnings,

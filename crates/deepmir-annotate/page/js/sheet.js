@@ -34,8 +34,10 @@ export function showSheet() {
   $('grade').textContent = done ? `signed ${done.slice(0, 16).replace('T', ' ')}` : reading.Grade ?? 'not judged yet';
   const possible = reading.NewPossibleMicrohaemorrhages ? `, ${reading.NewPossibleMicrohaemorrhages} possible` : '';
   const many = reading.BaselineAboveFour ? ' (more than 4)' : '';
+  const count = state.case.visits.new_large_findings;
+  const large = count ? ` At the follow-up alone: ${count} finding${count === 1 ? '' : 's'} too large for a microbleed, on the page of the comparison.` : '';
   $('reading').textContent = `${reading.NewMicrohaemorrhages} new microbleed${reading.NewMicrohaemorrhages === 1 ? '' : 's'}${possible}: ${reading.MicrohaemorrhageSeverity}; `
-    + `${reading.BaselineMicrohaemorrhages} at the baseline${many}. The scans are ${state.case.visits.verdict}.`;
+    + `${reading.BaselineMicrohaemorrhages} at the baseline${many}. The scans are ${state.case.visits.verdict}.${large}`;
   $('reading').title = state.case.visits.reasons.join('\n');
   const said = { ...EMPTY, ...findings };
   for (const [id, name] of Object.entries({ ...NUMBERS, ...TEXTS })) {

@@ -16,7 +16,7 @@ use super::{fingerprint, memory};
 use crate::PipelineError;
 use crate::owner::images_of;
 use crate::predict::Predictor;
-use crate::visits::{Comparison, Day, LesionOverVisits};
+use crate::visits::{Comparison, Day, LesionOverVisits, Visit};
 
 /// The columns of a subject's table of changes.
 pub const COLUMNS: [&str; 20] = [
@@ -117,17 +117,21 @@ impl Worker<'_> {
             .join(&status.subject)
             .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
         let (mut rows, mut written) = (String::new(), vec![path.clone()]);
+        // The follow-up of the pair before is the baseline of the next one.
+        let mut last: Option<(usize, Visit)> = None;
         for pair in sessions.windows(2) {
             let pair = [&pair[0].0, &pair[1].0];
             (self.report)(Event::Step {
                 scan: &pair[1].scan,
                 what: "comparing with the visit before",
             });
-            let compared = catch_unwind(AssertUnwindSafe(|| self.compare(pair, order.from)));
+            let known = last.take();
+            let compared = catch_unwind(AssertUnwindSafe(|| self.compare(pair, order.from, known)));
             let fault = match compared {
-                Ok(Ok((more, files))) => {
-                    rows += &more;
-                    written.extend(files);
+                Ok(Ok(compared)) => {
+                    rows += &compared.rows;
+                    written.extend(compared.files);
+                    last = Some((pair[1].model, compared.followup));
                     continue;
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -170,7 +174,8 @@ impl Worker<'_> {
         &mut self,
         pair: [&Session; 2],
         order: OrderFrom,
-    ) -> Result<(String, Vec<PathBuf>), PipelineError> {
+        last: Option<(usize, Visit)>,
+    ) -> Result<Compared, PipelineError> {
         self.check_interrupt();
         let files = [pair[0].files()?, pair[1].files()?];
         let voxel_mm = self.options.models[pair[1].model].settings.plan.voxel_mm;
@@ -189,8 +194,9 @@ impl Worker<'_> {
             }
         };
         // Both by one model, so that a change is none of the reading.
+        let last = last.filter(|(model, _)| *model == pair[1].model).map(|(_, visit)| visit);
         let predictor = self.predictor(pair[1].model)?;
-        compare(pair, files, order, predictor, &stop)
+        compare(pair, files, order, last, predictor, &stop)
     }
 
     /// The first finished scan of each session, and the key of its prediction.
@@ -223,8 +229,18 @@ impl Worker<'_> {
     }
 }
 
-/// Reads two sessions that follow each other together and writes what is new into the later one's folder. The rows of
-/// the table of changes, and the files.
+/// Two sessions that were compared.
+struct Compared {
+    /// The rows of the table of changes.
+    rows: String,
+    /// The files that were written.
+    files: Vec<PathBuf>,
+    /// The later one as it was read.
+    followup: Visit,
+}
+
+/// Reads two sessions that follow each other together and writes what is new into the later one's folder. `last` is the
+/// earlier one, if it has been read.
 ///
 /// # Errors
 /// As [`Predictor::compare`] and [`Predictor::write_comparison`].
@@ -232,16 +248,17 @@ fn compare(
     pair: [&Session; 2],
     files: [CaseFiles; 2],
     order: OrderFrom,
+    last: Option<Visit>,
     predictor: &mut Predictor,
     check_interrupt: &dyn Fn(),
-) -> Result<(String, Vec<PathBuf>), PipelineError> {
+) -> Result<Compared, PipelineError> {
     let [before, after] = pair;
     // A stated order counts, whatever the dates say.
     let days = match order {
         OrderFrom::Stated => [None; 2],
         _ => days(pair),
     };
-    let comparison = predictor.compare(files, days, &mut |_| check_interrupt())?;
+    let comparison = predictor.compare_after(last, files, days, &mut |_| check_interrupt())?;
     let written =
         predictor.write_comparison(&comparison, after.sidecar.parent().unwrap_or(Path::new("")))?;
     let mut text = String::new();
@@ -249,7 +266,8 @@ fn compare(
         let row = cells(&comparison, lesion).join("\t");
         text += &format!("{}\t{}\t{row}\t{}\n", before.scan, after.scan, order.name());
     }
-    Ok((text, written.all))
+    let [_, followup] = comparison.visits;
+    Ok(Compared { rows: text, files: written.all, followup })
 }
 
 /// Writes a subject's table of changes.

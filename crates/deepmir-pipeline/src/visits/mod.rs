@@ -9,6 +9,7 @@ mod change;
 mod comparability;
 mod day;
 mod halfway;
+mod large;
 mod lesions;
 mod measure;
 mod page;
@@ -30,6 +31,7 @@ pub use change::{ChangeModel, Probabilities};
 pub use comparability::{Comparability, Verdict};
 pub use day::Day;
 pub use halfway::Halfway;
+pub use large::LargeOverVisits;
 pub use lesions::LesionOverVisits;
 pub use measure::PlaceSums;
 pub use sites::{Evidence, Sight, Site};
@@ -118,6 +120,21 @@ impl Predictor {
     /// not match: scans of two people.
     pub fn compare(
         &mut self,
+        files: [CaseFiles; 2],
+        days: [Option<Day>; 2],
+        progress: &mut dyn FnMut(Event),
+    ) -> Result<Comparison, PipelineError> {
+        self.compare_after(None, files, days, progress)
+    }
+
+    /// As [`Predictor::compare`]. A baseline that this predictor has just read with the same images, as the follow-up of the
+    /// comparison before, is not read again.
+    ///
+    /// # Errors
+    /// As [`Predictor::compare`].
+    pub fn compare_after(
+        &mut self,
+        before: Option<Visit>,
         mut files: [CaseFiles; 2],
         days: [Option<Day>; 2],
         progress: &mut dyn FnMut(Event),
@@ -129,8 +146,15 @@ impl Predictor {
         refuse_one_image_twice(&files, &checksums)?;
         let need_gb = memory::of_both(&files, self.bundle().settings.plan.voxel_mm)?;
         memory::check(&files[1].id, need_gb, self.memory_gb)?;
-        let mut visits = Vec::with_capacity(2);
-        for (visit, (files, checksums)) in files.into_iter().zip(checksums).enumerate() {
+        let is_baseline = |before: &Visit| {
+            before.checksums == checksums[0]
+                && (&before.files.images, &before.files.mask) == (&files[0].images, &files[0].mask)
+        };
+        let before = before.filter(is_baseline);
+        let known = usize::from(before.is_some());
+        let mut visits: Vec<Visit> = before.into_iter().collect();
+        for (visit, (files, checksums)) in files.into_iter().zip(checksums).enumerate().skip(known)
+        {
             let (prediction, detected) = self.predict_and_keep(&files, &mut |done, total| {
                 progress(Event::Slices { visit, done, total });
             })?;

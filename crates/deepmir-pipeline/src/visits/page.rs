@@ -11,7 +11,7 @@ use super::aria::AriaSheet;
 use super::lesions::LesionOverVisits;
 use super::sites::carried;
 use super::write::ratios;
-use super::{Change, Comparison, Verdict};
+use super::{Change, Comparison, LargeOverVisits, Verdict};
 use crate::predict::{Predictor, window};
 use crate::program;
 
@@ -49,6 +49,7 @@ impl Predictor {
             summary: summary(comparison),
             sheet: sheet(comparison),
             counts: counts(comparison),
+            large: large(comparison),
             cards: cards(comparison),
             warnings: warnings.collect(),
             quality: quality(comparison),
@@ -97,14 +98,33 @@ fn summary(comparison: &Comparison) -> Vec<String> {
         .map(|change| format!("{} {}", comparison.count(cmb, change), change.name()));
     let nhid = Change::ALL
         .map(|change| format!("{} {}", comparison.count(LesionClass::Nhid, change), change.name()));
-    vec![
+    let mut sentences = vec![
         first + ".",
         format!(
             "Of the other microbleeds {}. Iron deposits: {}.",
             others.join(", "),
             nhid.join(", ")
         ),
-    ]
+    ];
+    let is_new = |over: &LargeOverVisits| over.at[0].is_none();
+    let new = comparison.large_findings().iter().filter(|over| is_new(over)).count();
+    if new > 0 {
+        sentences.push(format!(
+            "{} too large for a microbleed at the follow-up and not at the baseline: look at each, below.",
+            if new == 1 { "One finding is".to_owned() } else { format!("{new} findings are") }
+        ));
+    }
+    sentences
+}
+
+/// Findings too large for a microbleed; no rows where neither visit has any.
+fn large(comparison: &Comparison) -> TextTable {
+    let findings = comparison.large_findings();
+    TextTable {
+        title: "Findings too large for a microbleed".to_owned(),
+        header: ["baseline", "follow-up"].map(str::to_owned).into(),
+        rows: findings.iter().map(|over| comparison.large_row(over)).collect(),
+    }
 }
 
 /// `left frontal lobe, 3.1 mm`.

@@ -154,6 +154,7 @@ impl Predictor {
                 .years()
                 .map(|years| comparison.count(LesionClass::Cmb, Change::New) as f64 / years),
             "Changes": changes,
+            "LargeFindings": comparison.large_json(),
             "ARIAH": AriaSheet::of(comparison),
             "Model": settings.name,
             "ModelId": self.bundle().id(),
