@@ -76,6 +76,10 @@ fn draw(
     let low = xs.iter().copied().fold(f64::INFINITY, f64::min);
     let high = xs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
+    let only_dots = plot.bands.iter().all(|band| band.points.is_empty());
+    // Dots at the ends are shown whole.
+    let room = if only_dots { 0.04 * (high - low) } else { 0.0 };
+    let (low, high) = (low - room, high + room);
     let mut chart: ChartContext<'_, _, Cartesian2d<RangedCoordf64, RangedCoordf64>> =
         ChartBuilder::on(area)
             .caption(&plot.title, ("sans-serif", 16))
@@ -113,7 +117,8 @@ fn draw(
         let dots = band.dots.iter().map(|&place| Circle::new(place, 3, colour.filled()));
         chart.draw_series(dots).map_err(fault)?;
     }
-    draw_legend(&mut chart)
+    // One cloud of dots is what the title says.
+    if only_dots && plot.bands.len() < 2 { Ok(()) } else { draw_legend(&mut chart) }
 }
 
 #[cfg(test)]
@@ -139,6 +144,9 @@ mod tests {
         assert_eq!(svg.matches("<circle").count(), 2);
         assert_eq!(svg.matches("<polygon").count(), 1);
         assert!(svg.contains("&lt;b&gt;SWI") && !svg.contains("<b>") && !svg.contains("NaN"));
+        let dots = Band { name: "people".to_owned(), dots: vec![(50.0, 0.0)], ..Band::default() };
+        let cloud = super::svg(&BandPlot { bands: vec![dots], ..plot.clone() }).unwrap();
+        assert!(cloud.contains("<circle") && !cloud.contains("people"));
         assert!(super::svg(&BandPlot { bands: Vec::new(), ..plot }).is_ok());
     }
 }

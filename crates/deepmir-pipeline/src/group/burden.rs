@@ -104,7 +104,7 @@ pub(super) fn by_age(
             x_label: "age, years".to_owned(),
             y_label: name.to_owned(),
             bands: vec![Band { name: "participants".to_owned(), points: Vec::new(), dots }],
-            y_range: (0.0, 1.05 * most),
+            y_range: (-0.04 * most, 1.04 * most),
             marks: Vec::new(),
         };
         let told = match correlation {
