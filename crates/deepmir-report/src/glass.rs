@@ -109,7 +109,7 @@ impl Frame {
         let [width, height] = self.size;
         let (middle, [left, right]) = (height / 2.0, view.ends);
         format!(
-            "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{label}\"><path class=\"g-brain\" \
+            "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"group\" aria-label=\"{label}\"><path class=\"g-brain\" \
              d=\"{}\"/><text class=\"g-end\" x=\"1\" y=\"{middle:.0}\">{left}</text><text class=\"g-end\" x=\"{:.0}\" \
              y=\"{middle:.0}\" text-anchor=\"end\">{right}</text>",
             self.silhouette(whole),

@@ -32,7 +32,11 @@ pub fn histogram(values: &[f64]) -> String {
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
     let (inner, tall) = (WIDTH - LEFT - 6.0, HEIGHT - TOP - BOTTOM);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+         aria-label=\"{} values from {} to {}\">",
+        values.len(),
+        short(low),
+        short(high)
     );
     for (n, &count) in counts.iter().enumerate() {
         let bar = tall * count as f64 / most as f64;

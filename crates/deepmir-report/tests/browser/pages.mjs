@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// Where `cargo xtask test` put playwright-core: not beside this file.
-const { chromium } = createRequire(join(process.env.DEEPMIR_BROWSER, 'node_modules/'))('playwright-core');
+// Where `cargo xtask test` put playwright-core and axe-core: not beside this file.
+const modules = createRequire(join(process.env.DEEPMIR_BROWSER, 'node_modules/'));
+const { chromium } = modules('playwright-core');
 
 const browser = await chromium.launch({
   executablePath: process.env.DEEPMIR_CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'],
@@ -126,6 +127,26 @@ async function cohort(file) {
   assert.ok(!(painted > 10_000) && Math.max(...filtering) < 1000, `${painted} ${filtering}`);
 }
 
+/** What makes a page hard to use with a keyboard, a screen reader or low vision, by axe-core's rules. */
+async function accessible(files) {
+  const axe = readFileSync(modules.resolve('axe-core/axe.min.js'), 'utf8');
+  for (const colorScheme of ['light', 'dark']) {
+    // The page's own policy lets no script in.
+    const other = await browser.newContext({ bypassCSP: true, colorScheme, viewport: { width: 1280, height: 800 } });
+    for (const file of files) {
+      const page = await other.newPage();
+      await page.goto(pathToFileURL(file).href);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const grave = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+      assert.deepEqual(grave.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`), [], `${colorScheme} ${file}`);
+      await page.close();
+    }
+    await other.close();
+  }
+}
+
+await accessible(process.argv.slice(2));
 await subject(process.argv[2]);
 await cohort(process.argv[3]);
 await browser.close();
