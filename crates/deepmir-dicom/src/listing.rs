@@ -64,6 +64,9 @@ pub(crate) fn line(item: &Item, stack: &Stack) -> Line {
     if header.contrast_agent {
         why += "; after a contrast agent";
     }
+    if stack.frames.iter().any(|frame| frame.header.has_loss) {
+        why += "; compressed with loss";
+    }
     Line {
         subject: item.subject.clone(),
         session: item.session.clone(),

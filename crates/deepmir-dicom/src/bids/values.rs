@@ -42,8 +42,7 @@ pub fn volume(stack: &Stack, files: &[PathBuf]) -> Result<Volume<f32>, DicomErro
         let bytes = read_all(&path)?;
         let parsed = open(&path, &bytes, false)?;
         frames.into_par_iter().try_for_each(|(frame, slice)| -> Result<(), DicomError> {
-            let damaged = |reason| DicomError::Damaged { path: path.clone(), reason };
-            let raw = frame_bytes(&parsed, frame).map_err(damaged)?;
+            let raw = frame_bytes(&parsed, frame).map_err(|fault| fault.of(&path))?;
             fill(slice, &raw, frame);
             Ok(())
         })
@@ -65,7 +64,7 @@ fn check_sizes(stack: &Stack, files: &[PathBuf], grid: &Grid) -> Result<(), Dico
             there += read.map_err(|source| DicomError::Read { path, source })?.len();
         }
     }
-    // No lossless code makes a pixel of an image smaller than a thirtieth of a byte.
+    // No code that keeps an image of use makes its pixels smaller than a thirtieth of a byte.
     if grid.len() as u64 / 30 <= there {
         return Ok(());
     }

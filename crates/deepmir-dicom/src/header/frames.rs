@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Frame, Header, Identity, Maker, Part, PixelFormat, Plane, Scaling};
-use crate::parse::{Dataset, Parsed, Tag, tags};
+use crate::parse::{Dataset, Encoding, Parsed, Tag, tags};
 
 /// No side of an image of a head has more pixels.
 const MOST_PIXELS: usize = 8192;
@@ -168,6 +168,8 @@ fn header(parsed: &Parsed<'_>, groups: &Groups<'_>) -> Result<Header, NoImage> {
         flip_angle_deg: timing(tags::FLIP_ANGLE),
         bandwidth_hz: groups.number(tags::MR_IMAGING_MODIFIER_SEQUENCE, tags::PIXEL_BANDWIDTH),
         slice_thickness_mm: groups.number(tags::PIXEL_MEASURES_SEQUENCE, tags::SLICE_THICKNESS),
+        has_loss: parsed.encoding == Encoding::JpegLossy
+            || data.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01"),
         encoding: parsed.encoding.clone(),
         pixel: pixel_format(data)?,
     })

@@ -72,6 +72,8 @@ pub struct Header {
     pub bandwidth_hz: Option<f64>,
     /// In millimetres.
     pub slice_thickness_mm: Option<f64>,
+    /// Pixel data were compressed with loss, whether or not they still are.
+    pub has_loss: bool,
     /// How pixel data are stored.
     pub encoding: Encoding,
     /// How one pixel is stored.

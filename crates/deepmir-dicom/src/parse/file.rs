@@ -22,6 +22,12 @@ pub enum Encoding {
     Rle,
     /// JPEG lossless (processes 14 and 14 SV1).
     JpegLossless,
+    /// JPEG of 8 bits with loss (processes 1, 2 and 4).
+    JpegLossy,
+    /// JPEG-LS, lossless and near-lossless.
+    JpegLs,
+    /// JPEG 2000, with and without loss.
+    Jpeg2000,
     /// One that is not read: its name.
     Other(String),
 }
@@ -37,12 +43,9 @@ impl Encoding {
             "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => (Self::JpegLossless, true, true),
             "1.2.840.10008.1.2.1.99" => (other("Deflated Explicit VR Little Endian"), true, false),
             "1.2.840.10008.1.2.2" => (other("Explicit VR Big Endian"), true, false),
-            "1.2.840.10008.1.2.4.50" => (other("JPEG Baseline, which is lossy"), true, true),
-            "1.2.840.10008.1.2.4.51" => (other("JPEG Extended, which is lossy"), true, true),
-            "1.2.840.10008.1.2.4.80" => (other("JPEG-LS Lossless"), true, true),
-            "1.2.840.10008.1.2.4.81" => (other("JPEG-LS Near-lossless"), true, true),
-            "1.2.840.10008.1.2.4.90" => (other("JPEG 2000 Lossless"), true, true),
-            "1.2.840.10008.1.2.4.91" => (other("JPEG 2000"), true, true),
+            "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51" => (Self::JpegLossy, true, true),
+            "1.2.840.10008.1.2.4.80" | "1.2.840.10008.1.2.4.81" => (Self::JpegLs, true, true),
+            "1.2.840.10008.1.2.4.90" | "1.2.840.10008.1.2.4.91" => (Self::Jpeg2000, true, true),
             uid => {
                 let plain = uid.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
                 let name = if plain { uid } else { "unknown" };

@@ -1,4 +1,4 @@
-//! JPEG lossless, as most archives compress MR images.
+//! JPEG lossless, as most archives compress MR images, and JPEG of 8 bits with loss.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

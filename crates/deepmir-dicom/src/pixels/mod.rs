@@ -1,19 +1,55 @@
 //! Pixel data: one plane of stored numbers.
 
 mod jpeg;
+mod jpeg2000;
+mod jpegls;
 mod rle;
 
 use std::borrow::Cow;
+use std::path::Path;
 
+use crate::DicomError;
 use crate::header::{Frame, PixelFormat};
 use crate::parse::tags::PIXEL_DATA;
 use crate::parse::{Encoding, Parsed};
+
+/// Why a frame cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What is wrong with its bytes.
+    Damaged(String),
+    /// What they are, which is not read.
+    NotRead(String),
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Self::Damaged(reason.to_owned())
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+impl Fault {
+    /// With the file.
+    pub fn of(self, path: &Path) -> DicomError {
+        let path = path.to_owned();
+        match self {
+            Self::Damaged(reason) => DicomError::Damaged { path, reason },
+            Self::NotRead(syntax) => DicomError::Syntax { path, syntax },
+        }
+    }
+}
 
 /// The bytes of a frame as stored, decompressed, little endian.
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn frame_bytes<'a>(parsed: &Parsed<'a>, frame: &Frame) -> Result<Cow<'a, [u8]>, String> {
+pub fn frame_bytes<'a>(parsed: &Parsed<'a>, frame: &Frame) -> Result<Cow<'a, [u8]>, Fault> {
     let format = frame.header.pixel;
     let [columns, rows] = frame.plane.shape;
     let pixels = columns * rows;
@@ -30,13 +66,16 @@ pub fn frame_bytes<'a>(parsed: &Parsed<'a>, frame: &Frame) -> Result<Cow<'a, [u8
                 start + length
             )
         };
-        return part.map(Cow::Borrowed).ok_or_else(short);
+        return Ok(part.map(Cow::Borrowed).ok_or_else(short)?);
     }
     let fragments = parsed.dataset.fragments();
     let fragment: Cow<'a, [u8]> = match (frame.number, &fragments[..]) {
         (0, [only]) => Cow::Borrowed(*only),
         // One frame in several fragments is allowed for JPEG; of several frames each has one.
         (0, several) if parsed.dataset.frame_count() <= 1 => Cow::Owned(several.concat()),
+        (_, several) if several.len() > parsed.dataset.frame_count() => {
+            return Err(Fault::NotRead("a frame in several fragments".to_owned()));
+        }
         (number, several) => Cow::Borrowed(
             several
                 .get(number)
@@ -45,11 +84,24 @@ pub fn frame_bytes<'a>(parsed: &Parsed<'a>, frame: &Frame) -> Result<Cow<'a, [u8
         ),
     };
     match &parsed.encoding {
-        Encoding::Rle => rle::decode(&fragment, pixels, (format.allocated / 8) as usize),
-        Encoding::JpegLossless => jpeg::decode(&fragment, frame.plane.shape, format),
-        Encoding::Plain | Encoding::Other(_) => Err("its pixels are compressed".to_owned()),
+        Encoding::Rle => Ok(rle::decode(&fragment, pixels, (format.allocated / 8) as usize)?),
+        Encoding::JpegLossy if format.stored > 8 => {
+            Err(Fault::NotRead(format!("JPEG of {} bits with loss", format.stored)))
+        }
+        Encoding::JpegLossless | Encoding::JpegLossy => {
+            Ok(jpeg::decode(&fragment, frame.plane.shape, format)?)
+        }
+        Encoding::JpegLs => jpegls::decode(&fragment, frame.plane.shape, format),
+        Encoding::Jpeg2000 => jpeg2000::decode(&fragment, frame.plane.shape, format),
+        Encoding::Plain | Encoding::Other(_) => Err("its pixels are compressed".into()),
     }
     .map(Cow::Owned)
+}
+
+/// The bytes of stored numbers.
+fn samples(stored: impl Iterator<Item = i64>, format: PixelFormat) -> Vec<u8> {
+    let width = (format.allocated / 8) as usize;
+    stored.flat_map(|value| value.to_le_bytes().into_iter().take(width)).collect()
 }
 
 /// The stored numbers of bytes.
