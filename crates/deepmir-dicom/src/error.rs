@@ -45,6 +45,14 @@ pub enum DicomError {
         /// Its name.
         syntax: String,
     },
+    /// A zip archive, or a file in one, that cannot be unpacked.
+    #[error("{reason}: {}", path.display())]
+    Archive {
+        /// The archive, or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Images that make no volume.
     #[error("{reason}: {}", path.display())]
     Geometry {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::DicomError;
 use crate::bids::{Dataset, Item, Labels, Names, volume};
 use crate::header::{self, Frame, NoImage};
+use crate::input::Input;
 use crate::listing::{self, Line};
 use crate::parse::read_header;
 use crate::segments::{self, LabelMapOf, Segmentation, is_segmentation};
@@ -27,7 +28,7 @@ enum Content {
 
 /// What was found in the files that were given.
 pub struct Survey {
-    files: Vec<PathBuf>,
+    files: Vec<Input>,
     pub(crate) stacks: Vec<Stack>,
     pub(crate) items: Vec<Item>,
     pub(crate) segmentations: Vec<Segmentation>,
@@ -64,10 +65,10 @@ impl Survey {
         labels: &Labels,
         progress: Progress<'_>,
     ) -> Result<Self, DicomError> {
-        let files = walk::files(given)?;
+        let (files, mut damaged) = walk::files(given)?;
         let done = AtomicUsize::new(0);
-        let read = |(n, path): (usize, &PathBuf)| {
-            let frames = read_header(path, |parsed| {
+        let read = |(n, input): (usize, &Input)| {
+            let frames = read_header(input, |parsed| {
                 if is_segmentation(parsed) {
                     return segments::read(n, parsed).map(Content::Segmentation);
                 }
@@ -79,7 +80,6 @@ impl Survey {
         let read: Vec<_> = files.par_iter().enumerate().map(read).collect();
         let mut frames: Vec<Frame> = Vec::new();
         let mut passed_over = BTreeMap::new();
-        let mut damaged = Vec::new();
         let mut segmentations = Vec::new();
         for (n, read) in read.into_iter().enumerate() {
             match read {
@@ -87,7 +87,11 @@ impl Survey {
                 Ok(Some(Ok(Content::Segmentation(one)))) => segmentations.push(one),
                 Ok(Some(Err(NoImage::Other(what)))) => *passed_over.entry(what).or_default() += 1,
                 Ok(Some(Err(NoImage::Damaged(reason)))) => {
-                    damaged.push(DicomError::Damaged { path: files[n].clone(), reason });
+                    damaged.push(DicomError::Damaged { path: files[n].path.clone(), reason });
+                }
+                Ok(None) if files[n].is_nested() => {
+                    let what = "a zip archive in another, which is not opened; unpack it";
+                    *passed_over.entry(what).or_default() += 1;
                 }
                 Ok(None) => *passed_over.entry("no DICOM file").or_default() += 1,
                 Err(error) => damaged.push(error),
@@ -124,7 +128,7 @@ impl Survey {
     }
 
     /// Files that were found.
-    pub(crate) fn files(&self) -> &[PathBuf] {
+    pub(crate) fn files(&self) -> &[Input] {
         &self.files
     }
 
@@ -215,7 +219,7 @@ impl Survey {
 
     fn failure(&self, item: &Item) -> DicomError {
         let frame = &self.stacks[item.stack].frames[0];
-        let path = self.files.get(frame.file).cloned().unwrap_or_default();
+        let path = self.files.get(frame.file).cloned().unwrap_or_default().path;
         let series = frame.header.series_number;
         let series = series.map_or("a series".to_owned(), |number| format!("series {number}"));
         DicomError::Geometry { path, reason: format!("{series}: {}", item.decision.why) }
@@ -235,7 +239,7 @@ fn is_of_the_source(error: &DicomError) -> bool {
 fn nothing(given: &[PathBuf], files: usize, damaged: Vec<DicomError>) -> DicomError {
     let count = damaged.len();
     // Of one file that was given, its own fault says more.
-    if let (1, Some(error)) = (files, damaged.into_iter().next()) {
+    if let (0 | 1, 1, Some(error)) = (files, count, damaged.into_iter().next()) {
         return error;
     }
     let path = given.first().cloned().unwrap_or_default();

@@ -35,11 +35,13 @@
 //! # }
 //! ```
 
+mod archive;
 mod bids;
 mod error;
 mod export;
 mod header;
 mod import;
+mod input;
 mod listing;
 mod object;
 mod parse;

@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::DicomError;
+use crate::archive::Archive;
+use crate::input::{Input, is_archive};
 
 /// Folders nest no deeper in archives.
 const DEEPEST: usize = 64;
 
-/// All files below the given folders and files, in order, hidden ones left out. Of a `DICOMDIR`, those of its folder.
+/// All files below the given folders and files, in order, hidden ones left out. Of a `DICOMDIR`, those of its folder; of a
+/// zip archive, those in it. With them, archives that cannot be opened or are encrypted.
 ///
 /// # Errors
 /// If one of the given paths is not there, or a folder cannot be read.
-pub fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, DicomError> {
-    let mut files = Vec::new();
+pub fn files(given: &[PathBuf]) -> Result<(Vec<Input>, Vec<DicomError>), DicomError> {
+    let mut paths = Vec::new();
     for path in given {
         let is_list = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
         let folder = if is_list { path.parent().unwrap_or(path) } else { path };
@@ -20,14 +23,22 @@ pub fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, DicomError> {
         let kind = std::fs::metadata(folder)
             .map_err(|source| DicomError::Read { path: folder.to_owned(), source })?;
         if kind.is_dir() {
-            below(folder, 0, &mut files)?;
+            below(folder, 0, &mut paths)?;
         } else {
-            files.push(folder.to_owned());
+            paths.push(folder.to_owned());
         }
     }
-    files.sort();
-    files.dedup();
-    Ok(files)
+    paths.sort();
+    paths.dedup();
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        if is_archive(&path) {
+            Archive::open(&path, &mut files, &mut faults);
+        } else {
+            files.push(Input::file(path));
+        }
+    }
+    Ok((files, faults))
 }
 
 fn below(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DicomError> {

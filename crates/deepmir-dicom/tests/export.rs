@@ -10,7 +10,7 @@ use deepmir_dicom::{DicomError, ExportOptions, Exported, SegmentClasses, Survey,
 use deepmir_lesion::{LabelMap, Lesion, LesionClass, LesionRow, MarsRegion, Side, numbered, table};
 use deepmir_volume::{Volume, nifti};
 
-use support::{copy, files, fixture, labels, survey};
+use support::{copy, files, fixture, labels, pack, survey};
 
 /// Where a lesion is, and of what class.
 const LESIONS: [(LesionClass, [usize; 3]); 3] =
@@ -102,7 +102,9 @@ fn the_series_is_found_and_the_same_input_gives_the_same_bytes() {
     let first = exported(folder.path(), &[fixture("siemens")], "one").unwrap();
     assert_eq!((first[0].series, first[0].lesions, first[0].confirmed), (Some(8), 3, true));
     assert_eq!(first[0].files.len(), 2);
-    let again = exported(folder.path(), &[fixture("siemens")], "two").unwrap();
+    let zipped = folder.path().join("study.zip");
+    pack(&zipped, "siemens", &[]);
+    let again = exported(folder.path(), &[zipped], "two").unwrap();
     for (one, two) in first[0].files.iter().zip(&again[0].files) {
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
     }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deepmir_volume::{Grid, Volume};
 use rayon::prelude::*;
 
 use crate::DicomError;
 use crate::header::{Frame, Part, PixelFormat, Scaling};
-use crate::parse::{Encoding, open, read_all};
+use crate::input::Input;
+use crate::parse::{Encoding, open};
 use crate::pixels::{frame_bytes, numbers};
 use crate::sort::Stack;
 
@@ -18,9 +19,9 @@ use crate::sort::Stack;
 ///
 /// # Errors
 /// If a file cannot be read or is damaged, or the unit of a phase is not told.
-pub fn volume(stack: &Stack, files: &[PathBuf]) -> Result<Volume<f32>, DicomError> {
+pub fn volume(stack: &Stack, files: &[Input]) -> Result<Volume<f32>, DicomError> {
     let first = &stack.frames[0];
-    let path = files.get(first.file).cloned().unwrap_or_default();
+    let path = files.get(first.file).cloned().unwrap_or_default().path;
     let grid = match &stack.grid {
         Ok(grid) => *grid,
         Err(reason) => return Err(DicomError::Geometry { path, reason: reason.clone() }),
@@ -38,11 +39,11 @@ pub fn volume(stack: &Stack, files: &[PathBuf]) -> Result<Volume<f32>, DicomErro
     }
     let by_file: Vec<_> = by_file.into_iter().collect();
     by_file.into_par_iter().try_for_each(|(file, frames)| -> Result<(), DicomError> {
-        let path = files.get(file).cloned().unwrap_or_default();
-        let bytes = read_all(&path)?;
-        let parsed = open(&path, &bytes, false)?;
+        let input = files.get(file).cloned().unwrap_or_default();
+        let (path, bytes) = (&input.path, input.all()?);
+        let parsed = open(path, &bytes, false)?;
         frames.into_par_iter().try_for_each(|(frame, slice)| -> Result<(), DicomError> {
-            let raw = frame_bytes(&parsed, frame).map_err(|fault| fault.of(&path))?;
+            let raw = frame_bytes(&parsed, frame).map_err(|fault| fault.of(path))?;
             fill(slice, &raw, frame);
             Ok(())
         })
@@ -54,21 +55,19 @@ pub fn volume(stack: &Stack, files: &[PathBuf]) -> Result<Volume<f32>, DicomErro
 }
 
 /// That the files have as many bytes as the volume needs at least, so that a header alone gets no memory.
-fn check_sizes(stack: &Stack, files: &[PathBuf], grid: &Grid) -> Result<(), DicomError> {
+fn check_sizes(stack: &Stack, files: &[Input], grid: &Grid) -> Result<(), DicomError> {
     let mut there: u64 = 0;
     let mut last = None;
     for file in stack.frames.iter().map(|frame| frame.file) {
         if last.replace(file) != Some(file) {
-            let path = files.get(file).cloned().unwrap_or_default();
-            let read = std::fs::metadata(&path);
-            there += read.map_err(|source| DicomError::Read { path, source })?.len();
+            there += files.get(file).cloned().unwrap_or_default().stored_bytes()?;
         }
     }
     // No code that keeps an image of use makes its pixels smaller than a thirtieth of a byte.
     if grid.len() as u64 / 30 <= there {
         return Ok(());
     }
-    let path = files.get(stack.frames[0].file).cloned().unwrap_or_default();
+    let path = files.get(stack.frames[0].file).cloned().unwrap_or_default().path;
     let reason = format!("{there} bytes cannot hold {} voxels", grid.len());
     Err(DicomError::Damaged { path, reason })
 }

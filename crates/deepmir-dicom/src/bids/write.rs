@@ -13,6 +13,7 @@ use super::sidecar::sidecar;
 use super::values::volume;
 use crate::DicomError;
 use crate::header::Part;
+use crate::input::Input;
 use crate::sort::{Stack, Taken};
 
 /// As `GeneratedBy` has it.
@@ -120,7 +121,7 @@ impl Subject {
         &self,
         item: &Item,
         stack: &Stack,
-        files: &[PathBuf],
+        files: &[Input],
         keep_dates: bool,
     ) -> Result<(), DicomError> {
         let Some(names) = Names::of(item) else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! The series that a label map lies on, found again among DICOM files: an import keeps no identifiers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deepmir_cases::bids::sidecar_fields;
 use deepmir_volume::{Grid, Volume, nifti};
@@ -11,6 +11,7 @@ use crate::DicomError;
 use crate::bids::volume;
 use crate::header::{Frame, Part};
 use crate::import::Survey;
+use crate::input::Input;
 use crate::object::{Attribute, Object, tags};
 use crate::parse::{self, Dataset, read_header};
 use crate::sort::{Stack, Taken};
@@ -25,7 +26,7 @@ pub struct Source<'a> {
     /// Its slices.
     pub stack: &'a Stack,
     /// All files that were given.
-    pub files: &'a [PathBuf],
+    pub files: &'a [Input],
     /// Patient and study, and the character set that they are in.
     pub patient_and_study: Object,
     /// The class of its images.
@@ -102,9 +103,10 @@ impl<'a> Source<'a> {
         Self::of(stack, survey.files(), !confirmed.is_empty())
     }
 
-    fn of(stack: &'a Stack, files: &'a [PathBuf], confirmed: bool) -> Result<Self, DicomError> {
-        let path = files.get(stack.frames[0].file).cloned().unwrap_or_default();
-        let read = read_header(&path, |parsed| {
+    fn of(stack: &'a Stack, files: &'a [Input], confirmed: bool) -> Result<Self, DicomError> {
+        let input = files.get(stack.frames[0].file).cloned().unwrap_or_default();
+        let path = &input.path;
+        let read = read_header(&input, |parsed| {
             let data = &parsed.dataset;
             let text = |tag| data.text(tag);
             let class = text(parse::tags::SOP_CLASS_UID);
@@ -142,7 +144,7 @@ impl<'a> Source<'a> {
     /// If they make no volume.
     pub fn grid(&self) -> Result<Grid, DicomError> {
         self.stack.grid.clone().map_err(|reason| {
-            let path = self.files.get(self.stack.frames[0].file).cloned().unwrap_or_default();
+            let path = self.files.get(self.stack.frames[0].file).cloned().unwrap_or_default().path;
             DicomError::Geometry { path, reason }
         })
     }
@@ -200,7 +202,7 @@ fn rank(taken: Taken, reconstructed: bool) -> Option<u8> {
 /// The volumes that have the voxels of an image of the results: the first of each study.
 fn confirmed(
     stacks: &[&Stack],
-    files: &[PathBuf],
+    files: &[Input],
     result: &ScanResult,
 ) -> Result<Vec<usize>, DicomError> {
     // One image suffices: all were made in one acquisition.

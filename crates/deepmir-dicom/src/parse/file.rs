@@ -1,17 +1,14 @@
 //! The file around a data set: preamble, meta information, encoding.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use super::dataset::{Dataset, Fault};
 use super::tags;
 use crate::DicomError;
+use crate::input::Input;
 
 /// Enough of a file for the header of a single frame.
 const HEAD_BYTES: u64 = 1 << 17;
-/// No image of a head is larger.
-const LARGEST_BYTES: u64 = 4 << 30;
 
 /// How pixel data are stored, by the transfer syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,26 +69,20 @@ pub struct Parsed<'a> {
 /// # Errors
 /// If it cannot be read, is damaged, or has an encoding whose elements are not read.
 pub fn read_header<T>(
-    path: &Path,
+    input: &Input,
     take: impl FnOnce(&Parsed<'_>) -> T,
 ) -> Result<Option<T>, DicomError> {
-    let fault = |source| DicomError::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(fault)?;
-    let length = file.metadata().map_err(fault)?.len();
-    let mut bytes = Vec::new();
-    file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).map_err(fault)?;
+    let (bytes, is_longer) = input.head(HEAD_BYTES)?;
     if !looks_like_dicom(&bytes) {
         return Ok(None);
     }
+    let path = &input.path;
     if let Ok(parsed) = open(path, &bytes, true)
-        && (parsed.has_end || length <= HEAD_BYTES)
+        && (parsed.has_end || !is_longer)
     {
         return Ok(Some(take(&parsed)));
     }
-    if length > HEAD_BYTES {
-        check_length(path, length)?;
-        file.take(LARGEST_BYTES).read_to_end(&mut bytes).map_err(fault)?;
-    }
+    let bytes = if is_longer { input.all()? } else { bytes };
     open(path, &bytes, true).map(|parsed| Some(take(&parsed)))
 }
 
@@ -128,24 +119,6 @@ pub fn open<'a>(path: &Path, bytes: &'a [u8], header_only: bool) -> Result<Parse
     let stop = |tag| header_only && tag >= 0x7FE0_0000;
     let (dataset, read) = Dataset::parse(rest, explicit, stop).map_err(damaged)?;
     Ok(Parsed { dataset, encoding, is_directory, has_end: read < rest.len() })
-}
-
-/// Reads all of a file.
-///
-/// # Errors
-/// If it cannot be read, or is larger than any image of a head.
-pub fn read_all(path: &Path) -> Result<Vec<u8>, DicomError> {
-    let fault = |source: io::Error| DicomError::Read { path: path.to_owned(), source };
-    check_length(path, std::fs::metadata(path).map_err(fault)?.len())?;
-    std::fs::read(path).map_err(fault)
-}
-
-fn check_length(path: &Path, length: u64) -> Result<(), DicomError> {
-    if length <= LARGEST_BYTES {
-        return Ok(());
-    }
-    let reason = format!("it has {} GiB, more than an image of a head", length >> 30);
-    Err(DicomError::Damaged { path: path.to_owned(), reason })
 }
 
 /// `DICM` after the preamble; or no preamble, and the meta group or the identifying group at once.

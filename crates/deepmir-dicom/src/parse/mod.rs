@@ -7,5 +7,5 @@ pub mod tags;
 mod value;
 
 pub use dataset::Dataset;
-pub use file::{Encoding, Parsed, open, read_all, read_header};
+pub use file::{Encoding, Parsed, open, read_header};
 pub use tags::Tag;

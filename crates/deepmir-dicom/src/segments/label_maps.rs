@@ -53,7 +53,6 @@ impl Survey {
         segmentation: &Segmentation,
         classes: &SegmentClasses,
     ) -> Result<LabelMapOf, DicomError> {
-        let path = self.path(segmentation.file);
         let drawn_on = self.items.iter().filter(|item| self.is_drawn_on(item, segmentation));
         let best = drawn_on.filter_map(|item| Some((rank(item.decision.taken)?, item)));
         let Some((_, item)) = best.min_by_key(|(rank, _)| *rank) else {
@@ -66,7 +65,8 @@ impl Survey {
         let (Some(names), Ok(grid)) = (Names::of(item), &self.stacks[item.stack].grid) else {
             return Err(self.fault(segmentation.file, "the images that it was drawn on failed"));
         };
-        let labels = place(&path, segmentation, grid, classes)?;
+        let input = self.files().get(segmentation.file).cloned().unwrap_or_default();
+        let labels = place(&input, segmentation, grid, classes)?;
         let subject = item.subject.clone().unwrap_or_default();
         let image = PathBuf::from(format!("{}.nii.gz", names.stem));
         let name = BidsName::derived_from(&image).with(&[("seg", "lesions")], "dseg", "");
@@ -85,7 +85,7 @@ impl Survey {
     }
 
     fn path(&self, file: usize) -> PathBuf {
-        self.files().get(file).cloned().unwrap_or_default()
+        self.files().get(file).cloned().unwrap_or_default().path
     }
 
     fn fault(&self, file: usize, reason: &str) -> DicomError {

@@ -1,15 +1,14 @@
 //! Pixels of a segmentation on the grid of an image.
 
-use std::path::Path;
-
 use deepmir_volume::{Affine, Grid, Volume};
 
 use super::SegmentClasses;
 use super::read::Segmentation;
 use crate::DicomError;
 use crate::header::Plane;
+use crate::input::Input;
+use crate::parse::open;
 use crate::parse::tags::PIXEL_DATA;
-use crate::parse::{open, read_all};
 
 /// How far a pixel may lie from the voxel that it is, in voxels.
 const NEAR: f64 = 0.1;
@@ -19,11 +18,12 @@ const NEAR: f64 = 0.1;
 /// # Errors
 /// If the file cannot be read, a segment says nothing of its class, or pixels lie between or outside of the voxels.
 pub fn place(
-    path: &Path,
+    input: &Input,
     segmentation: &Segmentation,
     grid: &Grid,
     classes: &SegmentClasses,
 ) -> Result<Volume<u8>, DicomError> {
+    let path = &input.path;
     let damaged = |reason: String| DicomError::Damaged { path: path.to_owned(), reason };
     let geometry =
         |reason: &str| DicomError::Geometry { path: path.to_owned(), reason: reason.to_owned() };
@@ -34,7 +34,7 @@ pub fn place(
             class.map_err(|reason| DicomError::Segments { path: path.to_owned(), reason })?;
         class_of.push((segment.number, class));
     }
-    let bytes = read_all(path)?;
+    let bytes = input.all()?;
     let parsed = open(path, &bytes, false)?;
     let bits = parsed.dataset.bytes(PIXEL_DATA).ok_or_else(|| damaged("no pixels".into()))?;
     let mut labels = Volume::filled(*grid, 0_u8);

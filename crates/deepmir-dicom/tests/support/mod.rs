@@ -1,9 +1,12 @@
 //! Places of files.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use deepmir_dicom::{Key, Labels, Survey};
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -63,4 +66,20 @@ pub fn text_of(path: &Path, tag: [u16; 2]) -> String {
     let at = (132..bytes.len()).find(|&at| bytes[at..].starts_with(&tag)).unwrap();
     let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
     String::from_utf8(bytes[at + 8..at + 8 + length].to_vec()).unwrap().trim_end().to_owned()
+}
+
+/// Writes an archive of the files of a fixture and of others.
+pub fn pack(path: &Path, case: &str, others: &[(&str, &[u8])]) {
+    let mut zip = ZipWriter::new(File::create(path).unwrap());
+    let options = SimpleFileOptions::default();
+    let mut add = |name: &str, bytes: &[u8]| {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    };
+    for file in files(&fixture(case)) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        add(&format!("export/{name}"), &std::fs::read(file).unwrap());
+    }
+    others.iter().for_each(|(name, bytes)| add(name, bytes));
+    zip.finish().unwrap();
 }

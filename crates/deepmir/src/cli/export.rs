@@ -27,7 +27,7 @@ pub struct Export {
     /// Folders that `predict` or `run` wrote; all scans below them
     #[arg(value_name = "RESULT", required = true, num_args = 1..)]
     pub results: Vec<PathBuf>,
-    /// The DICOM files that they come from: folders, files or a DICOMDIR
+    /// The DICOM files that they come from: folders, zip archives, files or a DICOMDIR
     #[arg(long, value_name = "SOURCE", required = true, num_args = 1..)]
     pub dicom: Vec<PathBuf>,
     /// Folder to write to

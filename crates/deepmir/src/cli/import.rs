@@ -9,9 +9,9 @@ use super::sections::sections;
 
 /// Make a BIDS dataset of DICOM files.
 ///
-/// Reads folders of any depth, single files or a DICOMDIR: classic and enhanced MR images of one patient or
-/// many. Series are sorted into volumes, and each is taken for SWI, QSM, T2w, a raw echo (magnitude, phase,
-/// real or imaginary part) or a T2*-weighted magnitude, or set aside with the reason. `deepmir run` and
+/// Reads folders of any depth, zip archives, single files or a DICOMDIR: classic and enhanced MR images of one
+/// patient or many. Series are sorted into volumes, and each is taken for SWI, QSM, T2w, a raw echo (magnitude,
+/// phase, real or imaginary part) or a T2*-weighted magnitude, or set aside with the reason. `deepmir run` and
 /// `deepmir recon` read what is written. Segmentations (DICOM SEG) that were drawn on these images become
 /// label maps of CMB and NHID, for `evaluate`, `train` and `annotate --import`.
 ///
@@ -22,6 +22,7 @@ use super::sections::sections;
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir import EXPORT BIDS --dry-run
   deepmir import EXPORT BIDS --key KEY
+  deepmir import STUDY.zip BIDS
   deepmir import EXPORT1 EXPORT2/DICOMDIR BIDS --subjects SUBJECTS.tsv --keep-dates"),
     ("Files", "  OUT/sub-*/[ses-*/]anat/, each with a JSON file beside it:
 
@@ -47,7 +48,7 @@ use super::sections::sections;
   3  some series or files failed, each of them is named; the others are done"),
 ]))]
 pub struct Import {
-    /// Folders, files or a DICOMDIR
+    /// Folders, zip archives, files or a DICOMDIR
     #[arg(value_name = "DICOM", required = true, num_args = 1..)]
     pub dicom: Vec<PathBuf>,
     /// Folder of the dataset: new, or one that this command made

@@ -99,9 +99,9 @@ pub struct Predict {
     pub mask: Option<PathBuf>,
     /// DICOM files in place of images: imported, run as a dataset, and the lesions exported as DICOM again
     ///
-    /// Folders of any depth, files or a DICOMDIR, of one patient or many. In the folder of the results, `images` is the
-    /// BIDS dataset that `deepmir import` makes, `results` what `deepmir run` finds in it, and `dicom` what `deepmir
-    /// export` makes of that, which names the patients.
+    /// Folders of any depth, zip archives, files or a DICOMDIR, of one patient or many. In the folder of the
+    /// results, `images` is the BIDS dataset that `deepmir import` makes, `results` what `deepmir run` finds in it,
+    /// and `dicom` what `deepmir export` makes of that, which names the patients.
     #[arg(
         long, value_name = "DICOM", num_args = 1..,
         conflicts_with_all = ["swi", "t2star", "qsm", "t2w", "mask", "overwrite"]
