@@ -8,7 +8,7 @@ use std::path::Path;
 
 use deepmir_cases::bids::scans;
 use deepmir_dicom::{DicomError, Labels, Survey};
-use support::{copy, files, fixture, labels, survey};
+use support::{copy, files, fixture, labels, set_text, survey, text_of};
 
 fn names(folder: &Path) -> Vec<String> {
     let name = |path: &std::path::PathBuf| {
@@ -123,6 +123,51 @@ fn a_missing_slice_is_named_and_the_other_series_are_written() {
     assert_eq!((summary.images, summary.failures.len()), (3, 1));
     let told = summary.failures[0].to_string();
     assert!(told.contains("series 8") && told.contains("08-00"), "{told}");
+}
+
+#[test]
+fn patients_that_are_mixed_in_a_folder_become_subjects_of_their_own() {
+    // The same series number, protocol and geometry; file names that alternate.
+    let source = copy("archive");
+    for path in files(source.path()) {
+        let other = path.with_extension("b");
+        std::fs::copy(&path, &other).unwrap();
+        for (tag, end) in [([8, 0x18], ".9"), ([0x20, 0xd], ".9"), ([0x20, 0xe], ".9")] {
+            let uid = text_of(&other, tag);
+            set_text(&other, tag, &format!("{}{end}", uid.trim_end_matches('\0')));
+        }
+        set_text(&other, [0x10, 0x20], "SECRET9");
+    }
+    let survey = Survey::read(&[source.path().to_owned()], &labels(), &|_, _| {}).unwrap();
+    let lines = survey.lines();
+    assert_eq!((lines.len(), survey.copies), (4, 0));
+    assert!(lines.iter().all(|line| line.slices == 6 && line.is_taken() && line.session.is_none()));
+    let out = tempfile::tempdir().unwrap();
+    let summary = survey.write(out.path(), false, &[], &|_, _| {}).unwrap();
+    assert_eq!((summary.subjects.len(), summary.images, summary.failures.len()), (2, 4, 0));
+}
+
+#[test]
+fn two_series_of_one_number_and_name_stay_apart() {
+    let source = copy("siemens");
+    for slice in 1..=6 {
+        let path = source.path().join(format!("08-00{slice}"));
+        let other = source.path().join(format!("08-00{slice}b"));
+        std::fs::copy(&path, &other).unwrap();
+        for tag in [[8, 0x18], [0x20, 0xe]] {
+            let uid = text_of(&other, tag);
+            set_text(&other, tag, &format!("{}.9", uid.trim_end_matches('\0')));
+        }
+    }
+    let survey = Survey::read(&[source.path().to_owned()], &labels(), &|_, _| {}).unwrap();
+    let lines = survey.lines();
+    let of_number = lines.iter().filter(|line| line.series == Some(8));
+    let files: Vec<&str> = of_number.filter_map(|line| line.file.as_deref()).collect();
+    assert_eq!(files.len(), 2);
+    for (file, run) in files.iter().zip(["run-1", "run-2"]) {
+        assert!(file.contains("acq-swi") && file.contains(run), "{files:?}");
+    }
+    assert!(lines.iter().all(|line| line.slices == 6));
 }
 
 #[test]
