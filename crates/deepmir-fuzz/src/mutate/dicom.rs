@@ -5,6 +5,8 @@ use rand::rngs::ChaCha8Rng;
 
 use super::{Damaged, below, odd, pick};
 
+const PIXEL_DATA: [u8; 4] = [0xE0, 0x7F, 0x10, 0x00];
+
 /// Where an element begins, how long its head is, and its value.
 struct Element {
     start: usize,
@@ -18,7 +20,7 @@ pub fn damage(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
     let element = pick(&all, random)?;
     let (start, value) = (element.start, element.value.clone());
     let mut bytes = contents.to_vec();
-    let what = match random.random_range(0..6) {
+    let what = match random.random_range(0..7) {
         0 => {
             let other = odd::integer(4, random);
             if element.is_long {
@@ -46,6 +48,13 @@ pub fn damage(contents: &[u8], random: &mut ChaCha8Rng) -> Option<Damaged> {
             let copy = bytes[start..value.end].to_vec();
             bytes.splice(start..start, copy);
             "there twice".to_owned()
+        }
+        5 => {
+            // Compressed pixels begin with their own header.
+            let pixels = contents.windows(4).rposition(|tag| tag == PIXEL_DATA)?;
+            let at = pixels + 12 + below((contents.len() - pixels).min(160), random);
+            *bytes.get_mut(at)? = odd::integer(1, random) as u8;
+            format!("byte {at} of the pixels")
         }
         _ => {
             let words = [

@@ -11,6 +11,7 @@ mod safetensors;
 mod table;
 mod text;
 mod tree;
+pub mod zip;
 
 use std::path::Path;
 
@@ -40,11 +41,13 @@ pub enum Format {
     Database,
     /// `.dcm`.
     Dicom,
+    /// `.zip`, of DICOM files.
+    Zip,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Nifti,
         Self::NiftiGzip,
         Self::Voxels,
@@ -55,6 +58,7 @@ impl Format {
         Self::Safetensors,
         Self::Database,
         Self::Dicom,
+        Self::Zip,
     ];
 
     /// The format of a file; `None` if it is none of them.
@@ -73,6 +77,7 @@ impl Format {
             (".safetensors", Self::Safetensors),
             (".sqlite", Self::Database),
             (".dcm", Self::Dicom),
+            (".zip", Self::Zip),
         ];
         endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| format)
     }
@@ -90,6 +95,7 @@ impl Format {
             Self::Safetensors => "weights",
             Self::Database => "sqlite",
             Self::Dicom => "dcm",
+            Self::Zip => "zip",
         }
     }
 }
@@ -137,6 +143,7 @@ fn structured(format: Format, contents: &[u8], random: &mut ChaCha8Rng) -> Optio
         Format::Safetensors => safetensors::damage(contents, random),
         Format::Database => database::damage(contents, random),
         Format::Dicom => dicom::damage(contents, random),
+        Format::Zip => zip::damage(contents, random),
     }
 }
 

@@ -61,6 +61,9 @@ fn sound(format: Format) -> Vec<u8> {
             let elements = b"\x08\0\x05\0CS\x02\0A \x28\0\x10\0US\x02\0\x07\0";
             [&[0; 128][..], b"DICM", elements].concat()
         }
+        Format::Zip => {
+            zip::pack(&["IM1", "IM2"].map(|name| (name.to_owned(), sound(Format::Dicom)))).unwrap()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use deepmir_volume::{Affine, Grid, Volume, nifti};
 
 use super::Scene;
+use crate::mutate::zip;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deepmir-dicom/tests/fixtures");
 /// The SWI of a Siemens study, by number of the series, and its grid.
@@ -24,16 +25,31 @@ const TABLE: &str = "lesion_id\tclass\tcertainty\tregion\tmars_region\tlobe\tsid
     1\tCMB\tdefinite\tlobar\tfrontal\tfrontal\tleft\t1.0\t2.0\t3.0\t4.000\t1.97\t<5\t2\t0.9\t0.95\t0.5\tn/a\tn/a\tn/a\t\
     1.000\tn/a\t0.91\n";
 
-/// An SWI with a segmentation drawn on it, compressed images, and an object of many frames.
+/// An SWI with a segmentation drawn on it, images compressed in several ways, an object of many frames, and a zip archive.
 pub fn import(scene: Scene) -> Result<Scene> {
     let dicom = scene.folder.join("dicom");
     take(&format!("{FIXTURES}/siemens"), SERIES, &dicom)?;
     take(&format!("{FIXTURES}/archive"), "02-", &dicom)?;
     take(&format!("{FIXTURES}/philips"), "IM", &dicom)?;
     take(&format!("{FIXTURES}/segments"), "dcmqi", &dicom)?;
+    for series in ["04-", "05-"] {
+        take(&format!("{FIXTURES}/compressed"), series, &dicom)?;
+    }
+    let zipped = scene.folder.join("zipped");
+    take(&format!("{FIXTURES}/archive"), "03-", &zipped)?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&zipped)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.push((format!("folder/{name}"), fs::read(path)?));
+    }
+    files.sort();
+    fs::remove_dir_all(&zipped)?;
+    fs::write(dicom.join("study.zip"), zip::pack(&files)?)?;
     Ok(scene
         .command("import dicom out --segments Microbleeds=CMB")
         .command("import dicom out --segments Microbleeds=none --dry-run")
+        .command("import dicom/study.zip out")
         .command("import dicom out --keep-dates --segments Microbleeds=NHID")
         .piece_by_piece())
 }
