@@ -145,3 +145,32 @@ fn is_sane(stream: &[u8], flags: usize, skip: usize, shape: [u64; 2]) -> bool {
     });
     count.sum::<u64>() <= pixels / FEWEST_SAMPLES + FREE_PRECINCTS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Headers of a codestream with one coding style: code blocks, and precincts of each resolution.
+    fn stream(side: u32, block: [u8; 2], precincts: &[u8]) -> Vec<u8> {
+        let sides = [side, side, 0, 0, side, side, 0, 0].map(u32::to_be_bytes).concat();
+        let size = [&BEGIN[..], &[0, 41, 0, 0], &sides, &[0, 1, 11, 1, 1]].concat();
+        let flags = u8::from(!precincts.is_empty());
+        let style = [flags, 0, 0, 1, 0, 1, block[0], block[1], 0, 1];
+        let length = 2 + style.len() as u8 + precincts.len() as u8;
+        [&size[..], &[0xFF, 0x52, 0, length], &style, precincts, &[0xFF, 0x93]].concat()
+    }
+
+    #[test]
+    fn parts_that_would_take_more_memory_than_the_image_are_refused() {
+        let is_sane = |block, precincts: &[u8]| {
+            let stream = stream(1024, block, precincts);
+            assert_eq!(Size::of(&stream).unwrap().shape, [1024, 1024]);
+            blocks_are_sane(&stream, [1024, 1024])
+        };
+        // 64 × 64, alone and in precincts of 128 × 128; the smallest of the standard are 4 × 4 and of one sample.
+        assert!(is_sane([4, 4], &[]));
+        assert!(is_sane([4, 4], &[0x77, 0x77]));
+        assert!(!is_sane([0, 0], &[]));
+        assert!(!is_sane([4, 4], &[0x77, 0x00]));
+    }
+}

@@ -152,4 +152,24 @@ mod tests {
         assert_eq!(thresholds(65535, 0), [18, 67, 276]);
         assert_eq!(thresholds(15, 0), [2, 3, 4]);
     }
+
+    /// An image of 2 × 1 pixels of 8 bits, with other segments before its scan.
+    fn image(more: &[u8], scan: [u8; 6]) -> Vec<u8> {
+        let frame = [0xFF, 0xF7, 0, 11, 8, 0, 1, 0, 2, 1, 1, 0x11, 0];
+        [&[0xFF, 0xD8][..], &frame, more, &[0xFF, 0xDA, 0, 8], &scan, &[0]].concat()
+    }
+
+    #[test]
+    fn what_is_not_read_is_told_and_not_called_damaged() {
+        let scan = [1, 1, 0, 0, 0, 0];
+        let plain = image(&[], scan);
+        let (coding, data) = read(&plain).unwrap();
+        assert_eq!((coding.shape, coding.bits, coding.most, data), ([2, 1], 8, 255, &[0][..]));
+        let restarts = [0xFF, 0xDD, 0, 4, 0, 1];
+        let table = [0xFF, 0xF8, 0, 5, 2, 1, 1];
+        let all = [image(&restarts, scan), image(&table, scan), image(&[], [1, 1, 1, 0, 0, 0])];
+        assert!(all.iter().all(|bytes| matches!(read(bytes), Err(Fault::NotRead(_)))));
+        let beyond = [0xFF, 0xF8, 0, 13, 1, 1, 0, 0, 3, 0, 7, 0, 21, 0, 64];
+        assert!(matches!(read(&image(&beyond, scan)), Err(Fault::Damaged(_))));
+    }
 }
