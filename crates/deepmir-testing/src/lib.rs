@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "only tests call it, and a failing one says where")]
 
 mod agreement;
+pub mod formats;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ pub enum VolumeError {
         /// What the user can do.
         remedy: String,
     },
-    /// The content is no NIfTI at all.
+    /// The content is no image that is read.
     #[error("not a NIfTI file: {reason}; {remedy}: {}", path.display())]
     NotNifti {
         /// The file.
@@ -45,14 +45,14 @@ pub enum VolumeError {
         remedy: &'static str,
     },
     /// A header field contradicts the standard or the file.
-    #[error("broken NIfTI header: {reason}: {}", path.display())]
+    #[error("broken header: {reason}: {}", path.display())]
     Header {
         /// The file.
         path: PathBuf,
         /// The field, its value and what to do.
         reason: String,
     },
-    /// Valid NIfTI, but of a kind that has no place here.
+    /// A valid file, but of a kind that has no place here.
     #[error("{what} is not supported; {remedy}: {}", path.display())]
     Unsupported {
         /// The file.

@@ -4,6 +4,7 @@ mod bundle;
 mod bytes;
 mod database;
 mod dicom;
+mod formats;
 mod gzip;
 mod nifti;
 mod odd;
@@ -43,11 +44,15 @@ pub enum Format {
     Dicom,
     /// `.zip`, of DICOM files.
     Zip,
+    /// `.mgh`.
+    Mgh,
+    /// `.nrrd` and `.mha`: a header of text, then voxels.
+    TextHeader,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Nifti,
         Self::NiftiGzip,
         Self::Voxels,
@@ -59,6 +64,8 @@ impl Format {
         Self::Database,
         Self::Dicom,
         Self::Zip,
+        Self::Mgh,
+        Self::TextHeader,
     ];
 
     /// The format of a file; `None` if it is none of them.
@@ -78,6 +85,9 @@ impl Format {
             (".sqlite", Self::Database),
             (".dcm", Self::Dicom),
             (".zip", Self::Zip),
+            (".mgh", Self::Mgh),
+            (".nrrd", Self::TextHeader),
+            (".mha", Self::TextHeader),
         ];
         endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| format)
     }
@@ -96,6 +106,8 @@ impl Format {
             Self::Database => "sqlite",
             Self::Dicom => "dcm",
             Self::Zip => "zip",
+            Self::Mgh => "mgh",
+            Self::TextHeader => "nrrd/mha",
         }
     }
 }
@@ -144,6 +156,8 @@ fn structured(format: Format, contents: &[u8], random: &mut ChaCha8Rng) -> Optio
         Format::Database => database::damage(contents, random),
         Format::Dicom => dicom::damage(contents, random),
         Format::Zip => zip::damage(contents, random),
+        Format::Mgh => formats::damage_mgh(contents, random),
+        Format::TextHeader => formats::damage_text(contents, random),
     }
 }
 

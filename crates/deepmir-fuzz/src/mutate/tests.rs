@@ -64,6 +64,10 @@ fn sound(format: Format) -> Vec<u8> {
         Format::Zip => {
             zip::pack(&["IM1", "IM2"].map(|name| (name.to_owned(), sound(Format::Dicom)))).unwrap()
         }
+        Format::Mgh => [&[0, 0, 0, 1][..], &[0, 0, 0, 2].repeat(4), &[1; 300]].concat(),
+        Format::TextHeader => {
+            b"NRRD0004\ntype: float\nsizes: 2 2 2\nspace origin: (0,1,2)\n\n12345678".to_vec()
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use deepmir_testing::formats;
 use deepmir_volume::nifti;
 
 use super::{Scene, archive, echoes};
@@ -35,6 +36,7 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
 
     let scenes = vec![
         sound.predict(Scene::new(world, "predict", 24))?,
+        sound.formats(Scene::new(world, "formats", 8))?,
         sound.compare(Scene::new(world, "compare", 6))?,
         sound.recon(Scene::new(world, "recon", 10))?,
         sound.run(Scene::new(world, "run", 14))?,
@@ -181,6 +183,20 @@ impl Sound<'_> {
             .command(&format!("{images} --model folds.deepmir --config options.toml"))
             .command(&format!("{images} --config options.toml"))
             .command("predict --swi sub-01_swi.nii.gz --qsm sub-01_Chimap.nii -o out --model folds.deepmir"))
+    }
+
+    /// The same scan in the formats of other programs.
+    fn formats(&self, scene: Scene) -> Result<Scene> {
+        self.take(&scene, &["single.deepmir"])?;
+        let anat = self.base.join("bids/sub-01/anat");
+        let read = |name: &str| -> Result<_> { Ok(nifti::read(&anat.join(name))?.volume) };
+        let to = |name: &str| scene.folder.join(name);
+        formats::write_nrrd(&to("swi.nrrd"), &read("sub-01_acq-swi_T2starw.nii.gz")?);
+        formats::write_mgh(&to("qsm.mgh"), &read("sub-01_Chimap.nii.gz")?);
+        formats::write_metaimage(&to("t2w.mha"), &read("sub-01_T2w.nii.gz")?);
+        let line =
+            "predict --swi swi.nrrd --qsm qsm.mgh --t2w t2w.mha -o out --model single.deepmir";
+        Ok(scene.command(line))
     }
 
     /// Two visits, the second a little brighter, and what was found in either.

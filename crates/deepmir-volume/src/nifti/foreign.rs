@@ -11,7 +11,7 @@ const AGAIN: &str = "copy or download it again";
 const UNPACK: &str = "unpack it first";
 
 /// Where which bytes stand in files of other kinds, what these are, and the remedy.
-const KINDS: [(usize, &[u8], &str, &str); 16] = [
+const KINDS: [(usize, &[u8], &str, &str); 14] = [
     (128, b"DICM", "it is a DICOM file", "convert the series with dcm2niix"),
     (0, b"PK\x03\x04", "it is a zip archive", UNPACK),
     (257, b"ustar", "it is a tar archive", UNPACK),
@@ -27,8 +27,6 @@ const KINDS: [(usize, &[u8], &str, &str); 16] = [
     (0, b"7z\xbc\xaf\x27\x1c", "it is a 7z archive", UNPACK),
     (0, b"\x89HDF", "it is an HDF5 or MINC file", "convert it with mnc2nii or ITK"),
     (0, b"CDF\x01", "it is a MINC file", "convert it with mnc2nii"),
-    (0, b"NRRD", "it is an NRRD file", "convert it with ITK or 3D Slicer"),
-    (0, b"\0\0\0\x01\0\0", "it is a FreeSurfer volume (MGH)", "convert it with mri_convert"),
     (0, b"MATLAB", "it is a MATLAB file", "write the volume with niftiwrite, with its own header"),
     (0, b"\x89PNG", "it is a picture", CONVERT),
     (0, b"\xff\xd8\xff", "it is a picture", CONVERT),

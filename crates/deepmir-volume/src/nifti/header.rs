@@ -23,6 +23,8 @@ pub struct Header {
     pub(super) big_endian: bool,
     /// Voxels follow in the same file, not in an `.img`.
     pub(super) single_file: bool,
+    /// What follows the voxels is no image: tags of another format.
+    pub(super) tags_follow: bool,
     pub(super) spatial: Spatial,
     pub(super) grid: Grid,
     pub(super) affine_source: AffineSource,

@@ -1,9 +1,11 @@
 //! From the header's 348 (version 1) or 540 (version 2) bytes.
 
+use std::path::PathBuf;
+
 use super::codec::Fields;
 use super::foreign::{Foreign, shown};
 use super::{DataType, Header, Spatial, limits};
-use crate::{Grid, Warning};
+use crate::{Grid, VolumeError, Warning};
 
 pub(super) const SIZE_1: usize = 348;
 pub(super) const SIZE_2: usize = 540;
@@ -16,6 +18,19 @@ pub(super) enum HeaderFault {
     Broken(String),
     /// A kind that is not supported: what, and the remedy.
     Unsupported(String, String),
+}
+
+impl HeaderFault {
+    /// The error of the file at `path`.
+    pub fn of(self, path: PathBuf) -> VolumeError {
+        match self {
+            Self::Foreign(Foreign { reason, remedy }) => {
+                VolumeError::NotNifti { path, reason, remedy }
+            }
+            Self::Broken(reason) => VolumeError::Header { path, reason },
+            Self::Unsupported(what, remedy) => VolumeError::Unsupported { path, what, remedy },
+        }
+    }
 }
 
 impl Header {
@@ -123,17 +138,17 @@ impl Header {
 }
 
 /// Fields as read, before any check.
-struct Raw {
-    dims: [i64; 8],
-    data_type: i32,
-    vox_offset: f64,
-    slope: f64,
-    intercept: f64,
-    header_bytes: usize,
+pub(super) struct Raw {
+    pub dims: [i64; 8],
+    pub data_type: i32,
+    pub vox_offset: f64,
+    pub slope: f64,
+    pub intercept: f64,
+    pub header_bytes: usize,
 }
 
 impl Raw {
-    fn check(
+    pub fn check(
         self,
         big_endian: bool,
         single_file: bool,
@@ -172,6 +187,7 @@ impl Raw {
             header_bytes: self.header_bytes as u64,
             big_endian,
             single_file,
+            tags_follow: false,
             spatial,
             grid,
             affine_source,

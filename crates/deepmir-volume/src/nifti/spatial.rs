@@ -78,6 +78,12 @@ impl Spatial {
         }
     }
 
+    /// Fields for an image of which only the sizes of voxels are known, in millimetres.
+    pub(super) fn of_sizes(sizes_mm: [f64; 3]) -> Self {
+        let identity = Affine::from_spacing([1.0; 3], [0.0; 3]);
+        Self { qform_code: 0, sform_code: 0, pixdim: sizes_mm, ..Self::of(&identity) }
+    }
+
     /// The affine in millimetres: the sform if its code is set, else the qform, else voxel sizes
     /// alone (centred on `shape`, x to the left, as nibabel takes it). What leaves a doubt is noted.
     pub(super) fn affine(

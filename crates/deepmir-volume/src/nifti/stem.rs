@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-const ENDINGS: [&str; 6] = [".nii.gz", ".nii", ".hdr.gz", ".img.gz", ".hdr", ".img"];
+const ENDINGS: [&str; 12] = [
+    ".nii.gz", ".nii", ".hdr.gz", ".img.gz", ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
+    ".mha", ".mhd",
+];
 
-/// The file's name without its NIfTI ending, in capitals or not: `sub-01_T2w` of `anat/sub-01_T2w.nii.gz`.
+/// The file's name without the ending of an image, in capitals or not: `sub-01_T2w` of `anat/sub-01_T2w.nii.gz`.
 pub fn stem(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let without = ENDINGS.iter().find_map(|ending| without(&name, ending));

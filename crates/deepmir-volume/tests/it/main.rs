@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where")]
 
 mod common;
+mod formats;
 mod nifti_bad_files;
 mod nifti_lenient;
 mod nifti_nibabel;

@@ -11,6 +11,7 @@ mod dicom;
 mod doctor;
 mod evaluate;
 mod evaluate_faults;
+mod exchange;
 mod headers;
 mod help;
 mod model;
