@@ -23,6 +23,12 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder that is to be made is there, and is not empty.
+    #[error("there is something here already; give a folder that does not exist yet: {}", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A model that cannot be used.
     #[error("not a usable model: {reason}: {}", path.display())]
     Bundle {

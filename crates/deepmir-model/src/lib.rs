@@ -22,6 +22,7 @@ pub mod bundle;
 pub mod cross_validation;
 mod detector;
 mod error;
+mod export;
 pub mod shipped;
 mod train;
 pub mod training_range;

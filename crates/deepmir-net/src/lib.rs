@@ -31,6 +31,7 @@ mod error;
 mod gpu;
 pub mod infer;
 mod network;
+pub mod onnx;
 pub mod optimiser;
 pub mod patch_classifier;
 mod placement;

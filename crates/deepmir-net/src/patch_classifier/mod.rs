@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{NetError, Plan, Prepared, WeightFile, Weights, cpu};
 
 /// Added to variances in batch normalisation.
-const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 /// Patches in one batch.
 const BATCH: usize = 32;
 

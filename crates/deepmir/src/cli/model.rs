@@ -9,7 +9,7 @@ use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 use super::train_anatomy::TrainAnatomy;
 
-/// List, describe, verify, copy and fine-tune models.
+/// List, describe, verify, copy, export and fine-tune models.
 ///
 /// A model is a folder with model.toml and its weights, or the same in one .deepmir file. Shipped models
 /// are known by their names; `default` is the recommended one. The network of `deepmir anatomy` is apart from
@@ -19,6 +19,7 @@ use super::train_anatomy::TrainAnatomy;
     "Examples",
     "  deepmir model list
   deepmir model info default
+  deepmir model export default -o onnx
   deepmir model tune default MY_SCANS -o mine.deepmir
   deepmir model adapt default MY_SCANS -o mine.deepmir",
 )]))]
@@ -75,6 +76,29 @@ pub enum Model {
         /// Terms of use of the copy, as an SPDX expression
         #[arg(long, value_name = "SPDX")]
         licence: Option<String>,
+    },
+    /// Write a model's networks as ONNX files, for other programs.
+    ///
+    /// Each network of the ensemble and of the patch classifier becomes a file, with plan, thresholds and classes as
+    /// its properties. The script run.py needs numpy, nibabel and onnxruntime and makes the same probability maps as
+    /// `deepmir predict`. The candidate classifier is no network and is left out: it decides what is a lesion, so the
+    /// maps alone are not the model's result.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model export default -o onnx
+  python onnx/run.py --swi SWI.nii.gz --mask brain.nii.gz -o maps"),
+        ("Files", "  DIR/unet.onnx, DIR/unet-1.onnx, ...    networks that make probability maps of slices
+  DIR/patch-classifier-1.onnx, ...       networks that classify the images around a candidate
+  DIR/plan.json                          preprocessing, classes, thresholds and provenance
+  DIR/run.py                             from NIfTI images to probability maps"),
+        EXIT_STATUS,
+    ]))]
+    Export {
+        /// Name of a shipped model, or a model's folder or .deepmir file
+        #[arg(value_name = "MODEL")]
+        model: String,
+        /// Folder to make
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
     },
     /// Choose a model's detection thresholds on labelled scans; train nothing.
     ///

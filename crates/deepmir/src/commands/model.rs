@@ -33,6 +33,12 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
             }
             Ok(Bundle::new(settings, members, patch_members)?.write(output)?)
         }
+        Model::Export { model, output } => {
+            for path in open_model(model)?.export_onnx(output)? {
+                say!("{}", path.display());
+            }
+            Ok(())
+        }
         Model::Tune(arguments) => tuned(arguments, common),
         Model::Adapt(arguments) => adapted(arguments, common),
         Model::Range(arguments) => range(arguments, common),

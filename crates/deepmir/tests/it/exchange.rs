@@ -1,11 +1,42 @@
-//! Images of other programs.
+//! Images and networks to and from other programs.
 
+use std::fs;
 use std::path::Path;
 
 use deepmir_testing::formats;
 use deepmir_volume::nifti;
+use serde_json::Value;
 
-use crate::support::{random_model, run, text};
+use crate::support::{random_model, refused, run, text};
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_model_is_exported_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let out = folder.path().join("new/onnx");
+    let (code, told, log) = run(&["model", "export", text(&model), "-o", text(&out)]);
+    assert_eq!(code, 0, "{log}");
+    for name in ["unet.onnx", "plan.json", "run.py"] {
+        assert!(out.join(name).is_file() && told.contains(name), "{told}");
+    }
+    let plan = json(&out.join("plan.json"));
+    assert_eq!(plan["networks"], serde_json::json!(["unet.onnx"]));
+    assert_eq!((&plan["size_multiple"], &plan["plan"]["classes"][1]), (&2.into(), &"NHID".into()));
+    assert!(plan["detection"]["classes"]["CMB"]["detection_threshold"].is_number());
+    refused(
+        &["model", "export", text(&model), "-o", text(&out)],
+        &["something here already", "onnx"],
+    );
+    let nowhere = folder.path().join("nowhere");
+    refused(&["model", "export", "no-such-model", "-o", text(&nowhere)], &["no-such-model"]);
+    assert!(!nowhere.exists());
+    let entries = fs::read_dir(out.parent().unwrap()).unwrap().count();
+    assert_eq!(entries, 1, "nothing is left beside it");
+}
 
 #[test]
 fn images_of_other_programs_are_read_as_nifti_images_are() {

@@ -29,6 +29,7 @@ const COMMANDS: [&[&str]; 31] = [
     &["model", "info"],
     &["model", "verify"],
     &["model", "copy"],
+    &["model", "export"],
     &["model", "tune"],
     &["model", "adapt"],
     &["model", "range"],

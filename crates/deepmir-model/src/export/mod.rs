@@ -1,0 +1,120 @@
+//! A model for other programs: its networks as ONNX files, and a script that runs them.
+
+use std::path::{Path, PathBuf};
+
+use deepmir_net::onnx;
+use deepmir_volume::atomic;
+use serde_json::{Value, json};
+
+use crate::{Bundle, ModelError};
+
+/// The script that goes from NIfTI images to probability maps.
+const RUN: &str = include_str!("run.py");
+
+impl Bundle {
+    /// Writes the networks as ONNX files into a new folder: `unet.onnx` or `unet-1.onnx` and so on, likewise
+    /// `patch-classifier`; the settings as `plan.json`; `run.py`, which makes probability maps of images. The candidate
+    /// classifier is no network and stays behind. Returns the files. The folder is there whole or not at all.
+    ///
+    /// # Errors
+    /// A folder that holds something, or cannot be written.
+    pub fn export_onnx(&self, folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+        let failed = |path: &Path, source| ModelError::Write { path: path.to_owned(), source };
+        let is_free = match std::fs::read_dir(folder) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(_) => !folder.exists(),
+        };
+        if !is_free {
+            return Err(ModelError::Exists { path: folder.to_owned() });
+        }
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".onnx.").suffix(".tmp");
+        // Temporary folders are private by default; this becomes the user's.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let making = builder.tempdir_in(parent).map_err(|source| failed(folder, source))?;
+        let mut names = Vec::new();
+        for (name, bytes) in self.onnx_files()? {
+            let path = making.path().join(&name);
+            atomic::write(&path, &bytes).map_err(|source| failed(&folder.join(&name), source))?;
+            names.push(folder.join(name));
+        }
+        std::fs::rename(making.path(), folder).map_err(|source| failed(folder, source))?;
+        Ok(names)
+    }
+
+    fn onnx_files(&self) -> Result<Vec<(String, Vec<u8>)>, ModelError> {
+        let settings = &self.settings;
+        let unets = names("unet", self.members.len());
+        let patches = names("patch-classifier", self.patch_members.len());
+        let plan = self.described(&unets, &patches)?;
+        let metadata = self.metadata(&plan);
+        let mut files = Vec::new();
+        for (name, weights) in unets.into_iter().zip(&self.members) {
+            files.push((name, onnx::unet(&settings.architecture, weights, &metadata)?));
+        }
+        if let Some(classifier) = &settings.patch_classifier {
+            for (name, weights) in patches.into_iter().zip(&self.patch_members) {
+                let bytes = onnx::patch_classifier(classifier, &settings.plan, weights, &metadata)?;
+                files.push((name, bytes));
+            }
+        }
+        files.push(("plan.json".to_owned(), format!("{plan:#}\n").into_bytes()));
+        files.push(("run.py".to_owned(), RUN.as_bytes().to_vec()));
+        Ok(files)
+    }
+
+    /// The settings without the trees, and what a program needs beside them.
+    fn described(&self, unets: &[String], patches: &[String]) -> Result<Value, ModelError> {
+        let mut settings = self.settings.clone();
+        settings.candidate_classifier = None;
+        let mut value = serde_json::to_value(&settings)
+            .map_err(|error| ModelError::Config { reason: error.to_string() })?;
+        if let Some(keys) = value.as_object_mut() {
+            keys.remove("weights");
+            keys.insert("id".to_owned(), self.id().into());
+            keys.insert("size_multiple".to_owned(), settings.architecture.size_multiple().into());
+            keys.insert("networks".to_owned(), json!(unets));
+            if let Some(classifier) =
+                keys.get_mut("patch_classifier").and_then(Value::as_object_mut)
+            {
+                classifier.remove("weights");
+                classifier.insert("networks".to_owned(), json!(patches));
+            }
+        }
+        Ok(value)
+    }
+
+    /// The properties of every file.
+    fn metadata(&self, described: &Value) -> Vec<(String, String)> {
+        let settings = &self.settings;
+        let list = |names: Vec<&str>| names.join(", ");
+        let mut properties = vec![
+            ("model", settings.name.clone()),
+            ("id", self.id()),
+            ("description", settings.description.clone()),
+            ("licence", settings.licence.clone()),
+            ("inputs", list(settings.plan.inputs.iter().map(|input| input.name()).collect())),
+            ("classes", list(settings.plan.classes.iter().map(|class| class.name()).collect())),
+        ];
+        for key in ["plan", "detection", "operating_points"] {
+            if let Some(value) = described.get(key) {
+                properties.push((key, value.to_string()));
+            }
+        }
+        properties.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// The file names of so many networks.
+fn names(stem: &str, count: usize) -> Vec<String> {
+    match count {
+        1 => vec![format!("{stem}.onnx")],
+        _ => (1..=count).map(|n| format!("{stem}-{n}.onnx")).collect(),
+    }
+}
