@@ -4,6 +4,7 @@ mod anatomy;
 mod annotate;
 #[cfg(test)]
 mod boutiques;
+mod cohort;
 mod compare;
 mod completions;
 mod demo;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 pub use anatomy::Anatomy;
 pub use annotate::{Annotate, CombineName};
 use clap::{Arg, Args, Parser, Subcommand};
+pub use cohort::{Cohort, Nnunet};
 pub use compare::Compare;
 pub use completions::Completions;
 use deepmir_net::DeviceChoice;
@@ -145,6 +147,8 @@ pub enum Verb {
     Study(Box<Study>),
     View(View),
     Annotate(Annotate),
+    #[command(subcommand)]
+    Cohort(Cohort),
     #[command(subcommand)]
     Model(Model),
     Doctor(Doctor),

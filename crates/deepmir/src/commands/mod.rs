@@ -2,6 +2,7 @@
 
 mod anatomy;
 mod annotate;
+mod cohort;
 mod compare;
 mod completions;
 mod demo;
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Study(arguments) => study::run(&arguments, &cli.common),
         Verb::View(arguments) => view::run(&arguments),
         Verb::Annotate(arguments) => annotate::run(&arguments),
+        Verb::Cohort(arguments) => cohort::run(&arguments, &cli.common),
         Verb::Model(arguments) => model::run(&arguments, &cli.common),
         Verb::Doctor(_) => doctor::run(&cli.common),
         Verb::Completions(arguments) => completions::run(&arguments),

@@ -1,4 +1,4 @@
-//! Images and networks to and from other programs.
+//! Images, networks and cohorts to and from other programs.
 
 use std::fs;
 use std::path::Path;
@@ -85,4 +85,53 @@ fn images_of_other_programs_are_read_as_nifti_images_are() {
     ]);
     assert_eq!(code, 0, "{log}");
     assert!(told.contains("CMB"), "{told}");
+}
+
+#[test]
+fn a_cohort_becomes_a_data_set_of_nnunet() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("bids");
+    let subjects: Vec<_> =
+        (1..5).map(|number| deepmir_testing::write_coarse_subject(&data, number)).collect();
+    fs::remove_file(&subjects[3].truth).unwrap();
+    deepmir_testing::forget_lesions(&subjects[1], |n| n == 0);
+    let raw = folder.path().join("raw");
+    let line = ["cohort", "nnunet", text(&data), "-o", text(&raw), "--number", "7", "--folds", "3"];
+    let (code, told, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    let dataset = raw.join("Dataset007_Lesions");
+    assert!(told.contains(text(&dataset)), "{told}");
+    let description = json(&dataset.join("dataset.json"));
+    assert_eq!(
+        description["channel_names"],
+        serde_json::json!({"0": "SWI", "1": "QSM", "2": "T2w"})
+    );
+    let labels = serde_json::json!({"background": 0, "CMB": 1, "NHID": 2, "ignore": 3});
+    assert_eq!((&description["labels"], &description["numTraining"]), (&labels, &3.into()));
+    for subject in &subjects {
+        let is_labelled = subject.id != "sub-04";
+        let images = dataset.join(if is_labelled { "imagesTr" } else { "imagesTs" });
+        let swi = nifti::read(&images.join(format!("{}_0000.nii.gz", subject.id))).unwrap().volume;
+        assert_eq!(swi, nifti::read(&subject.swi).unwrap().volume);
+        let label_map = dataset.join(format!("labelsTr/{}.nii.gz", subject.id));
+        assert_eq!(label_map.exists(), is_labelled);
+        if is_labelled {
+            let labels = nifti::read_integers(&label_map).unwrap().volume;
+            assert_eq!(labels.data().contains(&3), subject.id == "sub-02");
+        }
+    }
+    let splits = json(&dataset.join("splits_final.json"));
+    let held: Vec<&Value> = splits
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|fold| fold["val"].as_array().unwrap())
+        .collect();
+    assert_eq!((splits.as_array().unwrap().len(), held.len()), (3, 3));
+    refused(&line, &["exists already", "Dataset007_Lesions"]);
+    let nowhere = folder.path().join("nowhere");
+    let line = ["cohort", "nnunet", text(&data), "-o", text(&nowhere)];
+    refused(&[&line[..], &["--folds", "9"]].concat(), &["3 subjects cannot make 9 folds"]);
+    refused(&[&line[..], &["--name", "a b"]].concat(), &["a name of letters"]);
+    assert!(!nowhere.exists());
 }

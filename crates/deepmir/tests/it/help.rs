@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["demo"],
     &["predict"],
@@ -24,6 +24,8 @@ const COMMANDS: [&[&str]; 31] = [
     &["study", "collect"],
     &["view"],
     &["annotate"],
+    &["cohort"],
+    &["cohort", "nnunet"],
     &["model"],
     &["model", "list"],
     &["model", "info"],
