@@ -71,7 +71,7 @@ fn results(case: &str, series: i64, out: &Path) -> PathBuf {
     let rows: Vec<LesionRow> = (1..).zip(&lesions).map(|(n, lesion)| row(n, lesion)).collect();
     let cells = [["0.9"], ["0.8"], ["0.7"]].map(|cells| cells.map(str::to_owned).to_vec());
     let path = folder.join("sub-01_desc-lesions.tsv");
-    table::write_with(&path, &rows, &["lesion_probability"], &cells).unwrap();
+    table::write_with(&path, &rows, &[table::PROBABILITY], &cells).unwrap();
     // A map in ppm on the same grid.
     let ramp =
         Volume::from_fn(grid, |[i, j, k]| (i as f32 - 4.0) / 10.0 + (j + 8 * k) as f32 / 500.0);

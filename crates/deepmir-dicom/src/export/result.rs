@@ -13,9 +13,6 @@ use serde_json::Value;
 use super::common::MapKind;
 use crate::DicomError;
 
-/// The column of a lesion's calibrated probability.
-const PROBABILITY: &str = "lesion_probability";
-
 /// The results of one scan.
 pub struct ScanResult {
     /// The scan: `sub-01_ses-1`.
@@ -103,7 +100,7 @@ impl ScanResult {
         }
         let rows = table::read(&rows_path)?;
         check_rows(&rows, &instances, &rows_path)?;
-        let probabilities = probabilities(&rows_path)?;
+        let probabilities = table::read_probabilities(&rows_path)?;
         let told = object(&sidecar).map_err(|reason| {
             let reason = format!("{reason}; predict again");
             DicomError::Results { path: sidecar.clone(), reason }
@@ -176,23 +173,6 @@ fn check_rows(rows: &[LesionRow], map: &Volume<i32>, path: &Path) -> Result<(), 
         voxels.len()
     );
     Err(DicomError::Results { path: path.to_owned(), reason })
-}
-
-fn probabilities(path: &Path) -> Result<BTreeMap<usize, f64>, DicomError> {
-    let text =
-        std::fs::read(path).map_err(|source| DicomError::Read { path: path.to_owned(), source })?;
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(b'\t').flexible(true).from_reader(&text[..]);
-    let columns = reader.headers().cloned().unwrap_or_default();
-    let column = |name: &str| columns.iter().position(|column| column == name);
-    let (Some(id), Some(probability)) = (column("lesion_id"), column(PROBABILITY)) else {
-        return Ok(BTreeMap::new());
-    };
-    let of = |row: csv::StringRecord| {
-        let value: f64 = row.get(probability)?.parse().ok()?;
-        Some((row.get(id)?.parse().ok()?, value)).filter(|_| (0.0..=1.0).contains(&value))
-    };
-    Ok(reader.records().flatten().filter_map(of).collect())
 }
 
 /// The scanner's images behind a result: the reference, or the raw echoes that it was made of. The second value tells
