@@ -12,6 +12,8 @@ const TEMPLATE: &str = include_str!("../templates/study.html");
 /// A page that loads nothing else and prints well.
 #[derive(Debug, Default)]
 pub struct StudyPage {
+    /// What kind of result it is, in a word or two.
+    pub kind: &'static str,
     /// On top.
     pub title: String,
     /// What was done, in a few sentences.
@@ -84,6 +86,7 @@ impl StudyPage {
         let sections =
             self.sections.iter().map(Section::shown).collect::<Result<Vec<_>, ReportError>>()?;
         let values = context! {
+            kind => self.kind,
             title => self.title,
             lead => self.lead,
             warnings => self.warnings,
@@ -120,6 +123,7 @@ mod tests {
     #[test]
     fn the_page_holds_everything_and_asks_for_nothing() {
         let page = StudyPage {
+            kind: "study",
             title: "Inputs <1>".to_owned(),
             lead: vec!["Three arms.".to_owned()],
             warnings: vec!["Simulated & small.".to_owned()],

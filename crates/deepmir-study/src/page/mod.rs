@@ -55,6 +55,7 @@ pub(crate) fn page(
     sections.push(times_section(results));
     sections.push(participants_section(results));
     Ok(StudyPage {
+        kind: "study",
         title: plan.config.name.clone().unwrap_or_else(|| "Study".to_owned()),
         lead: lead(results),
         warnings: warnings(results),

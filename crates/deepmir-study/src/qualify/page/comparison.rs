@@ -38,6 +38,7 @@ pub(crate) fn comparison_page(compared: &Compared) -> Result<StudyPage, StudyErr
         ..Section::default()
     };
     Ok(StudyPage {
+        kind: "limits of detection",
         title: "Which one finds smaller lesions?".to_owned(),
         lead: compared.groups.iter().map(sentence).collect(),
         warnings: Vec::new(),

@@ -28,6 +28,7 @@ pub(crate) fn page(
 ) -> Result<StudyPage, StudyError> {
     let provenance = &summary.provenance;
     Ok(StudyPage {
+        kind: "limit of detection",
         title: "How small a lesion is found here?".to_owned(),
         lead: lead(summary),
         // Below what was found: it is the first thing to read.
