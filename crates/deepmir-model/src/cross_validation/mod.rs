@@ -160,7 +160,7 @@ impl CrossValidation<'_> {
             ValidationSubject::measured_at(only, &maps, truth, unknown, extent.as_ref(), images)?;
         drop(candidate_images);
         let stored =
-            keep.map(|(folder, n)| StoredImages::write(&prepared, folder, n)).transpose()?;
+            keep.map(|(folder, n)| StoredImages::write(&prepared, plan, folder, n)).transpose()?;
         subject.inputs = Some(inputs_of_files(case, plan, &[]));
         let views =
             if config.candidate_classifier { views_of(&prepared, plan, turns) } else { Vec::new() };

@@ -15,21 +15,30 @@ use rayon::prelude::*;
 pub(super) struct StoredImages {
     path: PathBuf,
     grid: Grid,
+    /// Positions of the images that the subject lacks.
+    missing: Vec<usize>,
     /// Positions of the images that are missing in each further view.
     views: Vec<Vec<usize>>,
 }
 
 impl StoredImages {
     /// Stores the images of the n-th subject.
-    pub fn write(prepared: &Prepared, folder: &Path, n: usize) -> Result<Self, NetError> {
+    pub fn write(
+        prepared: &Prepared,
+        plan: &Plan,
+        folder: &Path,
+        n: usize,
+    ) -> Result<Self, NetError> {
         let path = folder.join(n.to_string());
         PatchImages::new(prepared).write(&path)?;
-        Ok(Self { path, grid: *prepared.grid(), views: Vec::new() })
+        let missing = positions(&prepared.missing, plan);
+        Ok(Self { path, grid: *prepared.grid(), missing, views: Vec::new() })
     }
 
-    /// Adds views with some of the images missing.
+    /// Adds views with more of the images missing.
     pub fn with_views(self, views: &[Vec<Modality>], plan: &Plan) -> Self {
-        Self { views: views.iter().map(|missing| positions(missing, plan)).collect(), ..self }
+        let missing = |view: &Vec<Modality>| [&*self.missing, &*positions(view, plan)].concat();
+        Self { views: views.iter().map(missing).collect(), ..self }
     }
 
     fn read(&self) -> Result<PatchImages, NetError> {
@@ -54,17 +63,24 @@ pub(super) struct PatchClassifierTraining<'a> {
     pub seed: u64,
 }
 
+/// The patches of the candidates in a view.
+struct ViewPatches {
+    candidates: Vec<(Patch, Option<LesionClass>)>,
+    /// Positions of the images that are missing.
+    missing: Vec<usize>,
+}
+
 /// The patches of one subject.
 struct Patches {
-    candidates: Vec<(Patch, Option<LesionClass>)>,
+    complete: ViewPatches,
     /// Of the candidates in each view without some of the images.
-    missing_modality: Vec<Vec<Patch>>,
+    missing_modality: Vec<ViewPatches>,
     /// Of lesions that are no candidates.
     missed: Vec<(Patch, Option<LesionClass>)>,
 }
 
 impl Patches {
-    /// Cuts the patches of a subject's candidates; those of the complete view have a margin for random shifts.
+    /// Cuts the patches of a subject's candidates, with a margin for random shifts.
     fn cut(
         subject: &ValidationSubject,
         images: &StoredImages,
@@ -74,18 +90,39 @@ impl Patches {
     ) -> Result<Self, NetError> {
         let stored = images.read()?;
         let roomy = std::array::from_fn(|axis| size[axis] + 2 * shift[axis]);
-        let with_truth = |sites: Vec<Site>| -> Vec<(Patch, Option<LesionClass>)> {
-            sites.iter().map(|site| (stored.cut(site.centre_mm, roomy), site.truth)).collect()
+        let with_truth = |stored: &PatchImages, sites: Vec<Site>| {
+            let cut = |site: &Site| (stored.cut(site.centre_mm, roomy), site.truth);
+            sites.iter().map(cut).collect::<Vec<_>>()
         };
-        let candidates = with_truth(subject.sites(threshold, View::Complete));
-        let missed = with_truth(subject.missed_lesions(threshold));
+        let complete = ViewPatches {
+            candidates: with_truth(&stored, subject.sites(threshold, View::Complete)),
+            missing: images.missing.clone(),
+        };
+        let missed = with_truth(&stored, subject.missed_lesions(threshold));
         let views = images.views.iter().enumerate().map(|(n, missing)| {
             let stored = images.read()?.without(missing);
             let sites = subject.sites(threshold, View::MissingModality(n));
-            Ok(sites.iter().map(|site| stored.cut(site.centre_mm, size)).collect())
+            Ok(ViewPatches { candidates: with_truth(&stored, sites), missing: missing.clone() })
         });
         let missing_modality = views.collect::<Result<_, NetError>>()?;
-        Ok(Self { candidates, missing_modality, missed })
+        Ok(Self { complete, missing_modality, missed })
+    }
+
+    /// All of them with their labels: what looks like a lesion without QSM is no candidate with it, and a network that
+    /// reads scans without QSM must have seen it. `classes` are the classes of the outputs from 1 on.
+    fn examples(&self, classes: &[LesionClass]) -> impl Iterator<Item = PatchExample<'_>> {
+        let output_of = |truth: &Option<LesionClass>| {
+            let place = truth.and_then(|truth| classes.iter().position(|&class| class == truth));
+            place.map_or(0, |place| place + 1)
+        };
+        let missed = self.missed.iter().map(|one| (one, &self.complete));
+        let views = std::iter::once(&self.complete).chain(&self.missing_modality);
+        let candidates = views.flat_map(|view| view.candidates.iter().map(move |one| (one, view)));
+        candidates.chain(missed).map(move |((patch, truth), view)| PatchExample {
+            patch,
+            output: output_of(truth),
+            missing: &view.missing,
+        })
     }
 
     /// Gives the subject's candidates the log-odds of a patch classifier.
@@ -95,11 +132,12 @@ impl Patches {
         subject: &mut ValidationSubject,
         threshold: CandidateThreshold,
     ) -> Result<(), NetError> {
-        let candidates = self.candidates.iter().map(|(patch, _)| patch);
-        let odds = classifier.log_odds(candidates)?;
-        subject.set_patch_log_odds(threshold, View::Complete, &odds);
-        for (n, patches) in self.missing_modality.iter().enumerate() {
-            let odds = classifier.log_odds(patches)?;
+        let odds_of = |view: &ViewPatches| {
+            classifier.log_odds(view.candidates.iter().map(|(patch, _)| patch))
+        };
+        subject.set_patch_log_odds(threshold, View::Complete, &odds_of(&self.complete)?);
+        for (n, view) in self.missing_modality.iter().enumerate() {
+            let odds = odds_of(view)?;
             subject.set_patch_log_odds(threshold, View::MissingModality(n), &odds);
         }
         Ok(())
@@ -139,10 +177,7 @@ impl PatchClassifierTraining<'_> {
         let (folds, mut networks) = (config.networks, Vec::new());
         let examples_of = |fold: usize| -> Vec<PatchExample<'_>> {
             let others = patches.iter().zip(&units).filter(|(_, unit)| **unit % folds != fold);
-            let examples = others.flat_map(|(of, _)| of.candidates.iter().chain(&of.missed));
-            examples
-                .map(|(patch, truth)| PatchExample { patch, output: self.output_of(*truth) })
-                .collect()
+            others.flat_map(|(of, _)| of.examples(&plan.classes)).collect()
         };
         let all_alike = |examples: &[PatchExample<'_>]| {
             examples.windows(2).all(|pair| pair[0].output == pair[1].output)
@@ -172,13 +207,6 @@ impl PatchClassifierTraining<'_> {
             networks.push(weights);
         }
         Ok(networks)
-    }
-
-    /// 0 for nothing, 1 for a lesion of the first class, and so on.
-    fn output_of(&self, truth: Option<LesionClass>) -> usize {
-        let classes = &self.plan.classes;
-        let place = truth.and_then(|truth| classes.iter().position(|&class| class == truth));
-        place.map_or(0, |place| place + 1)
     }
 }
 

@@ -23,6 +23,8 @@ pub struct PatchExample<'a> {
     pub patch: &'a Patch,
     /// The correct output of the network: 0 for nothing, `n` for a lesion of the `n`-th class, counted from 1.
     pub output: usize,
+    /// Positions of the images that the patch was cut without.
+    pub missing: &'a [usize],
 }
 
 /// Weight of a new batch in the running mean and variance.
@@ -31,7 +33,7 @@ const MOMENTUM: f32 = 0.1;
 const LESIONS: f64 = 0.4;
 
 /// Trains one network, from `start` if there is one, else from random weights. `droppable` lists the sets of images, by
-/// position, that modality dropout may leave out; `progress` is called with the steps done.
+/// position, that modality dropout may leave out of patches with all images; `progress` is called with the steps done.
 ///
 /// # Errors
 /// If the examples do not have at least two different labels, the training diverges, or `start` is of another
@@ -122,7 +124,11 @@ fn draw(
         let Some(example) = from.choose(generator) else { continue };
         let mut gain: Vec<f32> =
             (0..example.patch.images()).map(|_| generator.random_range(0.85..1.15)).collect();
-        if !droppable.is_empty() && generator.random_bool(config.modality_dropout) {
+        example.missing.iter().for_each(|&image| gain[image] = 0.0);
+        if example.missing.is_empty()
+            && !droppable.is_empty()
+            && generator.random_bool(config.modality_dropout)
+        {
             let missing = droppable.choose(generator).into_iter().flatten();
             missing.for_each(|&image| gain[image] = 0.0);
         }

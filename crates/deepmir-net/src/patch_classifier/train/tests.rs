@@ -58,6 +58,32 @@ fn running_statistics_of_one_batch_give_the_scores_of_that_batch() {
 }
 
 #[test]
+fn what_a_view_lacks_stays_empty_and_has_no_noise() {
+    let mut config = preset::deepmir().training.patch_classifier.unwrap();
+    (config.size, config.shift, config.batch_size) = ([4, 8, 8], [0, 1, 1], 6);
+    let architecture = Architecture { inputs: 4, ..architecture() };
+    let (prepared, _) = crate::prepare::tests::prepared_subject(&preset::deepmir().plan);
+    let grid = *prepared.grid();
+    let [nx, ny, nz] = grid.shape();
+    let patch = Patch::cut(&prepared, grid.position_mm([nx / 2, ny / 2, nz / 2]), [4, 10, 10]);
+    let drawn = |missing: &[usize]| {
+        let examples = [0, 1].map(|output| vec![PatchExample { patch: &patch, output, missing }]);
+        let mut generator = ChaCha8Rng::seed_from_u64(5);
+        let droppable = [vec![2]];
+        let config = PatchClassifierConfig { modality_dropout: 0.99, ..config.clone() };
+        draw(&examples, &architecture, &droppable, &config, &mut generator).unwrap().input
+    };
+    let is_empty = |input: &[f32], image: usize| {
+        let planes = input.chunks_exact(64).skip(image).step_by(4);
+        planes.flatten().all(|&value| value == 0.0)
+    };
+    let complete = drawn(&[]);
+    assert!(!is_empty(&complete, 1) && is_empty(&complete, 2), "dropped by modality dropout");
+    let view = drawn(&[1]);
+    assert!(is_empty(&view, 1) && !is_empty(&view, 2), "as the view has it, and no more");
+}
+
+#[test]
 fn it_learns_to_distinguish_balls_from_tubes() {
     let mut config = preset::deepmir().training.patch_classifier.unwrap();
     (config.steps, config.batch_size, config.dropout) = (60, 16, 0.1);
@@ -85,8 +111,9 @@ fn it_learns_to_distinguish_balls_from_tubes() {
         Patch::cut(&prepared, middle, [4, 10, 10])
     };
     let patches: Vec<(Patch, usize)> = (0..16).map(|n| (patch(n % 2 == 0), n % 2)).collect();
-    let examples: Vec<PatchExample<'_>> =
-        patches.iter().map(|(patch, output)| PatchExample { patch, output: *output }).collect();
+    let example =
+        |(patch, output): &'_ (Patch, usize)| PatchExample { patch, output: *output, missing: &[] };
+    let examples: Vec<PatchExample<'_>> = patches.iter().map(example).collect();
     let weights =
         train(&architecture, None, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {})
             .unwrap();
