@@ -39,7 +39,7 @@ pub struct CaseFiles {
     pub candidate_table: Option<PathBuf>,
     /// The visit before, if the case is read for what has changed since.
     pub visits: Option<VisitFiles>,
-    /// What a program found, if the case is only looked at.
+    /// What a program found, if the case is only shown.
     pub result: Option<ResultFiles>,
 }
 
@@ -103,7 +103,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// Whether its cases are results, which are looked at and not marked.
+    /// Whether its cases are results, which are shown and not marked.
     pub fn is_of_results(&self) -> bool {
         self.cases.iter().any(|case| case.result.is_some())
     }

@@ -1,4 +1,4 @@
-//! Results of `deepmir predict` and `deepmir run`, to be looked at.
+//! Results of `deepmir predict` and `deepmir run`, to be shown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl ResultFiles {
 
 impl Dataset {
     /// Opens results of `deepmir predict` or `deepmir run`: every scan with a label map below `folders` is a case. They
-    /// are looked at and nothing is written.
+    /// are shown and nothing is written.
     ///
     /// # Errors
     /// No results; two of one scan; those of earlier versions, which do not name their images; images that are not there

@@ -193,7 +193,7 @@ function showWhere() {
 
 function choose(id) {
   state.lesion = id;
-  // Of results one is looked at, a lesion or a candidate.
+  // Of results one is chosen, a lesion or a candidate.
   if (state.results) state.candidate = null;
   const lesion = lesionById(id);
   if (lesion) moveTo(lesion.voxel);

@@ -1,4 +1,4 @@
-// Results of the program, which are looked at and not marked.
+// Results of the program, which are shown and not marked.
 
 import { paintLayer } from './panes.js';
 import { $, state } from './state.js';

@@ -96,7 +96,7 @@ pub async fn read(
         let case = app.load(&key.case)?;
         if (key.stage == Stage::Results) != case.result.is_some() {
             return Err(AnnotateError::refused(match &case.result {
-                Some(_) => "these are results: they are looked at and not marked",
+                Some(_) => "these are results: they are shown and not marked",
                 None => "this case is marked: it is no result",
             }));
         }

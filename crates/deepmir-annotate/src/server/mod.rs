@@ -63,13 +63,12 @@ type Shared = Arc<App>;
 /// # Errors
 /// A port that is taken, a store that cannot be opened.
 pub fn serve(options: Options, ready: impl FnOnce(&str)) -> Result<(), AnnotateError> {
-    let only_looked_at = options.dataset.is_of_results();
-    let store =
-        if only_looked_at { Store::in_memory()? } else { Store::open(&options.dataset.out)? };
+    let only_shown = options.dataset.is_of_results();
+    let store = if only_shown { Store::in_memory()? } else { Store::open(&options.dataset.out)? };
     if let Some(rater) = &options.rater {
         store.add_rater(rater)?;
     }
-    if !only_looked_at {
+    if !only_shown {
         export::write_pending(&options.dataset, &store)?;
     }
     let address = SocketAddr::new(options.host, options.port);
@@ -179,7 +178,7 @@ fn router(app: Shared) -> Router {
             .route("/api/reviews/{case}/{rater}", post(layers::start_review))
             .route("/api/adjudications/{case}/{first}/{second}", post(layers::start_adjudication))
     };
-    // Results are looked at and not changed.
+    // Results are shown and not changed.
     let routes = if app.dataset.is_of_results() { looking } else { looking.merge(marking()) };
     routes
         .fallback(files::nothing)

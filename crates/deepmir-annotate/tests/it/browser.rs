@@ -248,7 +248,7 @@ fn two_visits_are_read_and_signed() {
 }
 
 #[test]
-fn results_are_looked_at() {
+fn results_are_shown_in_the_browser() {
     let folder = tempfile::tempdir().unwrap();
     write_results(folder.path());
     let server = Server::start(folder.path(), Some("viewer"));

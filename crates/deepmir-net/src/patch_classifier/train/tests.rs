@@ -111,9 +111,10 @@ fn it_learns_to_distinguish_balls_from_tubes() {
         Patch::cut(&prepared, middle, [4, 10, 10])
     };
     let patches: Vec<(Patch, usize)> = (0..16).map(|n| (patch(n % 2 == 0), n % 2)).collect();
-    let example =
-        |(patch, output): &'_ (Patch, usize)| PatchExample { patch, output: *output, missing: &[] };
-    let examples: Vec<PatchExample<'_>> = patches.iter().map(example).collect();
+    let examples: Vec<PatchExample<'_>> = patches
+        .iter()
+        .map(|(patch, output)| PatchExample { patch, output: *output, missing: &[] })
+        .collect();
     let weights =
         train(&architecture, None, &examples, &[vec![1], vec![2]], &config, 1, &mut |_| {})
             .unwrap();
