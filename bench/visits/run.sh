@@ -4,8 +4,8 @@
 #   bench/visits/run.sh learn LABEL_MAPS OUT         # fits crates/deepmir-pipeline/src/visits/change_model.json
 #   bench/visits/run.sh score LABEL_MAPS OUT [PAIRS] # scores it on other heads; PAIRS of each of four kinds, 6 by default
 #
-# LABEL_MAPS is a folder of whole-brain label maps; those to score on must not be those to learn from. On two cores a pair
-# takes about a minute and a half. Needs Python 3 with numpy and scipy.
+# LABEL_MAPS is a folder of whole-brain label maps; those to score on must not be those to learn from. With SWI_ALONE=1
+# QSM and T2w are left out. On two cores a pair takes about a minute and a half. Needs Python 3 with numpy and scipy.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 what="$1" maps="$(realpath "$2")" out="$3" count="${4:-6}"
@@ -28,9 +28,13 @@ pairs() { # NAME PAIRS SEED KIND [OPTIONS]
     for subject in "$1"/sub-*; do
         name="$(basename "$subject")"
         image() { echo "$subject/ses-$1/anat/${name}_ses-$1_$2.nii.gz"; }
-        "$deepmir" compare --baseline "$(image 1 acq-swi_T2starw)" --baseline-qsm "$(image 1 Chimap)" \
-            --baseline-t2w "$(image 1 T2w)" --followup "$(image 2 acq-swi_T2starw)" \
-            --followup-qsm "$(image 2 Chimap)" --followup-t2w "$(image 2 T2w)" -o "results/$1/$name" -q > /dev/null
+        others=()
+        if [[ -z "${SWI_ALONE:-}" ]]; then
+            others=(--baseline-qsm "$(image 1 Chimap)" --baseline-t2w "$(image 1 T2w)"
+                --followup-qsm "$(image 2 Chimap)" --followup-t2w "$(image 2 T2w)")
+        fi
+        "$deepmir" compare --baseline "$(image 1 acq-swi_T2starw)" --followup "$(image 2 acq-swi_T2starw)" "${others[@]}" \
+            -o "results/$1/$name" -q > /dev/null
     done
 }
 case "$what" in
@@ -48,7 +52,7 @@ score)
     "${PYTHON:-python3}" "$here/score.py" . results "${datasets[@]}"
     ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$here/run.sh" >&2
     exit 1
     ;;
 esac
