@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LesionClass;
+use deepmir_volume::atomic::{self, NewFolder};
 use deepmir_volume::nifti::{self, ReadOptions};
-use deepmir_volume::{VolumeError, Warning, atomic};
+use deepmir_volume::{VolumeError, Warning};
 use serde_json::{Map, Value, json};
 
 use crate::folds::folds;
@@ -63,13 +64,7 @@ impl NnunetDataset {
         let splits = self.splits(&training)?;
 
         let failed = |path: &Path, source| CaseError::Write { path: path.to_owned(), source };
-        std::fs::create_dir_all(raw).map_err(|source| failed(raw, source))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".nnunet.").suffix(".tmp");
-        // Temporary folders are private by default; this becomes the user's.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let making = builder.tempdir_in(raw).map_err(|source| failed(&folder, source))?;
+        let making = NewFolder::begin(&folder).map_err(|source| failed(&folder, source))?;
         for name in ["imagesTr", "labelsTr", "imagesTs"] {
             if name != "imagesTs" || !unlabelled.is_empty() {
                 std::fs::create_dir(making.path().join(name))
@@ -92,7 +87,7 @@ impl NnunetDataset {
             atomic::write(&making.path().join(name), bytes.as_bytes())
                 .map_err(|source| failed(&folder.join(name), source))?;
         }
-        std::fs::rename(making.path(), &folder).map_err(|source| failed(&folder, source))?;
+        making.finish().map_err(|source| failed(&folder, source))?;
         Ok((folder, warnings))
     }
 

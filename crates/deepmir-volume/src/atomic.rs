@@ -1,7 +1,7 @@
-//! Files that are there whole or not at all.
+//! Files and folders that are there whole or not at all.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file through `fill`: to a temporary name in the same folder first, then, once every
 /// byte has reached the disk, renamed over `path`. On any error (a full disk too) the temporary
@@ -13,10 +13,7 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<&std::fs::File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = parent_of(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
@@ -44,6 +41,50 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
+/// A new folder under a temporary name beside its own, gone when it is dropped unfinished.
+#[derive(Debug)]
+pub struct NewFolder {
+    making: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl NewFolder {
+    /// Begins a folder that is to be `path`; the folder that it is in is made if need be.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let parent = parent_of(path);
+        std::fs::create_dir_all(parent)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".new.").suffix(".tmp");
+        // As of files.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        Ok(Self { making: builder.tempdir_in(parent)?, path: path.to_owned() })
+    }
+
+    /// Where to write what it is to hold.
+    pub fn path(&self) -> &Path {
+        self.making.path()
+    }
+
+    /// Gives it its own name.
+    ///
+    /// # Errors
+    /// Whatever the file system says, of a folder of that name that holds something, too.
+    pub fn finish(self) -> io::Result<()> {
+        std::fs::rename(self.making.path(), self.path)
+    }
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +101,20 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("of/mine");
+        let begun = NewFolder::begin(&path).unwrap();
+        std::fs::write(begun.path().join("one"), "1").unwrap();
+        assert!(!path.exists());
+        begun.finish().unwrap();
+        assert_eq!(std::fs::read(path.join("one")).unwrap(), b"1");
+        let begun = NewFolder::begin(&path).unwrap();
+        std::fs::write(begun.path().join("two"), "2").unwrap();
+        assert!(begun.finish().is_err(), "there is one that holds something");
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path().join("of")).unwrap().count(), 1);
     }
 }

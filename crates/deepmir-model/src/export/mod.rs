@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_net::onnx;
-use deepmir_volume::atomic;
+use deepmir_volume::atomic::{self, NewFolder};
 use serde_json::{Value, json};
 
 use crate::{Bundle, ModelError};
@@ -27,24 +27,14 @@ impl Bundle {
         if !is_free {
             return Err(ModelError::Exists { path: folder.to_owned() });
         }
-        let parent = match folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".onnx.").suffix(".tmp");
-        // Temporary folders are private by default; this becomes the user's.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let making = builder.tempdir_in(parent).map_err(|source| failed(folder, source))?;
+        let making = NewFolder::begin(folder).map_err(|source| failed(folder, source))?;
         let mut names = Vec::new();
         for (name, bytes) in self.onnx_files()? {
             let path = making.path().join(&name);
             atomic::write(&path, &bytes).map_err(|source| failed(&folder.join(&name), source))?;
             names.push(folder.join(name));
         }
-        std::fs::rename(making.path(), folder).map_err(|source| failed(folder, source))?;
+        making.finish().map_err(|source| failed(folder, source))?;
         Ok(names)
     }
 
