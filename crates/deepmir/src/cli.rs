@@ -17,6 +17,7 @@ mod implant;
 mod implanted;
 mod import;
 mod labels;
+mod listen;
 mod man;
 mod memory;
 mod model;

@@ -1,11 +1,11 @@
 //! Arguments of `deepmir annotate`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::labels::Labels;
+use super::listen::Listen;
 use super::sections::{EXIT_STATUS, sections};
 
 /// Whose annotations an export takes.
@@ -76,15 +76,8 @@ pub struct Annotate {
     pub candidates: Option<PathBuf>,
     #[command(flatten)]
     pub only: Labels,
-    /// Port to listen on [default: a free one]
-    #[arg(long, value_name = "P", default_value_t = 0, hide_default_value = true)]
-    pub port: u16,
-    /// Address to listen on; any but a loopback address needs --i-understand
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
-    pub host: IpAddr,
-    /// Accept that whoever is on the network and has the address can read images and names
-    #[arg(long)]
-    pub i_understand: bool,
+    #[command(flatten)]
+    pub listen: Listen,
     /// Import the label maps of a folder as annotations of --rater, and exit
     #[arg(long, value_name = "DIR", requires = "rater", conflicts_with = "export")]
     pub import: Option<PathBuf>,

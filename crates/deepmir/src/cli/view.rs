@@ -1,11 +1,11 @@
 //! Arguments of `deepmir view`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::labels::Labels;
+use super::listen::Listen;
 use super::sections::{EXIT_STATUS, sections};
 
 /// Look at results in a browser: images, lesions, and candidates that were not called.
@@ -25,13 +25,6 @@ pub struct View {
     pub results: Vec<PathBuf>,
     #[command(flatten)]
     pub only: Labels,
-    /// Port to listen on [default: a free one]
-    #[arg(long, value_name = "P", default_value_t = 0, hide_default_value = true)]
-    pub port: u16,
-    /// Address to listen on; any but a loopback address needs --i-understand
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
-    pub host: IpAddr,
-    /// Accept that whoever is on the network and has the address can read images and names
-    #[arg(long)]
-    pub i_understand: bool,
+    #[command(flatten)]
+    pub listen: Listen,
 }

@@ -1,6 +1,5 @@
 //! `deepmir annotate`.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use deepmir_annotate::export::{Combine, export, import, write_pending};
@@ -15,7 +14,7 @@ use deepmir_volume::{Volume, nifti};
 use crate::cli::{Annotate, CombineName, Labels};
 
 pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
-    check_host(arguments.host, arguments.i_understand)?;
+    arguments.listen.check()?;
     let dataset = open(arguments)?;
     if let (Some(folder), Some(rater)) = (&arguments.import, &arguments.rater) {
         return import_marks(&dataset, folder, rater);
@@ -36,8 +35,8 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
     let options = Options {
         dataset,
         rater: arguments.rater.clone(),
-        host: arguments.host,
-        port: arguments.port,
+        host: arguments.listen.host,
+        port: arguments.listen.port,
         find_regions: Some(find_regions()),
     };
     serve(options, |url| {
@@ -48,17 +47,6 @@ pub fn run(arguments: &Annotate) -> anyhow::Result<()> {
         );
     })?;
     Ok(())
-}
-
-/// Refuses an address that others can reach, unless that is meant.
-pub fn check_host(host: IpAddr, understood: bool) -> anyhow::Result<()> {
-    if host.is_loopback() || understood {
-        return Ok(());
-    }
-    anyhow::bail!(
-        "--host {host} exposes this page to the network; images and names of subjects are sent unencrypted. Add \
-         --i-understand if that is allowed, or use a tunnel: ssh -L PORT:127.0.0.1:PORT HOST"
-    );
 }
 
 /// Regions by the anatomy network, those close outside the tissue too: lesions reach beyond what is outlined.

@@ -3,19 +3,19 @@
 use deepmir_annotate::Dataset;
 use deepmir_annotate::server::{Options, serve};
 
-use super::annotate::{check_host, find_regions};
+use super::annotate::find_regions;
 use crate::cli::View;
 
 pub fn run(arguments: &View) -> anyhow::Result<()> {
-    let View { results, only, port, host, i_understand } = arguments;
-    check_host(*host, *i_understand)?;
+    let View { results, only, listen } = arguments;
+    listen.check()?;
     let dataset = Dataset::from_results(results, &only.participant_label, &only.session_label)?;
     let scans = dataset.cases.len();
     let options = Options {
         dataset,
         rater: Some("viewer".to_owned()),
-        host: *host,
-        port: *port,
+        host: listen.host,
+        port: listen.port,
         find_regions: Some(find_regions()),
     };
     serve(options, |url| {
