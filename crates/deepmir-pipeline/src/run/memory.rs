@@ -135,6 +135,13 @@ pub(super) struct Share<'a> {
     gb: f64,
 }
 
+impl Share<'_> {
+    /// Whether it is as large as that.
+    pub(super) fn covers(&self, gb: f64) -> bool {
+        gb <= self.gb
+    }
+}
+
 impl Budget {
     pub(super) fn new(total_gb: f64) -> Self {
         Self { total_gb, used_gb: Mutex::new(0.0), freed: Condvar::new() }

@@ -9,6 +9,7 @@ use deepmir_cases::CaseFiles;
 use deepmir_cases::bids::{OrderFrom, ScanTimes, session_order, write_text};
 use deepmir_lesion::LesionRow;
 
+use super::memory::Share;
 use super::options::Event;
 use super::status::{StageRecord, State, SubjectStatus};
 use super::worker::{Interrupted, Worker, internal_error};
@@ -83,7 +84,7 @@ fn days(pair: [&Session; 2]) -> [Option<Day>; 2] {
     all.into_iter().find(|days| days.iter().all(Option::is_some)).unwrap_or_default()
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
     /// Lesions over sessions, where there are two or more: each session is read together with the one before. A pair
     /// that cannot be compared is a warning; its sessions stand alone. `None` if the user stopped the run.
     pub(super) fn timeline(
@@ -118,7 +119,7 @@ impl Worker<'_> {
             .join(format!("{}_desc-lesions_timeline.tsv", status.subject));
         let (mut rows, mut written) = (String::new(), vec![path.clone()]);
         // The follow-up of the pair before is the baseline of the next one.
-        let mut last: Option<(usize, Visit)> = None;
+        let mut last = None;
         for pair in sessions.windows(2) {
             let pair = [&pair[0].0, &pair[1].0];
             (self.report)(Event::Step {
@@ -131,7 +132,7 @@ impl Worker<'_> {
                 Ok(Ok(compared)) => {
                     rows += &compared.rows;
                     written.extend(compared.files);
-                    last = Some((pair[1].model, compared.followup));
+                    last = Some(compared.followup);
                     continue;
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -174,13 +175,17 @@ impl Worker<'_> {
         &mut self,
         pair: [&Session; 2],
         order: OrderFrom,
-        last: Option<(usize, Visit)>,
-    ) -> Result<Compared, PipelineError> {
+        last: Option<Kept<'a>>,
+    ) -> Result<Compared<'a>, PipelineError> {
         self.check_interrupt();
         let files = [pair[0].files()?, pair[1].files()?];
         let voxel_mm = self.options.models[pair[1].model].settings.plan.voxel_mm;
         let need_gb = memory::of_both(&files, voxel_mm)?;
-        let Some(_share) = self.budget.take(need_gb) else {
+        let model = pair[1].model;
+        // With its share, so that it waits for no more memory while it holds some.
+        let last = last.filter(|last| last.model == model && last.share.covers(need_gb));
+        let (last, share) = last.map(|last| (last.visit, last.share)).unzip();
+        let Some(share) = share.or_else(|| self.budget.take(need_gb)) else {
             let reason = format!(
                 "comparing two scans needs about {need_gb:.1} GB of memory and {:.1} may be used: raise --mem-gb",
                 self.budget.total_gb()
@@ -194,9 +199,9 @@ impl Worker<'_> {
             }
         };
         // Both by one model, so that a change is none of the reading.
-        let last = last.filter(|(model, _)| *model == pair[1].model).map(|(_, visit)| visit);
-        let predictor = self.predictor(pair[1].model)?;
-        compare(pair, files, order, last, predictor, &stop)
+        let predictor = self.predictor(model)?;
+        let (rows, files, visit) = compare(pair, files, order, last, predictor, &stop)?;
+        Ok(Compared { rows, files, followup: Kept { visit, model, share } })
     }
 
     /// The first finished scan of each session, and the key of its prediction.
@@ -229,18 +234,25 @@ impl Worker<'_> {
     }
 }
 
+/// A session as it was read by a model of the run, with its share of the memory.
+struct Kept<'a> {
+    visit: Visit,
+    model: usize,
+    share: Share<'a>,
+}
+
 /// Two sessions that were compared.
-struct Compared {
+struct Compared<'a> {
     /// The rows of the table of changes.
     rows: String,
     /// The files that were written.
     files: Vec<PathBuf>,
-    /// The later one as it was read.
-    followup: Visit,
+    /// The later one.
+    followup: Kept<'a>,
 }
 
 /// Reads two sessions that follow each other together and writes what is new into the later one's folder. `last` is the
-/// earlier one, if it has been read.
+/// earlier one, if it has been read. Returns the rows of the table of changes, the files, and the later one.
 ///
 /// # Errors
 /// As [`Predictor::compare`] and [`Predictor::write_comparison`].
@@ -251,7 +263,7 @@ fn compare(
     last: Option<Visit>,
     predictor: &mut Predictor,
     check_interrupt: &dyn Fn(),
-) -> Result<Compared, PipelineError> {
+) -> Result<(String, Vec<PathBuf>, Visit), PipelineError> {
     let [before, after] = pair;
     // A stated order counts, whatever the dates say.
     let days = match order {
@@ -267,7 +279,7 @@ fn compare(
         text += &format!("{}\t{}\t{row}\t{}\n", before.scan, after.scan, order.name());
     }
     let [_, followup] = comparison.visits;
-    Ok(Compared { rows: text, files: written.all, followup })
+    Ok((text, written.all, followup))
 }
 
 /// Writes a subject's table of changes.
