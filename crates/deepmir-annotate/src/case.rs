@@ -1,5 +1,6 @@
 //! The cases of a dataset: which files there are, and their images brought to one grid.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -66,8 +67,8 @@ pub struct Dataset {
     pub cases: Vec<CaseFiles>,
     /// The derivatives folder.
     pub out: PathBuf,
-    /// Where files may lie, links followed.
-    roots: Vec<PathBuf>,
+    /// Where files may lie, links followed; of results each image by itself.
+    roots: BTreeSet<PathBuf>,
 }
 
 impl Dataset {
@@ -80,7 +81,7 @@ impl Dataset {
         out: PathBuf,
         roots: &[PathBuf],
     ) -> Result<Self, AnnotateError> {
-        let roots = roots.iter().map(|root| real(root)).collect::<Result<Vec<_>, _>>()?;
+        let roots = roots.iter().map(|root| real(root)).collect::<Result<_, _>>()?;
         let dataset = Self { cases, out, roots };
         dataset.cases.iter().try_for_each(|case| dataset.validate(case))?;
         Ok(dataset)
@@ -93,10 +94,10 @@ impl Dataset {
     pub fn validate(&self, case: &CaseFiles) -> Result<(), AnnotateError> {
         for path in case.paths() {
             let place = real(path)?;
-            if !self.roots.iter().any(|root| place.starts_with(root)) {
+            if !place.ancestors().any(|folder| self.roots.contains(folder)) {
                 return Err(AnnotateError::Outside {
                     path: path.clone(),
-                    roots: self.roots.clone(),
+                    roots: self.roots.iter().filter(|root| root.is_dir()).cloned().collect(),
                 });
             }
         }

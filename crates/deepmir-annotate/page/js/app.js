@@ -154,7 +154,7 @@ function show() {
   showSheet();
   const stage = state.at.stage;
   const row = state.cases.find((other) => other.id === state.at.case);
-  if (row && stage !== 'adjudication') {
+  if (row && !['adjudication', 'results'].includes(stage)) {
     row.lesions = ['CMB', 'NHID'].map((cls) => state.layer.lesions.filter((lesion) => lesion.class === cls).length);
     lists.showCases(open);
   }

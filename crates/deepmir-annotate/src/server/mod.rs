@@ -169,17 +169,15 @@ fn router(app: Shared) -> Router {
         .route("/api/cases/{case}/images/{kind}", get(cases::image))
         .route("/api/cases/{case}/regions", get(cases::regions))
         .route("/api/layers/{case}/{rater}/{stage}", get(layers::read));
-    let marking = || {
-        Router::new()
-            .route("/api/layers/{case}/{rater}/{stage}/operations", post(layers::operate))
-            .route("/api/layers/{case}/{rater}/{stage}/undo", post(layers::undo))
-            .route("/api/layers/{case}/{rater}/{stage}/redo", post(layers::redo))
-            .route("/api/layers/{case}/{rater}/{stage}/done", post(layers::done))
-            .route("/api/reviews/{case}/{rater}", post(layers::start_review))
-            .route("/api/adjudications/{case}/{first}/{second}", post(layers::start_adjudication))
-    };
+    let marking = Router::new()
+        .route("/api/layers/{case}/{rater}/{stage}/operations", post(layers::operate))
+        .route("/api/layers/{case}/{rater}/{stage}/undo", post(layers::undo))
+        .route("/api/layers/{case}/{rater}/{stage}/redo", post(layers::redo))
+        .route("/api/layers/{case}/{rater}/{stage}/done", post(layers::done))
+        .route("/api/reviews/{case}/{rater}", post(layers::start_review))
+        .route("/api/adjudications/{case}/{first}/{second}", post(layers::start_adjudication));
     // Results are shown and not changed.
-    let routes = if app.dataset.is_of_results() { looking } else { looking.merge(marking()) };
+    let routes = if app.dataset.is_of_results() { looking } else { looking.merge(marking) };
     routes
         .fallback(files::nothing)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
