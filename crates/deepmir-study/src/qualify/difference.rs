@@ -40,8 +40,11 @@ pub struct Pairs {
 pub struct Difference {
     /// What was found on each side.
     pub counts: [Count; 2],
-    /// The share found, with its interval.
+    /// The share found, with its interval. Of other implants it says as much about them as about what finds them.
     pub sensitivity: Option<Estimate>,
+    /// Where the implants differ: the difference of the curves, averaged over the diameters and susceptibilities of the
+    /// implants of both sides (direct standardisation). None of pairs, and where a side has no curve.
+    pub standardised: Option<Estimate>,
     /// Of the same implants; none where they differ.
     pub pairs: Option<Pairs>,
     /// The susceptibility of curves and limits.
@@ -91,6 +94,7 @@ impl Difference {
         Some(Self {
             counts,
             sensitivity: sensitivity(&a, &b),
+            standardised: if is_paired { None } else { standardised(&a, &b, sides) },
             pairs: is_paired.then(|| paired(&first, &second)),
             chi_ppm,
             limits: a.limit(chi_ppm).zip(b.limit(chi_ppm)).map(|(a, b)| [a, b]),
@@ -222,6 +226,35 @@ fn curve(a: &Side, b: &Side, chi_ppm: f64) -> Vec<(f64, Estimate)> {
     (0..CURVE_POINTS).filter_map(point).collect()
 }
 
+/// Over the implants of both sides whose diameter and susceptibility both sides have.
+fn standardised(a: &Side, b: &Side, sides: [&Vec<&ImplantRow>; 2]) -> Option<Estimate> {
+    let (all, resampled) = both(a, b)?;
+    let is_fitted = |model: &SizeModel| model.uniform.is_none();
+    if !is_fitted(all.0) || !is_fitted(all.1) {
+        return None;
+    }
+    let within = |[low, high]: [f64; 2], value: f64| low <= value && value <= high;
+    let is_common = |row: &&&ImplantRow| {
+        [all.0, all.1].iter().all(|model| {
+            within(model.diameters_mm, row.diameter_mm) && within(model.chis_ppm, row.chi_ppm.abs())
+        })
+    };
+    let common: Vec<&ImplantRow> = sides.into_iter().flatten().filter(is_common).copied().collect();
+    if common.is_empty() {
+        return None;
+    }
+    let mean = |(a, b): &Models<'_>| {
+        let gained = common.iter().map(|row| {
+            let at = |model: &SizeModel| model.sensitivity(row.diameter_mm, row.chi_ppm.abs());
+            at(b) - at(a)
+        });
+        gained.sum::<f64>() / common.len() as f64
+    };
+    let value = mean(&all);
+    let [low, high] = percentiles(resampled.iter().map(mean).collect())?;
+    Some(Estimate { value, low: low.min(value), high: high.max(value) })
+}
+
 fn middle_chi(first: &[&ImplantRow], second: &[&ImplantRow]) -> f64 {
     let mut all: Vec<f64> =
         first.iter().chain(second).map(|row| row.chi_ppm.abs()).filter(|chi| *chi > 0.0).collect();
@@ -292,6 +325,29 @@ mod tests {
         let sensitivity = same.sensitivity.unwrap();
         assert_eq!((sensitivity.low, sensitivity.high), (0.0, 0.0));
         assert!(Difference::of(&refs(&first), &[], &BOOTSTRAP).is_none());
+    }
+
+    #[test]
+    fn larger_implants_do_not_make_a_side_the_better_one() {
+        // The same program; the second side has the larger implants, and so a larger share found.
+        let first: Vec<_> = rows(2.0).into_iter().filter(|row| row.diameter_mm < 3.0).collect();
+        let mut second: Vec<_> =
+            rows(2.0).into_iter().filter(|row| row.diameter_mm > 1.2).collect();
+        for row in &mut second {
+            row.source_id += 1000;
+        }
+        let difference = Difference::of(&refs(&first), &refs(&second), &BOOTSTRAP).unwrap();
+        assert_eq!(difference.pairs, None);
+        assert!(difference.sensitivity.unwrap().low > 0.05);
+        let same = difference.standardised.unwrap();
+        assert!(same.value.abs() < 0.03 && same.low < 0.0 && same.high > 0.0, "{same:?}");
+        // A truly better one is.
+        let mut better = rows(1.4);
+        for row in &mut better {
+            row.source_id += 1000;
+        }
+        let difference = Difference::of(&refs(&first), &refs(&better), &BOOTSTRAP).unwrap();
+        assert!(difference.standardised.unwrap().low > 0.05);
     }
 
     #[test]

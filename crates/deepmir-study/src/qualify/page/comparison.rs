@@ -70,25 +70,32 @@ fn sentence(group: &ComparedGroup) -> String {
     let what = plural(&group.kind);
     let [a, b] = &group.inputs;
     let with = if a == b { inputs(a) } else { format!("{}, then {}", inputs(a), inputs(b)) };
-    let Some(difference) = group.difference.sensitivity else {
-        return format!("With {with}: one scan cannot tell whether {what} are found more often.");
+    let difference = &group.difference;
+    let (told, among) = if difference.pairs.is_some() {
+        (difference.sensitivity, format!("the same {what}"))
+    } else {
+        (difference.standardised, format!("{what} of the same diameters and susceptibilities"))
     };
-    let points = (100.0 * difference.value).round().abs();
-    if difference.low > 0.0 {
-        format!(
-            "With {with}, the second finds more of the implanted {what}: {points:.0} in a hundred more."
-        )
-    } else if difference.high < 0.0 {
-        format!(
-            "With {with}, the second finds fewer of the implanted {what}: {points:.0} in a hundred fewer."
-        )
+    let Some(told) = told else {
+        let why = if difference.pairs.is_some() || difference.sensitivity.is_none() {
+            "one scan is too little"
+        } else {
+            "the implants differ, and a curve cannot be fitted on both sides"
+        };
+        return format!("With {with}: which finds more of {among} cannot be told; {why}.");
+    };
+    let points = (100.0 * told.value).round().abs();
+    if told.low > 0.0 {
+        format!("With {with}, the second finds more of {among}: {points:.0} in a hundred more.")
+    } else if told.high < 0.0 {
+        format!("With {with}, the second finds fewer of {among}: {points:.0} in a hundred fewer.")
     } else {
         format!(
-            "With {with}, no difference in the share of {what} found is beyond chance ({:+.0} in a hundred, \
+            "With {with}, no difference in the share of {among} that is found is beyond chance ({:+.0} in a hundred, \
              {:+.0} to {:+.0}).",
-            100.0 * difference.value,
-            100.0 * difference.low,
-            100.0 * difference.high
+            100.0 * told.value,
+            100.0 * told.low,
+            100.0 * told.high
         )
     }
 }

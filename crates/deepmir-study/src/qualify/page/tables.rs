@@ -148,7 +148,9 @@ pub(super) fn calls(title: &str, calls: &[CallRow], most: usize) -> Option<TextT
 }
 
 pub(super) const DIFFERENCE: &str = "Where the implants are the same, pairs of them are compared: p is that of \
-    McNemar's exact test, which takes implants for independent. Intervals are those of a bootstrap over subjects.";
+    McNemar's exact test, which takes implants for independent. Where they differ, the difference is that of the fitted \
+    curves, averaged over the diameters and susceptibilities of both sides' implants. Intervals are those of a \
+    bootstrap over subjects.";
 
 pub(super) const DIFFERENCE_HEADER: [&str; 6] = [
     "found by the first",
@@ -178,7 +180,8 @@ pub(super) fn difference(difference: &Difference) -> Vec<String> {
         counted(difference.counts[0]),
         counted(difference.counts[1]),
         pairs,
-        difference.sensitivity.map_or_else(na, points),
+        if difference.pairs.is_some() { difference.sensitivity } else { difference.standardised }
+            .map_or_else(na, points),
         difference
             .limits
             .map_or_else(na, |[a, b]| format!("{a}, then {b}\nat {} ppm", ppm(difference.chi_ppm))),
