@@ -2,7 +2,8 @@
 
     inputs.py DEEPMIR MODEL PHANTOMS OUT [SET...]
 
-PHANTOMS is the folder of phantoms that `prove` makes with RAW=1: five conditions with raw echoes. The magnitude is the echo
+PHANTOMS is the folder of phantoms that `prove` makes with RAW=1: five conditions with raw echoes. Of another folder every
+dataset in it is a condition; that of scans without lesions is called lesion-free. The magnitude is the echo
 nearest to 25 ms at 3 T. Sets: all, swi, magnitude, magnitude-t2w (with the true brain as mask), and whole-head, the
 magnitude of the whole head without a mask. Prints a table with 95 % intervals and writes
 OUT/inputs.tsv, and OUT/strata.tsv by size and site of lesions and by scanner. Needs Python 3 with
@@ -20,6 +21,12 @@ from table import judged, mimics, strata
 CONDITIONS = ("maps", "builtin", "maps-any-scanner", "builtin-any-scanner", "lesion-free")
 SETS = ("all", "swi", "magnitude", "magnitude-t2w", "whole-head")
 PREFERRED_SECOND_TESLA = 0.075
+
+
+def conditions(phantoms):
+    there = sorted(os.path.basename(os.path.dirname(path)) for path in glob.glob(f"{phantoms}/*/dataset_description.json"))
+    known = [name for name in CONDITIONS if name in there]
+    return known if len(known) == len(CONDITIONS) else there
 
 
 def link(source, target):
@@ -40,8 +47,9 @@ def magnitude(images):
 
 def dataset(phantoms, folder, name):
     """Links to the images of a set, all conditions in one dataset, and to their truth."""
-    link(f"{phantoms}/{CONDITIONS[0]}/dataset_description.json", f"{folder}/dataset_description.json")
-    for condition in CONDITIONS:
+    names = conditions(phantoms)
+    link(f"{phantoms}/{names[0]}/dataset_description.json", f"{folder}/dataset_description.json")
+    for condition in names:
         for path in sorted(glob.glob(f"{phantoms}/{condition}/sub-*")):
             old = os.path.basename(path)
             new = "sub-" + condition.replace("-", "") + old[len("sub-"):]
