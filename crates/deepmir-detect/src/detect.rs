@@ -14,7 +14,7 @@ use crate::{Blobs, CandidateImages, DetectError, Detection, DetectionRule, Proba
 pub struct ScoredCandidates {
     /// Every candidate, accepted or not.
     pub candidates: Vec<Candidate>,
-    /// The features of each; empty without a classifier.
+    /// The features of each; empty without images to measure them in.
     pub features: Vec<Features>,
 }
 
@@ -89,8 +89,8 @@ impl ProbabilityMaps {
         self.scored(candidates, all, detection, basal_ganglia, images)
     }
 
-    /// Candidates with the scores of the detection's classifier, if it has one and there are `images`. The first `marked`
-    /// are regions that a network marked, the others blobs.
+    /// Candidates with their features, if there are `images`, and with the scores of the detection's classifier, if it has
+    /// one. The first `marked` are regions that a network marked, the others blobs.
     fn scored(
         &self,
         mut candidates: Vec<Candidate>,
@@ -100,10 +100,13 @@ impl ProbabilityMaps {
         images: Option<&CandidateImages<'_>>,
     ) -> Result<ScoredCandidates, DetectError> {
         let Detection { rule, classifier, calibration } = detection;
-        let (Some(classifier), Some(images)) = (classifier, images) else {
+        let Some(images) = images else {
             return Ok(ScoredCandidates { candidates, features: Vec::new() });
         };
         let features = Features::of_all(&candidates, self, images)?;
+        let Some(classifier) = classifier else {
+            return Ok(ScoredCandidates { candidates, features });
+        };
         classifier.classify_all(&mut candidates, &features, basal_ganglia);
         calibrate(&mut candidates, calibration);
         withdraw_implausible(&mut candidates, marked, rule, images, self.grid());

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = members.get(member.parse::<usize>()?).ok_or("there is no such network")?;
     let logits = match (network.as_str(), size.as_slice()) {
         ("unet", &[batch, height, width]) => {
-            let ours = &bundle.settings.architecture;
+            let ours = bundle.settings.architecture()?;
             let architecture = unet::Architecture {
                 inputs: ours.input_channels,
                 widths: ours.widths.clone(),

@@ -12,21 +12,24 @@ use deepmir_detect::{
 use deepmir_lesion::{BasalGanglia, Candidate, Lesion, is_unknown};
 use deepmir_net::infer::{self, InferenceOptions, Network, probability_maps};
 use deepmir_net::{DeviceChoice, PatchClassifier, Prepared};
+use deepmir_onnx::OnnxNetwork;
 use deepmir_volume::nifti::ReadOptions;
 use deepmir_volume::{Grid, Mask, Warning};
 
 use crate::bundle::{InputsOperatingPoint, inputs_of};
-use crate::{Bundle, ModelError};
+use crate::{Bundle, ModelError, imported};
 
 /// A model on a device, ready to run.
 pub struct Detector {
     bundle: Bundle,
-    networks: Vec<Box<dyn Network>>,
+    networks: Networks,
     patch_classifier: Option<PatchClassifier>,
     /// Of scans whose set of images has no thresholds of its own.
     detection: Detection,
     /// Of the others, in the order of the model's operating points.
     by_inputs: Vec<Detection>,
+    /// Whether the features of candidates are measured although no classifier needs them: to fit one.
+    features_are_wanted: bool,
     /// How networks are run.
     pub options: InferenceOptions,
     /// How images are read.
@@ -35,6 +38,13 @@ pub struct Detector {
     pub find_brain: Option<Arc<dyn FindBrain>>,
     /// What was noticed in the files of scans that were [measured](Detector::measure).
     pub noticed: Vec<Warning>,
+}
+
+/// What makes the probability maps.
+enum Networks {
+    /// U-Nets of ours.
+    Own(Vec<Box<dyn Network>>),
+    Imported(Vec<OnnxNetwork>),
 }
 
 /// What a model finds in a subject, on the prepared grid.
@@ -75,18 +85,34 @@ impl Detector {
     /// # Errors
     /// A device that is not there, or weights that do not fit.
     pub fn new(bundle: Bundle, device: DeviceChoice) -> Result<Self, ModelError> {
-        let networks = infer::networks(&bundle.settings.architecture, &bundle.members, device)?;
+        let networks = match &bundle.settings.architecture {
+            Some(architecture) => {
+                Networks::Own(infer::networks(architecture, &bundle.members, device)?)
+            }
+            None if device.is_cpu() => Networks::Imported(bundle.imported_networks()?),
+            None => {
+                let name = &bundle.settings.name;
+                let reason = format!("the networks of {name} run on the processor: --device cpu");
+                return Err(ModelError::Config { reason });
+            }
+        };
         Ok(Self {
             networks,
             patch_classifier: bundle.patch_classifier()?,
             detection: bundle.settings.detection(),
             by_inputs: by_inputs(&bundle),
             bundle,
+            features_are_wanted: false,
             options: InferenceOptions::default(),
             read: ReadOptions::default(),
             find_brain: None,
             noticed: Vec::new(),
         })
+    }
+
+    /// Measures the features of candidates from now on, also without a classifier.
+    pub(crate) fn want_features(&mut self) {
+        self.features_are_wanted = true;
     }
 
     /// Leaves out thresholds and calibration by set of images.
@@ -145,14 +171,16 @@ impl Detector {
         let settings = &self.bundle.settings;
         self.check_inputs(&case.id, |modality| case.images.contains_key(&modality))?;
         let prepared = Prepared::new(&case, &settings.plan)?;
-        let maps = probability_maps(
-            &mut self.networks,
-            &prepared,
-            &settings.plan,
-            &settings.architecture,
-            &self.options,
-            progress,
-        )?;
+        let maps = match &mut self.networks {
+            Networks::Own(networks) => {
+                let (plan, architecture) = (&settings.plan, settings.architecture()?);
+                probability_maps(networks, &prepared, plan, architecture, &self.options, progress)?
+            }
+            Networks::Imported(networks) => {
+                let mirrored = self.options.flips;
+                imported::probability_maps(networks, &prepared, settings, mirrored, progress)?
+            }
+        };
         let place = self.operating_point_of(&case);
         let detection = place.map_or(&self.detection, |place| &self.by_inputs[place]);
         // On the prepared grid, where the rule was chosen: on another grid small lesions would have other sizes and
@@ -193,14 +221,15 @@ impl Detector {
     }
 
     /// Does something with the images that candidates are measured in, where there is a classifier to measure them
-    /// for.
+    /// for, or is to be one.
     fn with_images<T>(
         &self,
         prepared: &Prepared,
         score: impl FnOnce(Option<&CandidateImages<'_>>) -> T,
     ) -> T {
         let bound = self.patch_classifier.as_ref().map(|classifier| classifier.bind(prepared));
-        let images = self.detection.classifier.as_ref().map(|_| {
+        let is_measured = self.features_are_wanted || self.detection.classifier.is_some();
+        let images = is_measured.then(|| {
             let images = prepared.candidate_images(&self.bundle.settings.plan);
             match &bound {
                 Some(scorer) => images.with_patch_scorer(scorer),

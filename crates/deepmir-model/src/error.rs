@@ -73,6 +73,14 @@ pub enum ModelError {
         /// Which, and what to do.
         reason: String,
     },
+    /// A network that was imported, or is to be.
+    #[error("{source}: {file}")]
+    Onnx {
+        /// The ONNX file, or the model that it is in.
+        file: String,
+        /// Why.
+        source: deepmir_onnx::OnnxError,
+    },
     /// An error of a network.
     #[error(transparent)]
     Net(#[from] deepmir_net::NetError),

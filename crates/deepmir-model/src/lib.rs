@@ -23,6 +23,7 @@ pub mod cross_validation;
 mod detector;
 mod error;
 mod export;
+mod imported;
 pub mod shipped;
 mod train;
 pub mod training_range;

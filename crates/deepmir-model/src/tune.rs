@@ -88,7 +88,7 @@ pub fn tune(
     Ok((changed(&model, detection, &data, cases, &classes, &detector.read)?, tuned))
 }
 
-/// Fine-tunes a model's candidate classifier on scans and chooses thresholds for it as `choice` says
+/// Fine-tunes a model's candidate classifier on scans, or fits its first one, and chooses thresholds for it as `choice` says
 /// ([`operating_point::adapt`]); networks
 /// and patch classifier stay as they are. It learns from the images that the scans have: scans without QSM, say, are not
 /// simulated. Thresholds and calibration by set of images belong to the old trees: the scans are scored without them, and
@@ -96,8 +96,7 @@ pub fn tune(
 /// Subjects of one of the `groups` are one in the cross-validation. Otherwise as [`tune`].
 ///
 /// # Errors
-/// As [`Detector::detect`]; a scan without a label map; a model without a candidate classifier; fewer than two scans, or
-/// none with a lesion.
+/// As [`Detector::detect`]; a scan without a label map; fewer than two scans, or none with a lesion.
 pub fn adapt(
     detector: &mut Detector,
     cases: &[CaseFiles],
@@ -106,24 +105,24 @@ pub fn adapt(
     groups: &Groups,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Bundle, Adapted), ModelError> {
-    if detector.detection().classifier.is_none() {
-        let reason = "the model has no candidate classifier to fine-tune: models of train --folds have one; model tune \
-                      chooses thresholds of any";
-        return Err(ModelError::Config { reason: reason.to_owned() });
-    }
     let truths = truths(cases)?;
     let lesions = count(detector, &truths);
     let patients: BTreeSet<String> = cases.iter().map(|case| groups.of_scan(&case.id)).collect();
     if patients.len() < 2 || lesions.iter().all(|&(_, count)| count == 0) {
         return Err(ModelError::TooLittleToAdapt { scans: patients.len(), lesions });
     }
+    detector.want_features();
     let points = detector.without_operating_points();
     let mut measured = measure_all(detector, cases, truths, progress)?;
     for (subject, case) in measured.iter_mut().zip(cases) {
         subject.group = Some(groups.of_scan(&case.id));
     }
-    let adapted = operating_point::adapt(detector.detection(), &measured, choice)
-        .ok_or(ModelError::TooLittleToAdapt { scans: patients.len(), lesions })?;
+    let adapted = operating_point::adapt(detector.detection(), &measured, choice);
+    let too_little = || match detector.detection().classifier {
+        Some(_) => ModelError::TooLittleToAdapt { scans: patients.len(), lesions },
+        None => nothing_to_tell_apart(detector, &measured),
+    };
+    let adapted = adapted.ok_or_else(too_little)?;
     let data = format!("candidate classifier: {data}");
     let detection = adapted.detection.clone();
     let mut model = detector.bundle().clone();
@@ -131,6 +130,18 @@ pub fn adapt(
         model.settings.operating_points = points;
     }
     Ok((changed(&model, detection, &data, cases, &adapted.classes, &detector.read)?, adapted))
+}
+
+/// Why a first classifier cannot be fitted.
+fn nothing_to_tell_apart(detector: &Detector, measured: &[MeasuredSubject]) -> ModelError {
+    let count: usize = measured.iter().map(|subject| subject.scored.candidates.len()).sum();
+    let threshold = detector.detection().rule.candidate_threshold;
+    let reason = format!(
+        "a first candidate classifier is fitted to lesions and to what is none, both in two scans or more; the networks mark \
+         {count} candidates in these {} scans at candidate_threshold {threshold}: lower it, or give more scans",
+        measured.len()
+    );
+    ModelError::Config { reason }
 }
 
 fn measure_all(
@@ -156,7 +167,7 @@ fn changed(
     classes: &[TunedThreshold],
     read: &ReadOptions,
 ) -> Result<Bundle, ModelError> {
-    let Bundle { mut settings, members, patch_members } = model.clone();
+    let mut settings = model.settings.clone();
     let chosen: Vec<&TunedThreshold> = classes.iter().filter(|class| class.chosen()).collect();
     let f1: Vec<f64> = chosen.iter().filter_map(|class| class.after.f1(class.lesions)).collect();
     let known = settings.provenance.clone();
@@ -176,7 +187,7 @@ fn changed(
     if let Some(range) = &mut settings.training_range {
         range.join(&TrainingRange::of(cases, &settings.plan.inputs, read));
     }
-    Bundle::new(settings.with_detection(detection), members, patch_members)
+    model.with_settings(settings.with_detection(detection))
 }
 
 /// Measures scans that a model was trained on: the model with their range.
@@ -197,9 +208,8 @@ pub fn measure_range(
         range.add(&scan);
         progress(n + 1);
     }
-    let Bundle { settings, members, patch_members } = detector.bundle().clone();
-    let settings = ModelSettings { training_range: Some(range), ..settings };
-    Bundle::new(settings, members, patch_members)
+    let model = detector.bundle();
+    model.with_settings(ModelSettings { training_range: Some(range), ..model.settings.clone() })
 }
 
 /// Lesions of each class that the model predicts.

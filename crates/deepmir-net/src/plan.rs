@@ -17,6 +17,12 @@ pub enum Normalisation {
         /// Largest absolute value.
         clip: f32,
     },
+    /// Subtract the mean of the brain, divide by its standard deviation and clip to ±`clip`, as many networks of others
+    /// have it.
+    ZScoreBrain {
+        /// Largest absolute value.
+        clip: f32,
+    },
     /// Divide by a fixed number of ppm and clip to ±`clip`: a susceptibility has the same value in every scan.
     FixedScale {
         /// The susceptibility that becomes 1.
@@ -72,7 +78,9 @@ impl Plan {
         let place = self.inputs.iter().position(|&input| input == Modality::Qsm)?;
         match self.normalisation.get(place)? {
             Normalisation::FixedScale { scale_ppm, .. } => Some(*scale_ppm),
-            Normalisation::RobustBrain { .. } | Normalisation::WholeVolume => None,
+            Normalisation::RobustBrain { .. }
+            | Normalisation::ZScoreBrain { .. }
+            | Normalisation::WholeVolume => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub use features::{Feature, Features};
 pub use fit::{Example, fit};
 pub use trees::Tree;
 pub(crate) use warm_start::FOLDS;
-pub use warm_start::{WarmStart, warm_start};
+pub use warm_start::{WarmStart, first_fit, warm_start};
 
 use deepmir_lesion::{BasalGanglia, Candidate, LesionClass};
 use serde::{Deserialize, Serialize};

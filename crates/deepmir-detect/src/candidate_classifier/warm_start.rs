@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::fit::{features_of, output_of};
+use super::fit::{features_of, fit, output_of};
 use super::trees::{BoostingParams, Tree, boost_from};
 use super::{CandidateClassifier, Example, softmax};
+use deepmir_lesion::LesionClass;
 
 /// Smaller trees than those of a first fit: they only correct.
 const PARAMS: BoostingParams = BoostingParams {
@@ -96,6 +97,49 @@ pub fn warm_start(
         loss_after: mean(rounds),
         folds: folds.iter().map(|trees| with(trees)).collect(),
     })
+}
+
+/// Fits a first classifier, for a detection that has none ([`fit`]), and one for each fold of a cross-validation over subjects.
+/// The loss before is that of the classes' shares alone. `None` with fewer than two subjects, or unless "no lesion" and some
+/// class have examples in all folds; classes without are left out.
+pub fn first_fit(classes: &[LesionClass], subjects: &[Vec<Example<'_>>]) -> Option<WarmStart> {
+    if subjects.len() < 2 {
+        return None;
+    }
+    let count = subjects.len().min(FOLDS);
+    let others = |fold: usize| {
+        let others = subjects.iter().enumerate().filter(move |(place, _)| place % count != fold);
+        others.flat_map(|(_, examples)| examples.iter().copied())
+    };
+    // A class of one fold alone cannot be tried on it.
+    let is_everywhere = |class: &LesionClass| {
+        (0..count).all(|fold| others(fold).any(|example| example.truth == Some(*class)))
+    };
+    let classes: Vec<LesionClass> = classes.iter().copied().filter(is_everywhere).collect();
+    if classes.is_empty() {
+        return None;
+    }
+    let all: Vec<Example<'_>> = subjects.iter().flatten().copied().collect();
+    let classifier = fit(&all, &classes)?;
+    let folds: Option<Vec<CandidateClassifier>> = (0..count)
+        .into_par_iter()
+        .map(|fold| fit(&others(fold).collect::<Vec<_>>(), &classes))
+        .collect();
+    let folds = folds?;
+    let outputs = vec![true; classes.len() + 1];
+    // A subject's loss by the classifier of its fold, with its trees and without.
+    let loss = |n: usize, with_trees: bool| {
+        let mut classifier = folds[n % count].clone();
+        if !with_trees {
+            classifier.rounds.clear();
+        }
+        losses(&rows(&classifier, &subjects[n], &outputs), &[])[0]
+    };
+    let mean = |with_trees: bool| {
+        (0..subjects.len()).map(|n| loss(n, with_trees)).sum::<f64>() / subjects.len() as f64
+    };
+    let rounds = classifier.rounds.len();
+    Some(WarmStart { classifier, rounds, loss_before: mean(false), loss_after: mean(true), folds })
 }
 
 /// An example for the trees.
@@ -264,6 +308,23 @@ mod tests {
         assert_eq!(predicted(&tuned.classifier), [None, None, cmb, nhid]);
         assert_eq!(predicted(tuned.out_of_fold(3)), [None, None, cmb, nhid]);
         tuned.classifier.validate().unwrap();
+    }
+
+    #[test]
+    fn a_first_classifier_is_fitted_where_there_is_none() {
+        let there = sizes(|size| (15.0..20.0).contains(&size).then_some(LesionClass::Cmb));
+        let subjects = vec![as_examples(&there); 4];
+        let first = first_fit(&LesionClass::ALL, &subjects).unwrap();
+        assert_eq!(first.classifier.classes, [LesionClass::Cmb], "nobody labelled the other");
+        assert!(first.loss_after < 0.3 * first.loss_before, "{first:?}");
+        let of = |classifier: &CandidateClassifier, size: f64| {
+            classifier.probabilities(&Features::from_values(vec![(Feature::Volume, size)]))[1]
+        };
+        for classifier in [&first.classifier, first.out_of_fold(2)] {
+            assert!(of(classifier, 17.0) > 0.8 && of(classifier, 5.0) < 0.1);
+        }
+        assert!(first_fit(&LesionClass::ALL, &subjects[..1]).is_none());
+        assert!(first_fit(&LesionClass::ALL, &vec![as_examples(&there[..40]); 3]).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::tune::{ScoredSubject, ThresholdChoice, TunedThreshold, thresholds};
 use super::units::{self, units};
 use super::validation::{ValidationSubject, true_class};
 use super::{CandidateThreshold, OperatingPoint};
-use crate::candidate_classifier::{Example, Features, warm_start};
+use crate::candidate_classifier::{Example, Features, first_fit, warm_start};
 use crate::rule::by_extent;
 use crate::{Blobs, DetectError, Detection};
 
@@ -44,8 +44,8 @@ pub struct Adapted {
     pub classes: Vec<TunedThreshold>,
 }
 
-/// Fine-tunes a detection's candidate classifier ([`warm_start`]), then chooses thresholds on the out-of-fold scores. `None`
-/// for a detection without a classifier, or with too few subjects or examples.
+/// Fine-tunes a detection's candidate classifier ([`warm_start`]), or fits its first one ([`first_fit`]), then chooses
+/// thresholds on the out-of-fold scores. `None` with too few subjects or examples.
 ///
 /// With [`ThresholdChoice::SameCalls`] the detection is kept unless more known lesions are found, over all classes, than by
 /// the old classifier at the lowest thresholds with as many other calls.
@@ -76,13 +76,18 @@ fn adapt_and_score(
     subjects: &[MeasuredSubject],
     choice: ThresholdChoice,
 ) -> Option<(Adapted, Vec<ScoredSubject>)> {
-    let classifier = detection.classifier.as_ref()?;
     let units = units(subjects.iter().map(|subject| subject.group.as_deref()));
     let mut by_unit: Vec<Vec<Example<'_>>> = vec![Vec::new(); units::count(&units)];
     for (subject, &unit) in subjects.iter().zip(&units) {
         by_unit[unit].extend(examples(subject));
     }
-    let tuned = warm_start(classifier, &by_unit)?;
+    let tuned = match &detection.classifier {
+        Some(classifier) => warm_start(classifier, &by_unit)?,
+        None => {
+            let classes: Vec<LesionClass> = detection.rule.classes.keys().copied().collect();
+            first_fit(&classes, &by_unit)?
+        }
+    };
     let out_of_fold = subjects.iter().zip(&units).map(|(subject, &n)| {
         let MeasuredSubject { scored, features, unknown_features, extent, .. } = subject;
         let mut scored = scored.clone();

@@ -51,7 +51,10 @@ fn a_classifier_is_fine_tuned_to_images_of_another_kind() {
     // With one subject nothing says whether fine-tuning helps others.
     assert!(adapt(&detection, &scans[..1], best).is_none());
     let unclassified = Detection { classifier: None, ..detection.clone() };
-    assert!(adapt(&unclassified, &scans, best).is_none());
+    // Without a classifier, its first one is fitted to the scans.
+    let first = adapt(&unclassified, &scans, best).unwrap();
+    assert!(first.detection.classifier.is_some() && f1(first.classes[0].after) > 0.9, "{first:?}");
+    assert!(adapt(&unclassified, &scans[..1], best).is_none());
 
     // The same from the validation subjects of a training that began with this detection.
     let subjects: Vec<ValidationSubject> = others.iter().map(|head| head.subject(true)).collect();

@@ -1,7 +1,8 @@
 //! A model on disk: everything that prediction needs.
 //!
-//! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats), or the same as one `.deepmir` file
-//! (a plain tar archive of them). Several weight files are an ensemble, whose median probability is used.
+//! A folder with `model.toml` and one or more weight files (safetensors, 16-bit floats; of imported networks ONNX), or the
+//! same as one `.deepmir` file (a plain tar archive of them). Several weight files are an ensemble, whose median probability
+//! is used.
 
 mod format;
 mod legacy;
@@ -23,6 +24,8 @@ pub use settings::{FORMAT, ModelSettings, Provenance};
 const SETTINGS: &str = "model.toml";
 /// Prefix of the networks' weight files.
 const MEMBER: &str = "weights";
+/// Prefix of imported networks' files.
+const IMPORTED_MEMBER: &str = "network";
 /// Prefix of the patch classifier's weight files.
 const PATCH_MEMBER: &str = "patch-classifier";
 /// Limit of a file in an archive.
@@ -46,6 +49,8 @@ pub struct Bundle {
     pub settings: ModelSettings,
     /// The weights of each member.
     pub members: Vec<Weights>,
+    /// The ONNX file of each member, of imported networks.
+    pub imported: Vec<Vec<u8>>,
     /// The weights of each network of the patch classifier.
     pub patch_members: Vec<Weights>,
 }
@@ -61,15 +66,40 @@ impl Bundle {
         members: Vec<Weights>,
         patch_members: Vec<Weights>,
     ) -> Result<Self, ModelError> {
-        let mut bundle = Self { settings, members, patch_members };
-        bundle.validate()?;
+        Self { settings, members, imported: Vec::new(), patch_members }.listed()
+    }
+
+    /// The same networks with other settings, whose lists of weight files are filled in.
+    ///
+    /// # Errors
+    /// As [`Bundle::new`].
+    pub fn with_settings(&self, settings: ModelSettings) -> Result<Self, ModelError> {
+        Self { settings, ..self.clone() }.listed()
+    }
+
+    /// With the lists of weight files filled in.
+    pub(crate) fn listed(mut self) -> Result<Self, ModelError> {
+        self.validate()?;
         let names =
             |files: Vec<(WeightFile, Vec<u8>)>| files.into_iter().map(|(file, _)| file).collect();
-        bundle.settings.weights = names(weight_files(MEMBER, &bundle.members)?);
-        if let Some(patches) = &mut bundle.settings.patch_classifier {
-            patches.weights = names(weight_files(PATCH_MEMBER, &bundle.patch_members)?);
+        self.settings.weights = names(self.member_files()?);
+        if let Some(patches) = &mut self.settings.patch_classifier {
+            patches.weights = names(weight_files(PATCH_MEMBER, &self.patch_members)?);
         }
-        Ok(bundle)
+        Ok(self)
+    }
+
+    /// The file of each member.
+    fn member_files(&self) -> Result<Vec<(WeightFile, Vec<u8>)>, ModelError> {
+        if self.settings.onnx.is_none() {
+            return weight_files(MEMBER, &self.members);
+        }
+        let count = self.imported.len();
+        let files = self.imported.iter().enumerate().map(|(n, bytes)| {
+            let file = file_name(IMPORTED_MEMBER, n, count, "onnx");
+            (WeightFile { file, sha256: hex(&Sha256::digest(bytes)) }, bytes.clone())
+        });
+        Ok(files.collect())
     }
 
     /// Opens the patch classifier; `None` where there is none.
@@ -142,7 +172,7 @@ impl Bundle {
         let text = String::from_utf8(file(SETTINGS)?)
             .map_err(|_| unusable(format!("{SETTINGS} is no text")))?;
         let (settings, format) = format::parse(&text).map_err(unusable)?;
-        let mut read = |WeightFile { file: name, sha256 }: &WeightFile| {
+        let mut bytes = |WeightFile { file: name, sha256 }: &WeightFile| {
             if Path::new(name).components().count() != 1 {
                 return Err(unusable(format!("{name:?} is no file name")));
             }
@@ -154,18 +184,26 @@ impl Bundle {
                      or damaged, get the model again"
                 )));
             }
-            Weights::from_safetensors(&bytes)
-                .map_err(|error| unusable(format!("{name}: {error}; get the model again")))
+            Ok(bytes)
         };
-        let members = settings.weights.iter().map(&mut read).collect::<Result<_, _>>()?;
+        let (mut members, mut imported) = (Vec::new(), Vec::new());
+        for file in &settings.weights {
+            let bytes = bytes(file)?;
+            match settings.onnx {
+                Some(_) => imported.push(bytes),
+                None => members.push(weights(file, &bytes).map_err(unusable)?),
+            }
+        }
         let files = settings.patch_classifier.iter().flat_map(|patches| &patches.weights);
-        let patch_members = files.map(read).collect::<Result<_, _>>()?;
+        let patch_members = files
+            .map(|file| weights(file, &bytes(file)?).map_err(unusable))
+            .collect::<Result<_, _>>()?;
         if format < FORMAT {
             // Weight files have other names in this format.
             let renamed = Self::new(settings, members, patch_members);
             return renamed.map_err(|error| unusable(error.to_string()));
         }
-        let bundle = Self { settings, members, patch_members };
+        let bundle = Self { settings, members, imported, patch_members };
         bundle.validate().map_err(|error| unusable(error.to_string()))?;
         Ok(bundle)
     }
@@ -179,7 +217,7 @@ impl Bundle {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        let mut files = weight_files(MEMBER, &self.members)?;
+        let mut files = self.member_files()?;
         files.append(&mut weight_files(PATCH_MEMBER, &self.patch_members)?);
         let write = |path: &Path, bytes: &[u8]| {
             atomic::write(path, bytes)
@@ -200,10 +238,10 @@ impl Bundle {
     }
 
     fn validate(&self) -> Result<(), ModelError> {
-        let ModelSettings { plan, architecture, patch_classifier, .. } = &self.settings;
+        let ModelSettings { plan, patch_classifier, .. } = &self.settings;
         let invalid = |reason: &str| Err(ModelError::Config { reason: reason.to_owned() });
         self.settings.validate()?;
-        if self.members.is_empty() {
+        if self.members.is_empty() && self.imported.is_empty() {
             return invalid("there are no weights");
         }
         if patch_classifier.is_some() == self.patch_members.is_empty() {
@@ -215,7 +253,7 @@ impl Bundle {
             }
         }
         for weights in &self.members {
-            weights.validate(architecture)?;
+            weights.validate(self.settings.architecture()?)?;
         }
         Ok(())
     }
@@ -228,13 +266,23 @@ fn weight_files(
 ) -> Result<Vec<(WeightFile, Vec<u8>)>, ModelError> {
     let files = networks.iter().enumerate().map(|(n, weights)| {
         let bytes = weights.to_safetensors(Precision::Half)?;
-        let file = match networks.len() {
-            1 => format!("{name}.safetensors"),
-            _ => format!("{name}-{}.safetensors", n + 1),
-        };
+        let file = file_name(name, n, networks.len(), "safetensors");
         Ok((WeightFile { file, sha256: hex(&Sha256::digest(&bytes)) }, bytes))
     });
     files.collect()
+}
+
+/// Numbered from 1, unless it is the only one.
+fn file_name(name: &str, n: usize, count: usize, ending: &str) -> String {
+    match count {
+        1 => format!("{name}.{ending}"),
+        _ => format!("{name}-{}.{ending}", n + 1),
+    }
+}
+
+fn weights(file: &WeightFile, bytes: &[u8]) -> Result<Weights, String> {
+    Weights::from_safetensors(bytes)
+        .map_err(|error| format!("{}: {error}; get the model again", file.file))
 }
 
 fn archive(settings: &str, files: &[(WeightFile, Vec<u8>)]) -> std::io::Result<Vec<u8>> {

@@ -7,10 +7,11 @@ use deepmir_detect::{CandidateClassifier, Detection, DetectionRule};
 use deepmir_net::architecture::Output;
 use deepmir_net::patch_classifier::PatchClassifierSettings;
 use deepmir_net::{Architecture, NetError, Plan, WeightFile};
+use deepmir_onnx::NetworkLayout;
 use serde::{Deserialize, Serialize};
 
 use super::InputsOperatingPoint;
-use crate::{ModelError, TrainingRange};
+use crate::{ModelError, TrainingRange, imported};
 
 /// The version of the format that this program writes. It also reads versions 2 and 3, and version 1 without a candidate
 /// classifier.
@@ -30,8 +31,12 @@ pub struct ModelSettings {
     pub licence: String,
     /// Preprocessing, inputs and classes.
     pub plan: Plan,
-    /// The architecture of the networks.
-    pub architecture: Architecture,
+    /// The architecture of the networks; none of imported ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    /// How imported networks take images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onnx: Option<NetworkLayout>,
     /// When a region of the probability maps is a lesion.
     pub detection: DetectionRule,
     /// The classifier that scores candidates, if any.
@@ -97,6 +102,20 @@ impl Provenance {
 }
 
 impl ModelSettings {
+    /// The architecture of the networks.
+    ///
+    /// # Errors
+    /// Imported networks have none, and cannot be trained.
+    pub fn architecture(&self) -> Result<&Architecture, ModelError> {
+        self.architecture.as_ref().ok_or_else(|| ModelError::Config {
+            reason: format!(
+                "the networks of {} were imported and are only run: fine-tune the candidate classifier (deepmir model \
+                 adapt) or train another model",
+                self.name
+            ),
+        })
+    }
+
     /// The rule and the candidate classifier, for scans whose set of images has no thresholds of its own.
     pub fn detection(&self) -> Detection {
         let classifier = self.candidate_classifier.clone();
@@ -115,26 +134,16 @@ impl ModelSettings {
     /// # Errors
     /// Naming what contradicts itself.
     pub(crate) fn validate(&self) -> Result<(), ModelError> {
-        let Self { plan, architecture, detection, .. } = self;
+        let Self { plan, detection, .. } = self;
         let invalid = |reason: String| Err(NetError::Config { reason }.into());
         plan.validate()?;
-        architecture.validate()?;
         if self.contrasts.is_empty() {
             return invalid("contrasts is empty; name SWI, T2starw or both".to_owned());
         }
-        if architecture.input_channels != plan.input_channels() {
-            return invalid(format!(
-                "the network takes {} channels and the plan gives {}",
-                architecture.input_channels,
-                plan.input_channels()
-            ));
-        }
-        let background = usize::from(architecture.output == Output::Softmax);
-        if architecture.output_channels != plan.classes.len() + background {
-            return invalid(format!(
-                "{} outputs do not fit the classes",
-                architecture.output_channels
-            ));
+        match (&self.architecture, &self.onnx) {
+            (Some(architecture), None) => validate_architecture(architecture, plan)?,
+            (None, Some(layout)) => imported::validate(layout, plan)?,
+            _ => return invalid("a model has either an architecture or a table [onnx]".to_owned()),
         }
         let without = plan.classes.iter().find(|class| detection.threshold(**class).is_none());
         if let Some(class) = without {
@@ -148,4 +157,21 @@ impl ModelSettings {
         self.patch_classifier.as_ref().map_or(Ok(()), PatchClassifierSettings::validate)?;
         self.training_range.as_ref().map_or(Ok(()), TrainingRange::validate)
     }
+}
+
+fn validate_architecture(architecture: &Architecture, plan: &Plan) -> Result<(), ModelError> {
+    let invalid = |reason: String| Err(NetError::Config { reason }.into());
+    architecture.validate()?;
+    if architecture.input_channels != plan.input_channels() {
+        return invalid(format!(
+            "the network takes {} channels and the plan gives {}",
+            architecture.input_channels,
+            plan.input_channels()
+        ));
+    }
+    let background = usize::from(architecture.output == Output::Softmax);
+    if architecture.output_channels != plan.classes.len() + background {
+        return invalid(format!("{} outputs do not fit the classes", architecture.output_channels));
+    }
+    Ok(())
 }

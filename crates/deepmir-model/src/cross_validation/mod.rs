@@ -79,9 +79,10 @@ impl CrossValidation<'_> {
         let Some(first) = self.models.first() else {
             return Err(ModelError::Config { reason: "there are no folds to join".to_owned() });
         };
-        let ModelSettings { plan, architecture, .. } = &first.settings;
+        let (plan, architecture) = (&first.settings.plan, first.settings.architecture()?);
         let same = |model: &Bundle| {
-            model.settings.plan == *plan && model.settings.architecture == *architecture
+            let settings = &model.settings;
+            settings.plan == *plan && settings.architecture.as_ref() == Some(architecture)
         };
         if !self.models.iter().all(same) {
             let reason = "the folds are of different kinds; train them with the same settings";
@@ -140,7 +141,7 @@ impl CrossValidation<'_> {
         only: Option<CandidateThreshold>,
         turns: &mut RangeFrom<usize>,
     ) -> Result<OutOfFold, ModelError> {
-        let ModelSettings { plan, architecture, .. } = settings;
+        let (plan, architecture) = (&settings.plan, settings.architecture()?);
         let config = self.config;
         let prepared = Prepared::new(&case.read(&plan.inputs_of(case), self.read)?, plan)?;
         let options = InferenceOptions::default();

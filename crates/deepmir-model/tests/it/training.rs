@@ -25,7 +25,10 @@ fn a_training_writes_a_model_that_says_where_it_comes_from() {
     assert_eq!(read.members, [Weights::from_safetensors(&half).unwrap()]);
     let settings = &model.settings;
     assert_eq!((settings.name.as_str(), model.members.len()), ("test", 1));
-    assert_eq!((&settings.plan, &settings.architecture), (&training.plan, &training.architecture));
+    assert_eq!(
+        (&settings.plan, settings.architecture.as_ref()),
+        (&training.plan, Some(&training.architecture))
+    );
     assert!(settings.candidate_classifier.is_none() && settings.patch_classifier.is_none());
     let provenance = &settings.provenance;
     assert_eq!(provenance.training_subjects, ["sub-04", "sub-05", "sub-06", "sub-12"]);

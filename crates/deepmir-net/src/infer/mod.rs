@@ -108,8 +108,8 @@ pub fn probability_maps(
         .ok_or_else(|| NetError::Config { reason: "a plan without classes".to_owned() })
 }
 
-/// The median over the members, value by value.
-fn ensemble_median(mut members: Vec<Vec<f32>>) -> Vec<f32> {
+/// The median over the members, value by value; of two the mean.
+pub fn ensemble_median(mut members: Vec<Vec<f32>>) -> Vec<f32> {
     let middle = members.len() / 2;
     if members.len() < 2 {
         return members.pop().unwrap_or_default();

@@ -9,7 +9,7 @@ use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 use super::train_anatomy::TrainAnatomy;
 
-/// List, describe, verify, copy, export and fine-tune models.
+/// List, describe, verify, copy, export, import and fine-tune models.
 ///
 /// A model is a folder with model.toml and its weights, or the same in one .deepmir file. Shipped models
 /// are known by their names; `default` is the recommended one. The network of `deepmir anatomy` is apart from
@@ -20,6 +20,7 @@ use super::train_anatomy::TrainAnatomy;
     "  deepmir model list
   deepmir model info default
   deepmir model export default -o onnx
+  deepmir model import unet.onnx --plan plan.toml -o lab.deepmir
   deepmir model tune default MY_SCANS -o mine.deepmir
   deepmir model adapt default MY_SCANS -o mine.deepmir",
 )]))]
@@ -89,7 +90,9 @@ pub enum Model {
         ("Files", "  DIR/unet.onnx, DIR/unet-1.onnx, ...    networks that make probability maps of slices
   DIR/patch-classifier-1.onnx, ...       networks that classify the images around a candidate
   DIR/plan.json                          preprocessing, classes, thresholds and provenance
-  DIR/run.py                             from NIfTI images to probability maps"),
+  DIR/run.py                             from NIfTI images to probability maps
+  DIR/README.md                          model card with the head that model hubs read
+  DIR/configs/metadata.json              metadata of a MONAI bundle"),
         EXIT_STATUS,
     ]))]
     Export {
@@ -98,6 +101,30 @@ pub enum Model {
         model: String,
         /// Folder to make
         #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+    },
+    /// Make a model of another laboratory's networks (ONNX).
+    ///
+    /// The networks become the first stage: `deepmir predict`, `run` and `evaluate` use the model as any other. Several
+    /// files are an ensemble, of which the median counts. PLAN is a TOML file that says which images the networks take,
+    /// how these are preprocessed, and what the outputs are (docs/exchange.md). Each network is run once before the model is
+    /// written. `deepmir model adapt` then fits a candidate classifier, on labelled scans that the networks did not learn
+    /// from. Networks run on the processor.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir model import unet.onnx --plan plan.toml -o lab.deepmir
+  deepmir model adapt lab.deepmir MY_SCANS -o adapted.deepmir
+  deepmir predict --swi SWI.nii.gz --model adapted.deepmir -o OUT"),
+        EXIT_STATUS,
+    ]))]
+    Import {
+        /// ONNX files with their weights inside
+        #[arg(value_name = "NETWORK", required = true)]
+        networks: Vec<PathBuf>,
+        /// Description of the networks: name, [plan], [onnx] and perhaps [detection]
+        #[arg(long, value_name = "FILE")]
+        plan: PathBuf,
+        /// Where to write the model; a name that ends in .deepmir makes a file, any other a folder
+        #[arg(short, long, value_name = "PATH")]
         output: PathBuf,
     },
     /// Choose a model's detection thresholds on labelled scans; train nothing.
@@ -115,6 +142,8 @@ pub enum Model {
     Tune(Tune),
     /// Fine-tune the candidate classifier on labelled or implanted scans; keep the original if cross-validation
     /// shows no gain.
+    ///
+    /// A model without one, such as an imported network, gets its first.
     ///
     /// Use it for scans of another scanner or protocol. Warm-starts the candidate classifier: boosting
     /// continues from its trees on the candidates of the scans. Cross-validation over the scans decides

@@ -59,6 +59,7 @@ pub fn adapted(
     let mut calibration = Calibration::new(arguments, model, "adapted", scans, common)?;
     let groups = calibration.groups.clone();
     let by_inputs = !calibration.detector.bundle().settings.operating_points.is_empty();
+    let is_first = calibration.detector.detection().classifier.is_none();
     let (mut model, adapted) = calibration.with(common, |detector, cases, data, progress| {
         adapt(detector, cases, data, choice, &groups, progress)
     })?;
@@ -68,10 +69,17 @@ pub fn adapted(
             "The candidate classifier is kept: cross-validation over these scans shows no gain from fine-tuning."
         );
     } else {
-        say!(
-            "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
-        );
-        say!("\"after\" is cross-validated: by classifiers that were not fine-tuned on the scan.");
+        if is_first {
+            say!(
+                "A candidate classifier of {rounds} boosting rounds was fitted: log-loss of a held-out scan \
+                 {loss_after:.2} ({loss_before:.2} by the number of lesions alone)."
+            );
+        } else {
+            say!(
+                "{rounds} boosting rounds added: log-loss of a held-out scan {loss_after:.2} ({loss_before:.2} before)."
+            );
+        }
+        say!("\"after\" is cross-validated: by classifiers that were not fitted to the scan.");
         if implanted.asked() {
             say!(
                 "Thresholds are those at which it makes as many calls beside the implants as before; whether these calls are \
@@ -79,7 +87,7 @@ pub fn adapted(
             );
             let mut settings = model.settings.clone();
             settings.description += &format!(" Adapted to {}.", calibration.data);
-            model = Bundle::new(settings, model.members, model.patch_members)?;
+            model = model.with_settings(settings)?;
         }
     }
     if by_inputs && model.settings.operating_points.is_empty() {

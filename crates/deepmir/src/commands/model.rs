@@ -1,12 +1,12 @@
 //! `deepmir model`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 use deepmir_cases::outputs::check_new;
 use deepmir_cases::{Cohort, Modality};
 use deepmir_model::{Bundle, Detector, ModelSettings, measure_range, shipped};
-use deepmir_net::infer;
+use deepmir_net::{Architecture, infer};
 
 use super::fine_tune::{adapted, tuned};
 use super::{open_model, train_anatomy};
@@ -20,7 +20,8 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
         Model::Verify { model } => verify(&open_model(model)?, common),
         Model::Copy { model, output, name, description, licence } => {
             check_new([Path::new(model)], output)?;
-            let Bundle { mut settings, members, patch_members } = open_model(model)?;
+            let bundle = open_model(model)?;
+            let mut settings = bundle.settings.clone();
             let changes = [
                 (name, &mut settings.name),
                 (description, &mut settings.description),
@@ -31,12 +32,19 @@ pub fn run(arguments: &Model, common: &Common) -> anyhow::Result<()> {
                     setting.clone_from(change);
                 }
             }
-            Ok(Bundle::new(settings, members, patch_members)?.write(output)?)
+            Ok(bundle.with_settings(settings)?.write(output)?)
         }
         Model::Export { model, output } => {
             for path in open_model(model)?.export_onnx(output)? {
                 say!("{}", path.display());
             }
+            Ok(())
+        }
+        Model::Import { networks, plan, output } => {
+            check_new(networks.iter().map(PathBuf::as_path).chain([plan.as_path()]), output)?;
+            let bundle = Bundle::import(networks, plan)?;
+            bundle.write(output)?;
+            say!("{} (id {})", output.display(), bundle.id());
             Ok(())
         }
         Model::Tune(arguments) => tuned(arguments, common),
@@ -88,7 +96,16 @@ fn inputs(settings: &ModelSettings) -> String {
 /// The settings. Of a candidate classifier only its most used features: its trees would fill hundreds of
 /// lines.
 fn info(bundle: &Bundle) -> anyhow::Result<()> {
-    say!("# {} parameters, id {}", bundle.settings.architecture.parameter_count(), bundle.id());
+    match &bundle.settings.architecture {
+        Some(architecture) => {
+            say!("# {} parameters, id {}", architecture.parameter_count(), bundle.id());
+        }
+        None => {
+            let bytes: usize = bundle.imported.iter().map(Vec::len).sum();
+            let count = bundle.imported.len();
+            say!("# {count} imported networks, {:.1} MB, id {}", bytes as f64 / 1e6, bundle.id());
+        }
+    }
     let mut settings = bundle.settings.clone();
     if let Some(classifier) = settings.candidate_classifier.take() {
         say!(
@@ -110,7 +127,23 @@ fn info(bundle: &Bundle) -> anyhow::Result<()> {
 
 /// Reading has checked checksums and shapes; this runs the networks.
 fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
-    let architecture = &bundle.settings.architecture;
+    for network in bundle.imported_networks()? {
+        let name = &bundle.settings.name;
+        network.try_once().map_err(|error| anyhow::anyhow!("{error}: {name}"))?;
+    }
+    if let Some(architecture) = &bundle.settings.architecture {
+        verify_networks(bundle, architecture, common)?;
+    }
+    bundle.patch_classifier()?;
+    say!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
+    Ok(())
+}
+
+fn verify_networks(
+    bundle: &Bundle,
+    architecture: &Architecture,
+    common: &Common,
+) -> anyhow::Result<()> {
     let side = architecture.size_multiple().max(32);
     let shape = [1, architecture.input_channels, side, side];
     for mut network in infer::networks(architecture, &bundle.members, common.device)? {
@@ -120,8 +153,6 @@ fn verify(bundle: &Bundle, common: &Common) -> anyhow::Result<()> {
             anyhow::bail!("{} predicts values that are not probabilities", bundle.settings.name);
         }
     }
-    bundle.patch_classifier()?;
-    say!("{} is intact and runs (id {})", bundle.settings.name, bundle.id());
     Ok(())
 }
 

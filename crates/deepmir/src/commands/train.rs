@@ -227,7 +227,8 @@ fn settings(
                 names(&settings.plan.classes, |class| class.name()),
             );
         }
-        (preset.plan, preset.architecture) = (settings.plan.clone(), settings.architecture.clone());
+        preset.plan = settings.plan.clone();
+        preset.architecture = settings.architecture()?.clone();
     }
     if let Some(path) = &common.config {
         let table = config::read(path)?;
@@ -235,7 +236,8 @@ fn settings(
             preset.changed_by(&table).map_err(|reason| anyhow!("{reason}: {}", path.display()))?;
     }
     if let Some(Bundle { settings, .. }) = init_from
-        && (!preset.plan.fits(&settings.plan) || preset.architecture != settings.architecture)
+        && (!preset.plan.fits(&settings.plan)
+            || Some(&preset.architecture) != settings.architecture.as_ref())
     {
         bail!(
             "the config file changes the plan or architecture of {}; remove that, or --init-from",

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 34] = [
+const COMMANDS: [&[&str]; 35] = [
     &[],
     &["demo"],
     &["predict"],
@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 34] = [
     &["model", "verify"],
     &["model", "copy"],
     &["model", "export"],
+    &["model", "import"],
     &["model", "tune"],
     &["model", "adapt"],
     &["model", "range"],

@@ -14,6 +14,7 @@ mod evaluate_faults;
 mod exchange;
 mod headers;
 mod help;
+mod imported;
 mod model;
 mod predict;
 mod qualify;

@@ -121,8 +121,6 @@ fn adapt_warm_starts_the_candidate_classifier_of_the_shipped_model() {
         refused(&[&arguments[..], more].concat(), words);
         assert!(!nowhere.exists());
     };
-    let plain = random_model(folder.path());
-    adapt(text(&plain), &[], &["no candidate classifier", "train --folds"]);
     let one = ["--participant-label", "01"];
     adapt("default", &one, &["two scans", "3 CMB, 3 NHID"]);
 }
