@@ -239,6 +239,23 @@ pub enum ReconError {
         /// What gave it away.
         reason: String,
     },
+    /// Tissue labels of another numbering.
+    #[error(
+        "{values:?} are no labels of the phantom of the QSM challenge (0 to 16); translate the labels, or leave them \
+         out: {}", path.display()
+    )]
+    TissueLabels {
+        /// The first of them.
+        values: Vec<i32>,
+        /// The label map.
+        path: PathBuf,
+    },
+    /// A map without a value in the mask.
+    #[error("the map is zero in the whole mask; give the susceptibility map and its own mask: {}", path.display())]
+    NothingToMeasure {
+        /// The map.
+        path: PathBuf,
+    },
     /// The operating system refused a file.
     #[error("cannot write ({source}); nothing was left behind: {}", path.display())]
     Write {

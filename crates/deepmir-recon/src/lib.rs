@@ -59,6 +59,7 @@ pub mod fourier;
 pub mod input;
 pub mod inversion;
 mod limits;
+pub mod measures;
 pub mod output;
 mod padding;
 pub mod phase;

@@ -10,6 +10,7 @@ mod chain;
 mod dipole;
 mod faults;
 mod files;
+mod measures;
 mod phase;
 mod reference;
 mod registration;

@@ -120,7 +120,8 @@ pub enum ReferenceName {
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir recon BIDS OUT
   deepmir recon --mag echo*_mag.nii.gz --phase echo*_phase.nii.gz -o maps
-  deepmir recon --mag mag.nii --phase phase.nii --te 0.006,0.012 --b0 3 --t2w T2w.nii -o maps"),
+  deepmir recon --mag mag.nii --phase phase.nii --te 0.006,0.012 --b0 3 --t2w T2w.nii -o maps
+  deepmir recon --chimap chi.nii.gz --truth true.nii.gz --mask brain.nii.gz -o measures"),
     ("Files", "  Per scan, on the grid of the echoes, each map with a JSON file:
 
   *_acq-swi_T2starw.nii.gz          SWI
@@ -134,7 +135,8 @@ pub enum ReferenceName {
                                     total and local field in hertz
   *_desc-quality_fieldmap.nii.gz    quality of the field, 0 to 1
   *_T2w.nii.gz, *_from-GRE_to-T2w_xfm.*
-                                    the aligned T2w and its transform, for ITK and FSL"),
+                                    the aligned T2w and its transform, for ITK and FSL
+  *_desc-truth_measures.tsv         with --truth: error, similarity and linearity of the map"),
     ("Exit status", "  0  success
   1  the command or its input is wrong; the message names the remedy
   2  internal error
@@ -160,6 +162,16 @@ pub struct Recon {
     /// T2-weighted image of the same head, to align to the echoes; of a dataset, for one scan
     #[arg(long, value_name = "FILE")]
     pub t2w: Option<PathBuf>,
+    /// True or reference susceptibility in ppm on the echoes' grid, to measure the map against; of a
+    /// dataset, for one scan
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// Tissue labels of the truth, numbered as in the phantom of the QSM challenge, to measure by tissue
+    #[arg(long, value_name = "FILE", requires = "truth")]
+    pub truth_labels: Option<PathBuf>,
+    /// Measure this susceptibility map against --truth, without a reconstruction
+    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["t2w", "unwrapping", "field_fit", "background", "inversion", "reference", "strict", "overwrite"])]
+    pub chimap: Option<PathBuf>,
     /// Phase unwrapping [default: romeo]
     #[arg(long, value_name = "METHOD")]
     pub unwrapping: Option<UnwrappingName>,

@@ -21,6 +21,7 @@ mod predict;
 mod predict_dicom;
 mod qualify;
 mod recon;
+mod recon_truth;
 mod run;
 mod scan;
 mod study;

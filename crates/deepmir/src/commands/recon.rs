@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use deepmir_cases::bids::{self, Scan, SubjectFolder};
-use deepmir_cases::outputs::check_derivatives_folder;
+use deepmir_cases::outputs::{check_derivatives_folder, check_not_written_over};
 use deepmir_cases::{LabelKind, Modality, choose};
 use deepmir_pipeline::owner::refuse_other_maps;
 use deepmir_pipeline::recon::{ReconInput, ReconSettings, Reconstructed};
@@ -12,8 +12,11 @@ use deepmir_pipeline::scan;
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::input::{EchoParts, ReadOptions, ScanFiles};
 use deepmir_recon::inversion::Inversion;
+use deepmir_recon::measures::remove_measures;
+use deepmir_recon::output::writes;
 use deepmir_recon::{FieldFitMethod, Reference, Unwrapping};
 
+use super::recon_truth;
 use super::scan::{ReconProgress, log};
 use crate::cli::{
     BackgroundName, Common, FieldFitName, InversionName, Labels, RawFiles, Recon, ReferenceName,
@@ -24,6 +27,9 @@ use crate::status::{ExitStatus, with_causes};
 
 pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
     let settings = settings(arguments, common)?;
+    if let Some(chi_map) = &arguments.chimap {
+        return recon_truth::of_map(chi_map, arguments, output(arguments)?);
+    }
     if arguments.raw.is_given() {
         if arguments.data.is_some() {
             bail!("give a BIDS dataset, or --mag and --phase, not both");
@@ -41,18 +47,23 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
         if !arguments.overwrite {
             refuse_other_maps(&input.files, &stem, output)?;
         }
-        announce(&reconstruct(&input, &settings, output, &stem, common)?);
-        return Ok(());
+        check_truth(&input, arguments, output, &stem)?;
+        let made = reconstruct(&input, &settings, output, &stem, common)?;
+        announce(&made);
+        return compare(&made, arguments, output, &stem);
     }
     let Some(data) = &arguments.data else {
-        bail!("give a BIDS dataset with raw echoes, or the files with --mag and --phase");
+        bail!(
+            "give a BIDS dataset with raw echoes, the files with --mag and --phase, or a map with --chimap and --truth"
+        );
     };
     let output = output(arguments)?;
     check_derivatives_folder(output, Some(data))?;
     let (scans, mut failures) = chosen(data, arguments)?;
-    if (arguments.mask.is_some() || arguments.t2w.is_some()) && scans.len() != 1 {
+    let for_one = [&arguments.mask, &arguments.t2w, &arguments.truth];
+    if for_one.iter().any(|given| given.is_some()) && scans.len() != 1 {
         bail!(
-            "--mask and --t2w are for one scan, and these are {}; choose one with --participant-label and --session-label",
+            "--mask, --t2w and --truth are for one scan, and these are {}; choose one with --participant-label and --session-label",
             scans.len()
         );
     }
@@ -65,7 +76,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             tracing::warn!("{}: {warning}", scan.id);
         }
         match one(&scan, arguments, &settings, output, common) {
-            Ok(made) => announce(&made),
+            Ok(()) => {}
             Err(error) => {
                 let error = with_causes(&error);
                 tracing::warn!("{} failed: {error}", scan.id);
@@ -86,7 +97,7 @@ fn one(
     settings: &ReconSettings,
     output: &Path,
     common: &Common,
-) -> anyhow::Result<Reconstructed> {
+) -> anyhow::Result<()> {
     let mut t2w = arguments.t2w.clone();
     if t2w.is_none() {
         scan.check_single(&[Modality::T2w])?;
@@ -105,7 +116,39 @@ fn one(
     if !arguments.overwrite {
         refuse_other_maps(&input.files, &scan.id, &folder)?;
     }
-    reconstruct(&input, settings, &folder, &scan.id, common)
+    check_truth(&input, arguments, &folder, &scan.id)?;
+    let made = reconstruct(&input, settings, &folder, &scan.id, common)?;
+    announce(&made);
+    compare(&made, arguments, &folder, &scan.id)
+}
+
+/// A truth on another grid, or one that would be written over, is told before the reconstruction.
+fn check_truth(
+    input: &ReconInput,
+    arguments: &Recon,
+    folder: &Path,
+    stem: &str,
+) -> anyhow::Result<()> {
+    let Some(echo) = input.given().next() else { return Ok(()) };
+    let Some(files) = recon_truth::asked(arguments, echo.to_owned(), None) else { return Ok(()) };
+    let given = [Some(&files.truth), files.labels.as_ref()].into_iter().flatten();
+    check_not_written_over(given.map(PathBuf::as_path), folder, &|name| {
+        writes(stem, input.t2w.is_some(), name)
+    })?;
+    Ok(files.check_grid(echo)?)
+}
+
+/// Measures a map that was made against the truth, where there is one; measures of an earlier map do not stay.
+fn compare(
+    made: &Reconstructed,
+    arguments: &Recon,
+    folder: &Path,
+    stem: &str,
+) -> anyhow::Result<()> {
+    match recon_truth::asked(arguments, made.chi_map.clone(), Some(made.mask.clone())) {
+        Some(files) => recon_truth::compare(&files, folder, stem),
+        None => Ok(remove_measures(folder, stem)?),
+    }
 }
 
 /// Runs the chain with a progress bar and logs what each stage took.

@@ -25,8 +25,15 @@ fn a_phantom_is_made_resumed_and_reconstructed() {
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("finished before"), "{told}");
 
-    let (code, out, told) = run(&["recon", text(&heads), text(&maps)]);
+    let truth = heads.join("derivatives/truth/sub-01/anat/sub-01_Chimap.nii.gz");
+    let truth = ["--truth", text(&truth)];
+    let (code, out, told) = run(&[&["recon", text(&heads), text(&maps)], &truth[..]].concat());
     assert_eq!(code, 0, "{told}");
+    assert!(
+        out.contains("detrended nrmse") && out.contains("sub-01_desc-truth_measures.tsv"),
+        "{out}"
+    );
+    a_map_is_measured(&maps.join("sub-01/anat"), truth[1]);
     assert!(out.contains("sub-01_Chimap.nii.gz"), "{out}");
     assert!(told.contains("phase: radians"), "{told}");
     let made = maps.join("sub-01/anat");
@@ -36,6 +43,10 @@ fn a_phantom_is_made_resumed_and_reconstructed() {
         assert!(image.grid().same_as(raw.grid()), "{name}");
     }
     assert!(maps.join("dataset_description.json").exists());
+    let own = made.join("sub-01_Chimap.nii.gz");
+    let (code, _, told) = run(&["recon", text(&heads), text(&maps), "--truth", text(&own)]);
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("would write over a file"), "{told}");
     fluid_is_zero(&heads, &made);
 
     // A scan that cannot be done does not keep the others from it.
@@ -84,6 +95,32 @@ fn fluid_is_zero(heads: &Path, made: &Path) {
     assert!((found - f64::from(above_fluid)).abs() < 0.015, "{found} for {above_fluid}");
     let field = "desc-total_fieldmap";
     assert_ne!(map(&maps, field).data(), map(made, field).data());
+}
+
+/// The same map by itself is as near to the truth as after its reconstruction.
+fn a_map_is_measured(maps: &Path, truth: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let [chi, brain] =
+        ["Chimap", "desc-brain_mask"].map(|name| maps.join(format!("sub-01_{name}.nii.gz")));
+    let alone = ["recon", "--chimap", text(&chi), "--mask", text(&brain), "--truth", truth];
+    let (code, _, told) = run(&[&alone[..], &["-o", text(folder.path())]].concat());
+    assert_eq!(code, 0, "{told}");
+    let table =
+        |folder: &Path| fs::read_to_string(folder.join("sub-01_desc-truth_measures.tsv")).unwrap();
+    assert_eq!(table(folder.path()), table(maps));
+    let correlation = table(maps).lines().find_map(|line| {
+        line.strip_prefix("correlation\tbrain\t")?.split('\t').nth(1)?.parse::<f64>().ok()
+    });
+    assert!(correlation.unwrap() > 0.5, "{}", table(maps));
+    // Of another grid, it is refused before anything is computed.
+    let small = folder.path().join("small.nii");
+    let grid =
+        deepmir_volume::Grid::new([8; 3], deepmir_volume::Affine::from_spacing([1.0; 3], [0.0; 3]));
+    nifti::write(&small, &deepmir_volume::Volume::filled(grid.unwrap(), 0.1_f32), None).unwrap();
+    let (code, _, told) =
+        run(&["recon", "--chimap", text(&chi), "--truth", text(&small), "-o", text(folder.path())]);
+    assert_eq!(code, 1);
+    assert!(told.contains("share a grid") && told.contains("small.nii"), "{told}");
 }
 
 #[test]
