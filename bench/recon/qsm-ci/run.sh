@@ -14,8 +14,6 @@ here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-# Three numbers.
-# shellcheck disable=SC2086
 PATH="$here:$PATH" deepmir recon --mag "$in/magnitude.nii.gz" --phase "$in/phase.nii.gz" --mask "$in/mask.nii.gz" \
-    --phase-units radians --te "${QSMCI_TE// /,}" --b0 "$QSMCI_B0" --b0-direction $QSMCI_B0_DIR -o "$work"
+    --phase-units radians --te "${QSMCI_TE// /,}" --b0 "$QSMCI_B0" --b0-direction "${QSMCI_B0_DIR// /,}" -o "$work"
 cp "$work"/*_Chimap.nii.gz "$out/chimap.nii.gz"

@@ -36,7 +36,7 @@ pub struct RawFiles {
     #[arg(
         long,
         value_name = "X,Y,Z",
-        num_args = 3,
+        num_args = 1..=3,
         value_delimiter = ',',
         allow_negative_numbers = true
     )]

@@ -105,7 +105,7 @@ fn one(
     }
     let echoes = scan.echoes.clone().map_err(|reason| anyhow!("{reason}"))?;
     let input = ReconInput {
-        files: ScanFiles { echoes, ..arguments.raw.overrides() },
+        files: ScanFiles { echoes, ..arguments.raw.overrides()? },
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w,
@@ -309,17 +309,22 @@ impl RawFiles {
             polar.into_iter().map(|(magnitude, phase)| EchoParts::Polar { magnitude, phase });
         let cartesian =
             cartesian.into_iter().map(|(real, imaginary)| EchoParts::Cartesian { real, imaginary });
-        Ok(ScanFiles { echoes: polar.chain(cartesian).collect(), ..self.overrides() })
+        Ok(ScanFiles { echoes: polar.chain(cartesian).collect(), ..self.overrides()? })
     }
 
     /// What overrides the sidecars.
-    pub fn overrides(&self) -> ScanFiles {
-        ScanFiles {
+    pub fn overrides(&self) -> anyhow::Result<ScanFiles> {
+        let b0_direction = match self.b0_direction.as_slice() {
+            [] => None,
+            &[x, y, z] => Some([x, y, z]),
+            other => bail!("{} numbers for --b0-direction: give three, X,Y,Z", other.len()),
+        };
+        Ok(ScanFiles {
             echoes: Vec::new(),
             echo_times_s: self.te.clone(),
             field_strength_t: self.b0,
-            b0_direction: self.b0_direction.as_slice().try_into().ok(),
-        }
+            b0_direction,
+        })
     }
 
     /// How the images are read.

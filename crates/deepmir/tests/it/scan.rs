@@ -133,4 +133,13 @@ fn echoes_without_their_pair_or_folder_are_told() {
     let (code, _, told) = run(&["recon"]);
     assert_eq!(code, 1);
     assert!(told.contains("give a BIDS dataset"), "{told}");
+    // As help has it, and apart; the files come first to be missed.
+    let raw = ["recon", "--mag", "no.nii", "--phase", "no.nii", "-o", text(folder.path())];
+    for (direction, wanted) in
+        [(&["0,0.1,-1"][..], "no.nii"), (&["0", "0.1", "-1"], "no.nii"), (&["0,1"], "give three")]
+    {
+        let (code, _, told) = run(&[&raw[..], &["--b0-direction"], direction].concat());
+        assert_eq!(code, 1);
+        assert!(told.contains(wanted), "{told}");
+    }
 }
