@@ -4,4 +4,5 @@
 
 mod agreement;
 mod independent_scores;
+mod reloaded;
 mod valdo;

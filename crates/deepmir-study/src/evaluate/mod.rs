@@ -2,6 +2,8 @@
 
 mod doubts;
 mod pairs;
+mod profile;
+mod reloaded;
 mod tables;
 mod valdo;
 
@@ -27,7 +29,9 @@ use crate::StudyError;
 pub use doubts::doubts;
 pub(crate) use doubts::is_predicted;
 pub use pairs::{EvaluationPair, pairs, without_prediction};
-pub use valdo::{ValdoPooled, ValdoScan, valdo, valdo_pooled, write_valdo};
+pub use profile::PooledMeasure;
+pub use reloaded::{ReloadedScan, reloaded, reloaded_pooled, write_reloaded};
+pub use valdo::{ValdoScan, valdo, valdo_pooled, write_valdo};
 
 /// How maps are compared.
 #[derive(Clone, Debug, PartialEq)]

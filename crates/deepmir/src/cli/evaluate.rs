@@ -13,6 +13,8 @@ use super::sections::{EXIT_STATUS, sections};
 pub enum Profile {
     /// VALDO challenge on microbleeds: Dice, volume difference, F1, count difference
     Valdo,
+    /// Metrics Reloaded, for many small lesions: F1, panoptic quality, Dice, surface distance, FROC score
+    MetricsReloaded,
 }
 
 /// Compare predicted with true label maps, or raters with each other.
@@ -44,6 +46,11 @@ pub enum Profile {
   valdo_subjects.tsv  one row per subject and class: the challenge's four measures and its counts
   valdo.tsv           one row per class and measure: median, quartiles, mean, standard deviation
 
+  With --profile metrics-reloaded:
+
+  metrics_reloaded_subjects.tsv, metrics_reloaded.tsv
+                      the same of the measures that Metrics Reloaded recommends
+
   With --raters:
 
   agreement.json, agreement.tsv
@@ -63,7 +70,7 @@ pub struct Evaluate {
     /// *_seg-lesions_desc-RATER_dseg
     #[arg(long, value_name = "DIR", conflicts_with_all = ["truth", "pred", "connectivity", "min_volume", "classes", "froc_threshold", "allow_missing"])]
     pub raters: Option<PathBuf>,
-    /// Compute and print the measures of a public challenge too, by its own rules
+    /// Compute and print a public set of measures too, by its own rules
     ///
     /// --match, --connectivity, --min-volume and unknown masks do not change them. docs/exchange.md
     /// tells the rules.

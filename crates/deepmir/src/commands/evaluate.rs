@@ -10,8 +10,9 @@ use deepmir_cases::cohort::subject_of;
 use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Bootstrap, Confusion, Estimate};
 use deepmir_study::evaluate::{
-    Evaluation, EvaluationOptions, ValdoPooled, ValdoScan, doubts, evaluate, pairs, valdo,
-    valdo_pooled, without_prediction, write_valdo,
+    Evaluation, EvaluationOptions, EvaluationPair, PooledMeasure, ReloadedScan, ValdoScan, doubts,
+    evaluate, pairs, reloaded, reloaded_pooled, valdo, valdo_pooled, without_prediction,
+    write_reloaded, write_valdo,
 };
 use deepmir_study::raters;
 use deepmir_volume::components::Connectivity;
@@ -85,13 +86,11 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
             arguments.output.display()
         );
     }
-    let challenge = match arguments.profile {
-        Some(Profile::Valdo) => Some(valdo(&pairs, &arguments.classes)?),
-        None => None,
-    };
+    let public = arguments.profile.map(|profile| Public::of(profile, &pairs, arguments));
+    let public = public.transpose()?;
     evaluation.write(&arguments.output)?;
-    if let Some(scans) = &challenge {
-        write_valdo(scans, &arguments.output)?;
+    if let Some(public) = &public {
+        public.write(&arguments.output)?;
     }
     warn_of(&doubts(&evaluation, &pairs, &options.groups));
     say!("{}", metrics_table(&evaluation));
@@ -99,9 +98,9 @@ pub fn run(arguments: &Evaluate, common: &Common) -> anyhow::Result<()> {
     if let Some(left_out) = left_out(&evaluation) {
         say!("{left_out}");
     }
-    if let Some(scans) = &challenge {
-        say!("{}", valdo_table(scans));
-        say!("{}", arguments.output.join("valdo.tsv").display());
+    if let Some(public) = &public {
+        say!("{}", public.table(&evaluation));
+        say!("{}", arguments.output.join(public.file()).display());
     }
     say!("{}", arguments.output.join("evaluation.json").display());
     Ok(())
@@ -180,32 +179,79 @@ fn metrics_table(evaluation: &Evaluation) -> Table {
     table
 }
 
-/// The challenge's measures over the scans.
-fn valdo_table(scans: &[ValdoScan]) -> Table {
-    let mut table = table();
-    table.set_header(["VALDO", "class", "scans", "median [quartiles]", "mean ± SD"]);
-    for ValdoPooled { class, measure, spread } in valdo_pooled(scans) {
-        let class = match class {
-            LesionClass::Cmb => class.to_string(),
-            LesionClass::Nhid => format!("{class} (ours only)"),
-        };
-        let [count, median, mean] = match spread {
-            Some(spread) => [
-                spread.scans.to_string(),
-                format!(
-                    "{:.3} [{:.3}, {:.3}]",
-                    spread.median, spread.first_quartile, spread.third_quartile
-                ),
-                match spread.standard_deviation {
-                    Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
-                    None => format!("{:.3}", spread.mean),
-                },
-            ],
-            None => ["0", "n/a", "n/a"].map(str::to_owned),
-        };
-        table.add_row([measure.replace('_', " "), class, count, median, mean]);
+/// The scores of a public set of measures.
+enum Public {
+    Valdo(Vec<ValdoScan>),
+    MetricsReloaded(Vec<ReloadedScan>),
+}
+
+impl Public {
+    fn of(
+        profile: Profile,
+        pairs: &[EvaluationPair],
+        arguments: &Evaluate,
+    ) -> anyhow::Result<Self> {
+        Ok(match profile {
+            Profile::Valdo => Self::Valdo(valdo(pairs, &arguments.classes)?),
+            Profile::MetricsReloaded => Self::MetricsReloaded(reloaded(pairs, &arguments.classes)?),
+        })
     }
-    table
+
+    fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Valdo(scans) => write_valdo(scans, folder)?,
+            Self::MetricsReloaded(scans) => write_reloaded(scans, folder)?,
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> &'static str {
+        match self {
+            Self::Valdo(_) => "valdo.tsv",
+            Self::MetricsReloaded(_) => "metrics_reloaded.tsv",
+        }
+    }
+
+    /// The measures over the scans.
+    fn table(&self, evaluation: &Evaluation) -> Table {
+        let (title, pooled) = match self {
+            Self::Valdo(scans) => ("VALDO", valdo_pooled(scans)),
+            Self::MetricsReloaded(scans) => ("Metrics Reloaded", reloaded_pooled(scans)),
+        };
+        let mut table = table();
+        table.set_header([title, "class", "scans", "median [quartiles]", "mean ± SD"]);
+        for PooledMeasure { class, measure, spread } in pooled {
+            let class = match (self, class) {
+                (Self::Valdo(_), LesionClass::Nhid) => format!("{class} (ours only)"),
+                _ => class.to_string(),
+            };
+            let [count, median, mean] = match spread {
+                Some(spread) => [
+                    spread.scans.to_string(),
+                    format!(
+                        "{:.3} [{:.3}, {:.3}]",
+                        spread.median, spread.first_quartile, spread.third_quartile
+                    ),
+                    match spread.standard_deviation {
+                        Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
+                        None => format!("{:.3}", spread.mean),
+                    },
+                ],
+                None => ["0", "n/a", "n/a"].map(str::to_owned),
+            };
+            table.add_row([measure.replace('_', " "), class, count, median, mean]);
+        }
+        // Over all scans together, from the probabilities where there are some.
+        if let Self::MetricsReloaded(_) = self {
+            for (class, froc) in &evaluation.froc {
+                let value = froc.as_ref().map(|froc| format!("{:.3}", froc.mean_sensitivity));
+                let value = value.unwrap_or_else(|| "n/a".to_owned());
+                let name = "FROC score, all scans".to_owned();
+                table.add_row([name, class.to_string(), String::new(), value, String::new()]);
+            }
+        }
+        table
+    }
 }
 
 /// How many predicted lesions were left out because nobody knows whether they are lesions.

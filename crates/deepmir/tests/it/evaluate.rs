@@ -202,6 +202,16 @@ fn the_measures_of_a_challenge_are_written_and_printed_beside_ours() {
     // Our own tables are there as without it.
     assert_eq!(fs::read_to_string(out.join("subjects.tsv")).unwrap().lines().count(), 7);
     refused(&[&arguments[..], &["--profile", "isles"]].concat(), &["isles", "valdo"]);
+
+    let (code, told, log) = run(&[&arguments[..], &["--profile", "metrics-reloaded"]].concat());
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("panoptic quality") && told.contains("FROC score"), "{told}");
+    let table = fs::read_to_string(out.join("metrics_reloaded_subjects.tsv")).unwrap();
+    let row =
+        "sub-01\tCMB\t3\t3\t2\t2\t0.6667\t0.6667\t0.6667\t0.6667\t0.6667\t1.0000\t1.0000\t1.0000";
+    assert!(table.lines().any(|line| line == row), "{table}");
+    let pooled = fs::read_to_string(out.join("metrics_reloaded.tsv")).unwrap();
+    assert_eq!(pooled.lines().count(), 17);
 }
 
 const VALDO: [&str; 4] =
