@@ -50,6 +50,14 @@ pub enum CaseError {
         /// What its name or its sidecar says that it is.
         what: &'static str,
     },
+    /// A file of nnU-Net with a fault.
+    #[error("{reason}: {}", path.display())]
+    Nnunet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A folder without scans.
     #[error(
         "no scans in this folder; a BIDS dataset has sub-*/anat/ with *_acq-swi_T2starw, *_swi, \

@@ -52,7 +52,7 @@ pub use groups::{Groups, beside_truth};
 pub use labels::{LabelKind, choose};
 pub use mask::{BrainMask, read_mask};
 pub use modality::Modality;
-pub use nnunet::NnunetDataset;
+pub use nnunet::{NnunetDataset, NnunetFolder, NnunetLabels, read_probabilities};
 pub use truth::lesion_classes;
 pub use twins::{Checksums, Twins};
 pub use unknown::{read_unknown, unknown_beside};

@@ -1,6 +1,11 @@
 //! A cohort as a data set of nnU-Net version 2 (Isensee et al. 2021, <https://doi.org/10.1038/s41592-020-01008-z>), as its
 //! page on the format says: <https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md>.
 
+mod folder;
+mod probabilities;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LesionClass;
@@ -11,6 +16,9 @@ use serde_json::{Map, Value, json};
 
 use crate::folds::folds;
 use crate::{Case, CaseError, CaseFiles, Cohort, FindBrain, Modality};
+
+pub use folder::{NnunetFolder, NnunetLabels};
+pub use probabilities::read_probabilities;
 
 const ENDING: &str = ".nii.gz";
 

@@ -10,7 +10,7 @@ mod valdo;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use deepmir_cases::{Groups, read_unknown};
+use deepmir_cases::Groups;
 use deepmir_detect::ProbabilityMaps;
 use deepmir_lesion::matching::MatchRule;
 use deepmir_lesion::metrics::{
@@ -21,14 +21,14 @@ use deepmir_lesion::{
 };
 use deepmir_pipeline::predict::candidates;
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{GridMismatch, Mask, Volume, VolumeError, nifti};
+use deepmir_volume::{GridMismatch, Mask, Volume, VolumeError};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::StudyError;
 pub use doubts::doubts;
 pub(crate) use doubts::is_predicted;
-pub use pairs::{EvaluationPair, pairs, without_prediction};
+pub use pairs::{EvaluationPair, ReadPair, pairs, without_prediction};
 pub use profile::PooledMeasure;
 pub use reloaded::{ReloadedScan, reloaded, reloaded_pooled, write_reloaded};
 pub use valdo::{ValdoScan, valdo, valdo_pooled, write_valdo};
@@ -188,19 +188,12 @@ fn units(subjects: &[SubjectScore], groups: &Groups) -> Vec<Vec<usize>> {
 type Compared = (SubjectScore, Vec<(LesionClass, Detections)>);
 
 fn compare(pair: &EvaluationPair, options: &EvaluationOptions) -> Result<Compared, StudyError> {
-    let (truth, _) = LabelMap::read(&pair.truth)?;
-    let (predicted, _) = LabelMap::read(&pair.predicted)?;
-    same_grid(&pair.truth, truth.volume(), &pair.predicted, predicted.volume())?;
+    let ReadPair { truth, predicted, unknown } = pair.read()?;
+    let probabilities = pair.read_probabilities(&predicted)?;
     let [truth, predicted] = [truth, predicted].map(|labels| without_small(&labels, options));
-    let unknown = pair.unknown.as_deref().map(|path| {
-        let unknown = read_unknown(path)?;
-        same_grid(&pair.truth, truth.volume(), path, &unknown)?;
-        Ok::<_, StudyError>(unknown)
-    });
-    let unknown = unknown.transpose()?;
     let known = known_predictions(predicted, &truth, unknown.as_ref(), options);
     let score = score_of(&pair.id, &truth, &known.labels, options).with_left_out(&known.left_out);
-    Ok((score, detections(pair, &truth, unknown.as_ref(), options)?))
+    Ok((score, detections(pair, probabilities, &truth, unknown.as_ref(), options)?))
 }
 
 /// Leaves out the predicted lesions of which nobody knows.
@@ -242,17 +235,12 @@ fn score_of(
 /// The curves' detections from probability maps, where all of them are there.
 fn detections(
     pair: &EvaluationPair,
+    probabilities: Vec<(LesionClass, Volume<f32>)>,
     truth: &LabelMap,
     unknown: Option<&Mask>,
     options: &EvaluationOptions,
 ) -> Result<Vec<(LesionClass, Detections)>, StudyError> {
-    let mut maps = Vec::with_capacity(pair.probabilities.len());
-    for (class, path) in &pair.probabilities {
-        let map = nifti::read(path)?.volume;
-        same_grid(&pair.truth, truth.volume(), path, &map)?;
-        maps.push((*class, map));
-    }
-    let Some(maps) = ProbabilityMaps::new(maps) else { return Ok(Vec::new()) };
+    let Some(maps) = ProbabilityMaps::new(probabilities) else { return Ok(Vec::new()) };
     let mut candidates = match &pair.candidates {
         Some(path) => {
             let (grid, candidates) = candidates::read(path)?;

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use deepmir_cases::bids;
+use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{VALDO_MEASURES, ValdoScore, valdo_score};
-use deepmir_lesion::{LabelMap, LesionClass};
 use rayon::prelude::*;
 
 use super::profile::{PooledMeasure, pooled, write_pooled};
 use super::tables::cell;
-use super::{EvaluationPair, same_grid};
+use super::{EvaluationPair, ReadPair};
 use crate::StudyError;
 
 /// One scan's scores, of each class requested.
@@ -21,7 +21,7 @@ pub struct ValdoScan {
     pub classes: Vec<ValdoScore>,
 }
 
-/// Scores every pair by the challenge's rules ([`valdo_score`]). Unknown masks are none of them and not read.
+/// Scores every pair by the challenge's rules ([`valdo_score`]). Unknown masks are none of them.
 ///
 /// # Errors
 /// Unreadable maps, values without a meaning, different grids.
@@ -30,9 +30,7 @@ pub fn valdo(
     classes: &[LesionClass],
 ) -> Result<Vec<ValdoScan>, StudyError> {
     let scored = pairs.par_iter().map(|pair| {
-        let (truth, _) = LabelMap::read(&pair.truth)?;
-        let (predicted, _) = LabelMap::read(&pair.predicted)?;
-        same_grid(&pair.truth, truth.volume(), &pair.predicted, predicted.volume())?;
+        let ReadPair { truth, predicted, .. } = pair.read()?;
         let scores = classes.iter().map(|&class| valdo_score(&truth, &predicted, class));
         Ok(ValdoScan { subject: pair.id.clone(), classes: scores.collect() })
     });

@@ -35,6 +35,7 @@ pub enum Profile {
     ("Examples", "  deepmir evaluate --truth BIDS/derivatives/truth --pred OUT -o evaluation
   deepmir evaluate --truth truth --pred pred -o evaluation --match centre:5 --min-volume 2
   deepmir evaluate --truth truth --pred pred -o evaluation --profile valdo
+  deepmir evaluate --truth Dataset501_Lesions/labelsTr --pred nnunet-predictions -o evaluation
   deepmir evaluate --raters BIDS/derivatives/annotate -o agreement"),
     ("Files", "  evaluation.json     all results and settings
   subjects.tsv        one row per subject and class: true, predicted, matched, false and missed
@@ -60,10 +61,10 @@ pub enum Profile {
     EXIT_STATUS,
 ]))]
 pub struct Evaluate {
-    /// True label map, or a folder of them
+    /// True label map, or a folder of them, of BIDS or nnU-Net
     #[arg(long, value_name = "DIR|FILE", required_unless_present = "raters", requires = "pred")]
     pub truth: Option<PathBuf>,
-    /// Predicted label map, or a folder of them
+    /// Predicted label map, or a folder of them, of BIDS or nnU-Net
     #[arg(long, value_name = "DIR|FILE", requires = "truth")]
     pub pred: Option<PathBuf>,
     /// Compare raters: the folder that `deepmir annotate` wrote, or any with

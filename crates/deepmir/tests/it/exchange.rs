@@ -135,3 +135,44 @@ fn a_cohort_becomes_a_data_set_of_nnunet() {
     refused(&[&line[..], &["--name", "a b"]].concat(), &["a name of letters"]);
     assert!(!nowhere.exists());
 }
+
+#[test]
+fn what_nnunet_predicts_is_evaluated_with_its_probabilities() {
+    let folder = tempfile::tempdir().unwrap();
+    let predicted =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../deepmir-cases/tests/fixtures/nnunet");
+    let dataset = folder.path().join("Dataset501_Lesions");
+    let truth = dataset.join("labelsTr");
+    fs::create_dir_all(&truth).unwrap();
+    fs::copy(predicted.join("dataset.json"), dataset.join("dataset.json")).unwrap();
+    // One of the two lesions is unknown to the truth's rater.
+    let labels = nifti::read_integers(&predicted.join("sub-01.nii.gz")).unwrap();
+    let known = labels.volume.map(|&label| if label == 2 { 3_u8 } else { label as u8 });
+    nifti::write(&truth.join("sub-01.nii.gz"), &known, Some(&labels.header)).unwrap();
+    let out = folder.path().join("out");
+    let line = ["evaluate", "--truth", text(&truth), "--pred", text(&predicted), "-o", text(&out)];
+    let (code, told, log) = run(&[&line[..], &["--profile", "metrics-reloaded"]].concat());
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("left out") && told.contains("1 NHID"), "{told}");
+    let evaluation = json(&out.join("evaluation.json"));
+    assert_eq!(evaluation["subjects"][0]["subject"], "sub-01");
+    // The curve of microbleeds is there, of the archive's probabilities: 0.75 in the lesion.
+    let curve = &evaluation["froc"][0][1];
+    assert_eq!(
+        (&curve["average_precision"], &curve["points"][0]["threshold"]),
+        (&1.0.into(), &0.75.into())
+    );
+
+    // A BIDS dataset's truth goes with them, too.
+    let bids = folder.path().join("bids");
+    fs::create_dir(&bids).unwrap();
+    let own = bids.join("sub-01_seg-lesions_dseg.nii.gz");
+    nifti::write(&own, &labels.volume.map(|&label| label as u8), Some(&labels.header)).unwrap();
+    let line = ["evaluate", "--truth", text(&bids), "--pred", text(&predicted), "-o", text(&out)];
+    let (code, told, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("NHID: 1 true, 1 predicted, 1 matched"), "{told}");
+    fs::remove_file(dataset.join("dataset.json")).unwrap();
+    let line = ["evaluate", "--truth", text(&truth), "--pred", text(&predicted), "-o", text(&out)];
+    refused(&line, &["no lesion label maps", "dataset.json"]);
+}
