@@ -1,5 +1,5 @@
 //! Experiments: many subjects against the truth ([`evaluate`]), raters against each other ([`raters`]), implants of known
-//! size against what is found of them ([`qualify`]), and many networks against each other (the study).
+//! size against what is found of them ([`qualify`]), published data sets ([`external`]), and many networks against each other (the study).
 //!
 //! A study's [`StudyConfig`] names a cohort and what is to be compared: each [`Arm`] is a set of inputs, a set of classes and a
 //! variant of a preset. A [`StudyPlan`] crosses arms with folds and seeds to [`Cell`]s, each of which trains, chooses
@@ -18,6 +18,7 @@
 mod collect;
 mod error;
 pub mod evaluate;
+pub mod external;
 pub mod implant;
 pub mod implanted;
 mod page;

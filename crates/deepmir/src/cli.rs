@@ -59,7 +59,7 @@ pub use recon::{
 };
 pub use run::{Level, Run};
 use sections::sections;
-pub use study::{Study, StudyPart};
+pub use study::{External, ExternalData, Study, StudyPart};
 pub use train::Train;
 pub use train_anatomy::TrainAnatomy;
 pub use view::View;

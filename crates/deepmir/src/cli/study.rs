@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::sections::{EXIT_STATUS, sections};
 
@@ -88,6 +88,50 @@ pub enum StudyPart {
         #[arg(long)]
         partial: bool,
     },
+    External(External),
+}
+
+/// A data set with public rules of measuring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExternalData {
+    /// VALDO challenge 2021, task 2: microbleeds on T2*-weighted images
+    Valdo,
+}
+
+/// Find lesions in your copy of a published data set, and measure them by its own rules.
+///
+/// Makes a BIDS dataset of links to the images, runs the model on them as `deepmir run` does, and compares with the
+/// true lesions as `deepmir evaluate --profile` does. Repeated, it continues. docs/exchange.md tells the layout.
+#[derive(Debug, Args)]
+#[command(after_long_help = sections(&[
+    ("Examples", "  deepmir study external valdo VALDO/Task2 -o valdo
+  deepmir study external valdo VALDO -o valdo --other predictions-of-another-program"),
+    ("Files", "  bids/               links to the images, and to the true label maps
+  results/            what `deepmir run` writes
+  evaluation/         what `deepmir evaluate --profile` writes
+  other/, evaluation-other/
+                      the same of the masks of --other"),
+    ("Exit status", "  0  success
+  1  the command or its input is wrong; the message names the remedy
+  2  internal error
+  3  some cases failed, each of them is named; the others are measured"),
+]))]
+pub struct External {
+    /// Which data set
+    #[arg(value_name = "DATASET", value_enum)]
+    pub data: ExternalData,
+    /// Folder of the data set
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Folder for links and results
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Name of a shipped model, or a model's folder or .deepmir file
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub model: String,
+    /// Folder with another program's masks of the same cases, 1 in microbleeds, to measure beside
+    #[arg(long, value_name = "DIR")]
+    pub other: Option<PathBuf>,
 }
 
 /// A study's file and folder.

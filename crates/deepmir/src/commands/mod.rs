@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod export;
+mod external;
 mod fine_tune;
 mod implant;
 mod implanted;

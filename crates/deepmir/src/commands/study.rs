@@ -23,6 +23,9 @@ pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
     if arguments.part.is_some() && before {
         bail!("give CONFIG and options after `cell` or `collect`, not before");
     }
+    if let Some(StudyPart::External(external)) = &arguments.part {
+        return super::external::run(external, common);
+    }
     release_locks_on_signals()?;
     match &arguments.part {
         Some(StudyPart::Cell { place, number }) => {
@@ -34,7 +37,7 @@ pub fn run(arguments: &Study, common: &Common) -> anyhow::Result<()> {
             plan.write()?;
             collect_and_print(&plan, *partial, common)
         }
-        None => {
+        Some(StudyPart::External(_)) | None => {
             // clap asks for the file where there is no part.
             let file = arguments.file.clone().unwrap_or_default();
             let plan = plan(&file, arguments.output.as_deref())?;

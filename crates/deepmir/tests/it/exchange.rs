@@ -176,3 +176,47 @@ fn what_nnunet_predicts_is_evaluated_with_its_probabilities() {
     let line = ["evaluate", "--truth", text(&truth), "--pred", text(&predicted), "-o", text(&out)];
     refused(&line, &["no lesion label maps", "dataset.json"]);
 }
+
+#[test]
+fn a_copy_of_a_challenges_data_is_read_and_measured_by_its_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = folder.path().join("VALDO/Task2");
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let made = deepmir_testing::write_coarse_subject(&folder.path().join("made"), 1);
+    fs::create_dir_all(task.join("sub-101")).unwrap();
+    let file = |ending: &str| task.join(format!("sub-101/sub-101_space-T2S_{ending}.nii.gz"));
+    // As in the challenge: without skull, T2 not a number outside the brain, microbleeds alone.
+    let mut brain = nifti::read(&made.swi).unwrap();
+    let middle = brain.volume[[12, 12, 6]];
+    brain.volume.data_mut().iter_mut().filter(|v| **v < 0.3 * middle).for_each(|v| *v = 0.0);
+    nifti::write(&file("desc-masked_T2S"), &brain.volume, Some(&brain.header)).unwrap();
+    let mut t2 = nifti::read(&made.t2w).unwrap();
+    t2.volume.data_mut()[0] = f32::NAN;
+    nifti::write(&file("desc-masked_T2"), &t2.volume, Some(&t2.header)).unwrap();
+    let labels = nifti::read_integers(&made.truth).unwrap();
+    let microbleeds = labels.volume.map(|&label| u8::from(label == 1));
+    nifti::write(&file("CMB"), &microbleeds, Some(&labels.header)).unwrap();
+    fs::copy(file("CMB"), other.join("sub-101_prediction.nii.gz")).unwrap();
+    let out = folder.path().join("out");
+    let valdo = text(task.parent().unwrap());
+    let line = ["study", "external", "valdo", valdo, "-o", text(&out), "--other", text(&other)];
+    let (code, told, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("absolute count difference") && !told.contains("(ours only)"), "{told}");
+    for name in ["evaluation", "evaluation-other"] {
+        let table = fs::read_to_string(out.join(name).join("valdo_subjects.tsv")).unwrap();
+        assert_eq!(table.lines().count(), 2, "{table}");
+    }
+    let own = fs::read_to_string(out.join("evaluation-other/valdo.tsv")).unwrap();
+    assert!(own.lines().any(|line| line.starts_with("CMB\tf1\t1\t1.0000")), "{own}");
+    assert!(out.join("bids/sub-101/anat/sub-101_T2starw.nii.gz").is_symlink());
+    // Again it continues; a case without its truth is told.
+    let (code, _, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    fs::remove_file(other.join("sub-101_prediction.nii.gz")).unwrap();
+    refused(&line, &["no masks of sub-101"]);
+    fs::remove_file(task.join("sub-101/sub-101_space-T2S_CMB.nii.gz")).unwrap();
+    refused(&line, &["sub-101_space-T2S_CMB.nii.gz", "copy it again"]);
+    refused(&["study", "external", "valdo", text(&other), "-o", text(&out)], &["no cases"]);
+}

@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 35] = [
     &["study"],
     &["study", "cell"],
     &["study", "collect"],
+    &["study", "external"],
     &["view"],
     &["annotate"],
     &["cohort"],
