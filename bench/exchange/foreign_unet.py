@@ -145,8 +145,8 @@ def starts(size, window):
     """Evenly spaced, at most half a window apart."""
     if size <= window:
         return [0]
-    count = int(np.ceil((size - window) / (window / 2))) + 1
-    return [round(n * (size - window) / (count - 1)) for n in range(count)]
+    gaps = int(np.ceil((size - window) / (window / 2)))
+    return [n * (size - window) // gaps for n in range(gaps + 1)]
 
 
 def maps(out, images):
