@@ -1,5 +1,7 @@
 //! Small networks over a volume, against ONNX Runtime (`tests/fixtures/make_networks.py`).
 
+#![expect(clippy::unwrap_used, reason = "a failing test says where")]
+
 use std::path::PathBuf;
 
 use deepmir_onnx::{Activation, NetworkLayout, OnnxError, OnnxNetwork};
