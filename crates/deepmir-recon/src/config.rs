@@ -9,6 +9,7 @@ use crate::inversion::Inversion;
 use crate::phase::OffsetConfig;
 use crate::r2star::R2StarFit;
 use crate::reliability::ReliabilityConfig;
+use crate::separation::SeparationConfig;
 use crate::swi::{SusceptibilityWeighting, SwiConfig};
 
 /// How the phase is unwrapped.
@@ -68,6 +69,9 @@ pub struct ReconConfig {
     pub swi: SwiConfig,
     /// R2*.
     pub r2_star: R2StarFit,
+    /// Maps of paramagnetic and diamagnetic susceptibility; by default there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separation: Option<SeparationConfig>,
 }
 
 impl ReconConfig {
@@ -121,8 +125,16 @@ impl ReconConfig {
         )?;
         let echo_time_s = self.swi.echo_time_s.unwrap_or(0.0);
         within("swi.echo_time_s", echo_time_s, 0.0, 1.0, "give seconds from 0 to 1")?;
+        self.separation.map_or(Ok(()), check_separation)?;
         self.swi.from_susceptibility.map_or(Ok(()), check_weighting)
     }
+}
+
+fn check_separation(separation: SeparationConfig) -> Result<(), ReconError> {
+    let SeparationConfig { r2_prime_hz_per_ppm, r2_share } = separation;
+    let remedy = "give hertz per ppm at 3 T from 10 to 1000 (137 after Shin et al. 2021)";
+    within("separation.r2_prime_hz_per_ppm", r2_prime_hz_per_ppm, 10.0, 1000.0, remedy)?;
+    within("separation.r2_share", r2_share, 0.0, 1.0, "give a number from 0 to 1")
 }
 
 fn check_weighting(weighting: SusceptibilityWeighting) -> Result<(), ReconError> {

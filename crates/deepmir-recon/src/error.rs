@@ -230,6 +230,15 @@ pub enum ReconError {
         /// What it should be.
         remedy: &'static str,
     },
+    /// One echo has no R2*.
+    #[error(
+        "susceptibility is separated by R2*, which one echo does not tell; give two echoes or more, or leave out the \
+         setting separation: {name}"
+    )]
+    SeparationOfOneEcho {
+        /// The echo.
+        name: String,
+    },
     /// Two heads that did not come together.
     #[error(
         "the registration failed ({reason}); check that both images show the same head, and that \

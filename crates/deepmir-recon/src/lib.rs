@@ -69,6 +69,7 @@ mod reference;
 pub mod register;
 pub mod reliability;
 pub mod scan;
+pub mod separation;
 pub mod sign;
 pub mod swi;
 

@@ -28,13 +28,18 @@ pub const INTERMEDIATE: [&str; 3] =
 const TSWI: &str = "tSWI";
 const SMWI: &str = "SMWI";
 
+/// Endings of the parts of susceptibility, which nothing takes for a susceptibility map.
+const PARTS: [&str; 2] = ["paramagneticmap", "diamagneticmap"];
+
 /// Endings of all other maps.
-const RESULTS: [&str; 8] = [
+const RESULTS: [&str; 10] = [
     "acq-swi_T2starw",
     "minIP",
     TSWI,
     SMWI,
     "Chimap",
+    PARTS[0],
+    PARTS[1],
     "R2starmap",
     "desc-brain_mask",
     "desc-reliable_mask",
@@ -103,9 +108,10 @@ pub struct OutputContext<'a> {
 /// `*_Chimap` (ppm), `*_R2starmap` (per second), `*_desc-brain_mask`, `*_desc-reliable_mask`,
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
 /// `*_tSWI` or `*_SMWI`, where it was made, has method and settings in its JSON
-/// (`SusceptibilityWeighting`). That of `*_Chimap` says whose median is zero (`ZeroReference`). The JSON of these, SWI and susceptibility has the warnings
-/// (`Warnings`), if there are any. Of `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier
-/// reconstruction that this one did not make are removed. Returns the images' paths.
+/// (`SusceptibilityWeighting`). That of `*_Chimap` says whose median is zero (`ZeroReference`). The JSON of these, SWI
+/// and susceptibility has the warnings (`Warnings`), if there are any. `*_paramagneticmap` and `*_diamagneticmap` (ppm) have the settings of the separation
+/// (`Separation`). Of these, `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier reconstruction that this one did
+/// not make are removed. Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
@@ -199,7 +205,22 @@ pub fn write_reconstruction_apart(
         let sidecar = describe("Effective transverse relaxation rate R2*", "s^-1", true);
         paths.push(names.volume("R2starmap", rate, header, &sidecar)?);
     }
-    for ending in [TSWI, SMWI, "R2starmap"] {
+    if let Some(separated) = &reconstruction.separated {
+        let maps = [&separated.positive_ppm, &separated.negative_ppm];
+        for ((ending, map), kind) in
+            PARTS.into_iter().zip(maps).zip(["Paramagnetic", "Diamagnetic"])
+        {
+            let text = format!("{kind} part of the magnetic susceptibility");
+            let mut sidecar = referred(noticed(describe(&text, "ppm", true)), reconstruction);
+            sidecar["Separation"] = json!({
+                "Method": "voxelwise least squares, R2 as a share of R2*",
+                "R2Share": separated.config.r2_share,
+                "R2PrimeHzPerPpm": separated.config.hz_per_ppm_at(context.field_strength_t),
+            });
+            paths.push(names.volume(ending, map, header, &sidecar)?);
+        }
+    }
+    for ending in [TSWI, SMWI, "R2starmap", PARTS[0], PARTS[1]] {
         if !paths.contains(&names.path(&format!("{ending}.nii.gz"))) {
             names.remove(ending)?;
         }

@@ -17,6 +17,7 @@ use crate::r2star::fit_r2_star;
 use crate::reference::{Reference, ZeroReference};
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
+use crate::separation::{SeparatedSusceptibility, separate};
 use crate::sign;
 use crate::swi::{
     SwiFromSusceptibility, minimum_intensity_projection, slice_axis, susceptibility_weighted,
@@ -99,9 +100,12 @@ pub struct Reconstruction {
     pub swi_from_susceptibility: Option<SwiFromSusceptibility>,
     /// R2* per second inside the brain; `None` for a single echo.
     pub r2_star_per_s: Option<Volume<f32>>,
+    /// Paramagnetic and diamagnetic susceptibility, zero outside the reliable part; `None` unless the settings ask for
+    /// it.
+    pub separated: Option<SeparatedSusceptibility>,
     /// How long each stage took.
     pub timings: Vec<(Stage, Duration)>,
-    /// What was noticed: `brain_mask_fallback`, `bipolar_two_echoes`, `phase_sign`.
+    /// What was noticed: `brain_mask_fallback`, `bipolar_two_echoes`, `phase_sign`, `r2_assumed`.
     pub warnings: Vec<Warning>,
 }
 
@@ -109,7 +113,7 @@ pub struct Reconstruction {
 /// begins.
 ///
 /// # Errors
-/// If no brain is found or the mask is empty or on another grid, or a setting cannot be.
+/// If no brain is found or the mask is empty or on another grid, or a setting cannot be, on its own or for this scan.
 pub fn reconstruct(
     scan: &GradientEchoScan,
     brain: Option<&Mask>,
@@ -117,6 +121,9 @@ pub fn reconstruct(
     progress: impl FnMut(Stage),
 ) -> Result<Reconstruction, ReconError> {
     config.validate()?;
+    if config.separation.is_some() && scan.echoes().len() < 2 {
+        return Err(ReconError::SeparationOfOneEcho { name: scan.echoes()[0].name.clone() });
+    }
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let mut warnings: Vec<Warning> = two_bipolar_echoes(scan, config).into_iter().collect();
@@ -215,6 +222,10 @@ pub fn reconstruct(
         weighted_by_susceptibility(scan, &chi_ppm, &reliable_whole, &config.swi);
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
+    let separated = config.separation.zip(r2_star_per_s.as_ref()).map(|(separation, rate)| {
+        warnings.push(r2_assumed(separation.r2_share, scan));
+        separate(&chi_ppm, rate, &reliable_whole, separation, scan.field_strength_t())
+    });
     let timings = clock.finish();
     Ok(Reconstruction {
         reliable: reliable_whole,
@@ -227,6 +238,7 @@ pub fn reconstruct(
         minimum_intensity_projection: projection,
         swi_from_susceptibility,
         r2_star_per_s,
+        separated,
         brain,
         timings,
         warnings,
@@ -244,6 +256,16 @@ fn two_bipolar_echoes(scan: &GradientEchoScan, config: &ReconConfig) -> Option<W
         );
         Warning::new("bipolar_two_echoes", message)
     })
+}
+
+/// A warning that R2 was not measured: what is wrong with it goes to both parts of susceptibility, with opposite signs.
+fn r2_assumed(share: f64, scan: &GradientEchoScan) -> Warning {
+    let message = format!(
+        "R2 was not measured: it is taken for {share} of R2* everywhere, so paramagnetic and diamagnetic susceptibility are \
+         too far from zero where the share is higher and too near where it is lower; do not compare tissues by them: {}",
+        scan.echoes()[0].name
+    );
+    Warning::new("r2_assumed", message)
 }
 
 /// Offset removal, unwrapping and fit.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ReconConfig;
 use crate::pipeline::Reconstruction;
 use crate::scan::GradientEchoScan;
+use crate::separation::separate;
 use crate::swi::weighted_by_susceptibility;
 
 /// Whose median susceptibility is zero.
@@ -72,6 +73,11 @@ impl Reconstruction {
         self.zero = ZeroReference { region: Reference::Fluid, volume_mm3, brain_median_ppm };
         self.swi_from_susceptibility =
             weighted_by_susceptibility(scan, &self.chi_ppm, &self.reliable, &config.swi);
+        self.separated =
+            config.separation.zip(self.r2_star_per_s.as_ref()).map(|(separation, rate)| {
+                let tesla = scan.field_strength_t();
+                separate(&self.chi_ppm, rate, &self.reliable, separation, tesla)
+            });
         Ok(())
     }
 

@@ -18,6 +18,8 @@ annotate.sqlite*
 **/*_minIP.*
 **/*_tSWI.*
 **/*_SMWI.*
+**/*_paramagneticmap.*
+**/*_diamagneticmap.*
 **/*_fieldmap.*
 **/*_xfm.*
 status

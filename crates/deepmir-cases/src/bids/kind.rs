@@ -263,6 +263,8 @@ mod tests {
             ("sub-01_seg-lesions_dseg.nii", None),
             ("sub-01_desc-brain_mask.nii", Some(Kind::BrainMask)),
             ("sub-01_desc-reliable_mask.nii", None),
+            ("sub-01_paramagneticmap.nii", None),
+            ("sub-01_diamagneticmap.nii", None),
         ] {
             assert_eq!(kind(name), want, "{name}");
         }

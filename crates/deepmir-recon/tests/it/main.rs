@@ -15,4 +15,5 @@ mod phase;
 mod reference;
 mod registration;
 mod robustness;
+mod separation;
 mod swi;

@@ -128,6 +128,8 @@ pub enum ReferenceName {
   *_minIP.nii.gz                    its minimum-intensity projection
   *_tSWI.nii.gz, *_SMWI.nii.gz      SWI from susceptibility, if --config asks for it
   *_Chimap.nii.gz                   susceptibility in ppm
+  *_paramagneticmap.nii.gz, *_diamagneticmap.nii.gz
+                                    its two parts, if --config asks for them
   *_R2starmap.nii.gz                R2* per second
   *_desc-brain_mask.nii.gz          brain mask
   *_desc-reliable_mask.nii.gz       where susceptibility is reliable
