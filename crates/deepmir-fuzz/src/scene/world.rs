@@ -16,6 +16,10 @@ const TRAINING: &str = include_str!("settings/training.toml");
 const STUDY: &str = include_str!("settings/study.toml");
 const RECON: &str = include_str!("settings/recon.toml");
 
+/// A network of others, and what its owner says of it.
+const NETWORK: &[u8] = include_bytes!("../../../deepmir-onnx/tests/fixtures/volume.onnx");
+const IMPORT: &str = include_str!("settings/import.toml");
+
 const TRUTH: &str = "sub-01_acq-swi_seg-lesions_dseg.nii.gz";
 
 /// Makes every scene below a folder, which is emptied first.
@@ -44,6 +48,7 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
         sound.train(Scene::new(world, "train", 6))?,
         sound.resume(Scene::new(world, "train resume", 6))?,
         sound.model(Scene::new(world, "model", 12))?,
+        imported(Scene::new(world, "model import", 8))?,
         sound.tune(Scene::new(world, "model tune", 4))?,
         sound.evaluate(Scene::new(world, "evaluate", 8))?,
         sound.annotate(Scene::new(world, "annotate", 8))?,
@@ -60,6 +65,16 @@ fn describe(dataset: &Path) -> Result<()> {
     let text = "{\"Name\": \"made up\", \"BIDSVersion\": \"1.10.0\"}\n";
     fs::write(dataset.join("dataset_description.json"), text)?;
     Ok(())
+}
+
+/// A network that is read, run once and packed.
+fn imported(scene: Scene) -> Result<Scene> {
+    fs::create_dir_all(&scene.folder)?;
+    fs::write(scene.folder.join("network.onnx"), NETWORK)?;
+    fs::write(scene.folder.join("plan.toml"), IMPORT)?;
+    Ok(scene
+        .command("model import network.onnx --plan plan.toml -o out.deepmir")
+        .writing(&["out.deepmir"]))
 }
 
 /// What is sound, and the program that makes more of it.
