@@ -122,7 +122,7 @@ fn wrong_values_name_key_and_file() {
         ("swi = [\"a\", \"b\"]\n", "swi: expected a text or a number, not a list"),
         ("b0 = \"three\"\n", "b0: invalid value 'three'"),
         ("te = [0.1, false]\n", "te: expected a text or a number"),
-        ("b0-direction = [1, 0]\n", "b0-direction: "),
+        ("b0-direction = [1, 0, \"z\"]\n", "b0-direction: "),
         ("verbose = \"much\"\n", "verbose: expected a number from 0 to 9"),
         ("verbose = 1\nquiet = true\n", "is set in"),
     ] {
