@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use deepmir_lesion::LabelMap;
 use deepmir_volume::nifti::{self, AffineSource, Header, HeaderNotes, Image, ReadOptions};
-use deepmir_volume::{Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning};
+use deepmir_volume::{
+    Grid, GridMismatch, Mask, Orientation, Volume, VolumeError, Warning, check_same_grid,
+};
 
 use crate::bids::{NoSwi, no_swi};
 use crate::brain::{self, NotStripped};
@@ -295,7 +297,7 @@ fn check_grid(
     path: &Path,
     grid: &Grid,
 ) -> Result<(), CaseError> {
-    check_grids((reference, reference_grid), (path, grid), false, RESAMPLE.to_owned())
+    Ok(check_same_grid((reference, reference_grid), (path, grid), RESAMPLE)?)
 }
 
 fn check_grids(

@@ -1,6 +1,8 @@
 //! A gradient-echo scan in memory.
 
-use deepmir_volume::{Grid, Volume, VolumeError};
+use std::path::Path;
+
+use deepmir_volume::{Grid, Volume, check_same_grid};
 use nalgebra::Vector3;
 
 use crate::{ReconError, limits};
@@ -118,17 +120,11 @@ fn check_echo(echo: &Echo, first: &Echo) -> Result<(), ReconError> {
     }
     let grid = first.magnitude.grid();
     for other in [echo.magnitude.grid(), echo.phase_rad.grid()] {
-        if !grid.same_as(other) {
-            return Err(VolumeError::GridMismatch(Box::new(deepmir_volume::GridMismatch {
-                reference: (&first.name).into(),
-                reference_grid: *grid,
-                other: (&echo.name).into(),
-                other_grid: *other,
-                placeless: false,
-                remedy: "all echoes of a scan, magnitude and phase, have one grid".to_owned(),
-            }))
-            .into());
-        }
+        check_same_grid(
+            (Path::new(&first.name), grid),
+            (Path::new(&echo.name), other),
+            "all echoes of a scan, magnitude and phase, have one grid",
+        )?;
     }
     for volume in [&echo.magnitude, &echo.phase_rad] {
         let count = volume.data().iter().filter(|value| !value.is_finite()).count();

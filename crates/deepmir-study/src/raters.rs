@@ -10,7 +10,7 @@ use deepmir_lesion::metrics::{
 };
 use deepmir_lesion::{LabelMap, Lesion, LesionClass, Region, lesions_of, table};
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{GridMismatch, VolumeError, nifti};
+use deepmir_volume::{check_same_grid, nifti};
 use serde::Serialize;
 
 use crate::StudyError;
@@ -121,17 +121,8 @@ fn pair(
 
 fn rated(id: &str, one: &Path, other: &Path) -> Result<RatedScan, StudyError> {
     let ((first, _), (second, _)) = (LabelMap::read(one)?, LabelMap::read(other)?);
-    if !first.grid().same_as(second.grid()) {
-        let mismatch = GridMismatch {
-            reference: one.to_owned(),
-            reference_grid: *first.grid(),
-            other: other.to_owned(),
-            other_grid: *second.grid(),
-            placeless: false,
-            remedy: "both raters must mark the same image".to_owned(),
-        };
-        return Err(VolumeError::GridMismatch(Box::new(mismatch)).into());
-    }
+    let remedy = "both raters must mark the same image";
+    check_same_grid((one, first.grid()), (other, second.grid()), remedy)?;
     let lesions = [(first, one), (second, other)].map(|(labels, path)| placed(&labels, path));
     let [first, second] = lesions;
     Ok(RatedScan { id: id.to_owned(), lesions: [first?, second?] })

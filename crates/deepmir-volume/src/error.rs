@@ -1,7 +1,7 @@
 //! What can go wrong, with the file and the remedy.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Orientation;
 
@@ -150,6 +150,28 @@ pub struct GridMismatch {
     pub placeless: bool,
     /// What the user can do.
     pub remedy: String,
+}
+
+/// Checks that two images, each with its path or name, lie on one grid.
+///
+/// # Errors
+/// [`VolumeError::GridMismatch`] with both and the remedy.
+pub fn check_same_grid(
+    (reference, reference_grid): (&Path, &crate::Grid),
+    (other, other_grid): (&Path, &crate::Grid),
+    remedy: &str,
+) -> Result<(), VolumeError> {
+    if reference_grid.same_as(other_grid) {
+        return Ok(());
+    }
+    Err(VolumeError::GridMismatch(Box::new(GridMismatch {
+        reference: reference.to_owned(),
+        reference_grid: *reference_grid,
+        other: other.to_owned(),
+        other_grid: *other_grid,
+        placeless: false,
+        remedy: remedy.to_owned(),
+    })))
 }
 
 fn grid_mismatch(mismatch: &GridMismatch) -> String {

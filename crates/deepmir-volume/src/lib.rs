@@ -54,7 +54,7 @@ mod warning;
 
 pub use affine::Affine;
 pub use bounding_box::BoundingBox;
-pub use error::{GridMismatch, VolumeError};
+pub use error::{GridMismatch, VolumeError, check_same_grid};
 pub use grid::{Grid, SAME_GRID_TOLERANCE_VOXELS};
 pub use missing::{cannot_read, with_causes};
 pub use orientation::Orientation;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deepmir_volume::nifti::{self, Header};
-use deepmir_volume::{GridMismatch, Volume, VolumeError};
+use deepmir_volume::{Volume, check_same_grid};
 
 use super::ReadOptions;
 use super::scaling::{HeaderScaling, PhaseScaling};
@@ -34,17 +34,11 @@ impl Pair {
         let (one, other) =
             rayon::join(|| nifti::read_series(a, &options), || nifti::read_series(b, &options));
         let ((header, first), (other_header, second)) = (one?, other?);
-        if !header.grid().same_as(other_header.grid()) {
-            return Err(VolumeError::GridMismatch(Box::new(GridMismatch {
-                reference: a.to_owned(),
-                reference_grid: *header.grid(),
-                other: b.to_owned(),
-                other_grid: *other_header.grid(),
-                placeless: false,
-                remedy: "both images of an echo have one grid; convert the scan again".to_owned(),
-            }))
-            .into());
-        }
+        check_same_grid(
+            (a, header.grid()),
+            (b, other_header.grid()),
+            "both images of an echo have one grid; convert the scan again",
+        )?;
         if first.len() != second.len() {
             return Err(ReconError::EchoCount {
                 magnitudes: first.len(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use deepmir_cases::bids::{write_json, write_text};
 use deepmir_volume::nifti::{self, ReadOptions};
-use deepmir_volume::{Grid, GridMismatch, Volume, VolumeError};
+use deepmir_volume::{Grid, Volume, check_same_grid};
 use serde_json::{Map, Value, json};
 
 use super::{MEANINGS, Measure, TissueLabels, evaluated, measure};
@@ -12,6 +12,8 @@ use crate::ReconError;
 
 /// What the table is called, after the stem.
 const ENDING: &str = "desc-truth_measures";
+
+const RESAMPLE: &str = "resample the second to the grid of the first";
 
 /// The files of a comparison.
 #[derive(Clone, Debug)]
@@ -49,7 +51,8 @@ impl CompareMaps {
     pub fn check_grid(&self, reference: &Path) -> Result<(), ReconError> {
         let header = nifti::read_header(reference)?;
         for path in [Some(&self.truth), self.labels.as_ref()].into_iter().flatten() {
-            same_grid(reference, header.grid(), path, nifti::read_header(path)?.grid())?;
+            let other = nifti::read_header(path)?;
+            check_same_grid((reference, header.grid()), (path, other.grid()), RESAMPLE)?;
         }
         Ok(())
     }
@@ -61,7 +64,9 @@ impl CompareMaps {
     pub fn measure(&self) -> Result<Compared, ReconError> {
         let options = ReadOptions { nan_to_zero: self.nan_to_zero };
         let chi = nifti::read_with(&self.chi_map, &options)?.volume;
-        let on_grid = |path: &Path, grid: &Grid| same_grid(&self.chi_map, chi.grid(), path, grid);
+        let on_grid = |path: &Path, grid: &Grid| {
+            check_same_grid((&self.chi_map, chi.grid()), (path, grid), RESAMPLE)
+        };
         let truth = nifti::read_with(&self.truth, &options)?.volume;
         on_grid(&self.truth, truth.grid())?;
         let brain = match &self.mask {
@@ -153,24 +158,4 @@ impl Compared {
             "unit": { "Description": "unit of the value; 1 is none" },
         })
     }
-}
-
-fn same_grid(
-    reference: &Path,
-    reference_grid: &Grid,
-    other: &Path,
-    other_grid: &Grid,
-) -> Result<(), ReconError> {
-    if reference_grid.same_as(other_grid) {
-        return Ok(());
-    }
-    let mismatch = GridMismatch {
-        reference: reference.to_owned(),
-        reference_grid: *reference_grid,
-        other: other.to_owned(),
-        other_grid: *other_grid,
-        placeless: false,
-        remedy: "resample the second to the grid of the first".to_owned(),
-    };
-    Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
 }

@@ -21,7 +21,7 @@ use deepmir_lesion::{
 };
 use deepmir_pipeline::predict::candidates;
 use deepmir_volume::components::Connectivity;
-use deepmir_volume::{GridMismatch, Mask, Volume, VolumeError};
+use deepmir_volume::{Mask, Volume, check_same_grid};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -282,16 +282,6 @@ pub(crate) fn same_grid<A, B>(
     other: &Path,
     other_volume: &Volume<B>,
 ) -> Result<(), StudyError> {
-    if reference_volume.grid().same_as(other_volume.grid()) {
-        return Ok(());
-    }
-    let mismatch = GridMismatch {
-        reference: reference.to_owned(),
-        reference_grid: *reference_volume.grid(),
-        other: other.to_owned(),
-        other_grid: *other_volume.grid(),
-        placeless: false,
-        remedy: "evaluate on the grid that was predicted on".to_owned(),
-    };
-    Err(VolumeError::GridMismatch(Box::new(mismatch)).into())
+    let remedy = "evaluate on the grid that was predicted on";
+    Ok(check_same_grid((reference, reference_volume.grid()), (other, other_volume.grid()), remedy)?)
 }
