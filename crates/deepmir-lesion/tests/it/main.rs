@@ -4,5 +4,6 @@
 
 mod agreement;
 mod independent_scores;
+mod maps;
 mod reloaded;
 mod valdo;

@@ -2,24 +2,13 @@
 //! maps of `fixtures/scores.json`; what is undefined follows Reinke et al. 2024.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deepmir_lesion::metrics::{RELOADED_MEASURES, reloaded_score};
 use deepmir_lesion::{LabelMap, LesionClass};
-use deepmir_volume::{Affine, Grid, Volume};
+use deepmir_volume::{Affine, Grid};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Maps {
-    shape: [usize; 3],
-    cases: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    truth: String,
-    predicted: String,
-}
+use crate::maps::{close, pairs};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -29,27 +18,16 @@ struct Expected {
 
 #[test]
 fn every_measure_of_every_case_is_the_same() {
-    let maps: Maps = serde_json::from_str(include_str!("../fixtures/scores.json")).unwrap();
     let expected: Expected =
         serde_json::from_str(include_str!("../fixtures/reloaded.json")).unwrap();
-    let grid = Grid::new(maps.shape, Affine::from_spacing(expected.spacing_mm, [0.0; 3])).unwrap();
-    let labels = |digits: &str| {
-        let values = digits.bytes().map(|digit| i32::from(digit - b'0')).collect();
-        let values = Volume::new(grid, values).unwrap();
-        LabelMap::from_integers(&values, &PathBuf::from("fixture")).unwrap()
-    };
-    for (number, (pair, wanted)) in maps.cases.iter().zip(&expected.cases).enumerate() {
-        let (truth, predicted) = (labels(&pair.truth), labels(&pair.predicted));
+    let pairs = pairs(expected.spacing_mm);
+    for (number, ([truth, predicted], wanted)) in pairs.iter().zip(&expected.cases).enumerate() {
         for (class, wanted) in LesionClass::ALL.into_iter().zip(wanted) {
-            let score = reloaded_score(&truth, &predicted, class);
+            let score = reloaded_score(truth, predicted, class);
             assert_eq!(wanted.len(), RELOADED_MEASURES.len());
             for (name, measure) in RELOADED_MEASURES {
-                let same = match (measure(&score), wanted[name]) {
-                    (Some(got), Some(want)) => (got - want).abs() < 1e-9,
-                    (got, want) => got == want,
-                };
                 assert!(
-                    same,
+                    close(measure(&score), wanted[name]),
                     "case {number}, {class}, {name}: {score:?}, wanted {:?}",
                     wanted[name]
                 );

@@ -2,24 +2,12 @@
 //! `fixtures/scores.json`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use deepmir_lesion::LesionClass;
 use deepmir_lesion::metrics::{Spread, VALDO_MEASURES, ValdoScore, valdo_score};
-use deepmir_lesion::{LabelMap, LesionClass};
-use deepmir_volume::{Affine, Grid, Volume};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Maps {
-    shape: [usize; 3],
-    cases: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    truth: String,
-    predicted: String,
-}
+use crate::maps::{close, pairs};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -47,28 +35,13 @@ struct ExpectedSpread {
     standard_deviation: f64,
 }
 
-fn labels(digits: &str, grid: Grid) -> LabelMap {
-    let values = digits.bytes().map(|digit| i32::from(digit - b'0')).collect();
-    LabelMap::from_integers(&Volume::new(grid, values).unwrap(), &PathBuf::from("fixture")).unwrap()
-}
-
-fn close(got: Option<f64>, want: Option<f64>) -> bool {
-    match (got, want) {
-        (Some(got), Some(want)) => (got - want).abs() < 1e-9,
-        (got, want) => got == want,
-    }
-}
-
 #[test]
 fn the_four_measures_and_their_spread_are_the_same() {
-    let maps: Maps = serde_json::from_str(include_str!("../fixtures/scores.json")).unwrap();
     let expected: Expected = serde_json::from_str(include_str!("../fixtures/valdo.json")).unwrap();
-    let grid = Grid::new(maps.shape, Affine::from_spacing(expected.spacing_mm, [0.0; 3])).unwrap();
     let mut scores: [Vec<ValdoScore>; 2] = Default::default();
-    for (pair, wanted) in maps.cases.iter().zip(&expected.cases) {
-        let (truth, predicted) = (labels(&pair.truth, grid), labels(&pair.predicted, grid));
+    for ([truth, predicted], wanted) in pairs(expected.spacing_mm).iter().zip(&expected.cases) {
         for (n, (class, want)) in LesionClass::ALL.into_iter().zip(wanted).enumerate() {
-            let got = valdo_score(&truth, &predicted, class);
+            let got = valdo_score(truth, predicted, class);
             let counts = (got.truth, got.predicted, got.matched, got.absolute_count_difference);
             let wanted = (want.truth, want.predicted, want.right, want.absolute_count_difference);
             assert_eq!(counts, wanted);
