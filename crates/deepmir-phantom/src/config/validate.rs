@@ -108,6 +108,14 @@ impl PhantomConfig {
         share("sessions.growth_probability", sessions.growth_probability)?;
         share("sessions.vanishing_probability", sessions.vanishing_probability)?;
         share("sessions.other_protocol_probability", sessions.other_protocol_probability)?;
+        if self.output.reconstruction.separation.is_some() {
+            // Phantoms have no such maps to write, and an option that does nothing misleads.
+            return Err(PhantomError::Setting {
+                name: "output.reconstruction.separation",
+                value: "a table".to_owned(),
+                must_be: "left out: `deepmir recon` separates the raw echoes",
+            });
+        }
         range("sessions.growth_factor", sessions.growth_factor, [1.0, 5.0])
     }
 }
@@ -150,4 +158,22 @@ fn require(
         return Ok(());
     }
     Err(PhantomError::Setting { name, value: value.to_string(), must_be })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepmir_recon::separation::SeparationConfig;
+
+    #[test]
+    fn a_separation_that_no_phantom_writes_is_refused() {
+        let mut config = PhantomConfig::default();
+        config.validate().unwrap();
+        let separation = SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: 0.6 };
+        config.output.reconstruction.separation = Some(separation);
+        let told = config.validate().unwrap_err().to_string();
+        assert!(
+            told.contains("output.reconstruction.separation") && told.contains("deepmir recon")
+        );
+    }
 }
