@@ -109,8 +109,8 @@ pub struct OutputContext<'a> {
 /// `*_desc-total_fieldmap` and `*_desc-local_fieldmap` (hertz), `*_desc-quality_fieldmap` (0 to 1).
 /// `*_tSWI` or `*_SMWI`, where it was made, has method and settings in its JSON
 /// (`SusceptibilityWeighting`). That of `*_Chimap` says whose median is zero (`ZeroReference`). The JSON of these, SWI
-/// and susceptibility has the warnings (`Warnings`), if there are any. `*_paramagneticmap` and `*_diamagneticmap` (ppm) have the settings of the separation
-/// (`Separation`). Of these, `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier reconstruction that this one did
+/// and susceptibility has the warnings (`Warnings`), if there are any. `*_paramagneticmap` and `*_diamagneticmap` (ppm)
+/// have the settings of the separation (`Separation`). Of these, `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier reconstruction that this one did
 /// not make are removed. Returns the images' paths.
 ///
 /// # Errors

@@ -1,8 +1,9 @@
 //! The whole chain.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use deepmir_volume::{BoundingBox, GridMismatch, Mask, Volume, VolumeError, Warning};
+use deepmir_volume::{BoundingBox, Mask, Volume, Warning, check_same_grid};
 
 use crate::ReconError;
 use crate::background::{BackgroundInput, LocalField, remove_background};
@@ -17,7 +18,7 @@ use crate::r2star::fit_r2_star;
 use crate::reference::{Reference, ZeroReference};
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
-use crate::separation::{SeparatedSusceptibility, separate};
+use crate::separation::{SeparatedSusceptibility, separated};
 use crate::sign;
 use crate::swi::{
     SwiFromSusceptibility, minimum_intensity_projection, slice_axis, susceptibility_weighted,
@@ -222,10 +223,10 @@ pub fn reconstruct(
         weighted_by_susceptibility(scan, &chi_ppm, &reliable_whole, &config.swi);
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
-    let separated = config.separation.zip(r2_star_per_s.as_ref()).map(|(separation, rate)| {
-        warnings.push(r2_assumed(separation.r2_share, scan));
-        separate(&chi_ppm, rate, &reliable_whole, separation, scan.field_strength_t())
-    });
+    let tesla = scan.field_strength_t();
+    let rate = r2_star_per_s.as_ref();
+    let separated = separated(&chi_ppm, rate, &reliable_whole, config.separation, tesla);
+    warnings.extend(separated.iter().map(|parts| r2_assumed(parts.config.r2_share, scan)));
     let timings = clock.finish();
     Ok(Reconstruction {
         reliable: reliable_whole,
@@ -313,17 +314,11 @@ fn clear_outside(map: &mut Volume<f32>, mask: &Mask) {
 }
 
 fn check_mask(mask: &Mask, scan: &GradientEchoScan) -> Result<Mask, ReconError> {
-    if !mask.grid().same_as(scan.grid()) {
-        return Err(VolumeError::GridMismatch(Box::new(GridMismatch {
-            reference: (&scan.echoes()[0].name).into(),
-            reference_grid: *scan.grid(),
-            other: "the brain mask".into(),
-            other_grid: *mask.grid(),
-            placeless: false,
-            remedy: "draw or resample the mask on the scan's grid".to_owned(),
-        }))
-        .into());
-    }
+    check_same_grid(
+        (Path::new(&scan.echoes()[0].name), scan.grid()),
+        (Path::new("the brain mask"), mask.grid()),
+        "draw or resample the mask on the scan's grid",
+    )?;
     if mask.count() == 0 {
         return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
     }

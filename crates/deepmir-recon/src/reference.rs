@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ReconConfig;
 use crate::pipeline::Reconstruction;
 use crate::scan::GradientEchoScan;
-use crate::separation::separate;
+use crate::separation::separated;
 use crate::swi::weighted_by_susceptibility;
 
 /// Whose median susceptibility is zero.
@@ -73,11 +73,8 @@ impl Reconstruction {
         self.zero = ZeroReference { region: Reference::Fluid, volume_mm3, brain_median_ppm };
         self.swi_from_susceptibility =
             weighted_by_susceptibility(scan, &self.chi_ppm, &self.reliable, &config.swi);
-        self.separated =
-            config.separation.zip(self.r2_star_per_s.as_ref()).map(|(separation, rate)| {
-                let tesla = scan.field_strength_t();
-                separate(&self.chi_ppm, rate, &self.reliable, separation, tesla)
-            });
+        let (rate, tesla) = (self.r2_star_per_s.as_ref(), scan.field_strength_t());
+        self.separated = separated(&self.chi_ppm, rate, &self.reliable, config.separation, tesla);
         Ok(())
     }
 

@@ -51,6 +51,17 @@ pub fn parts(chi_ppm: f32, r2_prime_ppm: f32) -> (f32, f32) {
     (0.5 * (chi_ppm + r2_prime_ppm).max(0.0), 0.5 * (chi_ppm - r2_prime_ppm).min(0.0))
 }
 
+/// As a reconstruction is set: `None` unless it is to be separated and R2* is known.
+pub(crate) fn separated(
+    chi_ppm: &Volume<f32>,
+    r2_star_per_s: Option<&Volume<f32>>,
+    mask: &Mask,
+    config: Option<SeparationConfig>,
+    field_strength_t: f64,
+) -> Option<SeparatedSusceptibility> {
+    Some(separate(chi_ppm, r2_star_per_s?, mask, config?, field_strength_t))
+}
+
 /// Separates a susceptibility map (ppm) by an R2* map (per second) of the same grid inside a mask of that grid.
 pub fn separate(
     chi_ppm: &Volume<f32>,

@@ -102,6 +102,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
+
     #[test]
     fn a_folder_is_there_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();

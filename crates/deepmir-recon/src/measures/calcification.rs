@@ -1,6 +1,6 @@
 //! How much of a calcification is found, and the streaks around it.
 
-use deepmir_volume::{Mask, Volume};
+use deepmir_volume::{BoundingBox, Mask, Volume};
 
 /// The box of the calcification is wider by this many voxels on each side.
 const CORE: usize = 3;
@@ -27,21 +27,15 @@ pub fn calcification(
     let value = |map: &Volume<f32>, index: usize| {
         if data[index] { f64::from(map.data()[index]) } else { 0.0 }
     };
-    let inside: Vec<usize> = (0..data.len()).filter(|&index| calcified.data()[index]).collect();
-    if inside.is_empty() {
-        return (None, None);
-    }
-    let true_moment: f64 = inside.iter().map(|&index| value(truth, index)).sum();
-    let mut bounds = [(usize::MAX, 0); 3];
-    for &index in &inside {
-        for (bound, at) in bounds.iter_mut().zip(grid.voxel(index)) {
-            *bound = (bound.0.min(at), bound.1.max(at));
-        }
-    }
+    let Some(bounds) = BoundingBox::around(calcified) else { return (None, None) };
+    let inside = (0..data.len()).filter(|&index| calcified.data()[index]);
+    let true_moment: f64 = inside.map(|index| value(truth, index)).sum();
     // How many voxels a place is outside the bounds, along the worst axis.
     let outside = |index: usize| {
-        let apart = grid.voxel(index).into_iter().zip(bounds);
-        apart.map(|(at, (first, last))| first.saturating_sub(at).max(at.saturating_sub(last))).max()
+        let apart = grid.voxel(index).into_iter().zip(bounds.start()).zip(bounds.end());
+        apart
+            .map(|((at, start), end)| start.saturating_sub(at).max((at + 1).saturating_sub(end)))
+            .max()
     };
     let (mut core, mut first_shell, mut shells) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..data.len() {

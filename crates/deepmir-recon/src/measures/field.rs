@@ -1,6 +1,6 @@
 //! Filters over whole maps in double precision, and the measures made of them.
 
-use deepmir_volume::{Mask, Volume};
+use deepmir_volume::{BoundingBox, Mask, Volume};
 use rayon::prelude::*;
 
 /// Standard deviation of the Laplacian of Gaussian, in voxels.
@@ -153,24 +153,23 @@ pub fn xsim_of_boxes(chi: &Field, truth: &Field, region: &Mask) -> Option<f64> {
 
 /// Root mean square of the difference of the gradients, over all components and all voxels of the box of a region.
 pub fn gradient_error(chi: &Field, truth: &Field, region: &Mask) -> Option<f64> {
-    let mut bounds = [(usize::MAX, 0); 3];
-    for index in (0..region.data().len()).filter(|&index| region.data()[index]) {
-        for (bound, at) in bounds.iter_mut().zip(region.grid().voxel(index)) {
-            *bound = (bound.0.min(at), bound.1.max(at));
-        }
-    }
+    let bounds = BoundingBox::around(region)?;
     // A gradient needs two voxels along each axis.
-    if bounds.iter().any(|(first, last)| first >= last) {
+    if bounds.shape().contains(&1) {
         return None;
     }
+    let ([x, y, z], [end_x, end_y, end_z]) = (bounds.start(), bounds.end());
     let difference = chi.map(|index| chi.data[index] - truth.data[index]);
-    let gradients: Vec<Field> =
-        bounds.iter().enumerate().map(|(axis, ends)| difference.gradient(axis, *ends)).collect();
+    let gradients = [(x, end_x), (y, end_y), (z, end_z)];
+    let gradients: Vec<Field> = gradients
+        .iter()
+        .enumerate()
+        .map(|(axis, &(start, end))| difference.gradient(axis, (start, end - 1)))
+        .collect();
     let (mut sum, mut count) = (0.0, 0_usize);
-    let [x, y, z] = bounds;
-    for k in z.0..=z.1 {
-        for j in y.0..=y.1 {
-            for i in x.0..=x.1 {
+    for k in z..end_z {
+        for j in y..end_y {
+            for i in x..end_x {
                 let index = region.grid().index([i, j, k]);
                 sum += gradients.iter().map(|field| field.data[index].powi(2)).sum::<f64>();
                 count += 3;
