@@ -93,7 +93,6 @@ impl OnnxNetwork {
         windows.retain(|window| window.touches(brain));
 
         let weights = gaussian(window);
-        let upward = !reversed[axes[0]];
         let grid = *brain.grid();
         let mut maps = vec![Volume::filled(grid, 0.0_f32); self.layout.outputs.len()];
         let mut sums = Volume::filled(grid, 0.0_f32);
@@ -102,7 +101,7 @@ impl OnnxNetwork {
         for (done, some) in windows.chunks(threads).enumerate() {
             let found: Vec<Result<Vec<f32>, OnnxError>> = some
                 .par_iter()
-                .map(|window| self.run(window.cut(images, self.context_slices, upward)))
+                .map(|window| self.run(window.cut(images, self.context_slices)))
                 .collect();
             // In order, so that sums are the same for any number of threads.
             for (window, found) in some.iter().zip(found) {

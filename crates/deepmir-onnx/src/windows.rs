@@ -7,6 +7,8 @@ pub(crate) struct Window {
     /// The volume's axis of each place.
     axes: [usize; 3],
     along: [Vec<Option<usize>>; 3],
+    /// Whether the first place runs as the volume does.
+    upward: bool,
 }
 
 impl Window {
@@ -26,7 +28,7 @@ impl Window {
             };
             (0..window[place]).map(voxel).collect()
         });
-        Self { axes, along }
+        Self { axes, along, upward: !reversed[axes[0]] }
     }
 
     /// The volume's index of each voxel of the window, in the window's order. `shift` moves the first place, but not beyond
@@ -51,13 +53,12 @@ impl Window {
     }
 
     /// The images in the window, one after another, each with `context` slices from below to above; zero beyond their end.
-    /// `upward` tells whether the first place runs as the volume does.
-    pub(crate) fn cut(&self, images: &[Volume<f32>], context: usize, upward: bool) -> Vec<f32> {
+    pub(crate) fn cut(&self, images: &[Volume<f32>], context: usize) -> Vec<f32> {
         let middle = (context / 2) as isize;
         let mut values = Vec::new();
         for image in images {
             for n in 0..context as isize {
-                let shift = if upward { n - middle } else { middle - n };
+                let shift = if self.upward { n - middle } else { middle - n };
                 let indices = self.indices(image.shape(), shift);
                 values.extend(indices.map(|index| index.map_or(0.0, |index| image.data()[index])));
             }
@@ -129,7 +130,7 @@ mod tests {
         // x slowest; y runs the other way; z ends within the window.
         let window =
             Window::new([0, 1, 2], [2, 1, 2], [3, 0, 2], image.shape(), [false, true, false]);
-        let cut = window.cut(std::slice::from_ref(&image), 1, true);
+        let cut = window.cut(std::slice::from_ref(&image), 1);
         assert_eq!(cut, [233.0, 0.0, 234.0, 0.0]);
         let mut back = image.map(|_| 0.0_f32);
         window.add(&cut, &[2.0; 4], &mut back);
@@ -143,11 +144,11 @@ mod tests {
     fn context_slices_run_from_bottom_to_top_and_repeat_at_the_ends() {
         let image = numbered([2, 1, 3]);
         let slice = Window::new([2, 1, 0], [1, 1, 1], [0, 0, 1], image.shape(), [false; 3]);
-        assert_eq!(slice.cut(std::slice::from_ref(&image), 3, true), [1.0, 1.0, 101.0]);
+        assert_eq!(slice.cut(std::slice::from_ref(&image), 3), [1.0, 1.0, 101.0]);
         // The first slice from above is the last one.
         let reversed = [false, false, true];
         let slice = Window::new([2, 1, 0], [1, 1, 1], [0, 0, 1], image.shape(), reversed);
-        assert_eq!(slice.cut(std::slice::from_ref(&image), 3, false), [201.0, 201.0, 101.0]);
+        assert_eq!(slice.cut(std::slice::from_ref(&image), 3), [201.0, 201.0, 101.0]);
     }
 
     #[test]
