@@ -104,6 +104,15 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// What may be said of the share found: of the same implants the raw difference, of others that at the same
+    /// diameters and susceptibilities.
+    #[must_use]
+    pub fn comparable(&self) -> Option<Estimate> {
+        if self.pairs.is_some() { self.sensitivity } else { self.standardised }
+    }
+}
+
 /// The same implants of two tables.
 fn pairs_of<'a>(
     first: &[&'a ImplantRow],
@@ -348,6 +357,7 @@ mod tests {
         }
         let difference = Difference::of(&refs(&first), &refs(&better), &BOOTSTRAP).unwrap();
         assert!(difference.standardised.unwrap().low > 0.05);
+        assert_eq!(difference.comparable(), difference.standardised);
     }
 
     #[test]

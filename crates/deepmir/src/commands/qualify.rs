@@ -187,7 +187,7 @@ fn sides(first: &Path, second: &Path, arguments: &Qualify) -> anyhow::Result<()>
         let difference = &group.difference;
         let [a, b] =
             difference.counts.map(|count| format!("{} of {}", count.found, count.implants));
-        let share = difference.sensitivity.map_or_else(
+        let share = difference.comparable().map_or_else(
             || "n/a".to_owned(),
             |e| format!("{:+.3} [{:+.3}, {:+.3}]", e.value, e.low, e.high),
         );

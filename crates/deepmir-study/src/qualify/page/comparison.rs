@@ -71,27 +71,29 @@ fn sentence(group: &ComparedGroup) -> String {
     let [a, b] = &group.inputs;
     let with = if a == b { inputs(a) } else { format!("{}, then {}", inputs(a), inputs(b)) };
     let difference = &group.difference;
-    let (told, among) = if difference.pairs.is_some() {
-        (difference.sensitivity, format!("the same {what}"))
+    // Beside a number, and beside a comparison.
+    let (of_them, more) = if difference.pairs.is_some() {
+        (format!("the same {what}"), format!("of the same {what}"))
     } else {
-        (difference.standardised, format!("{what} of the same diameters and susceptibilities"))
+        let these = format!("{what} of the same diameters and susceptibilities");
+        (these.clone(), these)
     };
-    let Some(told) = told else {
+    let Some(told) = difference.comparable() else {
         let why = if difference.pairs.is_some() || difference.sensitivity.is_none() {
             "one scan is too little"
         } else {
             "the implants differ, and a curve cannot be fitted on both sides"
         };
-        return format!("With {with}: which finds more of {among} cannot be told; {why}.");
+        return format!("With {with}, which finds more {more} cannot be told: {why}.");
     };
     let points = (100.0 * told.value).round().abs();
     if told.low > 0.0 {
-        format!("With {with}, the second finds more of {among}: {points:.0} in a hundred more.")
+        format!("With {with}, the second finds more {more}: {points:.0} in a hundred more.")
     } else if told.high < 0.0 {
-        format!("With {with}, the second finds fewer of {among}: {points:.0} in a hundred fewer.")
+        format!("With {with}, the second finds fewer {more}: {points:.0} in a hundred fewer.")
     } else {
         format!(
-            "With {with}, no difference in the share of {among} that is found is beyond chance ({:+.0} in a hundred, \
+            "With {with}, no difference in the share found of {of_them} is beyond chance ({:+.0} in a hundred, \
              {:+.0} to {:+.0}).",
             100.0 * told.value,
             100.0 * told.low,

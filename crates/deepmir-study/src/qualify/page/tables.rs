@@ -180,8 +180,7 @@ pub(super) fn difference(difference: &Difference) -> Vec<String> {
         counted(difference.counts[0]),
         counted(difference.counts[1]),
         pairs,
-        if difference.pairs.is_some() { difference.sensitivity } else { difference.standardised }
-            .map_or_else(na, points),
+        difference.comparable().map_or_else(na, points),
         difference
             .limits
             .map_or_else(na, |[a, b]| format!("{a}, then {b}\nat {} ppm", ppm(difference.chi_ppm))),
