@@ -198,6 +198,11 @@ fn both<'a>(a: &'a Side, b: &'a Side) -> Option<(Models<'a>, Vec<Models<'a>>)> {
     Some(((a, b), pairs.filter_map(|(a, b)| Some((a.as_ref()?, b.as_ref()?))).collect()))
 }
 
+/// The same, unless one is a penalty's and not the data's: where all implants were found, or none.
+fn fitted<'a>(a: &'a Side, b: &'a Side) -> Option<(Models<'a>, Vec<Models<'a>>)> {
+    both(a, b).filter(|((a, b), _)| a.uniform.is_none() && b.uniform.is_none())
+}
+
 type Models<'a> = (&'a SizeModel, &'a SizeModel);
 
 fn limit_difference(a: &Side, b: &Side, chi_ppm: f64) -> Option<Estimate> {
@@ -219,7 +224,7 @@ fn limit_difference(a: &Side, b: &Side, chi_ppm: f64) -> Option<Estimate> {
 
 /// The difference of the curves over the diameters that both sides have.
 fn curve(a: &Side, b: &Side, chi_ppm: f64) -> Vec<(f64, Estimate)> {
-    let Some((all, resampled)) = both(a, b) else { return Vec::new() };
+    let Some((all, resampled)) = fitted(a, b) else { return Vec::new() };
     let low = all.0.diameters_mm[0].max(all.1.diameters_mm[0]);
     let high = all.0.diameters_mm[1].min(all.1.diameters_mm[1]);
     if low >= high {
@@ -237,11 +242,7 @@ fn curve(a: &Side, b: &Side, chi_ppm: f64) -> Vec<(f64, Estimate)> {
 
 /// Over the implants of both sides whose diameter and susceptibility both sides have.
 fn standardised(a: &Side, b: &Side, sides: [&Vec<&ImplantRow>; 2]) -> Option<Estimate> {
-    let (all, resampled) = both(a, b)?;
-    let is_fitted = |model: &SizeModel| model.uniform.is_none();
-    if !is_fitted(all.0) || !is_fitted(all.1) {
-        return None;
-    }
+    let (all, resampled) = fitted(a, b)?;
     let within = |[low, high]: [f64; 2], value: f64| low <= value && value <= high;
     let is_common = |row: &&&ImplantRow| {
         [all.0, all.1].iter().all(|model| {

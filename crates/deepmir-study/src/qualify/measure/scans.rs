@@ -133,7 +133,7 @@ pub(crate) fn images_of(
                 },
                 mask,
                 t2w,
-                strict: false,
+                ..ReconInput::default()
             };
             input.check_memory(&scan.id)?;
             let step = &mut |step: &str| told(Told::Step(step));

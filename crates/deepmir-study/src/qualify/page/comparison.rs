@@ -79,7 +79,10 @@ fn sentence(group: &ComparedGroup) -> String {
         (these.clone(), these)
     };
     let Some(told) = difference.comparable() else {
-        let why = if difference.pairs.is_some() || difference.sensitivity.is_none() {
+        let are_all_found = difference.counts.iter().all(|count| count.found == count.implants);
+        let why = if are_all_found {
+            "all were found on both sides"
+        } else if difference.pairs.is_some() || difference.sensitivity.is_none() {
             "one scan is too little"
         } else {
             "the implants differ, and a curve cannot be fitted on both sides"
