@@ -52,7 +52,9 @@ pub use groups::{Groups, beside_truth};
 pub use labels::{LabelKind, choose};
 pub use mask::{BrainMask, read_mask};
 pub use modality::Modality;
-pub use nnunet::{NnunetDataset, NnunetFolder, NnunetLabels, read_probabilities};
+pub use nnunet::{
+    NnunetChannel, NnunetDataset, NnunetFolder, NnunetLabels, nnunet_to_bids, read_probabilities,
+};
 pub use truth::lesion_classes;
 pub use twins::{Checksums, Twins};
 pub use unknown::{read_unknown, unknown_beside};

@@ -1,10 +1,12 @@
 //! A cohort as a data set of nnU-Net version 2 (Isensee et al. 2021, <https://doi.org/10.1038/s41592-020-01008-z>), as its
 //! page on the format says: <https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md>.
 
+mod description;
 mod folder;
 mod probabilities;
 #[cfg(test)]
 mod tests;
+mod to_bids;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,7 @@ use crate::{Case, CaseError, CaseFiles, Cohort, FindBrain, Modality};
 
 pub use folder::{NnunetFolder, NnunetLabels};
 pub use probabilities::read_probabilities;
+pub use to_bids::{NnunetChannel, nnunet_to_bids};
 
 const ENDING: &str = ".nii.gz";
 

@@ -41,6 +41,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
+/// Links a file to a place, where systems have symbolic links, and copies it elsewhere; the place's folder is made if need
+/// be. `file` is best a whole path: a link to another stays where it is put.
+///
+/// # Errors
+/// Whatever the file system says, of a place that is taken, too.
+pub fn link(file: &Path, place: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(parent_of(place))?;
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(file, place);
+    #[cfg(not(unix))]
+    return std::fs::copy(file, place).map(|_| ());
+}
+
 /// A new folder under a temporary name beside its own, gone when it is dropped unfinished.
 #[derive(Debug)]
 pub struct NewFolder {

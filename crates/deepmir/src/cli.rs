@@ -37,7 +37,7 @@ use std::path::PathBuf;
 pub use anatomy::Anatomy;
 pub use annotate::{Annotate, CombineName};
 use clap::{Arg, Args, Parser, Subcommand};
-pub use cohort::{Cohort, Nnunet};
+pub use cohort::{Cohort, FromNnunet, Nnunet};
 pub use compare::Compare;
 pub use completions::Completions;
 use deepmir_net::DeviceChoice;

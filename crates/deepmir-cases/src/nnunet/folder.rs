@@ -7,11 +7,8 @@ use deepmir_lesion::{LabelMap, LesionClass};
 use deepmir_volume::{Mask, nifti};
 use serde_json::Value;
 
-use super::ENDING;
+use super::{ENDING, description};
 use crate::CaseError;
-
-/// What describes the data set; prediction copies it.
-const DESCRIPTION: &str = "dataset.json";
 
 /// A prediction's folder has the description beside the maps, `labelsTr` above it, and a fold's validation two above.
 const FOLDERS_UP: usize = 3;
@@ -42,13 +39,11 @@ impl NnunetFolder {
     pub fn find(folder: &Path) -> Result<Option<Self>, CaseError> {
         let whole = folder.canonicalize();
         let whole = whole.map_err(|source| CaseError::Read { path: folder.to_owned(), source })?;
-        let mut above = whole.ancestors().take(FOLDERS_UP).map(|above| above.join(DESCRIPTION));
+        let mut above =
+            whole.ancestors().take(FOLDERS_UP).map(|above| above.join(description::FILE));
         let Some(path) = above.find(|path| path.is_file()) else { return Ok(None) };
-        let read = |source| CaseError::Read { path: path.clone(), source };
         let fault = |reason: String| CaseError::Nnunet { path: path.clone(), reason };
-        let bytes = std::fs::read(&path).map_err(read)?;
-        let description: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| fault(format!("no JSON ({error}); copy it again")))?;
+        let description = description::read(&path)?;
         // Others call a file so, too.
         if !description["labels"].is_object() || !description["channel_names"].is_object() {
             return Ok(None);
@@ -70,7 +65,7 @@ impl NnunetFolder {
 }
 
 impl NnunetLabels {
-    fn read(labels: &Value) -> Result<Self, String> {
+    pub(super) fn read(labels: &Value) -> Result<Self, String> {
         let ours = || {
             format!(
                 "its labels are {labels}, and deepmir's are background 0, CMB 1 and NHID 2; write label maps of those"

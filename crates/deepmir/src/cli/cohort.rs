@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use deepmir_cases::Modality;
+use deepmir_cases::{Modality, NnunetChannel};
 
 use super::labels::Labels;
 use super::sections::{EXIT_STATUS, sections};
 
-/// Write cohorts for other programs.
+/// Write cohorts for other programs, and read theirs.
 #[derive(Debug, Subcommand)]
 pub enum Cohort {
     /// Write a cohort as a data set of nnU-Net version 2.
@@ -29,6 +29,31 @@ pub enum Cohort {
         EXIT_STATUS,
     ]))]
     Nnunet(Nnunet),
+    /// Make a BIDS dataset of a data set of nnU-Net version 2.
+    ///
+    /// DATASET is its folder, with dataset.json and imagesTr. Images are linked, label maps (1 CMB, 2 NHID) written to
+    /// derivatives/labels, with masks of what nnU-Net ignores. Cases called like scans of BIDS keep their names.
+    #[command(after_long_help = sections(&[
+        ("Examples", "  deepmir cohort from-nnunet $nnUNet_raw/Dataset501_Lesions -o BIDS
+  deepmir cohort from-nnunet Dataset007_Bleeds -o BIDS --channels unused,T2star
+  deepmir train BIDS -o model"),
+        EXIT_STATUS,
+    ]))]
+    FromNnunet(FromNnunet),
+}
+
+#[derive(Debug, Args)]
+pub struct FromNnunet {
+    /// Folder of the data set
+    #[arg(value_name = "DATASET")]
+    pub data: PathBuf,
+    /// The new BIDS dataset
+    #[arg(short, long, value_name = "BIDS")]
+    pub output: PathBuf,
+    /// What the channels show, in order: SWI, T2star (a magnitude), QSM (in ppm), T2w or unused [default: by their
+    /// names in dataset.json]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub channels: Vec<NnunetChannel>,
 }
 
 #[derive(Debug, Args)]

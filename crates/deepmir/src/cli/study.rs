@@ -96,19 +96,22 @@ pub enum StudyPart {
 pub enum ExternalData {
     /// VALDO challenge 2021, task 2: microbleeds on T2*-weighted images
     Valdo,
+    /// AIBL study: places of microbleeds on SWI, as CSIRO publishes them
+    Aibl,
 }
 
 /// Find lesions in your copy of a published data set, and measure them by its own rules.
 ///
 /// Makes a BIDS dataset of links to the images, runs the model on them as `deepmir run` does, and compares with the
-/// true lesions as `deepmir evaluate --profile` does. Repeated, it continues. docs/exchange.md tells the layout.
+/// true lesions as `deepmir evaluate` does. Repeated, it continues. docs/exchange.md tells the layouts.
 #[derive(Debug, Args)]
 #[command(after_long_help = sections(&[
     ("Examples", "  deepmir study external valdo VALDO/Task2 -o valdo
-  deepmir study external valdo VALDO -o valdo --other predictions-of-another-program"),
+  deepmir study external valdo VALDO -o valdo --other predictions-of-another-program
+  deepmir study external aibl PublicDataShare_2020 -o aibl"),
     ("Files", "  bids/               links to the images, and to the true label maps
   results/            what `deepmir run` writes
-  evaluation/         what `deepmir evaluate --profile` writes
+  evaluation/         what `deepmir evaluate` writes (--profile valdo; --match centre:5 of aibl)
   other/, evaluation-other/
                       the same of the masks of --other"),
     ("Exit status", "  0  success

@@ -1,17 +1,32 @@
 //! `deepmir cohort`.
 
-use deepmir_cases::{Cohort, NnunetDataset};
+use deepmir_cases::{Cohort, NnunetDataset, nnunet_to_bids};
 use deepmir_pipeline::anatomy::Anatomy;
 use deepmir_volume::nifti::ReadOptions;
 
 use super::{chosen, warn_of};
-use crate::cli::{self, Common, Nnunet};
+use crate::cli::{self, Common, FromNnunet, Nnunet};
 use crate::progress::Progress;
 
 pub fn run(arguments: &cli::Cohort, common: &Common) -> anyhow::Result<()> {
     match arguments {
         cli::Cohort::Nnunet(arguments) => nnunet(arguments, common),
+        cli::Cohort::FromNnunet(arguments) => from_nnunet(arguments, common),
     }
+}
+
+fn from_nnunet(arguments: &FromNnunet, common: &Common) -> anyhow::Result<()> {
+    let FromNnunet { data, output, channels } = arguments;
+    let mut bar = None;
+    let made = nnunet_to_bids(data, channels, output, &mut |done, total| {
+        let bar = bar.get_or_insert_with(|| Progress::new("writing", total as u64, common));
+        bar.set(done as u64, String::new);
+    });
+    bar.iter().for_each(Progress::finish);
+    let (with_labels, without) = made?;
+    say!("{with_labels} scans with a label map, {without} without");
+    say!("{}", output.display());
+    Ok(())
 }
 
 fn nnunet(arguments: &Nnunet, common: &Common) -> anyhow::Result<()> {

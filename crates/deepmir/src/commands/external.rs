@@ -4,21 +4,25 @@ use std::path::Path;
 
 use anyhow::bail;
 use clap::Parser;
-use deepmir_study::external::ValdoData;
+use deepmir_study::external::{AiblData, PublishedData, ValdoData};
 
 use crate::cli::{Cli, Common, External, ExternalData, Verb};
 use crate::status::ExitStatus;
 
 pub fn run(arguments: &External, common: &Common) -> anyhow::Result<()> {
-    let ExternalData::Valdo = arguments.data;
-    let data = ValdoData::find(&arguments.folder)?;
+    let folder = &arguments.folder;
+    // The challenge's measures are of outlines, which places do not have.
+    let (data, measures): (Box<dyn PublishedData>, _) = match arguments.data {
+        ExternalData::Valdo => (Box::new(ValdoData::find(folder)?), ["--profile", "valdo"]),
+        ExternalData::Aibl => (Box::new(AiblData::find(folder)?), ["--match", "centre:5"]),
+    };
     let out = |name: &str| arguments.output.join(name);
     let (dataset, results) = (out("bids"), out("results"));
     let truth = data.link(&dataset)?;
     if let Some(masks) = &arguments.other {
         data.link_others(masks, &out("other"))?;
     }
-    tracing::info!("{} cases of {}", data.count(), arguments.folder.display());
+    tracing::info!("{} cases of {}", data.count(), folder.display());
     let run = parsed(&[
         &["run"],
         &[text(&dataset)?, text(&results)?, "participant"],
@@ -34,10 +38,13 @@ pub fn run(arguments: &External, common: &Common) -> anyhow::Result<()> {
         Err(Ok(other)) => return Err(other.into()),
         Err(Err(error)) => return Err(error),
     };
-    evaluate(&truth, &results, &out("evaluation"), failed.is_some(), common)?;
+    let evaluate = |predicted: &Path, name: &str, allow_missing| {
+        evaluate([&truth, predicted, &out(name)], measures, allow_missing, common)
+    };
+    evaluate(&results, "evaluation", failed.is_some())?;
     if arguments.other.is_some() {
         say!("the other masks:");
-        evaluate(&truth, &out("other"), &out("evaluation-other"), false, common)?;
+        evaluate(&out("other"), "evaluation-other", false)?;
     }
     match failed {
         Some(words) => Err(ExitStatus::SomeFailed(words).into()),
@@ -45,17 +52,17 @@ pub fn run(arguments: &External, common: &Common) -> anyhow::Result<()> {
     }
 }
 
-/// The challenge's measures of microbleeds, the challenge having no other lesions.
+/// Measures of microbleeds, these data having no other lesions.
 fn evaluate(
-    truth: &Path,
-    predicted: &Path,
-    output: &Path,
+    [truth, predicted, output]: [&Path; 3],
+    measures: [&str; 2],
     allow_missing: bool,
     common: &Common,
 ) -> anyhow::Result<()> {
     let evaluate = parsed(&[
         &["evaluate", "--truth", text(truth)?, "--pred", text(predicted)?],
-        &["-o", text(output)?, "--profile", "valdo", "--classes", "CMB"],
+        &["-o", text(output)?, "--classes", "CMB"],
+        &measures,
         if allow_missing { &["--allow-missing"] } else { &[] },
     ])?;
     let Verb::Evaluate(evaluate) = evaluate else { bail!("`evaluate` is a verb") };

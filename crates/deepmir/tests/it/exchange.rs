@@ -128,12 +128,77 @@ fn a_cohort_becomes_a_data_set_of_nnunet() {
         .flat_map(|fold| fold["val"].as_array().unwrap())
         .collect();
     assert_eq!((splits.as_array().unwrap().len(), held.len()), (3, 3));
+    a_data_set_of_nnunet_becomes_a_cohort(&dataset, &subjects);
     refused(&line, &["exists already", "Dataset007_Lesions"]);
     let nowhere = folder.path().join("nowhere");
     let line = ["cohort", "nnunet", text(&data), "-o", text(&nowhere)];
     refused(&[&line[..], &["--folds", "9"]].concat(), &["3 subjects cannot make 9 folds"]);
     refused(&[&line[..], &["--name", "a b"]].concat(), &["a name of letters"]);
     assert!(!nowhere.exists());
+}
+
+/// And the way back: the same label maps, unknown places apart, of scans with the same names.
+fn a_data_set_of_nnunet_becomes_a_cohort(
+    dataset: &Path,
+    subjects: &[deepmir_testing::MadeUpSubject],
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let bids = folder.path().join("bids");
+    let line = ["cohort", "from-nnunet", text(dataset), "-o", text(&bids)];
+    let (code, told, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("3 scans with a label map, 1 without"), "{told}");
+    for subject in subjects {
+        let file = |ending: &str| format!("{0}/anat/{0}_{ending}.nii.gz", subject.id);
+        let swi = nifti::read(&bids.join(file("swi"))).unwrap().volume;
+        assert_eq!(swi, nifti::read(&subject.swi).unwrap().volume);
+        assert!(bids.join(file("Chimap")).is_symlink() && bids.join(file("T2w")).exists());
+        let labels = bids.join("derivatives/labels").join(file("seg-lesions_dseg"));
+        assert_eq!(labels.exists(), subject.id != "sub-04");
+        if labels.exists() {
+            let labels = nifti::read_integers(&labels).unwrap().volume;
+            assert_eq!(labels, nifti::read_integers(&subject.truth).unwrap().volume);
+        }
+        let unknown = bids.join("derivatives/labels").join(file("desc-unknown_mask"));
+        assert_eq!(unknown.exists(), subject.id == "sub-02");
+    }
+    // It is what a training takes: the same data set comes out of it again.
+    let raw = folder.path().join("raw");
+    let again = ["cohort", "nnunet", text(&bids), "-o", text(&raw), "--folds", "3"];
+    let (code, _, log) = run(&again);
+    assert_eq!(code, 0, "{log}");
+    let back = raw.join("Dataset501_Lesions");
+    for name in ["splits_final.json", "labelsTr/sub-02.nii.gz", "imagesTs/sub-04_0001.nii.gz"] {
+        let [one, other] = [dataset, &back].map(|folder| fs::read(folder.join(name)).unwrap());
+        assert_eq!(one, other, "{name}");
+    }
+
+    refused(&line, &["exists already"]);
+    let other = text(&back);
+    let new = folder.path().join("new");
+    let line = ["cohort", "from-nnunet", other, "-o", text(&new), "--channels"];
+    refused(
+        &[&line[..], &["SWI,QSM"]].concat(),
+        &["--channels has 2 and there are 3: SWI, QSM, T2w"],
+    );
+    refused(&[&line[..], &["SWI,SWI,T2w"]].concat(), &["two are the same"]);
+    let description = fs::read_to_string(back.join("dataset.json")).unwrap();
+    let with = |from: &str, to: &str| {
+        fs::write(back.join("dataset.json"), description.replace(from, to)).unwrap();
+    };
+    let plain = ["cohort", "from-nnunet", other, "-o", text(&new)];
+    with("\"QSM\"", "\"contrast 2\"");
+    refused(&plain, &["contrast 2", "--channels"]);
+    with(".nii.gz", ".nrrd");
+    refused(&plain, &[".nrrd", "convert"]);
+    fs::write(back.join("dataset.json"), &description).unwrap();
+    fs::remove_file(back.join("imagesTr/sub-01_0002.nii.gz")).unwrap();
+    refused(&plain, &["sub-01_0002.nii.gz", "lacks this channel"]);
+    refused(
+        &["cohort", "from-nnunet", text(&raw), "-o", text(&new)],
+        &["dataset.json and imagesTr"],
+    );
+    assert!(!new.exists());
 }
 
 #[test]
@@ -219,4 +284,29 @@ fn a_copy_of_a_challenges_data_is_read_and_measured_by_its_rules() {
     fs::remove_file(task.join("sub-101/sub-101_space-T2S_CMB.nii.gz")).unwrap();
     refused(&line, &["sub-101_space-T2S_CMB.nii.gz", "copy it again"]);
     refused(&["study", "external", "valdo", text(&other), "-o", text(&out)], &["no cases"]);
+}
+
+#[test]
+fn places_of_microbleeds_in_a_copy_of_aibl_are_measured_by_their_distance() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("PublicDataShare_2020");
+    let made = deepmir_testing::write_coarse_subject(&folder.path().join("made"), 1);
+    for name in ["rCMB_DefiniteSubject/122_T1_MRI_SWI", "NoCMBSubject/7_T0_MRI_SWI"] {
+        let place = root.join(format!("{name}_BFC_50mm_HM.nii.gz"));
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(&made.swi, place).unwrap();
+    }
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../deepmir-study/tests/fixtures/aibl.xlsx");
+    fs::copy(table, root.join("rCMBInformationInfo.xlsx")).unwrap();
+    let out = folder.path().join("out");
+    let line = ["study", "external", "aibl", text(&root), "-o", text(&out)];
+    let (code, told, log) = run(&line);
+    assert_eq!(code, 0, "{log}");
+    assert!(told.contains("CMB: 2 true"), "{told}");
+    let evaluation = json(&out.join("evaluation/evaluation.json"));
+    assert_eq!(evaluation["subjects"].as_array().unwrap().len(), 2);
+    refused(
+        &["study", "external", "aibl", text(&out), "-o", text(&out)],
+        &["PublicDataShare_2020"],
+    );
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{deepmir, finished, refused, run, text};
 
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 37] = [
     &[],
     &["demo"],
     &["predict"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 36] = [
     &["annotate"],
     &["cohort"],
     &["cohort", "nnunet"],
+    &["cohort", "from-nnunet"],
     &["model"],
     &["model", "list"],
     &["model", "info"],
