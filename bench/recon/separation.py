@@ -1,91 +1,96 @@
-"""Both parts of the susceptibility of simulated microbleeds and calcifications against the drawn.
+"""Paramagnetic and diamagnetic susceptibility as `deepmir recon` writes them, against the drawn.
 
-    python separation.py PHANTOMS SUBJECT... [--shares 0.5 0.6 0.7]
+    python separation.py HEADS NAME=MAPS...
 
-PHANTOMS is a folder of `deepmir phantom --raw` with evenly spaced echoes. Its susceptibility maps
-are those of the chain; R2* is fitted here to the magnitudes (ARLO) and separated by the voxelwise
-formula of docs/recon.md, with a fixed share of R2* for R2. What a source holds is summed over a ball
-above the median of a shell around it (sources.py) and compared with the drawn susceptibility times
-volume.
+HEADS is a dataset of `deepmir phantom --raw` with `true_parts`. Each MAPS is the folder of a
+`deepmir recon` of it: one with R2 as the phantom has it, others with a share of R2* for R2. What a
+source holds is summed over a ball above the median of a shell around it (sources.py) and compared
+with the drawn susceptibility times volume. Tissues are told by the true maps: the mean of what was
+found in each, and of what is true.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import sources
 
-HZ_PER_PPM_3T = 137.0
-LARGEST_R2_STAR_PER_S = 1000.0
+# What the true parts are in each tissue, ppm: least and most of χ⁺, least and most of χ⁻.
+TISSUES = {
+    "white matter": ((0, 0.02), (-0.06, -0.028)),
+    "cortex": ((0.022, 0.045), (-0.025, -0.014)),
+    "pallidum, nigra, red and dentate nucleus": ((0.08, 0.3), (-0.03, 0)),
+}
+PARTS = ("paramagneticmap", "diamagneticmap")
 
 
-def arlo(signals, step_s):
-    """R2* per second of evenly spaced echoes (Pei 2015)."""
-    third = step_s / 3
-    areas = mixed = falls = 0.0
-    for first, middle, last in zip(signals, signals[1:], signals[2:]):
-        area, fall = third * (first + 4 * middle + last), first - last
-        areas, mixed, falls = areas + area**2, mixed + area * fall, falls + fall**2
-    below = areas + third * mixed
-    rate = np.divide(mixed + third * falls, below, out=np.zeros_like(below), where=below > 0)
-    return rate.clip(0, LARGEST_R2_STAR_PER_S)
+def load(folder, name, suffix):
+    image = nib.load(folder / name / "anat" / f"{name}_{suffix}.nii.gz")
+    return image.get_fdata(dtype=np.float32), image.affine
 
 
-def parts(chi_ppm, r2_prime_ppm):
-    """Paramagnetic and diamagnetic susceptibility of both equations in least squares."""
-    return (
-        np.maximum(chi_ppm + r2_prime_ppm, 0) / 2,
-        np.minimum(chi_ppm - r2_prime_ppm, 0) / 2,
-    )
-
-
-def subject(phantoms, name, shares):
-    """Of each source and share: kind, share, and strength as drawn, in χ, in χ⁺ and in χ⁻."""
-    anat = phantoms / name / "anat"
-    truth = phantoms / "derivatives" / "truth" / name / "anat"
-    image = nib.load(anat / f"{name}_Chimap.nii.gz")
-    chi = image.get_fdata(dtype=np.float32)
-    echoes = sorted(anat.glob("*_part-mag_MEGRE.nii.gz"))
-    signals = [nib.load(echo).get_fdata(dtype=np.float32) for echo in echoes]
-    sidecars = [json.loads(Path(str(e).replace(".nii.gz", ".json")).read_text()) for e in echoes]
-    times = [sidecar["EchoTime"] for sidecar in sidecars]
-    per_ppm = HZ_PER_PPM_3T * sidecars[0]["MagneticFieldStrength"] / 3
-    region = chi != 0
-    rate = arlo(signals, times[1] - times[0]) * region
-    drawn = sources.read(truth / f"{name}_desc-sources_list.tsv")
-    for share in shares:
-        positive, negative = parts(chi, (1 - share) * rate / per_ppm)
-        for source in drawn:
-            maps = (chi, positive * region, negative * region)
-            found = [sources.strength_ppm_mm3(m, region, source, image.affine) for m in maps]
-            if all(value is not None for value in found):
-                yield source.kind, share, source.chi_ppm * source.volume_mm3, *found
+def subject(heads, maps, name):
+    """Rows of sources (kind, drawn, found in χ, χ⁺ and χ⁻) and of tissues (name, true and found parts)."""
+    truth = heads / "derivatives" / "truth"
+    chi, affine = load(maps, name, "Chimap")
+    found = [load(maps, name, part)[0] for part in PARTS]
+    true = [load(truth, name, part)[0] for part in PARTS]
+    region = (found[0] != 0) | (found[1] != 0)
+    drawn = sources.read(truth / name / "anat" / f"{name}_desc-sources_list.tsv")
+    of_sources = []
+    for source in drawn:
+        held = [sources.strength_ppm_mm3(m, region, source, affine) for m in (chi, *found)]
+        if all(value is not None for value in held):
+            of_sources.append((source.kind, source.chi_ppm * source.volume_mm3, *held))
+    plain = region.copy()
+    for source in drawn:
+        index, _ = sources.around(source, source.radius_mm + 4, affine, chi.shape)
+        plain[index] = False
+    of_tissues = []
+    for tissue, (positive, negative) in TISSUES.items():
+        inside = plain.copy()
+        for image, (least, most) in zip(true, (positive, negative), strict=True):
+            inside &= (image >= least) & (image <= most)
+        if inside.sum() >= 200:
+            means = [image[inside].mean() for image in (*true, *found)]
+            of_tissues.append((tissue, *means))
+    return of_sources, of_tissues
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("phantoms", type=Path)
-    parser.add_argument("subjects", nargs="+")
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.6, 0.7])
+    parser.add_argument("heads", type=Path)
+    parser.add_argument("maps", nargs="+", metavar="NAME=MAPS")
     asked = parser.parse_args()
-    rows = [row for name in asked.subjects for row in subject(asked.phantoms, name, asked.shares)]
-    print("kind\tshare\tsources\tpart\tslope\tcorrelation\tleaked")
-    for kind in ("CMB", "calcification"):
-        for share in asked.shares:
-            chosen = np.array([row[2:] for row in rows if row[:2] == (kind, share)])
+    for given in asked.maps:
+        title, folder = given.split("=", 1)
+        folder = Path(folder)
+        names = sorted(path.name for path in folder.glob("sub-*"))
+        both = [subject(asked.heads, folder, name) for name in names]
+        print(f"## {title}: {len(names)} heads")
+        print("kind\tsources\tslope\tcorrelation\tslope of chi\twrong part")
+        rows = [row for of_sources, _ in both for row in of_sources]
+        for kind in ("CMB", "NHID", "calcification"):
+            chosen = np.array([row[1:] for row in rows if row[0] == kind])
             if len(chosen) < 3:
                 continue
-            drawn, *maps = chosen.T
-            own, other = (maps[1], maps[2]) if kind == "CMB" else (maps[2], maps[1])
-            # What the wrong part holds, relative to the drawn: a source has one sign.
-            leaked = np.sum(np.abs(other)) / np.sum(np.abs(drawn))
-            for part, found in (("chi", maps[0]), ("own", own)):
-                slope = drawn @ found / (drawn @ drawn)
-                correlation = np.corrcoef(drawn, found)[0, 1]
-                print(kind, share, len(drawn), part, f"{slope:.3f}", f"{correlation:.3f}",
-                      f"{leaked:.3f}" if part == "own" else "n/a", sep="\t")
+            drawn, chi, positive, negative = chosen.T
+            own, other = (negative, positive) if kind == "calcification" else (positive, negative)
+            slope, of_chi = (drawn @ part / (drawn @ drawn) for part in (own, chi))
+            correlation = np.corrcoef(drawn, own)[0, 1]
+            # A source has one sign: what the wrong part holds, relative to the drawn.
+            wrong = np.sum(np.abs(other)) / np.sum(np.abs(drawn))
+            print(kind, len(drawn), f"{slope:.2f}\t{correlation:.3f}\t{of_chi:.2f}\t{wrong:.2f}", sep="\t")
+        print("tissue\theads\ttrue chi+\tfound\ttrue chi-\tfound")
+        rows = [row for _, of_tissues in both for row in of_tissues]
+        for tissue in TISSUES:
+            chosen = np.array([row[1:] for row in rows if row[0] == tissue])
+            if len(chosen):
+                mean, spread = chosen.mean(0), chosen.std(0)
+                text = (f"{mean[0]:.3f}\t{mean[2]:.3f} (sd {spread[2]:.3f})\t"
+                        f"{mean[1]:.3f}\t{mean[3]:.3f} (sd {spread[3]:.3f})")
+                print(tissue, len(chosen), text, sep="\t")
 
 
 if __name__ == "__main__":

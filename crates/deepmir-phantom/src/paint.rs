@@ -27,8 +27,18 @@ pub(crate) struct Painting {
     pub(crate) r2star_hz: Volume<f32>,
     /// Spin-echo signal, on the fine grid.
     pub(crate) spin_echo: Volume<f32>,
+    /// R2 and paramagnetic susceptibility, if they are to be told.
+    pub(crate) parts: Option<PaintedParts>,
     /// The voxels of the fine grid (without margin) that each source fills.
     pub(crate) sources: Vec<Vec<Inclusion>>,
+}
+
+/// What tells the parts of susceptibility, on the fine grid.
+pub(crate) struct PaintedParts {
+    /// R2 in 1/s.
+    pub(crate) r2_hz: Volume<f32>,
+    /// The paramagnetic part of susceptibility in ppm.
+    pub(crate) chi_positive_ppm: Volume<f32>,
 }
 
 /// What a voxel filled by one tissue does.
@@ -38,6 +48,8 @@ struct Paint {
     amplitude: f32,
     r2star_hz: f32,
     spin_echo: f32,
+    r2_hz: f32,
+    chi_positive_ppm: f32,
 }
 
 impl Paint {
@@ -48,6 +60,8 @@ impl Paint {
             amplitude: mix(self.amplitude, other.amplitude),
             r2star_hz: mix(self.r2star_hz, other.r2star_hz),
             spin_echo: mix(self.spin_echo, other.spin_echo),
+            r2_hz: mix(self.r2_hz, other.r2_hz),
+            chi_positive_ppm: mix(self.chi_positive_ppm, other.chi_positive_ppm),
         }
     }
 }
@@ -71,6 +85,8 @@ fn palette(tissues: &TissueTable, config: &PhantomConfig) -> Vec<Paint> {
                 amplitude: (tissue.proton_density * steady) as f32,
                 r2star_hz: tissue.r2star_hz(scan.field_strength_t) as f32,
                 spin_echo: (flow * tissue.proton_density * echo) as f32,
+                r2_hz: (1.0 / tissue.t2_s) as f32,
+                chi_positive_ppm: tissue.chi_positive_ppm as f32,
             }
         })
         .collect()
@@ -122,7 +138,7 @@ pub(crate) fn paint(
                     if labels[i].is_parenchyma() {
                         paint.amplitude *= 1.0 + 0.02 * shade[i];
                         paint.spin_echo *= 1.0 + 0.05 * shade[i];
-                        paint.r2star_hz *= 1.0 + 0.04 * shade[i];
+                        paint.r2star_hz *= shaded_rate(shade[i]);
                     }
                     let at = i + fx * j;
                     amplitude[at] = paint.amplitude;
@@ -131,12 +147,37 @@ pub(crate) fn paint(
                 }
             }
         });
+    let parts = config.output.true_parts.then(|| {
+        let from =
+            |[i, j, k]: [usize; 3]| geometry.wide.index([start[0] + i, start[1] + j, start[2] + k]);
+        let mut r2_hz = Volume::filled(geometry.fine, 0.0_f32);
+        let mut chi_positive_ppm = r2_hz.clone();
+        r2_hz
+            .data_mut()
+            .par_chunks_mut(fx)
+            .zip(chi_positive_ppm.data_mut().par_chunks_mut(fx))
+            .enumerate()
+            .for_each(|(row, (r2, positive))| {
+                let (j, k) = (row % fy, row / fy);
+                let mut shade = vec![0.0; fx];
+                texture.row(&geometry.fine, j, k, &mut shade);
+                for i in 0..fx {
+                    let at = from([i, j, k]);
+                    let label = structures.data()[at];
+                    let paint = blended(&palette, label, vessels.data()[at]);
+                    let shade = if label.is_parenchyma() { shaded_rate(shade[i]) } else { 1.0 };
+                    (r2[i], positive[i]) = (shade * paint.r2_hz, paint.chi_positive_ppm);
+                }
+            });
+        PaintedParts { r2_hz, chi_positive_ppm }
+    });
     let mut painting = Painting {
         structures,
         chi_ppm,
         amplitude,
         r2star_hz,
         spin_echo: echo,
+        parts,
         sources: Vec::new(),
     };
     for source in &subject.sessions[session] {
@@ -149,6 +190,11 @@ pub(crate) fn paint(
         painting.sources.push(filled);
     }
     painting
+}
+
+/// What texture makes of a tissue's rates.
+fn shaded_rate(shade: f32) -> f32 {
+    1.0 + 0.04 * shade
 }
 
 /// A voxel of `structure`, of which a vein fills `vein`/255.
@@ -183,6 +229,11 @@ impl Painting {
             let wide = geometry.wide.index([start[0] + i, start[1] + j, start[2] + k]);
             self.chi_ppm.data_mut()[wide] += fraction * source.chi_ppm as f32;
             self.r2star_hz.data_mut()[index] += fraction * r2star_hz;
+            if let Some(parts) = &mut self.parts {
+                let positive = source.chi_ppm.max(0.0) as f32;
+                parts.r2_hz.data_mut()[index] += fraction * signal.r2_hz as f32;
+                parts.chi_positive_ppm.data_mut()[index] += fraction * positive;
+            }
             self.amplitude.data_mut()[index] *= 1.0 - fraction * (1.0 - protons_left);
             self.spin_echo.data_mut()[index] *= 1.0 - fraction * (1.0 - echo_left);
         }

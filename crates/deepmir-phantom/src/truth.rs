@@ -34,8 +34,21 @@ pub struct Truth {
     pub field_ppm: Volume<f32>,
     /// Mean R2* of each voxel in 1/s, dephasing between fine voxels not counted.
     pub r2star_hz: Volume<f32>,
+    /// What susceptibility and R2* are made of, if it was asked for.
+    pub parts: Option<TrueParts>,
     /// All drawn sources.
     pub sources: Vec<SourceRecord>,
+}
+
+/// Both parts of susceptibility, and R2, on the scan's grid.
+#[derive(Clone, Debug)]
+pub struct TrueParts {
+    /// Mean paramagnetic susceptibility of each voxel in ppm, 0 or more.
+    pub chi_positive_ppm: Volume<f32>,
+    /// Mean diamagnetic susceptibility of each voxel in ppm, 0 or less.
+    pub chi_negative_ppm: Volume<f32>,
+    /// Mean R2 of each voxel in 1/s.
+    pub r2_hz: Volume<f32>,
 }
 
 /// A row of the table of sources.
@@ -158,7 +171,21 @@ pub(crate) fn collect(
         let parts: f64 = filled.iter().map(|part| f64::from(part.fraction)).sum();
         SourceRecord::of(source, to_world.apply(source.centre_mm()), parts * fine_mm3, n)
     });
+    let parts = painting.parts.as_ref().map(|parts| {
+        let chi_positive_ppm = average(&parts.chi_positive_ppm, &geometry.scan);
+        let mut chi_negative_ppm = chi_ppm.clone();
+        let positive = chi_positive_ppm.data().iter();
+        // Nothing but rounding is above zero.
+        let part = |(chi, positive): (&mut f32, &f32)| *chi = (*chi - positive).min(0.0);
+        chi_negative_ppm.data_mut().iter_mut().zip(positive).for_each(part);
+        TrueParts {
+            chi_positive_ppm,
+            chi_negative_ppm,
+            r2_hz: average(&parts.r2_hz, &geometry.scan),
+        }
+    });
     Truth {
+        parts,
         sources: records.collect(),
         lesions,
         brain_mask,

@@ -12,7 +12,7 @@ use deepmir_recon::output::{
 use deepmir_recon::register::{
     BiasConfig, Registration, RegistrationConfig, correct_bias, register_rigid, resample_registered,
 };
-use deepmir_recon::{ReconConfig, Reference, Stage};
+use deepmir_recon::{MeasuredR2, ReconConfig, Reference, Stage};
 use deepmir_volume::nifti::{self, HeaderNotes};
 use deepmir_volume::{Mask, Volume, Warning};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct ReconInput {
     pub mask: Option<PathBuf>,
     /// A T2w image of the same head, on any grid.
     pub t2w: Option<PathBuf>,
+    /// R2 per second on the echoes' grid: susceptibility is separated by it.
+    pub r2: Option<PathBuf>,
     /// Whether any warning is an error and nothing is written.
     pub strict: bool,
 }
@@ -73,7 +75,8 @@ impl ReconInput {
     /// Every file that was given.
     pub fn given(&self) -> impl Iterator<Item = &Path> {
         let parts = self.files.echoes.iter().flat_map(|echo| <[&Path; 2]>::from(echo.paths()));
-        parts.chain(self.mask.iter().chain(&self.t2w).map(PathBuf::as_path))
+        let others = [&self.mask, &self.t2w, &self.r2].into_iter().flatten();
+        parts.chain(others.map(PathBuf::as_path))
     }
 }
 
@@ -179,7 +182,15 @@ pub fn reconstruct_to<'a>(
     let folder = folders.results;
     input.check_places(folders, stem)?;
     progress("reading");
-    let scan = input.files.read(&input.read)?;
+    let mut scan = input.files.read(&input.read)?;
+    let mut settings = *settings;
+    if let Some(path) = &input.r2 {
+        let name = path.display().to_string();
+        let per_s = read_image(path, &input.read)?;
+        scan.scan = scan.scan.with_r2(MeasuredR2 { name, per_s })?;
+        settings.chain.separation.get_or_insert_default();
+    }
+    let settings = &settings;
     let mut warnings = scan.warnings;
     let mask = match &input.mask {
         Some(path) => {
@@ -193,7 +204,11 @@ pub fn reconstruct_to<'a>(
     warnings.extend(input.noticed()?);
     let mut result = reconstruct_head(&scan.scan, mask.as_ref(), settings, progress)?;
     warnings.append(&mut result.warnings);
-    tolerate(&warnings, input.strict)?;
+    let of_parts: Vec<Warning> =
+        result.separated.iter().flat_map(|parts| parts.warnings.clone()).collect();
+    // A share of R2* in place of R2 is what was asked for.
+    let unasked = of_parts.iter().filter(|warning| warning.code != "r2_assumed").cloned();
+    tolerate(&warnings.iter().cloned().chain(unasked).collect::<Vec<_>>(), input.strict)?;
     // They stand beside the maps, too.
     result.warnings = warnings;
     folders.create()?;
@@ -232,7 +247,7 @@ pub fn reconstruct_to<'a>(
         phase_scaling: scan.phase_scaling,
         registration,
         timings: result.timings,
-        warnings: result.warnings,
+        warnings: [result.warnings, of_parts].concat(),
     })
 }
 

@@ -20,6 +20,9 @@ echo_times_s = [0.006, 0.018, 0.030]
 
 [phantom.lesions]
 lesion_free_probability = 0.0
+
+[phantom.output]
+true_parts = true
 """
 
 
@@ -54,6 +57,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         magnitude=[anat / f"sub-01_echo-{n}_part-mag_MEGRE.nii.gz" for n in echoes],
         phase=[anat / f"sub-01_echo-{n}_part-phase_MEGRE.nii.gz" for n in echoes],
         truth=next(truth.glob("*_dseg.nii.gz")),
+        r2=truth / "sub-01_R2map.nii.gz",
     )
 
 

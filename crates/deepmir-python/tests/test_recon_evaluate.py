@@ -66,6 +66,26 @@ def test_maps_are_the_command_lines_bit_for_bit(kind, subject, made, tmp_path):
             assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+@pytest.mark.parametrize("kind", ["paths", "arrays"])
+def test_both_parts_of_susceptibility_are_the_command_lines(kind, subject, tmp_path):
+    echoes = ["--mag", *subject.magnitude, "--phase", *subject.phase]
+    done = command("recon", *echoes, "--r2", subject.r2, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = deepmir.recon(
+        **inputs(kind, subject), r2=subject.r2 if kind == "paths" else voxels(subject.r2)
+    )
+    for name in ("paramagnetic", "diamagnetic"):
+        stored = voxels(tmp_path / f"sub-01_{name}map.nii.gz")
+        assert np.array_equal(getattr(result, name), stored) and stored.any(), name
+    with pytest.warns(deepmir.DeepmirWarning, match="0.6 of R2"):
+        assumed = deepmir.recon(**inputs(kind, subject), r2_share=0.6)
+    assert "r2_assumed" in assumed.warnings and (assumed.diamagnetic <= 0).all()
+    with pytest.raises(deepmir.DeepmirError, match="give 1/T2"):
+        times = nib.load(subject.r2)
+        times = nib.Nifti1Image(np.full(times.shape, 70, dtype=np.float32), times.affine)
+        deepmir.recon(**inputs("images", subject), r2=times)
+
+
 def test_what_the_echoes_are_doubted_for_is_told(subject):
     known = inputs("images", subject)
     known["phase"] = [every_second_slice_inverted(image) for image in known["phase"]]

@@ -134,7 +134,8 @@ fn check_separation(separation: SeparationConfig) -> Result<(), ReconError> {
     let SeparationConfig { r2_prime_hz_per_ppm, r2_share } = separation;
     let remedy = "give hertz per ppm at 3 T from 10 to 1000 (137 after Shin et al. 2021)";
     within("separation.r2_prime_hz_per_ppm", r2_prime_hz_per_ppm, 10.0, 1000.0, remedy)?;
-    within("separation.r2_share", r2_share, 0.0, 1.0, "give a number from 0 to 1")
+    let share = r2_share.unwrap_or(0.0);
+    within("separation.r2_share", share, 0.0, 1.0, "give a number from 0 to 1")
 }
 
 fn check_weighting(weighting: SusceptibilityWeighting) -> Result<(), ReconError> {

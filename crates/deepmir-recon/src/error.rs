@@ -239,6 +239,26 @@ pub enum ReconError {
         /// The echo.
         name: String,
     },
+    /// Nothing tells how much of R2* is R2.
+    #[error(
+        "susceptibility is separated by R2* without R2, and there is no map of R2; give one (--r2, or *_R2map beside the \
+         echoes), or the share of R2* to take for it (--r2-share, separation.r2_share): {name}"
+    )]
+    SeparationWithoutR2 {
+        /// The first echo.
+        name: String,
+    },
+    /// No brain relaxes at such a rate.
+    #[error(
+        "the median of this map in the brain is {median}, and R2 per second is 4 to 40 there; give 1/T2 with T2 in \
+         seconds: {name}"
+    )]
+    R2Range {
+        /// The median in the brain; 0 if the map has no positive value there.
+        median: f32,
+        /// The map.
+        name: String,
+    },
     /// Two heads that did not come together.
     #[error(
         "the registration failed ({reason}); check that both images show the same head, and that \

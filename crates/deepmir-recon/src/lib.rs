@@ -78,7 +78,7 @@ pub use error::ReconError;
 pub use padding::Padding;
 pub use pipeline::{Reconstruction, Stage, reconstruct};
 pub use reference::{LEAST_FLUID_MM3, Reference, ZeroReference};
-pub use scan::{Echo, GradientEchoScan};
+pub use scan::{Echo, GradientEchoScan, MeasuredR2};
 
 /// Proton gyromagnetic ratio over 2π, in hertz per tesla.
 pub const GYROMAGNETIC_RATIO_HZ_PER_T: f64 = 42.577_478e6;

@@ -31,6 +31,15 @@ const SMWI: &str = "SMWI";
 /// Endings of the parts of susceptibility, which nothing takes for a susceptibility map.
 const PARTS: [&str; 2] = ["paramagneticmap", "diamagneticmap"];
 
+/// The maps of both parts of susceptibility beside a susceptibility map (`*_Chimap`), if both are there: paramagnetic
+/// (0 or more), diamagnetic (0 or less).
+pub fn parts_beside(chi_map: &Path) -> Option<[PathBuf; 2]> {
+    let name = chi_map.file_name()?.to_str()?;
+    let (stem, ending) = name.split_once("_Chimap.")?;
+    let paths = PARTS.map(|part| chi_map.with_file_name(format!("{stem}_{part}.{ending}")));
+    paths.iter().all(|path| path.is_file()).then_some(paths)
+}
+
 /// Endings of all other maps.
 const RESULTS: [&str; 10] = [
     "acq-swi_T2starw",
@@ -110,8 +119,8 @@ pub struct OutputContext<'a> {
 /// `*_tSWI` or `*_SMWI`, where it was made, has method and settings in its JSON
 /// (`SusceptibilityWeighting`). That of `*_Chimap` says whose median is zero (`ZeroReference`). The JSON of these, SWI
 /// and susceptibility has the warnings (`Warnings`), if there are any. `*_paramagneticmap` and `*_diamagneticmap` (ppm)
-/// have the settings of the separation (`Separation`). Of these, `*_tSWI`, `*_SMWI` and `*_R2starmap`, those of an earlier reconstruction that this one did
-/// not make are removed. Returns the images' paths.
+/// have the settings of the separation (`Separation`) and what was noticed about R2. Of these, `*_tSWI`, `*_SMWI` and
+/// `*_R2starmap`, those of an earlier reconstruction that this one did not make are removed. Returns the images' paths.
 ///
 /// # Errors
 /// If a file cannot be written; what was written before it stays.
@@ -212,9 +221,15 @@ pub fn write_reconstruction_apart(
         {
             let text = format!("{kind} part of the magnetic susceptibility");
             let mut sidecar = referred(noticed(describe(&text, "ppm", true)), reconstruction);
+            let warnings: Vec<_> =
+                reconstruction.warnings.iter().chain(&separated.warnings).collect();
+            if !warnings.is_empty() {
+                sidecar["Warnings"] = json!(warnings);
+            }
             sidecar["Separation"] = json!({
-                "Method": "voxelwise least squares, R2 as a share of R2*",
-                "R2Share": separated.config.r2_share,
+                "Method": "voxelwise least squares",
+                "R2": separated.r2_source,
+                "R2Share": separated.config.r2_share.filter(|_| separated.r2_source.is_none()),
                 "R2PrimeHzPerPpm": separated.config.hz_per_ppm_at(context.field_strength_t),
             });
             paths.push(names.volume(ending, map, header, &sidecar)?);

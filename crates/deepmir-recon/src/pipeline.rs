@@ -18,7 +18,7 @@ use crate::r2star::fit_r2_star;
 use crate::reference::{Reference, ZeroReference};
 use crate::reliability::{field_quality, field_region, fill_voids, reliable_mask};
 use crate::scan::{Echo, GradientEchoScan};
-use crate::separation::{SeparatedSusceptibility, separated};
+use crate::separation::{self, SeparatedSusceptibility, separated};
 use crate::sign;
 use crate::swi::{
     SwiFromSusceptibility, minimum_intensity_projection, slice_axis, susceptibility_weighted,
@@ -106,7 +106,7 @@ pub struct Reconstruction {
     pub separated: Option<SeparatedSusceptibility>,
     /// How long each stage took.
     pub timings: Vec<(Stage, Duration)>,
-    /// What was noticed: `brain_mask_fallback`, `bipolar_two_echoes`, `phase_sign`, `r2_assumed`.
+    /// What was noticed: `brain_mask_fallback`, `bipolar_two_echoes`, `phase_sign`.
     pub warnings: Vec<Warning>,
 }
 
@@ -122,9 +122,7 @@ pub fn reconstruct(
     progress: impl FnMut(Stage),
 ) -> Result<Reconstruction, ReconError> {
     config.validate()?;
-    if config.separation.is_some() && scan.echoes().len() < 2 {
-        return Err(ReconError::SeparationOfOneEcho { name: scan.echoes()[0].name.clone() });
-    }
+    config.separation.as_ref().map_or(Ok(()), |separation| separation::check(scan, separation))?;
     let mut clock = Clock { progress, begun: None, timings: Vec::new() };
     clock.begin(Stage::Brain);
     let mut warnings: Vec<Warning> = two_bipolar_echoes(scan, config).into_iter().collect();
@@ -136,6 +134,7 @@ pub fn reconstruct(
             mask
         }
     };
+    separation::check_r2(scan, &brain)?;
     // All that follows happens in the box around the brain and its rim.
     let Some(place) = BoundingBox::around(&brain) else {
         return Err(ReconError::EmptyMask { reason: "the brain mask is empty".to_owned() });
@@ -223,10 +222,8 @@ pub fn reconstruct(
         weighted_by_susceptibility(scan, &chi_ppm, &reliable_whole, &config.swi);
     clock.begin(Stage::R2Star);
     let r2_star_per_s = fit_r2_star(scan.echoes(), &brain, config.r2_star);
-    let tesla = scan.field_strength_t();
     let rate = r2_star_per_s.as_ref();
-    let separated = separated(&chi_ppm, rate, &reliable_whole, config.separation, tesla);
-    warnings.extend(separated.iter().map(|parts| r2_assumed(parts.config.r2_share, scan)));
+    let separated = separated(scan, &chi_ppm, rate, &reliable_whole, config.separation);
     let timings = clock.finish();
     Ok(Reconstruction {
         reliable: reliable_whole,
@@ -257,16 +254,6 @@ fn two_bipolar_echoes(scan: &GradientEchoScan, config: &ReconConfig) -> Option<W
         );
         Warning::new("bipolar_two_echoes", message)
     })
-}
-
-/// A warning that R2 was not measured: what is wrong with it goes to both parts of susceptibility, with opposite signs.
-fn r2_assumed(share: f64, scan: &GradientEchoScan) -> Warning {
-    let message = format!(
-        "R2 was not measured: it is taken for {share} of R2* everywhere, so paramagnetic and diamagnetic susceptibility are \
-         too far from zero where the share is higher and too near where it is lower; do not compare tissues by them: {}",
-        scan.echoes()[0].name
-    );
-    Warning::new("r2_assumed", message)
 }
 
 /// Offset removal, unwrapping and fit.

@@ -73,8 +73,8 @@ impl Reconstruction {
         self.zero = ZeroReference { region: Reference::Fluid, volume_mm3, brain_median_ppm };
         self.swi_from_susceptibility =
             weighted_by_susceptibility(scan, &self.chi_ppm, &self.reliable, &config.swi);
-        let (rate, tesla) = (self.r2_star_per_s.as_ref(), scan.field_strength_t());
-        self.separated = separated(&self.chi_ppm, rate, &self.reliable, config.separation, tesla);
+        let rate = self.r2_star_per_s.as_ref();
+        self.separated = separated(scan, &self.chi_ppm, rate, &self.reliable, config.separation);
         Ok(())
     }
 

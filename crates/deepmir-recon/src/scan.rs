@@ -27,6 +27,16 @@ pub struct GradientEchoScan {
     field_strength_t: f64,
     b0_direction: [f64; 3],
     slice_axis: Option<usize>,
+    r2: Option<MeasuredR2>,
+}
+
+/// The transverse relaxation rate as spin echoes tell it.
+#[derive(Clone, Debug)]
+pub struct MeasuredR2 {
+    /// What messages call it: its file, usually.
+    pub name: String,
+    /// R2 per second on the echoes' grid; zero where it is not known.
+    pub per_s: Volume<f32>,
 }
 
 impl GradientEchoScan {
@@ -62,7 +72,7 @@ impl GradientEchoScan {
                 });
             }
         }
-        Ok(Self { echoes, field_strength_t, b0_direction, slice_axis: None })
+        Ok(Self { echoes, field_strength_t, b0_direction, slice_axis: None, r2: None })
     }
 
     /// With the voxel axis (0 to 2) across slices as the acquisition tells it, which decides where the voxels' size
@@ -75,6 +85,24 @@ impl GradientEchoScan {
     /// The voxel axis across slices, if the acquisition tells it.
     pub fn slice_axis(&self) -> Option<usize> {
         self.slice_axis
+    }
+
+    /// With a map of R2, to separate susceptibility by.
+    ///
+    /// # Errors
+    /// If it has another grid than the echoes.
+    pub fn with_r2(self, r2: MeasuredR2) -> Result<Self, ReconError> {
+        check_same_grid(
+            (Path::new(&self.echoes[0].name), self.grid()),
+            (Path::new(&r2.name), r2.per_s.grid()),
+            "resample the map of R2 to the echoes' grid",
+        )?;
+        Ok(Self { r2: Some(r2), ..self })
+    }
+
+    /// R2, if it was measured.
+    pub fn r2(&self) -> Option<&MeasuredR2> {
+        self.r2.as_ref()
     }
 
     /// The echoes, in order of time.

@@ -42,6 +42,7 @@ fn subject() -> String {
         mars: None,
         rows: &rows,
         lesion_probabilities: vec![0.9, 0.8],
+        parts: Vec::new(),
         reasons: vec![OUTSIDE.to_owned(); 2],
         near_misses: vec![NearMiss {
             lesion: &lesions[0],

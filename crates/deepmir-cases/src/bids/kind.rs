@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Part(Part),
     /// The brain.
     BrainMask,
+    /// R2, as spin echoes tell it.
+    R2Map,
     /// An SWI over several slices.
     Projection,
     /// A phase image under the name of an SWI.
@@ -68,6 +70,7 @@ impl Kind {
             "t2w" => Some(Self::Image(Modality::T2w)),
             "t1w" | "megre" | "gre" => Some(Self::Part(Part::Unsaid)),
             "minip" | "mip" => Some(Self::Projection),
+            "r2map" => Some(Self::R2Map),
             "swi" | "swan" | "t2starw" if is_projection(name) => Some(Self::Projection),
             "swi" | "swan" | "t2starw" => Some(match Hint::of(path) {
                 Hint::Projection => Self::Projection,

@@ -105,6 +105,9 @@ impl Group {
             if self.masks.is_empty() {
                 self.masks.clone_from(&shared.masks);
             }
+            if self.r2_maps.is_empty() {
+                self.r2_maps.clone_from(&shared.r2_maps);
+            }
             if !self.has_echoes() {
                 self.parts.clone_from(&shared.parts);
             }

@@ -29,6 +29,8 @@ pub struct Scan {
     pub magnitude: Option<PathBuf>,
     /// A brain mask (`desc-brain_mask`) beside them.
     pub mask: Option<PathBuf>,
+    /// R2 per second (`R2map`), to separate susceptibility by.
+    pub r2_map: Option<PathBuf>,
     /// Its raw echoes, or why they cannot be used; empty if there are none.
     pub echoes: Result<Vec<EchoParts>, String>,
     /// Images that were passed over, and why: sentences without a full stop.
@@ -152,6 +154,7 @@ struct Key {
 pub(super) struct Group {
     pub(super) images: BTreeMap<Modality, Vec<PathBuf>>,
     pub(super) masks: Vec<PathBuf>,
+    pub(super) r2_maps: Vec<PathBuf>,
     pub(super) parts: Vec<EchoPart>,
     pub(super) magnitudes: Vec<Magnitude>,
     /// `run-` as names spell it, the best image's first: 0 for the SWI, and so on.
@@ -167,6 +170,10 @@ impl Group {
             Kind::Magnitude | Kind::Projection | Kind::Phase => Query::Swi,
             Kind::Part(_) => Query::Echoes,
             Kind::BrainMask => Query::Mask,
+            Kind::R2Map => {
+                self.r2_maps.push(path);
+                return;
+            }
         };
         let file = || path.display();
         let mut rank = 4;
@@ -213,6 +220,7 @@ impl Group {
                 self.parts.push(EchoPart::new(part, name, path.clone()));
             }
             Kind::BrainMask => self.masks.push(path.clone()),
+            Kind::R2Map => {}
         }
         if let Some(run) = name.entity("run") {
             self.spelled.entry((rank, run.to_owned())).or_insert(path);
@@ -267,6 +275,15 @@ impl Group {
                 second.display()
             ));
         }
+        let mut r2_maps = self.r2_maps.into_iter();
+        let r2_map = r2_maps.next();
+        if let (Some(first), Some(second)) = (&r2_map, r2_maps.next()) {
+            self.warnings.push(format!(
+                "there are two maps of R2, and the first is used ({}); take one away: {}",
+                first.display(),
+                second.display()
+            ));
+        }
         Scan {
             id,
             subject: subject.to_owned(),
@@ -275,6 +292,7 @@ impl Group {
             twice,
             magnitude,
             mask,
+            r2_map,
             echoes,
             notes: self.notes,
             warnings: self.warnings,

@@ -121,14 +121,21 @@ pub fn write_bids(
         files.push((truth("fieldmap.nii.gz"), Stored::Exact(&scan.truth.field_ppm)));
         files.push((truth("R2starmap.nii.gz"), Stored::Positive(&scan.truth.r2star_hz)));
     }
+    if let Some(parts) = &scan.truth.parts {
+        files.push((truth("paramagneticmap.nii.gz"), Stored::Exact(&parts.chi_positive_ppm)));
+        files.push((truth("diamagneticmap.nii.gz"), Stored::Exact(&parts.chi_negative_ppm)));
+        files.push((truth("R2map.nii.gz"), Stored::Positive(&parts.r2_hz)));
+    }
     files.par_iter().try_for_each(|(path, stored)| stored.write(path))?;
     sidecars(&image, scan, record)?;
     truth_tables(&truth, scan)?;
-    if record.config.output.true_maps {
-        for (map, units) in [("Chimap", "ppm"), ("R2starmap", "Hz")] {
-            let sidecar = json!({ "SkullStripped": false, "Units": units });
-            write_json(&truth(&format!("{map}.json")), &sidecar)?;
-        }
+    let maps = [("Chimap", "ppm"), ("R2starmap", "Hz")].into_iter();
+    let parts = [("paramagneticmap", "ppm"), ("diamagneticmap", "ppm"), ("R2map", "Hz")];
+    let maps = maps.filter(|_| record.config.output.true_maps);
+    let parts = parts.into_iter().filter(|_| scan.truth.parts.is_some());
+    for (map, units) in maps.chain(parts) {
+        let sidecar = json!({ "SkullStripped": false, "Units": units });
+        write_json(&truth(&format!("{map}.json")), &sidecar)?;
     }
     Ok(write_json(&name.record(dataset), record)?)
 }

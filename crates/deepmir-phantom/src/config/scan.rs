@@ -127,6 +127,8 @@ pub struct OutputConfig {
     pub skull_strip: bool,
     /// Write true susceptibility, field and R2* beside the labels.
     pub true_maps: bool,
+    /// Write true R2 and true paramagnetic and diamagnetic susceptibility as well.
+    pub true_parts: bool,
     /// How SWI and QSM are reconstructed from the echoes.
     pub reconstruction: ReconConfig,
 }
@@ -137,6 +139,7 @@ impl Default for OutputConfig {
             contents: Contents::Maps,
             skull_strip: true,
             true_maps: true,
+            true_parts: false,
             reconstruction: ReconConfig::default(),
         }
     }

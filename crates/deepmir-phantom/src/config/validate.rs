@@ -109,7 +109,7 @@ impl PhantomConfig {
         share("sessions.vanishing_probability", sessions.vanishing_probability)?;
         share("sessions.other_protocol_probability", sessions.other_protocol_probability)?;
         if self.output.reconstruction.separation.is_some() {
-            // Phantoms have no such maps to write, and an option that does nothing misleads.
+            // The chain's own maps of it are not written, and an option that does nothing misleads.
             return Err(PhantomError::Setting {
                 name: "output.reconstruction.separation",
                 value: "a table".to_owned(),
@@ -169,7 +169,7 @@ mod tests {
     fn a_separation_that_no_phantom_writes_is_refused() {
         let mut config = PhantomConfig::default();
         config.validate().unwrap();
-        let separation = SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: 0.6 };
+        let separation = SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: Some(0.6) };
         config.output.reconstruction.separation = Some(separation);
         let told = config.validate().unwrap_err().to_string();
         assert!(

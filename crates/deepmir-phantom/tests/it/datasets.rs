@@ -222,3 +222,33 @@ fn impossible_settings_are_named() {
 fn parse(text: &str) -> Result<PhantomConfig, serde_json::Error> {
     serde_json::from_str(text)
 }
+
+#[test]
+fn true_parts_of_susceptibility_make_up_susceptibility_and_r2_star() {
+    let mut config = coarse_config();
+    config.output.contents = Contents::Raw;
+    config.output.true_parts = true;
+    let folder = tempfile::tempdir().unwrap();
+    let anatomy = Anatomy::LabelMap(label_map(folder.path()));
+    let subject = Subject::draw(&config, &anatomy, 5, 1).unwrap();
+    let scan = simulate(&subject, &config, 0, &mut |_| {}).unwrap();
+    let truth = &scan.truth;
+    let parts = truth.parts.as_ref().unwrap();
+    let (positive, negative) = (&parts.chi_positive_ppm, &parts.chi_negative_ppm);
+    let (mut iron, mut calcium) = (0.0_f32, 0.0_f32);
+    let mut errors = Vec::new();
+    for voxel in 0..truth.chi_ppm.data().len() {
+        let [plus, minus] = [positive, negative].map(|map| map.data()[voxel]);
+        assert!(plus >= 0.0 && minus <= 0.0);
+        if truth.brain_mask.data()[voxel] {
+            assert!((plus + minus - truth.chi_ppm.data()[voxel]).abs() < 1e-4);
+            let r2_prime = truth.r2star_hz.data()[voxel] - parts.r2_hz.data()[voxel];
+            errors.push((r2_prime - 137.0 * (plus - minus)).abs());
+            (iron, calcium) = (iron.max(plus), calcium.min(minus));
+        }
+    }
+    // Texture changes rates and not susceptibility, and bone at the rim is counted less.
+    errors.sort_by(f32::total_cmp);
+    assert!(errors[errors.len() / 2] < 0.5 && errors[errors.len() * 9 / 10] < 2.0);
+    assert!(iron > 0.1 && calcium < -0.03, "{iron} {calcium}");
+}

@@ -6,6 +6,7 @@ mod large;
 mod methods;
 mod microbleeds;
 mod page;
+mod parts;
 pub mod quality;
 pub mod range;
 mod reasons;
@@ -87,6 +88,8 @@ pub struct Prediction {
     pub large: Vec<LargeFinding>,
     /// The table.
     pub rows: Vec<LesionRow>,
+    /// Mean paramagnetic and diamagnetic susceptibility of each lesion in ppm; `None` where they were not separated.
+    pub parts: Option<Vec<[Option<f64>; 2]>>,
     /// Measures of the images.
     pub quality: Quality,
     /// Regions of the brain; `None` where its parts are not recognised, and `region` comes from the brain's box.
@@ -256,12 +259,22 @@ impl Predictor {
             .map(|there| there.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>());
         let labels = LabelMap::of(*case.grid(), found.iter().map(|candidate| &candidate.lesion));
         let rows = images.measure_candidates(&labels, &found);
+        let lesions = || found.iter().map(|candidate| &candidate.lesion);
+        let mut warnings = Vec::new();
+        let parts = match files {
+            Some(files) => {
+                let read = &self.detector.read;
+                parts::of_lesions(files, case.grid(), lesions(), read, &mut warnings)?
+            }
+            None => None,
+        };
         let settings = &self.bundle().settings;
         let range = RangeComparison::of(settings, &rule, &case, files, &scored);
         let (mut quality, from_files) =
             (Quality::of(&case).with_contrasts_of(settings).beside(range), files.is_some());
         quality.count_intervals = self.count_intervals(&rule, &candidates, &accepted, &quality);
         quality.region_source = images.region_source();
+        quality.warnings.extend(warnings);
         quality.warnings.extend(tilt::warning(&case));
         quality.warnings.extend(large::warning(&large));
         quality.warnings.extend(regions::warning(regions.as_ref(), &case.brain, rows.len()));
@@ -279,6 +292,7 @@ impl Predictor {
             candidate_of,
             large,
             rows,
+            parts,
             quality,
             regions: regions.ok(),
             from_files,

@@ -61,6 +61,7 @@ impl Predictor {
             mars: prediction.regions.as_ref().map(|regions| regions.mars()),
             rows: &prediction.rows,
             lesion_probabilities: self.lesion_probabilities(prediction).unwrap_or_default(),
+            parts: prediction.parts.clone().unwrap_or_default(),
             reasons: reasons::of_lesions(prediction),
             near_misses,
             count_intervals: prediction.quality.count_intervals.clone(),

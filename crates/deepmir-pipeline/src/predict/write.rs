@@ -12,7 +12,7 @@ use deepmir_volume::{atomic, nifti};
 use serde_json::json;
 
 use super::window::window;
-use super::{Prediction, Predictor, candidates, large, microbleeds, viewer_files};
+use super::{Prediction, Predictor, candidates, large, microbleeds, parts, viewer_files};
 use crate::{PipelineError, owner};
 
 /// The files written for a subject.
@@ -101,14 +101,22 @@ impl Predictor {
         Ok(Written { labels, table: rows, mosaic, report, all })
     }
 
-    /// The lesion table, with the probability of each lesion where the model has a candidate classifier.
+    /// The lesion table, with the probability of each lesion where the model has a candidate classifier, and both parts
+    /// of susceptibility where they are known.
     fn write_rows(&self, path: &Path, prediction: &Prediction) -> Result<(), PipelineError> {
-        let Some(probabilities) = self.lesion_probabilities(prediction) else {
-            return Ok(table::write(path, &prediction.rows)?);
-        };
-        let cells: Vec<Vec<String>> =
-            probabilities.iter().map(|probability| vec![format!("{probability:.4}")]).collect();
-        Ok(table::write_with(path, &prediction.rows, &[table::PROBABILITY], &cells)?)
+        let mut columns = Vec::new();
+        let mut cells = vec![Vec::new(); prediction.rows.len()];
+        if let Some(probabilities) = self.lesion_probabilities(prediction) {
+            columns.push(table::PROBABILITY);
+            let text = |probability: &f32| [format!("{probability:.4}")];
+            cells.iter_mut().zip(&probabilities).for_each(|(cells, p)| cells.extend(text(p)));
+        }
+        if let Some(separated) = &prediction.parts {
+            columns.extend(parts::COLUMNS);
+            let text = |part: Option<f64>| part.map_or("n/a".to_owned(), |ppm| format!("{ppm:.4}"));
+            cells.iter_mut().zip(separated).for_each(|(cells, both)| cells.extend(both.map(text)));
+        }
+        Ok(table::write_with(path, &prediction.rows, &columns, &cells)?)
     }
 
     /// Where the result comes from: inputs and their checksums, the model, every setting.

@@ -321,6 +321,7 @@ mod tests {
                 .map(|(modality, path)| (modality, path.clone()))
                 .collect(),
             mask: None,
+            r2_map: None,
             echoes: Ok(vec![
                 EchoParts::Polar { magnitude: swi.clone(), phase: swi.clone() };
                 echoes

@@ -52,7 +52,10 @@ impl Worker<'_> {
                 }
             }
         }
-        paths.extend(t2w.into_iter().chain(mask).cloned());
+        // Without settings for it, it may lie on any grid.
+        let separation = self.options.recon.chain.separation;
+        let r2 = found.r2_map.as_ref().filter(|_| separation.is_some());
+        paths.extend(t2w.into_iter().chain(mask).chain(r2).cloned());
         let known_inputs = before.map_or(&[][..], |stage| &stage.inputs);
         let inputs = fingerprint::inputs(&paths, known_inputs, self.options.rehash)?;
         // What a tolerant run made may have warnings.
@@ -88,6 +91,7 @@ impl Worker<'_> {
                     },
                     mask: mask.cloned(),
                     t2w: t2w.cloned(),
+                    r2: r2.cloned(),
                     strict: self.options.strict,
                 };
                 let scratch = self.options.work.as_ref().map(|work| work.join(found.folder()));

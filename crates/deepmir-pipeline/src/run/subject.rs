@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use deepmir_cases::{CaseFiles, Modality, bids};
+use deepmir_recon::output::parts_beside;
 
 use super::options::Event;
 use super::plan::{Decision, ScanPlan, Source};
@@ -196,6 +197,8 @@ impl Worker<'_> {
                     }
                 }
                 let mut paths: Vec<PathBuf> = images.values().chain(mask).cloned().collect();
+                let chi_map = images.get(&Modality::Qsm);
+                paths.extend(chi_map.and_then(|path| parts_beside(path)).into_iter().flatten());
                 // It tells the unit of susceptibility.
                 paths.extend(images.values().flat_map(|path| bids::sidecars(path)));
                 let known = known.and_then(|known| known.predict.as_ref());

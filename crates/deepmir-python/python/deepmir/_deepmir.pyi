@@ -66,8 +66,7 @@ def predict(
 def recon(
     echoes: list[tuple[Any, Any]],
     settings: dict[str, Any],
-    mask: Any,
-    t2w: Any,
+    beside: tuple[Any, Any, Any],
     threads: Optional[int],
     progress: Optional[Callable[[str, int, int], object]],
 ) -> Reconstruction: ...

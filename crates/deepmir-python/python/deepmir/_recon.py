@@ -28,6 +28,8 @@ class Reconstruction:
         Susceptibility in ppm, zero outside ``reliable``.
     r2star
         R2* per second inside the brain; None of a single echo.
+    paramagnetic, diamagnetic
+        Both parts of susceptibility in ppm, 0 or more and 0 or less; None unless ``r2`` or ``r2_share`` was given.
     mask
         The brain.
     reliable
@@ -50,6 +52,8 @@ class Reconstruction:
     minimum_intensity_projection: npt.NDArray[np.float32]
     qsm: npt.NDArray[np.float32]
     r2star: Optional[npt.NDArray[np.float32]]
+    paramagnetic: Optional[npt.NDArray[np.float32]]
+    diamagnetic: Optional[npt.NDArray[np.float32]]
     mask: npt.NDArray[np.bool_]
     reliable: npt.NDArray[np.bool_]
     total_field: npt.NDArray[np.float32]
@@ -104,6 +108,8 @@ def recon(
     affine: Optional[npt.ArrayLike] = None,
     mask: Optional[ImageLike] = None,
     t2w: Optional[ImageLike] = None,
+    r2: Optional[ImageLike] = None,
+    r2_share: Optional[float] = None,
     b0_direction: Optional[Sequence[float]] = None,
     phase_units: str = "auto",
     invert_phase: bool = False,
@@ -132,6 +138,11 @@ def recon(
         Brain mask on the grid of the echoes; computed without.
     t2w
         T2-weighted image of the same head to align to the echoes: a path or a nibabel image.
+    r2
+        R2 per second on the grid of the echoes, as spin echoes tell it: susceptibility is separated by it into
+        its paramagnetic and diamagnetic part.
+    r2_share
+        The share of R2* to take for R2, 0 to 1, where R2 was not measured.
     b0_direction
         Direction of the main field along the voxel axes; from the affine without.
     phase_units
@@ -167,7 +178,7 @@ def recon(
     DeepmirError
         If an image or setting is missing or cannot be used; the message is the command line's.
     """
-    _inputs.check_affine(affine, [*_each(magnitude), *_each(phase), mask])
+    _inputs.check_affine(affine, [*_each(magnitude), *_each(phase), mask, r2])
     threads = _inputs.threads_of(threads)
     if t2w is not None and not (_inputs.is_path(t2w) or _inputs.is_image(t2w)):
         raise WrongTypeError("give t2w as a path or a nibabel image: it has an affine of its own")
@@ -183,6 +194,7 @@ def recon(
         "background": str(background),
         "inversion": str(inversion),
         "reference": str(reference),
+        "r2_share": None if r2_share is None else _floats("r2_share", r2_share, 1)[0],
     }
     magnitudes = _inputs.echoes("magnitude", magnitude, affine)
     phases = _inputs.echoes("phase", phase, affine)
@@ -193,11 +205,15 @@ def recon(
         )
     if len({isinstance(echo, str) for echo in magnitudes + phases}) > 1:
         raise WrongTypeError("give both magnitude and phase as files, or none of them")
+    beside = (
+        None if mask is None else _inputs.source("mask", mask, affine),
+        None if t2w is None else _inputs.source("t2w", t2w, None),
+        None if r2 is None else _inputs.source("r2", r2, affine),
+    )
     made = _deepmir.recon(
         list(zip(magnitudes, phases)),
         settings,
-        None if mask is None else _inputs.source("mask", mask, affine),
-        None if t2w is None else _inputs.source("t2w", t2w, None),
+        beside,
         threads,
         _inputs.progress_of(progress),
     )

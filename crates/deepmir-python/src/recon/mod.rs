@@ -12,7 +12,7 @@ use deepmir_pipeline::recon::align;
 use deepmir_recon::input::{ScanFiles, ScanInput};
 use deepmir_recon::output::{OutputContext, OutputNames, write_aligned, write_reconstruction};
 use deepmir_recon::register::Registration;
-use deepmir_recon::{Reference, Stage};
+use deepmir_recon::{MeasuredR2, Reference, Stage};
 use deepmir_volume::Volume;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -45,19 +45,18 @@ struct Aligned {
     registration: Registration,
 }
 
-/// Reconstructs one scan.
+/// Reconstructs one scan. Beside the echoes there may be a brain mask, T2w and R2.
 #[pyfunction]
 pub fn recon(
     py: Python<'_>,
     echoes: Echoes,
     settings: Settings,
-    mask: Option<Source>,
-    t2w: Option<Source>,
+    beside: [Option<Source>; 3],
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Reconstruction> {
     work::run(py, threads, progress.as_ref(), move |reporter| {
-        let made = make(echoes, &settings, mask.as_ref(), t2w.as_ref(), reporter)?;
+        let made = make(echoes, &settings, beside.each_ref().map(Option::as_ref), reporter)?;
         Ok(Reconstruction(Arc::new(made)))
     })
 }
@@ -65,11 +64,10 @@ pub fn recon(
 fn make(
     echoes: Echoes,
     given: &Settings,
-    mask: Option<&Source>,
-    t2w: Option<&Source>,
+    [mask, t2w, r2]: [Option<&Source>; 3],
     reporter: &Reporter,
 ) -> Result<Made, Failure> {
-    let settings = given.chain()?;
+    let mut settings = given.chain()?;
     let read = given.read();
     let outlined = mask.is_none() || settings.reference == Reference::Fluid;
     let steps = STEPS + usize::from(outlined) + usize::from(t2w.is_some());
@@ -80,7 +78,12 @@ fn make(
         step += 1;
     };
     next("reading");
-    let (input, files) = given.scan(echoes)?;
+    let (mut input, files) = given.scan(echoes)?;
+    if let Some(r2) = r2 {
+        let (name, per_s) = (r2.name().display().to_string(), r2.image(&read)?.volume);
+        input.scan = input.scan.with_r2(MeasuredR2 { name, per_s })?;
+        settings.chain.separation.get_or_insert_default();
+    }
     let mut warnings = input.warnings.clone();
     let mask = match mask {
         Some(mask) => {
@@ -130,17 +133,21 @@ impl Reconstruction {
     /// Code and sentence of each warning.
     #[getter]
     fn warnings(&self) -> Vec<(String, String)> {
-        pairs(&self.0.maps.warnings)
+        let of_parts = self.0.maps.separated.iter().flat_map(|parts| &parts.warnings);
+        pairs(self.0.maps.warnings.iter().chain(of_parts))
     }
 
     /// The maps by name, single precision.
     fn maps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let Made { maps, t2w, .. } = &*self.0;
+        let parts = maps.separated.as_ref();
         let named = [
             ("swi", Some(&maps.swi)),
             ("minimum_intensity_projection", Some(&maps.minimum_intensity_projection)),
             ("qsm", Some(&maps.chi_ppm)),
             ("r2star", maps.r2_star_per_s.as_ref()),
+            ("paramagnetic", parts.map(|parts| &parts.positive_ppm)),
+            ("diamagnetic", parts.map(|parts| &parts.negative_ppm)),
             ("total_field", Some(&maps.total_field_ppm)),
             ("local_field", Some(&maps.local_field_ppm)),
             ("quality", Some(&maps.quality)),

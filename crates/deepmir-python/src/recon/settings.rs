@@ -6,6 +6,7 @@ use deepmir_pipeline::recon::ReconSettings;
 use deepmir_recon::background::BackgroundRemoval;
 use deepmir_recon::input::{EchoParts, EchoVolumes, PhaseUnits, ReadOptions, ScanFiles, ScanInput};
 use deepmir_recon::inversion::Inversion;
+use deepmir_recon::separation::SeparationConfig;
 use deepmir_recon::{FieldFitMethod, ReconError, Reference, Unwrapping};
 use deepmir_volume::nifti;
 use pyo3::prelude::*;
@@ -37,6 +38,7 @@ pub struct Settings {
     background: String,
     inversion: String,
     reference: String,
+    r2_share: Option<f64>,
 }
 
 impl Settings {
@@ -124,6 +126,8 @@ impl Settings {
             "l2" => Inversion::CLOSED_FORM_L2,
             name => return Err(unknown("inversion", name, "tv, tkd and l2")),
         };
+        let of_share = |share| SeparationConfig { r2_share: Some(share), ..Default::default() };
+        settings.chain.separation = self.r2_share.map(of_share);
         settings.reference = match self.reference.as_str() {
             "brain" => Reference::Brain,
             "fluid" => Reference::Fluid,

@@ -1,5 +1,5 @@
 use deepmir_recon::output::{OutputContext, OutputNames, write_reconstruction};
-use deepmir_recon::separation::{SeparationConfig, separate};
+use deepmir_recon::separation::{R2, SeparationConfig, separate};
 use deepmir_recon::swi::{SusceptibilityWeighting, weighted_by_susceptibility};
 use deepmir_recon::{
     GradientEchoScan, LEAST_FLUID_MM3, ReconConfig, Reconstruction, Reference, reconstruct,
@@ -59,7 +59,7 @@ fn fluid_is_zero_and_tissue_lies_above_it_by_what_is_known() {
     let scan = scan(&head);
     let mut config = ReconConfig::default();
     config.swi.from_susceptibility = Some(SusceptibilityWeighting::TSWI);
-    config.separation = Some(SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: 0.6 });
+    config.separation = Some(SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: Some(0.6) });
     let by_brain = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
     assert_eq!(chi_sidecar(&by_brain, &scan)["ZeroReference"]["Region"], "brain");
     // Half of what is given is tissue, which decays faster.
@@ -82,8 +82,9 @@ fn fluid_is_zero_and_tissue_lies_above_it_by_what_is_known() {
     let images = [tswi, made.swi_from_susceptibility.clone()].map(|image| image.unwrap().image);
     assert_eq!(images[0], images[1]);
     let (rate, separation) = (made.r2_star_per_s.as_ref().unwrap(), config.separation.unwrap());
-    let want = separate(&made.chi_ppm, rate, &made.reliable, separation, scan.field_strength_t());
-    assert_eq!(made.separated.as_ref().unwrap().positive_ppm, want.positive_ppm);
+    let hz_per_ppm = separation.hz_per_ppm_at(scan.field_strength_t());
+    let want = separate(&made.chi_ppm, rate, R2::Share(0.6), &made.reliable, hz_per_ppm);
+    assert_eq!(made.separated.as_ref().unwrap().positive_ppm, want[0]);
     let sidecar = &chi_sidecar(&made, &scan)["ZeroReference"];
     assert_eq!(sidecar["Region"], "fluid");
     let volume_mm3 = sidecar["VolumeMm3"].as_f64().unwrap();

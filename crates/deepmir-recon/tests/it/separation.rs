@@ -2,14 +2,15 @@
 //! (`fixtures/make_separation.py`), and as a reconstruction writes them.
 
 use deepmir_recon::output::{OutputContext, OutputNames, write_reconstruction, writes};
-use deepmir_recon::separation::{SeparationConfig, parts, separate};
-use deepmir_recon::{GradientEchoScan, ReconConfig, reconstruct};
+use deepmir_recon::separation::{R2, SeparationConfig, parts, separate};
+use deepmir_recon::{GradientEchoScan, MeasuredR2, ReconConfig, reconstruct};
 use deepmir_volume::{Volume, nifti};
 use serde_json::{Value, json};
 
 use crate::common::{Head, ball, grid};
 
-const SETTINGS: SeparationConfig = SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: 0.6 };
+const SETTINGS: SeparationConfig =
+    SeparationConfig { r2_prime_hz_per_ppm: 137.0, r2_share: Some(0.6) };
 
 #[test]
 fn what_two_sources_make_gives_both_back() {
@@ -29,17 +30,18 @@ fn a_bounded_least_squares_solver_finds_the_same() {
     let chi = |[i, j, k]: [usize; 3]| (31 * i + 17 * j + 23 * k) % 41;
     let chi = Volume::from_fn(grid, |voxel| (chi(voxel) as f32 - 20.0) * 0.01);
     let rate = Volume::from_fn(grid, |[i, j, k]| ((13 * i + 29 * j + 7 * k) % 37) as f32 * 4.0);
+    let measured = Volume::from_fn(grid, |[i, j, k]| ((7 * i + 11 * j + 19 * k) % 23) as f32 * 3.0);
     let inside = Volume::from_fn(grid, |[i, j, k]| (i + j + k) % 5 != 0);
-    let made = separate(&chi, &rate, &inside, SETTINGS, 7.0);
     let want: Value = serde_json::from_str(include_str!("../fixtures/separation.json")).unwrap();
-    for (map, name) in [(made.positive_ppm, "positive_ppm"), (made.negative_ppm, "negative_ppm")] {
-        let want = want[name].as_array().unwrap();
-        assert_eq!(want.len(), map.data().len());
-        for (got, want) in map.data().iter().zip(want) {
-            assert!(
-                (f64::from(*got) - want.as_f64().unwrap()).abs() < 1e-6,
-                "{name}: {got} {want}"
-            );
+    for (r2, case) in [(R2::Share(0.6), "share"), (R2::Measured(&measured), "measured")] {
+        let [positive, negative] = separate(&chi, &rate, r2, &inside, SETTINGS.hz_per_ppm_at(7.0));
+        for (map, name) in [(positive, "positive_ppm"), (negative, "negative_ppm")] {
+            let want = want[case][name].as_array().unwrap();
+            assert_eq!(want.len(), map.data().len());
+            for (got, want) in map.data().iter().zip(want) {
+                let error = f64::from(*got) - want.as_f64().unwrap();
+                assert!(error.abs() < 1e-6, "{case} {name}: {got} {want}");
+            }
         }
     }
 }
@@ -50,8 +52,8 @@ fn a_reconstruction_writes_both_parts_with_settings_and_a_warning() {
     let scan = head.scan();
     let config = ReconConfig { separation: Some(SETTINGS), ..Default::default() };
     let mut made = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
-    assert!(made.warnings.iter().any(|warning| warning.to_string().contains("0.6 of R2*")));
     let separated = made.separated.as_ref().unwrap();
+    assert!(separated.warnings[0].to_string().contains("0.6 of R2*"));
     let total = |sphere: &crate::common::Sphere, map: &Volume<f32>| {
         let inside = ball(&head.grid, sphere.centre_mm, sphere.radius_mm);
         let values = map.data().iter().zip(inside.data()).filter(|(_, inside)| **inside);
@@ -80,6 +82,9 @@ fn a_reconstruction_writes_both_parts_with_settings_and_a_warning() {
         assert_eq!(sidecar["ZeroReference"]["Region"], "brain");
         assert_eq!(sidecar["Warnings"][0]["Code"], "r2_assumed");
     }
+    // It is the parts' alone.
+    let text = std::fs::read_to_string(path("sub-01_Chimap.json")).unwrap();
+    assert!(!text.contains("r2_assumed"), "{text}");
     // Nothing of an earlier run with other settings stays.
     made.separated = None;
     write_reconstruction(&made, &names, &context).unwrap();
@@ -99,15 +104,53 @@ fn what_cannot_be_separated_is_refused_with_words() {
     let message = refused(&one, SETTINGS);
     assert!(message.contains("two echoes or more"), "{message}");
     for (separation, word) in [
-        (SeparationConfig { r2_share: 1.5, ..SETTINGS }, "separation.r2_share is 1.5"),
-        (SeparationConfig { r2_share: f64::NAN, ..SETTINGS }, "separation.r2_share is NaN"),
+        (SeparationConfig { r2_share: Some(1.5), ..SETTINGS }, "separation.r2_share is 1.5"),
+        (SeparationConfig { r2_share: Some(f64::NAN), ..SETTINGS }, "separation.r2_share is NaN"),
         (SeparationConfig { r2_prime_hz_per_ppm: 0.0, ..SETTINGS }, "hertz per ppm at 3 T"),
+        (SeparationConfig::default(), "there is no map of R2"),
     ] {
         let message = refused(&scan, separation);
         assert!(message.contains(word), "{message}");
     }
-    let incomplete = r#"{"separation": {"r2_share": 0.6}}"#;
-    assert!(serde_json::from_str::<ReconConfig>(incomplete).is_err());
+    let with_a_share: ReconConfig =
+        serde_json::from_str(r#"{"separation": {"r2_share": 0.6}}"#).unwrap();
+    assert_eq!(with_a_share.separation, Some(SETTINGS));
+    // R2 of another grid, and times or other units in its place.
+    let r2 = |grid, value: f32| MeasuredR2 {
+        name: "R2map.nii".to_owned(),
+        per_s: Volume::filled(grid, value),
+    };
+    let other = scan.clone().with_r2(r2(grid([4; 3], [1.0; 3]), 14.0)).unwrap_err().to_string();
+    assert!(other.contains("R2map.nii") && other.contains("resample"), "{other}");
+    for wrong in [0.07, 70.0, 0.014, 0.0, f32::NAN] {
+        let scan = scan.clone().with_r2(r2(head.grid, wrong)).unwrap();
+        let message = refused(&scan, SeparationConfig::default());
+        assert!(message.contains("give 1/T2") && message.contains("R2map.nii"), "{message}");
+    }
     let without = serde_json::to_value(ReconConfig::default()).unwrap();
     assert!(without.get("separation").is_none());
+}
+
+#[test]
+fn measured_r2_takes_the_place_of_a_share_and_what_lacks_it_is_said() {
+    let head = Head::new();
+    let half = Volume::from_fn(head.grid, |[i, ..]| if i.is_multiple_of(2) { 14.0 } else { 0.0 });
+    let r2 = MeasuredR2 { name: "R2map.nii".to_owned(), per_s: half };
+    let scan = head.scan().with_r2(r2).unwrap();
+    // The share is for scans without a map.
+    let config = ReconConfig { separation: Some(SETTINGS), ..Default::default() };
+    let made = reconstruct(&scan, Some(&head.brain), &config, |_| ()).unwrap();
+    let separated = made.separated.unwrap();
+    assert_eq!(separated.r2_source.as_deref(), Some("R2map.nii"));
+    let told = separated.warnings[0].to_string();
+    assert!(separated.warnings.len() == 1 && told.contains("R2 is missing in 5"), "{told}");
+    let hz_per_ppm = SETTINGS.hz_per_ppm_at(scan.field_strength_t()) as f32;
+    let (chi, rate) = (&made.chi_ppm, made.r2_star_per_s.unwrap());
+    for voxel in 0..chi.data().len() {
+        let [positive, negative] =
+            [&separated.positive_ppm, &separated.negative_ppm].map(|map| map.data()[voxel]);
+        let has_r2 = head.grid.voxel(voxel)[0].is_multiple_of(2) && made.reliable.data()[voxel];
+        let want = parts(chi.data()[voxel], (rate.data()[voxel] - 14.0) / hz_per_ppm);
+        assert_eq!((positive, negative), if has_r2 { want } else { (0.0, 0.0) });
+    }
 }

@@ -53,7 +53,11 @@ pub(super) fn lesions(
             id: format!("lesion-{}", row.lesion_id),
             name: row.lesion_id.to_string(),
             why: report.reasons.get(n).cloned().unwrap_or_default(),
-            facts: facts(row, report.lesion_probabilities.get(n).copied()),
+            facts: facts(
+                row,
+                report.lesion_probabilities.get(n).copied(),
+                report.parts.get(n).copied(),
+            ),
             ..drawn(row, report, close, number, quality)?
         })
     };
@@ -73,7 +77,7 @@ pub(super) fn near_misses(
             id: format!("candidate-{letter}"),
             name: letter.to_string(),
             why: near.reason.clone(),
-            facts: facts(&near.row, Some(near.probability)),
+            facts: facts(&near.row, Some(near.probability), None),
             ..drawn(&near.row, report, close, number, quality)?
         })
     };
@@ -109,7 +113,11 @@ fn drawn(
     })
 }
 
-fn facts(row: &LesionRow, probability: Option<f32>) -> Vec<(&'static str, String)> {
+fn facts(
+    row: &LesionRow,
+    probability: Option<f32>,
+    parts: Option<[Option<f64>; 2]>,
+) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("certainty", row.certainty.map_or("n/a", Certainty::name).to_owned()),
         ("place", place(row)),
@@ -123,6 +131,10 @@ fn facts(row: &LesionRow, probability: Option<f32>) -> Vec<(&'static str, String
         ("highest voxel probability", maybe(row.max_probability, 2)),
         ("centre (RAS)", format!("{:.1}, {:.1}, {:.1} mm", row.x_mm, row.y_mm, row.z_mm)),
     ];
+    if let Some([positive, negative]) = parts {
+        let both = format!("{} and {} ppm", maybe(positive, 3), maybe(negative, 3));
+        facts.insert(6, ("paramagnetic and diamagnetic, mean", both));
+    }
     if let Some(probability) = probability {
         facts.insert(0, ("probability", format!("{probability:.2}")));
     }

@@ -67,6 +67,8 @@ pub struct SubjectReport<'a> {
     /// The probability that each is a lesion, in the order of the table, where the model has a candidate
     /// classifier; else empty.
     pub lesion_probabilities: Vec<f32>,
+    /// Mean paramagnetic and diamagnetic susceptibility of each lesion in ppm; empty where they were not separated.
+    pub parts: Vec<[Option<f64>; 2]>,
     /// Why each was called, in plain words.
     pub reasons: Vec<String>,
     /// The most probable candidates that were not called.

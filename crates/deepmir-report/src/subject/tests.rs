@@ -46,6 +46,7 @@ impl Scene {
             mars: None,
             rows: &self.rows,
             lesion_probabilities: Vec::new(),
+            parts: Vec::new(),
             reasons: Vec::new(),
             near_misses: Vec::new(),
             count_intervals: BTreeMap::new(),
@@ -66,6 +67,7 @@ fn the_page_shows_every_lesion_and_asks_for_nothing() {
     let scene = Scene::small();
     let report = SubjectReport {
         lesion_probabilities: vec![0.125, 0.75],
+        parts: Vec::new(),
         reasons: vec!["Called because it is <dark>.".to_owned(), String::new()],
         near_misses: vec![NearMiss {
             lesion: &scene.lesions[0],
@@ -147,6 +149,7 @@ fn the_summary_tells_count_pattern_places_and_what_to_check() {
     let interval = CountInterval { expected: 3.0, low: 2, high: 5 };
     let report = SubjectReport {
         lesion_probabilities: vec![0.9, 0.8, 0.55],
+        parts: Vec::new(),
         count_intervals: BTreeMap::from([(LesionClass::Cmb, interval)]),
         large_findings: 1,
         ..scene.report()

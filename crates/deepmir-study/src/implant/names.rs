@@ -73,6 +73,7 @@ mod tests {
             twice: Default::default(),
             magnitude: None,
             mask: None,
+            r2_map: None,
             echoes: Ok(Vec::new()),
             notes: Vec::new(),
             warnings: Vec::new(),

@@ -278,7 +278,7 @@ fn called(
             read: plan.read,
             mask: scan.mask.clone(),
             t2w: scan.images.get(&Modality::T2w).cloned(),
-            strict: false,
+            ..ReconInput::default()
         };
         let (files, _) = reconstruct(&input, &plan.recon, work.path(), &scan.id, &mut |_| ())?;
         native.calls(&files)?

@@ -77,6 +77,9 @@ use super::sections::{EXIT_STATUS, sections};
   note                diamagnetic (a possible calcification), linear (vessel-like),
                       touches_mask_edge
   lesion_probability  probability of being a lesion, by models with a candidate classifier
+  chi_positive_mean_ppm, chi_negative_mean_ppm
+                      mean paramagnetic and diamagnetic susceptibility, with --r2, --r2-share or
+                      if *_paramagneticmap and *_diamagneticmap lie beside *_Chimap
 
   docs/outputs.md explains every column of every table."),
     EXIT_STATUS,

@@ -48,6 +48,13 @@ pub struct RawFiles {
     /// Invert the phase: it decreases where the field is higher
     #[arg(long)]
     pub invert_phase: bool,
+    /// R2 per second on the echoes' grid, to separate paramagnetic from diamagnetic susceptibility; of a
+    /// dataset, for one scan
+    #[arg(long, value_name = "FILE")]
+    pub r2: Option<PathBuf>,
+    /// Separate them with this share of R2* for R2, 0 to 1, where R2 was not measured
+    #[arg(long, value_name = "SHARE")]
+    pub r2_share: Option<f64>,
 }
 
 fn phase_units(text: &str) -> Result<PhaseUnits, String> {
@@ -129,7 +136,7 @@ pub enum ReferenceName {
   *_tSWI.nii.gz, *_SMWI.nii.gz      SWI from susceptibility, if --config asks for it
   *_Chimap.nii.gz                   susceptibility in ppm
   *_paramagneticmap.nii.gz, *_diamagneticmap.nii.gz
-                                    its two parts, if --config asks for them
+                                    its two parts, with --r2, --r2-share or by --config
   *_R2starmap.nii.gz                R2* per second
   *_desc-brain_mask.nii.gz          brain mask
   *_desc-reliable_mask.nii.gz       where susceptibility is reliable
@@ -172,7 +179,7 @@ pub struct Recon {
     #[arg(long, value_name = "FILE", requires = "truth")]
     pub truth_labels: Option<PathBuf>,
     /// Measure this susceptibility map against --truth, without a reconstruction
-    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["t2w", "unwrapping", "field_fit", "background", "inversion", "reference", "strict", "overwrite"])]
+    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["t2w", "unwrapping", "field_fit", "background", "inversion", "reference", "r2", "r2_share", "strict", "overwrite"])]
     pub chimap: Option<PathBuf>,
     /// Phase unwrapping [default: romeo]
     #[arg(long, value_name = "METHOD")]

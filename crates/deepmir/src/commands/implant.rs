@@ -59,7 +59,7 @@ pub fn run(arguments: &Implant, common: &Common) -> anyhow::Result<()> {
         reconstruct: arguments.reconstruct,
         labels: arguments.labels.clone(),
         filters: arguments.choice.filters()?,
-        recon: recon::configured(common)?,
+        recon: recon::without_parts(common)?,
         protocol: settings.protocol,
         ..ImplantPlan::default()
     };

@@ -79,7 +79,7 @@ impl Implanting<'_> {
             // Copies of raw echoes would have to be reconstructed before anything can learn from them.
             maps_only: true,
             labels: sources.labels.clone(),
-            recon: recon::configured(common)?,
+            recon: recon::without_parts(common)?,
             protocol: settings.protocol,
             ..ImplantPlan::default()
         };

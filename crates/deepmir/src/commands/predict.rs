@@ -71,6 +71,11 @@ pub fn run(arguments: &Predict, common: &Common) -> anyhow::Result<()> {
 }
 
 fn maps(arguments: &Predict) -> anyhow::Result<ScanSource> {
+    if arguments.raw.r2.is_some() || arguments.raw.r2_share.is_some() {
+        anyhow::bail!(
+            "--r2 and --r2-share separate what is made of raw echoes: give --mag and --phase"
+        );
+    }
     let magnitude = arguments.t2star.is_some();
     let named = [
         (Modality::Swi, if magnitude { &arguments.t2star } else { &arguments.swi }),
@@ -94,8 +99,10 @@ fn echoes(arguments: &Predict) -> anyhow::Result<ScanSource> {
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w: arguments.t2w.clone(),
+        r2: arguments.raw.r2.clone(),
         strict: arguments.strict,
     };
-    let (id, settings) = (arguments.raw.stem(), ReconSettings::default());
+    let (id, mut settings) = (arguments.raw.stem(), ReconSettings::default());
+    arguments.raw.separate(&mut settings);
     Ok(ScanSource::Echoes(Box::new(EchoSource { input, settings, id })))
 }

@@ -76,7 +76,7 @@ fn measure(
         participants: arguments.participant_label.clone(),
         inputs: arguments.inputs.iter().map(|set| set.0.clone()).collect(),
         rule: arguments.rule,
-        recon: recon::configured(common)?,
+        recon: recon::without_parts(common)?,
         bootstrap: bootstrap(arguments),
     };
     let mut progress = Progress::new("scans", 1, common);
@@ -131,7 +131,7 @@ fn implant_ladder(
         seed: arguments.seed,
         subjects: arguments.participant_label.clone(),
         labels: arguments.labels.clone(),
-        recon: recon::configured(common)?,
+        recon: recon::without_parts(common)?,
         protocol: settings.protocol,
         ..ImplantPlan::default()
     };

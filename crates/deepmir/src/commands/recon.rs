@@ -40,6 +40,7 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
             read: arguments.raw.read_options(arguments.nan_to_zero),
             mask: arguments.mask.clone(),
             t2w: arguments.t2w.clone(),
+            r2: arguments.raw.r2.clone(),
             strict: arguments.strict,
         };
         let stem = arguments.raw.stem();
@@ -60,10 +61,10 @@ pub fn run(arguments: &Recon, common: &Common) -> anyhow::Result<()> {
     let output = output(arguments)?;
     check_derivatives_folder(output, Some(data))?;
     let (scans, mut failures) = chosen(data, arguments)?;
-    let for_one = [&arguments.mask, &arguments.t2w, &arguments.truth];
+    let for_one = [&arguments.mask, &arguments.t2w, &arguments.raw.r2, &arguments.truth];
     if for_one.iter().any(|given| given.is_some()) && scans.len() != 1 {
         bail!(
-            "--mask, --t2w and --truth are for one scan, and these are {}; choose one with --participant-label and --session-label",
+            "--mask, --t2w, --r2 and --truth are for one scan, and these are {}; choose one with --participant-label and --session-label",
             scans.len()
         );
     }
@@ -104,11 +105,13 @@ fn one(
         t2w = scan.images.get(&Modality::T2w).cloned();
     }
     let echoes = scan.echoes.clone().map_err(|reason| anyhow!("{reason}"))?;
+    let beside = scan.r2_map.as_ref().filter(|_| settings.chain.separation.is_some());
     let input = ReconInput {
         files: ScanFiles { echoes, ..arguments.raw.overrides()? },
         read: arguments.raw.read_options(arguments.nan_to_zero),
         mask: arguments.mask.clone(),
         t2w,
+        r2: arguments.raw.r2.clone().or_else(|| beside.cloned()),
         strict: arguments.strict,
     };
     let folder = output.join(scan.folder());
@@ -243,6 +246,13 @@ pub fn configured(common: &Common) -> anyhow::Result<ReconSettings> {
     }
 }
 
+/// The same for commands that look for lesions alone: nothing reads the parts of susceptibility there.
+pub fn without_parts(common: &Common) -> anyhow::Result<ReconSettings> {
+    let mut settings = configured(common)?;
+    settings.chain.separation = None;
+    Ok(settings)
+}
+
 fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings> {
     let mut settings = configured(common)?;
     let chain = &mut settings.chain;
@@ -280,10 +290,19 @@ fn settings(arguments: &Recon, common: &Common) -> anyhow::Result<ReconSettings>
             ReferenceName::Fluid => Reference::Fluid,
         };
     }
+    arguments.raw.separate(&mut settings);
     Ok(settings)
 }
 
 impl RawFiles {
+    /// Turns on the separation of susceptibility if R2, or its share of R2*, is given.
+    pub fn separate(&self, settings: &mut ReconSettings) {
+        if self.r2.is_some() || self.r2_share.is_some() {
+            let separation = settings.chain.separation.get_or_insert_default();
+            separation.r2_share = self.r2_share.or(separation.r2_share);
+        }
+    }
+
     /// Whether any echo is given.
     pub fn is_given(&self) -> bool {
         [&self.mag, &self.phase, &self.real, &self.imag].iter().any(|files| !files.is_empty())

@@ -11,7 +11,8 @@ use crate::support::{COARSE, run, text};
 fn a_phantom_is_made_resumed_and_reconstructed() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("coarse.toml");
-    fs::write(&config, format!("{COARSE}[phantom.output]\ntrue_maps = true\n")).unwrap();
+    fs::write(&config, format!("{COARSE}[phantom.output]\ntrue_maps = true\ntrue_parts = true\n"))
+        .unwrap();
     let (heads, maps) = (folder.path().join("heads"), folder.path().join("maps"));
     let phantom = ["phantom", text(&heads), "--raw", "--seed", "3", "--config", text(&config)];
     let (code, out, told) = run(&phantom);
@@ -48,6 +49,7 @@ fn a_phantom_is_made_resumed_and_reconstructed() {
     assert_eq!(code, 3, "{told}");
     assert!(told.contains("would write over a file"), "{told}");
     fluid_is_zero(&heads, &made);
+    susceptibility_is_separated(&heads);
 
     // A scan that cannot be done does not keep the others from it.
     let broken = heads.join("sub-00/anat");
@@ -95,6 +97,89 @@ fn fluid_is_zero(heads: &Path, made: &Path) {
     assert!((found - f64::from(above_fluid)).abs() < 0.015, "{found} for {above_fluid}");
     let field = "desc-total_fieldmap";
     assert_ne!(map(&maps, field).data(), map(made, field).data());
+}
+
+/// With a map of R2, maps of both parts are written, and the lesion table has them.
+fn susceptibility_is_separated(heads: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, out) = (folder.path().join("raw"), folder.path().join("lesions"));
+    let truth = heads.join("derivatives/truth/sub-01/anat");
+    fs::create_dir_all(raw.join("sub-01/anat")).unwrap();
+    let description = "dataset_description.json";
+    fs::copy(heads.join(description), raw.join(description)).unwrap();
+    for entry in fs::read_dir(heads.join("sub-01/anat")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.contains("_MEGRE") {
+            let [from, to] = [heads, &raw].map(|dataset| dataset.join("sub-01/anat").join(&name));
+            fs::copy(from, to).unwrap();
+        }
+    }
+    let config = folder.path().join("recon.toml");
+    fs::write(&config, "[recon.chain.separation]\n").unwrap();
+    let recon = ["recon", text(&raw), text(&folder.path().join("maps"))].map(str::to_owned);
+    let refused = |options: &[&str], words: [&str; 2]| {
+        let recon: Vec<&str> =
+            recon.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        let (code, _, told) = run(&recon);
+        assert!(code == 3 && words.iter().all(|word| told.contains(word)), "{told}");
+    };
+    refused(&["--config", text(&config)], ["there is no map of R2", "--r2-share"]);
+    refused(&["--r2-share", "1.5"], ["separation.r2_share", "from 0 to 1"]);
+    let swi = heads.join("sub-01/anat/sub-01_acq-swi_T2starw.nii.gz");
+    let alone = ["predict", "--swi", text(&swi), "--r2-share", "0.5", "-o", text(&out)];
+    let (code, _, told) = run(&alone);
+    assert!(code == 1 && told.contains("give --mag and --phase"), "{told}");
+
+    let r2 = raw.join("sub-01/anat/sub-01_R2map.nii.gz");
+    fs::copy(truth.join("sub-01_R2map.nii.gz"), &r2).unwrap();
+    let all = ["run", text(&raw), text(&out), "participant", "--config", text(&config)];
+    let (code, _, told) = run(&all);
+    assert_eq!(code, 0, "{told}");
+    let anat = out.join("sub-01/anat");
+    let sidecar = fs::read_to_string(anat.join("sub-01_paramagneticmap.json")).unwrap();
+    let sidecar: serde_json::Value = serde_json::from_str(&sidecar).unwrap();
+    assert_eq!(sidecar["Separation"]["R2"], text(&r2), "{sidecar}");
+    assert!(sidecar.get("Warnings").is_none(), "{sidecar}");
+    let map = |folder: &Path, name: &str| {
+        nifti::read(&folder.join(format!("sub-01_{name}.nii.gz"))).unwrap().volume
+    };
+    let [found, drawn] = [&anat, &truth].map(|folder| map(folder, "paramagneticmap"));
+    let mean = |least: f32, most: f32| {
+        let voxels = found.data().iter().zip(drawn.data());
+        let there = voxels.filter(|(found, drawn)| **found > 0.0 && (least..most).contains(*drawn));
+        statistics::mean(there.map(|(found, _)| *found)).unwrap()
+    };
+    let (iron, little) = (mean(0.1, 10.0), mean(0.0, 0.02));
+    assert!(iron > 2.0 * little, "{iron} {little}");
+
+    let table = fs::read_to_string(anat.join("sub-01_desc-lesions.tsv")).unwrap();
+    let header: Vec<&str> = table.lines().next().unwrap().split('\t').collect();
+    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let [positive, negative, chi] =
+        ["chi_positive_mean_ppm", "chi_negative_mean_ppm", "chi_mean_ppm"].map(column);
+    assert!(table.lines().count() > 1, "{table}");
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [positive, negative, chi] =
+            [positive, negative, chi].map(|column| cells[column].parse::<f64>().unwrap());
+        assert!(positive > 0.0 && negative <= 0.0 && positive < chi + 1.0, "{line}");
+    }
+    let page = fs::read_to_string(anat.join("sub-01_desc-lesions_report.html")).unwrap();
+    assert!(page.contains("paramagnetic and diamagnetic, mean"));
+
+    // Where they come from elsewhere, they must lie on the same grid.
+    let grid =
+        deepmir_volume::Grid::new([8; 3], deepmir_volume::Affine::from_spacing([1.0; 3], [0.0; 3]));
+    let small = deepmir_volume::Volume::filled(grid.unwrap(), 0.0_f32);
+    nifti::write(&anat.join("sub-01_diamagneticmap.nii.gz"), &small, None).unwrap();
+    let [swi, chi] =
+        ["acq-swi_T2starw", "Chimap"].map(|name| anat.join(format!("sub-01_{name}.nii.gz")));
+    let alone = folder.path().join("alone");
+    let line = ["predict", "--swi", text(&swi), "--qsm", text(&chi), "-o", text(&alone)];
+    let (code, _, told) = run(&line);
+    assert!(code == 0 && told.contains("this map is on another grid"), "{told}");
+    let table = fs::read_to_string(alone.join("sub-01_desc-lesions.tsv")).unwrap();
+    assert!(!table.contains("chi_positive_mean_ppm"), "{table}");
 }
 
 /// The same map by itself is as near to the truth as after its reconstruction.
