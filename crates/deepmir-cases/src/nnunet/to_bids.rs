@@ -58,7 +58,7 @@ impl FromStr for NnunetChannel {
 
 /// Makes a new BIDS dataset of a data set of nnU-Net: links to the channels of `imagesTr` and `imagesTs` as SWI, T2*-weighted
 /// magnitude, QSM (which must be in ppm) or T2w, and the label maps in `derivatives/labels`, unknown places apart from them.
-/// Cases called `sub-01` or `sub-01_ses-2` keep their names; others are called after their letters and digits. `channels`
+/// Cases called `sub-01` or `sub-01_ses-2_run-1` keep their names; others are called after their letters and digits. `channels`
 /// are what the channels show, in order, or empty for what `dataset.json` says. `progress` is called with the scans done and
 /// their number. Returns how many scans there are with a label map, and without.
 ///
@@ -222,21 +222,19 @@ fn names_in(folder: &Path) -> Result<Vec<String>, CaseError> {
     Ok(names)
 }
 
-/// `sub-01_ses-2` stays, if that is a name of BIDS; anything else becomes a subject.
+/// `sub-01_ses-2_run-1` stays, session and run being optional; anything else becomes a subject.
 fn scan_name(case: &str) -> String {
     let is_label =
         |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric());
-    let mut parts = case.split('_');
-    let subject = parts.next().and_then(|part| part.strip_prefix("sub-"));
-    let rest: Vec<&str> = parts.collect();
-    let is_session = |part: &str| part.strip_prefix("ses-").is_some_and(is_label);
-    if subject.is_some_and(is_label)
-        && match rest[..] {
-            [] => true,
-            [session] => is_session(session),
-            _ => false,
-        }
-    {
+    let keys: Option<Vec<&str>> = case
+        .split('_')
+        .map(|part| part.split_once('-').filter(|(_, label)| is_label(label)).map(|(key, _)| key))
+        .collect();
+    let names_a_scan = matches!(
+        keys.as_deref(),
+        Some(["sub"] | ["sub", "ses"] | ["sub", "run"] | ["sub", "ses", "run"])
+    );
+    if names_a_scan {
         return case.to_owned();
     }
     let label: String = case.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -245,7 +243,7 @@ fn scan_name(case: &str) -> String {
 
 /// `sub-01/ses-2/anat`.
 fn scan_folder(scan: &str) -> PathBuf {
-    scan.split('_').chain(["anat"]).collect()
+    scan.split('_').filter(|part| !part.starts_with("run-")).chain(["anat"]).collect()
 }
 
 #[cfg(test)]
@@ -257,13 +255,14 @@ mod tests {
         for (case, scan) in [
             ("sub-01", "sub-01"),
             ("sub-01_ses-b2", "sub-01_ses-b2"),
-            ("sub-01_run-2", "sub-sub01run2"),
+            ("sub-01_ses-2_run-1", "sub-01_ses-2_run-1"),
+            ("sub-01_acq-2", "sub-sub01acq2"),
             ("BRATS_001", "sub-BRATS001"),
             ("é", "sub-0"),
         ] {
             assert_eq!(scan_name(case), scan);
         }
-        assert_eq!(scan_folder("sub-01_ses-b2"), Path::new("sub-01/ses-b2/anat"));
+        assert_eq!(scan_folder("sub-01_ses-b2_run-1"), Path::new("sub-01/ses-b2/anat"));
         let of = |names: Value| channels(&json!({ "channel_names": names }), &[]);
         let found = of(json!({"0": "T1", "1": "T2*", "2": "chimap"})).unwrap();
         use NnunetChannel::{Qsm, T2StarMagnitude, Unused};
