@@ -97,7 +97,9 @@ fn left(
         if nothing_new && is_file {
             return finding("result of a failure", shown(path));
         }
-        if let Some(fault) = is_file.then(|| half(path)).flatten() {
+        // A link to an input is as whole as that.
+        let is_own = is_file && !path.is_symlink();
+        if let Some(fault) = is_own.then(|| half(path)).flatten() {
             return finding("half a file", format!("{}: {fault}", shown(path)));
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use deepmir_testing::formats;
-use deepmir_volume::nifti;
+use deepmir_volume::{Volume, nifti};
 
 use super::{Scene, archive, echoes};
 use crate::files::copy_folder;
@@ -19,6 +19,9 @@ const RECON: &str = include_str!("settings/recon.toml");
 /// A network of others, and what its owner says of it.
 const NETWORK: &[u8] = include_bytes!("../../../deepmir-onnx/tests/fixtures/volume.onnx");
 const IMPORT: &str = include_str!("settings/import.toml");
+
+/// A table of places of microbleeds, as another's data set has it.
+const PLACES: &[u8] = include_bytes!("../../../deepmir-study/tests/fixtures/aibl.xlsx");
 
 const TRUTH: &str = "sub-01_acq-swi_seg-lesions_dseg.nii.gz";
 
@@ -50,6 +53,8 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
         sound.model(Scene::new(world, "model", 12))?,
         imported(Scene::new(world, "model import", 8))?,
         sound.tune(Scene::new(world, "model tune", 4))?,
+        sound.nnunet(Scene::new(world, "cohort from-nnunet", 5))?,
+        sound.places(Scene::new(world, "study external", 4))?,
         sound.evaluate(Scene::new(world, "evaluate", 8))?,
         sound.annotate(Scene::new(world, "annotate", 8))?,
         sound.study(Scene::new(world, "study", 3))?,
@@ -244,6 +249,10 @@ impl Sound<'_> {
     fn recon(&self, scene: Scene) -> Result<Scene> {
         self.take(&scene, &["raw", "single.deepmir"])?;
         fs::write(scene.folder.join("recon.toml"), RECON)?;
+        let first = "raw/sub-01/anat/sub-01_echo-1_part-mag_MEGRE.nii.gz";
+        let grid = *nifti::read(&scene.folder.join(first))?.volume.grid();
+        let r2 = Volume::filled(grid, 14.0_f32);
+        nifti::write(&scene.folder.join("raw/sub-01/anat/sub-01_R2map.nii.gz"), &r2, None)?;
         let echo = |n: u32, part: &str| {
             format!("raw/sub-01/anat/sub-01_echo-{n}_part-{part}_MEGRE.nii.gz")
         };
@@ -257,6 +266,7 @@ impl Sound<'_> {
         Ok(scene
             .command(&format!("recon {files} --unwrapping laplacian --inversion tkd"))
             .command("recon raw out --inversion l2")
+            .command("recon raw out --r2 raw/sub-01/anat/sub-01_R2map.nii.gz")
             .command("recon raw out --config recon.toml")
             .command(&format!("predict {files} --model single.deepmir"))
             .piece_by_piece())
@@ -325,6 +335,28 @@ impl Sound<'_> {
             .command("model tune folds.deepmir cohort.csv -o out.deepmir")
             .command("model adapt folds.deepmir bids -o out.deepmir")
             .writing(&["out.deepmir"]))
+    }
+
+    /// Another's data set of nnU-Net, made of ours.
+    fn nnunet(&self, scene: Scene) -> Result<Scene> {
+        self.take(&scene, &["bids"])?;
+        self.deepmir(&scene.folder, "cohort nnunet bids -o raw --folds 2")?;
+        fs::remove_dir_all(scene.folder.join("bids"))?;
+        Ok(scene.command("cohort from-nnunet raw/Dataset501_Lesions -o out"))
+    }
+
+    /// Images of another's data set, and its table of places.
+    fn places(&self, scene: Scene) -> Result<Scene> {
+        let swi = self.base.join("bids/sub-01/anat/sub-01_acq-swi_T2starw.nii.gz");
+        for name in ["rCMB_DefiniteSubject/122_T1_MRI", "NoCMBSubject/7_T0_MRI"] {
+            let place = scene.folder.join(format!("data/{name}_SWI_BFC_50mm_HM.nii.gz"));
+            if let Some(folder) = place.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::copy(&swi, place)?;
+        }
+        fs::write(scene.folder.join("data/rCMBInformationInfo.xlsx"), PLACES)?;
+        Ok(scene.command("study external aibl data -o out").damaging(&["data"]).piece_by_piece())
     }
 
     fn evaluate(&self, scene: Scene) -> Result<Scene> {
