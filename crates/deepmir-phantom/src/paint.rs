@@ -148,28 +148,8 @@ pub(crate) fn paint(
             }
         });
     let parts = config.output.true_parts.then(|| {
-        let from =
-            |[i, j, k]: [usize; 3]| geometry.wide.index([start[0] + i, start[1] + j, start[2] + k]);
-        let mut r2_hz = Volume::filled(geometry.fine, 0.0_f32);
-        let mut chi_positive_ppm = r2_hz.clone();
-        r2_hz
-            .data_mut()
-            .par_chunks_mut(fx)
-            .zip(chi_positive_ppm.data_mut().par_chunks_mut(fx))
-            .enumerate()
-            .for_each(|(row, (r2, positive))| {
-                let (j, k) = (row % fy, row / fy);
-                let mut shade = vec![0.0; fx];
-                texture.row(&geometry.fine, j, k, &mut shade);
-                for i in 0..fx {
-                    let at = from([i, j, k]);
-                    let label = structures.data()[at];
-                    let paint = blended(&palette, label, vessels.data()[at]);
-                    let shade = if label.is_parenchyma() { shaded_rate(shade[i]) } else { 1.0 };
-                    (r2[i], positive[i]) = (shade * paint.r2_hz, paint.chi_positive_ppm);
-                }
-            });
-        PaintedParts { r2_hz, chi_positive_ppm }
+        let paint_of = |at: usize| blended(&palette, structures.data()[at], vessels.data()[at]);
+        paint_parts(geometry, &structures, &texture, paint_of)
     });
     let mut painting = Painting {
         structures,
@@ -190,6 +170,34 @@ pub(crate) fn paint(
         painting.sources.push(filled);
     }
     painting
+}
+
+/// R2 and paramagnetic susceptibility on the fine grid; `paint_of` gives the paint at an index of the wide one.
+fn paint_parts(
+    geometry: &Geometry,
+    structures: &Volume<Structure>,
+    texture: &Texture,
+    paint_of: impl Fn(usize) -> Paint + Sync,
+) -> PaintedParts {
+    let start = geometry.fine_in_wide.start();
+    let [fx, fy, _] = geometry.fine.shape();
+    let mut r2_hz = Volume::filled(geometry.fine, 0.0_f32);
+    let mut chi_positive_ppm = r2_hz.clone();
+    let rows = r2_hz.data_mut().par_chunks_mut(fx);
+    let rows = rows.zip(chi_positive_ppm.data_mut().par_chunks_mut(fx)).enumerate();
+    rows.for_each(|(row, (r2, positive))| {
+        let (j, k) = (row % fy, row / fy);
+        let from = geometry.wide.index([start[0], start[1] + j, start[2] + k]);
+        let mut shade = vec![0.0; fx];
+        texture.row(&geometry.fine, j, k, &mut shade);
+        for i in 0..fx {
+            let paint = paint_of(from + i);
+            let is_shaded = structures.data()[from + i].is_parenchyma();
+            let shade = if is_shaded { shaded_rate(shade[i]) } else { 1.0 };
+            (r2[i], positive[i]) = (shade * paint.r2_hz, paint.chi_positive_ppm);
+        }
+    });
+    PaintedParts { r2_hz, chi_positive_ppm }
 }
 
 /// What texture makes of a tissue's rates.

@@ -204,11 +204,11 @@ pub fn reconstruct_to<'a>(
     warnings.extend(input.noticed()?);
     let mut result = reconstruct_head(&scan.scan, mask.as_ref(), settings, progress)?;
     warnings.append(&mut result.warnings);
-    let of_parts: Vec<Warning> =
-        result.separated.iter().flat_map(|parts| parts.warnings.clone()).collect();
-    // A share of R2* in place of R2 is what was asked for.
-    let unasked = of_parts.iter().filter(|warning| warning.code != "r2_assumed").cloned();
-    tolerate(&warnings.iter().cloned().chain(unasked).collect::<Vec<_>>(), input.strict)?;
+    tolerate(&warnings, input.strict)?;
+    let of_parts =
+        result.separated.as_ref().map(|parts| parts.warnings.clone()).unwrap_or_default();
+    // Without a map of R2 they say that it was assumed, which was asked for.
+    tolerate(&of_parts, input.strict && input.r2.is_some())?;
     // They stand beside the maps, too.
     result.warnings = warnings;
     folders.create()?;
@@ -286,7 +286,9 @@ impl ReconInput {
         let echoes = self.files.echoes.len().max(header.volume_count());
         let t2w = self.t2w.as_deref().map(nifti::read_header).transpose()?;
         let moving = t2w.as_ref().map(nifti::Header::grid);
-        memory::check(id, memory::need_gb(header.grid(), echoes, moving, None), None)
+        // R2 is held as long as the echoes, and is smaller than one.
+        let images = echoes + usize::from(self.r2.is_some());
+        memory::check(id, memory::need_gb(header.grid(), images, moving, None), None)
     }
 }
 

@@ -266,24 +266,18 @@ impl Group {
                 (None, _) => {}
             }
         }
-        let mut masks = self.masks.into_iter();
-        let mask = masks.next();
-        if let (Some(first), Some(second)) = (&mask, masks.next()) {
-            self.warnings.push(format!(
-                "there are two brain masks, and the first is used ({}); choose one with --filter mask=…: {}",
-                first.display(),
-                second.display()
-            ));
-        }
-        let mut r2_maps = self.r2_maps.into_iter();
-        let r2_map = r2_maps.next();
-        if let (Some(first), Some(second)) = (&r2_map, r2_maps.next()) {
-            self.warnings.push(format!(
-                "there are two maps of R2, and the first is used ({}); take one away: {}",
-                first.display(),
-                second.display()
-            ));
-        }
+        let mut first_of = |paths: Vec<PathBuf>, what: &str, remedy: &str| {
+            if let [first, second, ..] = &paths[..] {
+                self.warnings.push(format!(
+                    "there are two {what}, and the first is used ({}); {remedy}: {}",
+                    first.display(),
+                    second.display()
+                ));
+            }
+            paths.into_iter().next()
+        };
+        let mask = first_of(self.masks, "brain masks", "choose one with --filter mask=…");
+        let r2_map = first_of(self.r2_maps, "maps of R2", "take one away");
         Scan {
             id,
             subject: subject.to_owned(),

@@ -2,6 +2,7 @@
 
 mod archive;
 mod echoes;
+mod others;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -8,20 +8,13 @@ use anyhow::{Context, Result, ensure};
 use deepmir_testing::formats;
 use deepmir_volume::{Volume, nifti};
 
-use super::{Scene, archive, echoes};
+use super::{Scene, archive, echoes, others};
 use crate::files::copy_folder;
 
 /// A network of some thousand weights, trained for a moment, with every classifier there is.
 const TRAINING: &str = include_str!("settings/training.toml");
 const STUDY: &str = include_str!("settings/study.toml");
 const RECON: &str = include_str!("settings/recon.toml");
-
-/// A network of others, and what its owner says of it.
-const NETWORK: &[u8] = include_bytes!("../../../deepmir-onnx/tests/fixtures/volume.onnx");
-const IMPORT: &str = include_str!("settings/import.toml");
-
-/// A table of places of microbleeds, as another's data set has it.
-const PLACES: &[u8] = include_bytes!("../../../deepmir-study/tests/fixtures/aibl.xlsx");
 
 const TRUTH: &str = "sub-01_acq-swi_seg-lesions_dseg.nii.gz";
 
@@ -51,10 +44,10 @@ pub fn prepare(program: &Path, world: &Path) -> Result<Vec<Scene>> {
         sound.train(Scene::new(world, "train", 6))?,
         sound.resume(Scene::new(world, "train resume", 6))?,
         sound.model(Scene::new(world, "model", 12))?,
-        imported(Scene::new(world, "model import", 8))?,
+        others::network(Scene::new(world, "model import", 8))?,
         sound.tune(Scene::new(world, "model tune", 4))?,
-        sound.nnunet(Scene::new(world, "cohort from-nnunet", 5))?,
-        sound.places(Scene::new(world, "study external", 4))?,
+        others::nnunet(&sound, Scene::new(world, "cohort from-nnunet", 5))?,
+        others::places(&sound, Scene::new(world, "study external", 4))?,
         sound.evaluate(Scene::new(world, "evaluate", 8))?,
         sound.annotate(Scene::new(world, "annotate", 8))?,
         sound.study(Scene::new(world, "study", 3))?,
@@ -72,24 +65,14 @@ fn describe(dataset: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A network that is read, run once and packed.
-fn imported(scene: Scene) -> Result<Scene> {
-    fs::create_dir_all(&scene.folder)?;
-    fs::write(scene.folder.join("network.onnx"), NETWORK)?;
-    fs::write(scene.folder.join("plan.toml"), IMPORT)?;
-    Ok(scene
-        .command("model import network.onnx --plan plan.toml -o out.deepmir")
-        .writing(&["out.deepmir"]))
-}
-
 /// What is sound, and the program that makes more of it.
-struct Sound<'a> {
+pub(super) struct Sound<'a> {
     program: &'a Path,
-    base: &'a Path,
+    pub(super) base: &'a Path,
 }
 
 impl Sound<'_> {
-    fn deepmir(&self, folder: &Path, line: &str) -> Result<()> {
+    pub(super) fn deepmir(&self, folder: &Path, line: &str) -> Result<()> {
         let mut command = Command::new(self.program);
         command.args(line.split(' ')).args(["--threads", "2"]).current_dir(folder);
         let output = command.env_remove("RUST_LOG").output()?;
@@ -157,7 +140,7 @@ impl Sound<'_> {
     }
 
     /// Copies files and folders of the base to a scene.
-    fn take(&self, scene: &Scene, names: &[&str]) -> Result<()> {
+    pub(super) fn take(&self, scene: &Scene, names: &[&str]) -> Result<()> {
         fs::create_dir_all(&scene.folder)?;
         for name in names {
             let (from, to) = (self.base.join(name), scene.folder.join(name));
@@ -335,28 +318,6 @@ impl Sound<'_> {
             .command("model tune folds.deepmir cohort.csv -o out.deepmir")
             .command("model adapt folds.deepmir bids -o out.deepmir")
             .writing(&["out.deepmir"]))
-    }
-
-    /// Another's data set of nnU-Net, made of ours.
-    fn nnunet(&self, scene: Scene) -> Result<Scene> {
-        self.take(&scene, &["bids"])?;
-        self.deepmir(&scene.folder, "cohort nnunet bids -o raw --folds 2")?;
-        fs::remove_dir_all(scene.folder.join("bids"))?;
-        Ok(scene.command("cohort from-nnunet raw/Dataset501_Lesions -o out"))
-    }
-
-    /// Images of another's data set, and its table of places.
-    fn places(&self, scene: Scene) -> Result<Scene> {
-        let swi = self.base.join("bids/sub-01/anat/sub-01_acq-swi_T2starw.nii.gz");
-        for name in ["rCMB_DefiniteSubject/122_T1_MRI", "NoCMBSubject/7_T0_MRI"] {
-            let place = scene.folder.join(format!("data/{name}_SWI_BFC_50mm_HM.nii.gz"));
-            if let Some(folder) = place.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            fs::copy(&swi, place)?;
-        }
-        fs::write(scene.folder.join("data/rCMBInformationInfo.xlsx"), PLACES)?;
-        Ok(scene.command("study external aibl data -o out").damaging(&["data"]).piece_by_piece())
     }
 
     fn evaluate(&self, scene: Scene) -> Result<Scene> {

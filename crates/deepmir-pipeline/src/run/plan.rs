@@ -238,7 +238,8 @@ impl Planner<'_> {
         ];
         let moving = t2w.as_deref().map(grid).transpose()?;
         let model_voxel_mm = self.models[number].plan.voxel_mm;
-        let memory_gb = need_gb(&grid(first)?, echoes.len(), moving.as_ref(), model_voxel_mm);
+        let images = echoes.len() + usize::from(scan.r2_map.is_some());
+        let memory_gb = need_gb(&grid(first)?, images, moving.as_ref(), model_voxel_mm);
         let source = Source::Echoes { echoes: echoes.to_vec(), t2w, mask: scan.mask.clone() };
         Ok((source, reasons, memory_gb))
     }

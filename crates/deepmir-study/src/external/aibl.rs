@@ -105,10 +105,6 @@ impl AiblData {
 }
 
 impl PublishedData for AiblData {
-    fn count(&self) -> usize {
-        self.scans.len()
-    }
-
     /// Each place is marked as a ball of 1.5 mm radius.
     fn link(&self, dataset: &Path) -> Result<PathBuf, StudyError> {
         let truth = begin(dataset, "AIBL: cerebral microbleeds on SWI")?;

@@ -15,9 +15,6 @@ pub use valdo::ValdoData;
 
 /// A published data set that was found.
 pub trait PublishedData {
-    /// How many scans there are.
-    fn count(&self) -> usize;
-
     /// Makes a BIDS dataset of links to the images, with true label maps in its `derivatives/truth`. What is there already of
     /// these links stays. Returns the folder of the truth.
     ///

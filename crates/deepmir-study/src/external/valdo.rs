@@ -57,10 +57,6 @@ impl ValdoData {
 }
 
 impl PublishedData for ValdoData {
-    fn count(&self) -> usize {
-        self.cases.len()
-    }
-
     fn link(&self, dataset: &Path) -> Result<PathBuf, StudyError> {
         let truth = begin(dataset, "VALDO 2021, task 2: cerebral microbleeds")?;
         for case in &self.cases {

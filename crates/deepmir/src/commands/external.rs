@@ -22,7 +22,7 @@ pub fn run(arguments: &External, common: &Common) -> anyhow::Result<()> {
     if let Some(masks) = &arguments.other {
         data.link_others(masks, &out("other"))?;
     }
-    tracing::info!("{} cases of {}", data.count(), folder.display());
+    tracing::info!("{} cases of {}", data.names().len(), folder.display());
     let run = parsed(&[
         &["run"],
         &[text(&dataset)?, text(&results)?, "participant"],
